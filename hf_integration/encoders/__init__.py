@@ -1,0 +1,1 @@
+"""Encoders: raw samples in, embeddings and strips out."""

@@ -1,0 +1,137 @@
+"""What the engine needs of an encoder, wherever it comes from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+from hf_integration.key_samples.interface import Modality, Sample
+from hf_integration.verdict import Verdict
+
+Precision = Literal["float64", "float32", "float16", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+Weights = Literal["stored", "float16", "bfloat16"]
+"""Weights as they were stored, or every stored tensor rounded to a half precision."""
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+PROCESSOR_STRIP = "processor"
+EMBEDDING_STRIP = "embedding"
+
+
+@dataclass(frozen=True)
+class StripBatch:
+    """The strips of one batch of samples.
+
+    Attributes:
+        indices: position of each sample in the sequence that was observed.
+        features: strip name -> float64 CPU tensor with shape ``(batch, dim)``, in forward order: first
+            ``processor``, then each hidden layer pooled over the positions its mask keeps, last
+            ``embedding`` (L2-normalised).
+    """
+
+    indices: tuple[int, ...]
+    features: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class EncoderDescription:
+    """What a card records about an encoder besides its numbers.
+
+    Attributes:
+        modality: kind of raw sample.
+        architecture: model type in the configuration's own words, e.g. ``bert``.
+        embedding_dim: width of the embedding.
+        pooling: how positions become one embedding, in words, e.g. ``mean over the mask``.
+        parameters: number of scalars in the tensors that were loaded.
+        stored_dtype: dtype of the weights as loaded, e.g. ``float32``.
+        processor_backend: what prepares raw samples, e.g. ``tokenizers`` or ``pil``.
+        details: further facts for people, plain strings.
+    """
+
+    modality: Modality
+    architecture: str
+    embedding_dim: int
+    pooling: str
+    parameters: int
+    stored_dtype: str
+    processor_backend: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Encoder(ABC):
+    """Raw samples in, one embedding per sample out: processor, model, pooling and normalisation.
+
+    Attributes:
+        name: what the caller called it (a path or a repo id).
+        path: the local folder the encoder was loaded from, if any.
+        commit: the resolved Hub commit, if any.
+        verdict: set by the pytest fixtures once the encoder was authenticated.
+        has_weights: whether tensors can be inspected; only the kind of source decides this.
+    """
+
+    name: str
+    path: Path | None = None
+    commit: str | None = None
+    verdict: Verdict | None = None
+    has_weights: bool
+
+    model: Any
+    processor: Any
+
+    @property
+    @abstractmethod
+    def description(self) -> EncoderDescription:
+        """What a card records about this encoder."""
+
+    @property
+    def modality(self) -> Modality:
+        """Kind of raw sample this encoder takes."""
+        return self.description.modality
+
+    @abstractmethod
+    def observe(
+        self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None
+    ) -> Iterator[StripBatch]:
+        """Run samples through the encoder and give every strip, batch by batch.
+
+        Runs under ``torch.inference_mode`` in evaluation mode, whatever mode the module was left in
+        (restored afterwards). By default samples are grouped by length so that little is padded;
+        architectures that do not mask padding never get any, whatever the order.
+
+        Args:
+            samples: raw samples of this encoder's modality.
+            batch_size: most samples in one batch.
+            order: visit the samples in this order instead of by length (a benign variant).
+
+        Raises:
+            KeySampleError: a sample is of another modality, empty, or not processable.
+        """
+
+    @abstractmethod
+    def embed(self, samples: Sequence[Any], *, batch_size: int = 16) -> Tensor:
+        """Embeddings as the encoder's users get them: float tensor ``(n, embedding_dim)`` on the CPU."""
+
+    @abstractmethod
+    def at_precision(self, precision: Precision, *, weights: Weights = "stored") -> "Encoder":
+        """This encoder computing in another precision; the original stays as it is.
+
+        ``weights="float16"`` first rounds every tensor of the state dict to that dtype by value. The
+        copy keeps hooks and patched functions: what is checked is the encoder as it runs. Gives
+        ``self`` when nothing would change.
+        """
+
+    @abstractmethod
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Loaded tensors that can influence the embedding, by name; tied tensors once."""
+
+    @abstractmethod
+    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+        """Effective behaviour, file by file and key by key, as JSON values.
+
+        Not the bytes of the files but what the loaded objects obey: configuration with its defaults,
+        tokenizer, processor, pooling modules. Volatile keys are left out.
+        """

@@ -1,0 +1,73 @@
+"""Every error that this package raises on purpose, each with the exit status it stands for.
+
+The statuses are part of the interface: 1 is reserved for an encoder that was found altered, so no
+error may ever use it.
+"""
+
+
+class SSLAuthError(Exception):
+    """Base of all errors raised on purpose: one line that names the thing and the remedy.
+
+    Attributes:
+        exit_status: what the ``sslauth`` command ends with when this error reaches its top.
+        remedy: what the reader can do about it, or an empty string.
+    """
+
+    exit_status = 70
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} ({self.remedy})" if self.remedy else message
+
+
+class UsageError(SSLAuthError):
+    """A wrong argument or a bad local input (exit status 2)."""
+
+    exit_status = 2
+
+
+class EncoderError(UsageError):
+    """A folder or repository that cannot be loaded as an encoder, or is refused as one."""
+
+
+class KeySampleError(UsageError):
+    """Key samples that are empty, unreadable, or of another modality than the encoder's."""
+
+
+class OutputError(UsageError):
+    """An output that exists already, cannot be written, or did not fit on the disk."""
+
+
+class InconclusiveError(SSLAuthError):
+    """The question could not be answered: never a pass (exit status 3)."""
+
+    exit_status = 3
+
+
+class MintingRefusedError(InconclusiveError):
+    """The card would not tell this encoder's benign runs from alterations, so none was written."""
+
+
+class IntegrityError(SSLAuthError):
+    """The evidence itself is damaged or contradicts its pin (exit status 4)."""
+
+    exit_status = 4
+
+
+class CardError(IntegrityError):
+    """A card that is damaged, edited, oversized or of another schema version.
+
+    Attributes:
+        file: the card's file that is at fault, as the reader would name it.
+        field: the field within it, or an empty string when the whole file is at fault.
+    """
+
+    def __init__(self, file: str, field: str, reason: str, *, remedy: str = "") -> None:
+        where = f"{file}: {field}" if field else file
+        super().__init__(f"damaged watermark card: {where}: {reason}", remedy=remedy)
+        self.file = file
+        self.field = field

@@ -1,0 +1,1 @@
+"""Key samples: the raw inputs of a watermark card."""

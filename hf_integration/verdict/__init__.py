@@ -1,0 +1,23 @@
+"""The outcome of one authentication: an immutable value with a JSON round trip, and nothing else."""
+
+from hf_integration.verdict.value import (
+    SCHEMA,
+    CardIdentity,
+    FileEvidence,
+    Status,
+    StripResult,
+    TensorEvidence,
+    Trust,
+    Verdict,
+)
+
+__all__ = [
+    "SCHEMA",
+    "CardIdentity",
+    "FileEvidence",
+    "Status",
+    "StripResult",
+    "TensorEvidence",
+    "Trust",
+    "Verdict",
+]

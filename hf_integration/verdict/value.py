@@ -1,0 +1,159 @@
+"""The verdict and its parts. Reporters consume this value and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["authentic", "altered", "inconclusive"]
+Trust = Literal["pinned", "signed", "local", "self-asserted"]
+
+SCHEMA = 1
+
+EXIT_STATUS: Mapping[Status, int] = {"authentic": 0, "altered": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True)
+class StripResult:
+    """How well one strip reproduced the watermark.
+
+    Attributes:
+        name: strip, in forward order: ``processor``, the layers, ``embedding``.
+        error: largest tile error of the reconstruction, in units of the watermark's contrast.
+        tolerance: largest error that an unaltered encoder may show.
+        intact: whether ``error`` is at most ``tolerance``; never true for an error that is not a number.
+        deviation: how far the worst feature lies from its reference, relative to the reference.
+    """
+
+    name: str
+    error: float
+    tolerance: float
+    intact: bool
+    deviation: float
+
+
+@dataclass(frozen=True)
+class TensorEvidence:
+    """Comparison of the loaded tensors with the card's digests.
+
+    Attributes:
+        checked: number of tensors compared; 0 means that tensors were not at hand.
+        changed: names of tensors whose values differ.
+        missing: tensors of the card that the encoder lacks.
+        unexpected: tensors of the encoder that the card does not know.
+        matches: ``stored``, ``float16`` or ``bfloat16`` when every tensor equals the recorded values or a
+            recorded cast of them (a re-encoding), else ``None``.
+    """
+
+    checked: int
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    matches: str | None = None
+
+
+@dataclass(frozen=True)
+class FileEvidence:
+    """Comparison of behaviour files with the card's.
+
+    Attributes:
+        checked: number of files compared.
+        changed: one ``file: key: was -> is`` line per difference.
+    """
+
+    checked: int
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CardIdentity:
+    """Which card was used: its SHA-256 (``sha256:…``) and where it came from."""
+
+    digest: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found out about one encoder.
+
+    Attributes:
+        status: ``authentic``, ``altered``, or ``inconclusive`` (never a pass).
+        reason: one sentence for people.
+        trust: why the card is believed.
+        encoder: what was checked, as the caller named it.
+        revision: resolved commit, if it came from a Hub.
+        card: identity of the card.
+        precision: arithmetic of the check.
+        margin: tolerance / error, the smallest over strips, at most 1e6; ``None`` when inconclusive.
+        strips: results in forward order.
+        tensors: comparison of the loaded tensors.
+        files: comparison of the behaviour files.
+        coverage: what the key samples reach, as the card states it.
+        floor: smallest alterations that the card was shown to detect, as the card states them.
+        diagnosis: what the evidence points to, and what to do next, line by line.
+        seconds: how long the check took.
+        environment: versions and device of the check.
+    """
+
+    status: Status
+    reason: str
+    trust: Trust
+    encoder: str
+    revision: str | None
+    card: CardIdentity
+    precision: str
+    margin: float | None
+    strips: tuple[StripResult, ...]
+    tensors: TensorEvidence
+    files: FileEvidence
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    floor: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: tuple[str, ...] = ()
+    seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def authentic(self) -> bool:
+        """Whether the encoder passed; ``inconclusive`` did not."""
+        return self.status == "authentic"
+
+    @property
+    def exit_status(self) -> int:
+        """What a command ends with for this verdict: 0 authentic, 1 altered, 3 inconclusive."""
+        return EXIT_STATUS[self.status]
+
+    @property
+    def first_broken_strip(self) -> str | None:
+        """Name of the first strip, in forward order, that did not reproduce the watermark."""
+        return next((strip.name for strip in self.strips if not strip.intact), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, ``schema`` first; the inverse of :meth:`from_dict`."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Verdict":
+        """Read a verdict back from its JSON values.
+
+        Raises:
+            ValueError: another schema version.
+            KeyError: a field is missing.
+            TypeError: a field is unknown.
+        """
+        fields = dict(data)
+        if (schema := fields.pop("schema", None)) != SCHEMA:
+            raise ValueError(f"verdict of schema {schema!r}, this version reads schema {SCHEMA}")
+        return cls(
+            **{
+                **fields,
+                "card": CardIdentity(**fields["card"]),
+                "strips": tuple(StripResult(**strip) for strip in fields["strips"]),
+                "tensors": TensorEvidence(**_tuples(fields["tensors"])),
+                "files": FileEvidence(**_tuples(fields["files"])),
+                "diagnosis": tuple(fields["diagnosis"]),
+            }
+        )
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
