@@ -1,0 +1,77 @@
+"""The watermark card: everything that is published about one encoder, as one immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
+from hf_integration.key_samples.interface import KeySamples
+from hf_integration.watermark import Calibration, Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the unaltered encoder gives for one pair of weights and precision.
+
+    Attributes:
+        weights: the weights as stored, or cast to a half precision.
+        precision: arithmetic of the run.
+        sketches: float64 tensor with shape ``(strips, keys, SKETCH_DIM)``.
+        calibrations: one per strip, in the same order.
+        benign_margin: smallest margin of benign runs that calibration did not see.
+    """
+
+    weights: Weights
+    precision: Precision
+    sketches: Tensor
+    calibrations: tuple[Calibration, ...]
+    benign_margin: float
+
+
+@dataclass(frozen=True, eq=False)
+class WatermarkCard:
+    """A watermark card.
+
+    Attributes:
+        encoder_name: repo id or folder name of the encoder it was minted for.
+        commit: Hub commit of that encoder, if it came from a Hub.
+        encoder: what else is recorded about the encoder.
+        created: when it was minted, ISO 8601 in UTC.
+        libraries: versions of the libraries at minting.
+        secret: whether this is a private card, never to be published.
+        seed: sketches, frequencies, phases and masks follow from it.
+        key_samples: the raw samples.
+        watermark: picture, uint8 tensor of 0 and 255 with shape ``(side, side)``.
+        generator: the trained generator.
+        tolerance: largest tile error of an unaltered encoder, in units of the watermark's contrast.
+        strips: names of the strips in forward order.
+        references: one per supported pair of weights and precision.
+        digests: weights -> tensor name -> SHA-256 of its values.
+        behaviour: file -> key -> effective value.
+        coverage: what the key samples reach, as measured at minting.
+        floor: which simulated alterations the card was shown to detect, as measured at minting.
+        digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
+        location: where it was read from or written to; empty before that.
+    """
+
+    encoder_name: str
+    commit: str | None
+    encoder: EncoderDescription
+    created: str
+    libraries: Mapping[str, str]
+    secret: bool
+    seed: int
+    key_samples: KeySamples
+    watermark: Tensor
+    generator: Generator
+    tolerance: float
+    strips: tuple[str, ...]
+    references: tuple[Reference, ...]
+    digests: Mapping[Weights, Mapping[str, bytes]]
+    behaviour: Mapping[str, Mapping[str, Any]]
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    floor: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    location: str = ""
