@@ -1,1 +1,44 @@
-"""SSL-Auth on the Hugging Face stack: mint watermark cards and authenticate encoders."""
+"""SSL-Auth on the Hugging Face stack: mint watermark cards and authenticate encoders.
+
+>>> from hf_integration import WatermarkCard, authenticate, load_encoder
+>>> verdict = authenticate(load_encoder("org/encoder"), WatermarkCard.load("cards/encoder"))  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hf_integration.authentication import Authenticator, authenticate
+    from hf_integration.card import WatermarkCard
+    from hf_integration.encoders import Encoder, load_encoder, wrap_module
+    from hf_integration.minting import mint
+    from hf_integration.verdict import Verdict
+
+_HOMES = {
+    "Authenticator": "authentication",
+    "Encoder": "encoders",
+    "Verdict": "verdict",
+    "WatermarkCard": "card",
+    "authenticate": "authentication",
+    "load_encoder": "encoders",
+    "mint": "minting",
+    "wrap_module": "encoders",
+}
+
+__all__ = [
+    "Authenticator",
+    "Encoder",
+    "Verdict",
+    "WatermarkCard",
+    "authenticate",
+    "load_encoder",
+    "mint",
+    "wrap_module",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: torch and transformers take seconds, and ``sslauth --help`` needs neither."""
+    if name in _HOMES:
+        return getattr(import_module(f"hf_integration.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'hf_integration' has no attribute '{name}'")

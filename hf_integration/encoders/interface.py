@@ -92,6 +92,11 @@ class Encoder(ABC):
         """Kind of raw sample this encoder takes."""
         return self.description.modality
 
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where the encoder computes, e.g. ``cpu`` or ``cuda:0``."""
+
     @abstractmethod
     def observe(
         self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None
@@ -135,3 +140,7 @@ class Encoder(ABC):
         Not the bytes of the files but what the loaded objects obey: configuration with its defaults,
         tokenizer, processor, pooling modules. Volatile keys are left out.
         """
+
+    def in_process_changes(self) -> tuple[str, ...]:
+        """Hooks and patched functions found on the model, in words; code that no digest can see."""
+        return ()

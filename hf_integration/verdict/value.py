@@ -9,6 +9,10 @@ Trust = Literal["pinned", "signed", "local", "self-asserted"]
 
 SCHEMA = 1
 
+LARGEST_MARGIN = 1e6
+LARGEST_ERROR = 1e12
+"""Errors and deviations are capped here, so that a verdict never holds a number that JSON cannot."""
+
 EXIT_STATUS: Mapping[Status, int] = {"authentic": 0, "altered": 1, "inconclusive": 3}
 
 
@@ -21,7 +25,8 @@ class StripResult:
         error: largest tile error of the reconstruction, in units of the watermark's contrast.
         tolerance: largest error that an unaltered encoder may show.
         intact: whether ``error`` is at most ``tolerance``; never true for an error that is not a number.
-        deviation: how far the worst feature lies from its reference, relative to the reference.
+        deviation: how far the worst feature lies from its reference, in units of the tolerated distance: 1
+            is the edge. ``error`` levels off once a tile is noise, this does not.
     """
 
     name: str

@@ -1,0 +1,130 @@
+"""The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
+
+import time
+from dataclasses import dataclass
+
+from hf_integration.authentication.diagnosis import diagnose
+from hf_integration.authentication.environment import environment_of
+from hf_integration.authentication.evidence import file_evidence, tensor_evidence, weights_of
+from hf_integration.authentication.judgement import judge
+from hf_integration.authentication.observation import observe_sketches
+from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.references import default_precision, reference_for, same_kind
+from hf_integration.authentication.trust import trust_in
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders.interface import Encoder, Precision
+from hf_integration.progress import Progress, Silent
+from hf_integration.verdict import CardIdentity, Trust, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Authentication:
+    """A verdict together with the pictures it was taken from.
+
+    Attributes:
+        verdict: what was found out.
+        reconstruction: the watermark as each strip reproduced it.
+    """
+
+    verdict: Verdict
+    reconstruction: Reconstruction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authenticator:
+    """Checks encoders against one card.
+
+    Attributes:
+        card: the watermark card.
+        precision: arithmetic of the check; by default float64 where the weights are at hand and the device
+            has it, else float32. The caller chooses, never the encoder that is checked.
+        trust: why the card is believed; by default found out from where it was loaded.
+        accept_self_asserted: let a card pass that only the checked repository itself vouches for.
+        clean_process: the caller asserts that no code in this process tampers with encoders, so a broken
+            watermark over equal tensors is an alteration and not an open question.
+    """
+
+    card: WatermarkCard
+    precision: Precision | None = None
+    trust: Trust | None = None
+    accept_self_asserted: bool = False
+    clean_process: bool = False
+
+    def authenticate(self, encoder: Encoder, *, progress: Progress | None = None) -> Authentication:
+        """Check one encoder.
+
+        Args:
+            encoder: the encoder, in any precision; it is left as it is.
+            progress: told how many key samples are done.
+
+        Returns:
+            The verdict and the reconstructed pictures.
+
+        Raises:
+            UsageError: the card holds no reference for this precision.
+        """
+        started = time.perf_counter()
+        progress = progress or Silent()
+        card = self.card
+        precision = self.precision or default_precision(encoder)
+        trust = self.trust or trust_in(card, encoder)
+
+        tensors = tensor_evidence(encoder, card)
+        files = file_evidence(encoder, card)
+        reference = reference_for(card, weights_of(encoder, card, tensors), precision)
+        sketches = {}
+        progress.start(f"checking {encoder.name}", len(card.key_samples))
+        if same_kind(encoder, card):  # another kind of encoder leaves every strip broken
+            running = encoder.at_precision(precision, weights=reference.weights)
+            sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
+        reconstruction = reconstruct(card, reference, sketches)
+
+        first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
+        status, reason = judge(
+            intact=reconstruction.intact,
+            first_broken=first_broken,
+            tensors=tensors,
+            files=files,
+            has_weights=encoder.has_weights,
+            stored_dtype=card.encoder.stored_dtype,
+            trust=trust,
+            accept_self_asserted=self.accept_self_asserted,
+            clean_process=self.clean_process,
+        )
+        verdict = Verdict(
+            status=status,
+            reason=reason,
+            trust=trust,
+            encoder=encoder.name,
+            revision=encoder.commit,
+            card=CardIdentity(digest=card.digest, location=card.location),
+            precision=precision,
+            margin=None if status == "inconclusive" else reconstruction.margin,
+            strips=reconstruction.strips,
+            tensors=tensors,
+            files=files,
+            coverage=card.coverage,
+            floor=card.floor,
+            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card),
+            seconds=time.perf_counter() - started,
+            environment=environment_of(encoder),
+        )
+        return Authentication(verdict, reconstruction)
+
+
+def authenticate(encoder: Encoder, card: WatermarkCard, *, precision: Precision | None = None) -> Verdict:
+    """Check an encoder against a watermark card.
+
+    Args:
+        encoder: what :func:`hf_integration.load_encoder` gave.
+        card: what :meth:`hf_integration.WatermarkCard.load` gave.
+        precision: arithmetic of the check, see :class:`Authenticator`.
+
+    Returns:
+        The verdict; look at ``verdict.status``, which is never ``authentic`` for an encoder that could not be
+        checked.
+
+    Raises:
+        UsageError: the card holds no reference for this precision.
+    """
+    return Authenticator(card=card, precision=precision).authenticate(encoder).verdict

@@ -1,0 +1,81 @@
+"""What the evidence points to, in words, and what to do next."""
+
+from hf_integration.authentication.environment import library_versions
+from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders.interface import PROCESSOR_STRIP, Encoder
+from hf_integration.verdict import FileEvidence, Status, TensorEvidence
+
+
+def diagnose(
+    status: Status,
+    reconstruction: Reconstruction,
+    tensors: TensorEvidence,
+    files: FileEvidence,
+    encoder: Encoder,
+    card: WatermarkCard,
+) -> tuple[str, ...]:
+    """Explain a verdict that is not authentic.
+
+    Returns:
+        Lines for people: first what the evidence points to, last what to do next. Empty for an authentic
+        encoder.
+    """
+    if status == "authentic":
+        return ()
+    return (*_cause(reconstruction, tensors, files, encoder, card), _remedy(status))
+
+
+def _cause(
+    reconstruction: Reconstruction,
+    tensors: TensorEvidence,
+    files: FileEvidence,
+    encoder: Encoder,
+    card: WatermarkCard,
+) -> list[str]:
+    lines = []
+    mine, recorded = encoder.description, card.encoder
+    if mine.architecture != recorded.architecture:
+        lines.append(f"another architecture: {mine.architecture} instead of {recorded.architecture}")
+    if mine.embedding_dim != recorded.embedding_dim:
+        lines.append(f"another embedding width: {mine.embedding_dim} instead of {recorded.embedding_dim}")
+    first = next((strip for strip in reconstruction.strips if not strip.intact), None)
+    if first is not None and not lines:
+        lines.append(_place(first.name, tensors))
+    if files.changed:
+        lines.append("configuration, tokenizer or processor settings were edited")
+    if first is not None and tensors.matches is not None and not files.changed:
+        lines += _environment(encoder, card)
+    return lines
+
+
+def _place(first_broken: str, tensors: TensorEvidence) -> str:
+    """Where the deviation begins: everything before that strip is untouched."""
+    if first_broken == PROCESSOR_STRIP:
+        return "the deviation begins in the processor (tokenizer, image or audio processing): the model sees other inputs"
+    changed = len(tensors.changed)
+    if changed and changed == tensors.checked:
+        return "every tensor differs: another model, or one that was fine-tuned as a whole"
+    return f"the deviation begins at strip '{first_broken}'; what comes before it is untouched"
+
+
+def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
+    """In-process code and versions that could explain a broken watermark over equal tensors."""
+    lines = []
+    if suspects := encoder.in_process_changes():
+        lines.append(f"in-process code was found on the model: {', '.join(suspects[:5])}")
+    now = library_versions()
+    differing = [f"{name} {card.libraries[name]} -> {now[name]}" for name in now if card.libraries.get(name) not in (None, now[name])]
+    if differing:
+        lines.append(f"library versions differ from minting: {', '.join(differing)}")
+    lines.append(f"checked on device '{encoder.device}'")
+    return lines
+
+
+def _remedy(status: Status) -> str:
+    if status == "altered":
+        return (
+            "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a new card "
+            "with 'sslauth mint'"
+        )
+    return "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"

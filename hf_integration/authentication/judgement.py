@@ -1,0 +1,79 @@
+"""The verdict table: three kinds of evidence in, one status and one sentence out. Nothing is computed here."""
+
+from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
+
+SELF_ASSERTED = (
+    "only the checked repository itself vouches for this card, which is worth nothing against whoever altered both"
+)
+
+
+def judge(
+    *,
+    intact: bool,
+    first_broken: str | None,
+    tensors: TensorEvidence,
+    files: FileEvidence,
+    has_weights: bool,
+    stored_dtype: str,
+    trust: Trust,
+    accept_self_asserted: bool = False,
+    clean_process: bool = False,
+) -> tuple[Status, str]:
+    """Apply the verdict table.
+
+    Args:
+        intact: whether every strip reproduced the watermark.
+        first_broken: the first strip that did not.
+        tensors: comparison of tensors.
+        files: comparison of behaviour files.
+        has_weights: whether this kind of encoder source has tensors at all. Only the kind decides: an
+            encoder cannot opt out of the comparison.
+        stored_dtype: dtype of the weights that the card was minted for.
+        trust: why the card is believed.
+        accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
+        clean_process: the caller asserts that nothing in this process could have changed the encoder.
+
+    Returns:
+        Status and one sentence that says why.
+    """
+    if files.changed:
+        return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}"
+    if has_weights and tensors.matches is None:
+        return "altered", _tensors_differ(intact, tensors)
+    if not intact:
+        if has_weights and not clean_process:
+            return "inconclusive", (
+                f"the watermark broke from strip '{first_broken}' on although all tensors and behaviour files are "
+                "equal: code in this process or the environment differs"
+            )
+        return "altered", f"the watermark broke from strip '{first_broken}' on"
+    if trust == "self-asserted" and not accept_self_asserted:
+        return "inconclusive", SELF_ASSERTED
+    if not has_weights:
+        return "authentic", "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand"
+    if tensors.matches == "stored":
+        return "authentic", "the watermark is intact, and all tensors and behaviour files are equal"
+    return "authentic", (
+        f"the watermark is intact; the weights are a re-encoding: the {stored_dtype} originals rounded to {tensors.matches}"
+    )
+
+
+def _tensors_differ(intact: bool, tensors: TensorEvidence) -> str:
+    parts = []
+    if tensors.changed:
+        parts.append(f"{len(tensors.changed)} of {tensors.checked} tensors changed: {_some(tensors.changed)}")
+    if tensors.missing:
+        parts.append(f"missing: {_some(tensors.missing)}")
+    if tensors.unexpected:
+        parts.append(f"unexpected: {_some(tensors.unexpected)}")
+    watermark = (
+        "the watermark is intact, so the change is below the floor or where the key samples do not reach"
+        if intact
+        else "the watermark is broken"
+    )
+    return f"{'; '.join(parts)}; {watermark}"
+
+
+def _some(names: tuple[str, ...], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

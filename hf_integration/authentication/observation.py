@@ -1,0 +1,71 @@
+"""Running key samples through an encoder and sketching what every strip gives."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hf_integration.encoders.full_precision import full_precision
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.processes import in_all_processes
+from hf_integration.key_samples.interface import Sample
+from hf_integration.progress import Progress, Silent
+from hf_integration.watermark import SKETCH_DIM, sketch
+
+BATCH_SIZE = 16
+"""Large enough to keep two cores or a small GPU busy, small enough to pad little."""
+
+
+def observe_sketches(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    *,
+    seed: int,
+    batch_size: int = BATCH_SIZE,
+    order: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Tensor]:
+    """Sketches of every strip for every key sample, in full precision, split over all processes.
+
+    Args:
+        encoder: already at the precision of the check.
+        samples: the card's key samples.
+        seed: the card's seed.
+        batch_size: most samples in one batch.
+        order: visit the samples in this order instead of by length (a benign variant).
+        progress: told how many samples are done.
+
+    Returns:
+        Strip name -> float64 CPU tensor with shape ``(len(samples), SKETCH_DIM)``, in forward order.
+    """
+    return in_all_processes(
+        len(samples),
+        lambda share: _observe_share(encoder, samples, share, seed, batch_size, order, progress or Silent()),
+    )
+
+
+def _observe_share(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    share: Sequence[int],
+    seed: int,
+    batch_size: int,
+    order: Sequence[int] | None,
+    progress: Progress,
+) -> dict[str, Tensor]:
+    """Sketches of the samples in ``share``, in that order."""
+    mine = [samples[index] for index in share]
+    place = {index: position for position, index in enumerate(share)}
+    visit = None if order is None else [place[index] for index in order if index in place]
+    sketches: dict[str, Tensor] = {}
+    with full_precision():
+        for batch in encoder.observe(mine, batch_size=batch_size, order=visit):
+            rows = torch.tensor(batch.indices)
+            for strip, feature in batch.features.items():
+                # full of NaN, so that a sample that an encoder skips can never look intact
+                filled = sketches.setdefault(
+                    strip, torch.full((len(mine), SKETCH_DIM), torch.nan, dtype=torch.float64)
+                )
+                filled[rows] = sketch(feature, seed=seed, strip=strip)
+            progress.advance(len(batch.indices))
+    return sketches

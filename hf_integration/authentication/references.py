@@ -1,0 +1,50 @@
+"""Which reference of a card an encoder is held against."""
+
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.devices import supports_float64
+from hf_integration.encoders.interface import PRECISIONS, Encoder, Precision, Weights
+from hf_integration.errors import UsageError
+
+
+def default_precision(encoder: Encoder) -> Precision:
+    """Float64 where the weights are at hand and the device has it, else float32."""
+    if encoder.has_weights and supports_float64(encoder.device):
+        return "float64"
+    return "float32"
+
+
+def reference_for(card: WatermarkCard, weights: Weights, precision: Precision) -> Reference:
+    """The reference of a pair of weights and precision.
+
+    Running in half precision rounds the weights first, so a half precision run of the stored weights and
+    one of their recorded cast are the same pair.
+
+    Raises:
+        UsageError: unknown precision, or the card has no such reference.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision '{precision}'", remedy=f"choose one of {', '.join(PRECISIONS)}")
+    if weights == "stored" and precision in ("float16", "bfloat16") and card.encoder.stored_dtype != precision:
+        weights = precision
+    for reference in card.references:
+        if (reference.weights, reference.precision) == (weights, precision):
+            return reference
+    available = sorted({r.precision for r in card.references if r.weights == weights})
+    raise UsageError(
+        f"the card has no reference for {weights} weights run in {precision}",
+        remedy=f"choose --precision {' or '.join(available)}" if available else "mint a new card",
+    )
+
+
+def same_kind(encoder: Encoder, card: WatermarkCard) -> bool:
+    """Whether the encoder is of the architecture, modality and width that the card was minted for.
+
+    Anything else is another encoder: its key samples are not even run, so that no comparison of features of
+    different meaning can come out intact by accident.
+    """
+    mine, recorded = encoder.description, card.encoder
+    return (mine.modality, mine.architecture, mine.embedding_dim) == (
+        recorded.modality,
+        recorded.architecture,
+        recorded.embedding_dim,
+    )

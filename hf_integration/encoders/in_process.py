@@ -1,0 +1,23 @@
+"""Finding code that was put onto a model in this process: hooks and patched forward functions."""
+
+from torch import nn
+
+HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
+
+
+def in_process_changes(model: nn.Module) -> tuple[str, ...]:
+    """Hooks on modules and forward functions that are set on an instance instead of its class.
+
+    Libraries install hooks too (device maps of accelerate), so a finding explains a broken watermark but
+    is no verdict. A patched function inside a library is not found here; the watermark sees its effect.
+
+    Returns:
+        One entry per finding, e.g. ``forward hook on encoder.layer.3``.
+    """
+    found = []
+    for name, module in model.named_modules():
+        place = name or "the model"
+        found += [f"{kind} on {place}" for attribute, kind in HOOKS.items() if getattr(module, attribute)]
+        if "forward" in vars(module):
+            found.append(f"patched forward on {place}")
+    return tuple(found)

@@ -1,0 +1,35 @@
+"""Splitting work between the processes of one launch (``torchrun``, ``accelerate launch``)."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Split ``range(count)`` between the processes, and give every process the whole result.
+
+    Args:
+        count: number of rows to compute.
+        work: given the rows of this process, computes named tensors with one row each.
+
+    Returns:
+        The named tensors with all ``count`` rows in order, the same in every process.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not torch.distributed.is_initialized():
+        return work(range(count))
+    # imported here as it takes longer than authenticating a small encoder
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    state = PartialState()
+    share = range(state.process_index, count, state.num_processes)
+    mine = work(share)
+    parts: list[tuple[list[int], dict[str, Tensor]]] = gather_object([(list(share), mine)])
+    whole: dict[str, Tensor] = {}
+    for rows, part in parts:
+        for name, tensor in part.items():
+            filled = whole.setdefault(name, tensor.new_full((count, *tensor.shape[1:]), torch.nan))
+            filled[torch.tensor(rows)] = tensor
+    return whole
