@@ -1,0 +1,38 @@
+"""Aligned columns of plain text, and numbers short enough to stand in them."""
+
+from collections.abc import Sequence
+
+from hf_integration.verdict.value import LARGEST_ERROR
+
+
+def number(value: float) -> str:
+    """Three significant digits; numbers at the verdict's cap are those that could not be computed."""
+    if not value < LARGEST_ERROR:  # true for NaN as well
+        return "beyond measure"
+    if value == 0 or 0.001 <= abs(value) < 1e6:
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.1e}"
+
+
+def pairs(facts: Sequence[tuple[str, str]]) -> list[str]:
+    """One indented line per fact, the names padded to one width."""
+    width = max(len(name) for name, _ in facts)
+    return [f"  {name:<{width}}  {value}" for name, value in facts]
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Indented lines with aligned columns.
+
+    Args:
+        rows: the cells, the same number in every row.
+        right: indices of the columns that are aligned to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,156 @@
+"""The report for people: what was checked, what came out, why, and what to do next."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hf_integration.report.columns import number, pairs, table
+from hf_integration.report.escaping import harmless
+from hf_integration.report.interface import Reporter
+from hf_integration.verdict import Status, StripResult, Trust, Verdict
+from hf_integration.verdict.value import LARGEST_MARGIN
+
+HEADLINES: dict[Status, str] = {
+    "authentic": "AUTHENTIC",
+    "altered": "ALTERED",
+    "inconclusive": "INCONCLUSIVE - this is not a pass",
+}
+
+TRUST: dict[Trust, str] = {
+    "pinned": "its digest is the one that you pinned",
+    "signed": "its signature was checked",
+    "local": "it comes from a folder that you named",
+    "self-asserted": "it comes from the very repository or folder that it vouches for",
+}
+
+COLORS: dict[Status, str] = {"authentic": "1;32", "altered": "1;31", "inconclusive": "1;33"}
+
+MOST_NAMES = 10
+"""Differing files and tensors that are listed; the others are counted."""
+
+DIGEST_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class HumanReporter(Reporter):
+    """Reports as plain text.
+
+    Attributes:
+        color: whether to colour the headline and the broken strips with ANSI sequences.
+    """
+
+    color: bool = False
+
+    def render(self, verdict: Verdict) -> str:
+        """The report, as :func:`render` gives it."""
+        return render(verdict, color=self.color)
+
+
+def render(verdict: Verdict, *, color: bool = False) -> str:
+    """Render a verdict as text that needs no knowledge of the method.
+
+    Args:
+        verdict: what was found out.
+        color: whether to use ANSI colours.
+
+    Returns:
+        Several lines without a final line break, harmless in a terminal.
+    """
+    headline = f"{HEADLINES[verdict.status]}: {harmless(verdict.encoder)}"
+    sections = [
+        [_paint(headline, COLORS[verdict.status], color), harmless(verdict.reason, longest=1000)],
+        pairs(_facts(verdict)),
+        _strips(verdict.strips, color),
+        _names("behaviour settings that differ", verdict.files.changed),
+        _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
+        _names("tensors of the card that this encoder lacks", verdict.tensors.missing),
+        _names("tensors that the card does not know", verdict.tensors.unexpected),
+        _advice(verdict),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def short_digest(digest: str) -> str:
+    """The beginning of a digest, long enough to recognise it by: ``sha256:0123456789abcdef``."""
+    algorithm, colon, digits = harmless(digest).partition(":")
+    return f"{algorithm}{colon}{digits[:DIGEST_DIGITS]}"
+
+
+def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+    tensors, files = verdict.tensors, verdict.files
+    compared = f"{tensors.checked} tensors" if tensors.checked else "no tensors at hand"
+    facts = [
+        ("encoder", harmless(verdict.encoder)),
+        ("revision", harmless(verdict.revision or "none: a local folder or a module in memory")),
+        (
+            "card",
+            f"{harmless(short_digest(verdict.card.digest))} at {harmless(verdict.card.location or 'memory')}",
+        ),
+        ("trust", f"{verdict.trust}: {TRUST[verdict.trust]}"),
+        ("precision", verdict.precision),
+        ("margin", _margin(verdict.margin)),
+        ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),
+        ("took", f"{verdict.seconds:.1f} s"),
+    ]
+    if tensors.matches in ("float16", "bfloat16"):
+        facts.insert(-1, ("weights", f"a re-encoding: the recorded weights rounded to {tensors.matches}"))
+    return facts
+
+
+def _margin(margin: float | None) -> str:
+    if margin is None:
+        return "none, as the question stays open"
+    shown = f"{number(margin)} or more" if margin >= LARGEST_MARGIN else number(margin)
+    return f"{shown} (tolerance / error of the worst strip; above 1 is intact)"
+
+
+def _strips(strips: Sequence[StripResult], color: bool) -> list[str]:
+    """The table of strips; a deviation of one tolerance is the edge."""
+    if not strips:
+        return []
+    rows = [("strip", "error", "tolerance", "deviation", "")]
+    rows += [
+        (
+            harmless(strip.name, longest=40),
+            number(strip.error),
+            number(strip.tolerance),
+            number(strip.deviation),
+            "intact" if strip.intact else "BROKEN",
+        )
+        for strip in strips
+    ]
+    lines = table(rows, right=(1, 2, 3))
+    return [
+        lines[0],
+        *(
+            line if strip.intact else _paint(line, COLORS["altered"], color)
+            for line, strip in zip(lines[1:], strips, strict=True)
+        ),
+        "  (a deviation of 1 is the edge of what is tolerated)",
+    ]
+
+
+def _names(what: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    lines = [f"{what}: {len(names)}"]
+    lines += [f"  {harmless(name)}" for name in names[:MOST_NAMES]]
+    if len(names) > MOST_NAMES:
+        lines.append(f"  and {len(names) - MOST_NAMES} more")
+    return lines
+
+
+def _advice(verdict: Verdict) -> list[str]:
+    """The diagnosis: its last line is what to do, those before are what the evidence points to."""
+    if not verdict.diagnosis:
+        return []
+    *causes, remedy = verdict.diagnosis
+    lines = ["what this points to:", *_bullets(causes)] if causes else []
+    return [*lines, "what to do next:", *_bullets([remedy])]
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    return [f"  {harmless(line, longest=1000)}" for line in lines]
+
+
+def _paint(text: str, code: str, color: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if color else text

@@ -1,0 +1,12 @@
+"""The report for scripts: one word, as the exit status is the answer."""
+
+from hf_integration.report.interface import Reporter
+from hf_integration.verdict import Verdict
+
+
+class QuietReporter(Reporter):
+    """Reports the status alone."""
+
+    def render(self, verdict: Verdict) -> str:
+        """``authentic``, ``altered`` or ``inconclusive``."""
+        return verdict.status
