@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hf_integration.verdict.value import LARGEST_ERROR
+from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
 
 
 def number(value: float) -> str:
@@ -12,6 +12,13 @@ def number(value: float) -> str:
     if value == 0 or 0.001 <= abs(value) < 1e6:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.1e}"
+
+
+def margin_text(margin: float) -> str:
+    """A margin; beyond its cap, and where an error could not be computed, its digits mean nothing."""
+    if margin >= LARGEST_MARGIN:
+        return f"{number(LARGEST_MARGIN)} or more"
+    return number(margin) if margin > 1e-6 else "0"
 
 
 def pairs(facts: Sequence[tuple[str, str]]) -> list[str]:

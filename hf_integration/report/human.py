@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hf_integration.report.columns import number, pairs, table
+from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.report.escaping import harmless
 from hf_integration.report.interface import Reporter
 from hf_integration.verdict import Status, StripResult, Trust, Verdict
-from hf_integration.verdict.value import LARGEST_MARGIN
 
 HEADLINES: dict[Status, str] = {
     "authentic": "AUTHENTIC",
@@ -99,8 +98,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
 def _margin(margin: float | None) -> str:
     if margin is None:
         return "none, as the question stays open"
-    shown = f"{number(margin)} or more" if margin >= LARGEST_MARGIN else number(margin)
-    return f"{shown} (tolerance / error of the worst strip; above 1 is intact)"
+    return f"{margin_text(margin)} (tolerance / error of the worst strip; above 1 is intact)"
 
 
 def _strips(strips: Sequence[StripResult], color: bool) -> list[str]:

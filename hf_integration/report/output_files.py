@@ -1,0 +1,38 @@
+"""Writing a report to a file: whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from hf_integration.errors import OutputError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it never holds half of the content; devices and pipes are written straight.
+
+    Raises:
+        OutputError: the folder is missing, not writable, or the disk is full.
+    """
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that could be replaced
+            path.write_bytes(content)
+            return
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(name).chmod(0o666 & ~_umask())  # mkstemp gives a file that only its owner may read
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
