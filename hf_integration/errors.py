@@ -48,6 +48,10 @@ class InconclusiveError(SSLAuthError):
     exit_status = 3
 
 
+class CardNotFoundError(InconclusiveError):
+    """There is no watermark card where one was looked for."""
+
+
 class MintingRefusedError(InconclusiveError):
     """The card would not tell this encoder's benign runs from alterations, so none was written."""
 

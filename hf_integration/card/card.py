@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -75,3 +76,39 @@ class WatermarkCard:
     floor: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     location: str = ""
+
+    def save(self, folder: Path, *, force: bool = False) -> "WatermarkCard":
+        """Write the card, whole or not at all.
+
+        Args:
+            folder: where it shall lie; its parents are made.
+            force: replace a card that lies there already.
+
+        Returns:
+            The card as it reads from there, with digest and location.
+
+        Raises:
+            OutputError: something lies there already, the file system refuses, or a part of the card is
+                not one that could be read back.
+        """
+        from hf_integration.card.writing import write_card
+
+        return write_card(self, Path(folder), force=force)
+
+    @classmethod
+    def load(cls, reference: str | Path, *, revision: str | None = None) -> "WatermarkCard":
+        """Read and validate a card; takes at most a moment, whatever lies there.
+
+        Args:
+            reference: a folder or its ``card.json`` (tried first), or a Hub repo id.
+            revision: branch, tag or commit of the Hub repo.
+
+        Raises:
+            CardError: the card is damaged, edited, oversized or of another schema version.
+            CardNotFoundError: there is no card there.
+        """
+        from hf_integration.card.locating import locate
+        from hf_integration.card.reading import read_card
+
+        folder, location = locate(reference, revision=revision)
+        return read_card(folder, location=location)

@@ -1,0 +1,236 @@
+"""What of a card is a tensor, what is JSON, and how the two become a card again."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hf_integration.card.card import Reference, WatermarkCard
+from hf_integration.card.flaw import FlawError
+from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
+from hf_integration.card.tensor_file import TensorForm
+from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
+from hf_integration.errors import KeySampleError
+from hf_integration.key_samples.encoding import decode_sample, encode_samples
+from hf_integration.key_samples.interface import KeySamples
+from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout
+
+_SAMPLES, _OFFSETS, _HEAD, _WATERMARK = (
+    "key_samples.bytes",
+    "key_samples.offsets",
+    "generator.head",
+    "watermark",
+)
+
+Run = tuple[Weights, Precision]
+
+
+def _prefix(run: Run) -> str:
+    return f"reference.{run[0]}.{run[1]}"
+
+
+def _base(run: Run, runs: list[Run]) -> Run | None:
+    """The float64 run that this one is stored as a difference to, which halves its size.
+
+    A difference in float32 is exact to 6e-8 of the difference itself, far below the noise of the run.
+    """
+    sibling: Run = (run[0], "float64")
+    return sibling if run != sibling and sibling in runs else None
+
+
+def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
+    """Every tensor that a card with this ``card.json`` has, and its dtype and shape."""
+    layout = Layout(record.key_samples.count)
+    keys, strips = layout.keys, len(record.strips)
+    forms = {
+        _SAMPLES: TensorForm(torch.uint8, (record.key_samples.bytes,)),
+        _OFFSETS: TensorForm(torch.int64, (keys + 1,)),
+        _HEAD: TensorForm(torch.float32, (Generator.features(layout), TILE * TILE)),
+        _WATERMARK: TensorForm(torch.uint8, (layout.side, layout.side)),
+    }
+    runs: list[Run] = [(reference.weights, reference.precision) for reference in record.references]
+    for run in runs:
+        dtype = torch.float32 if _base(run, runs) else torch.float64
+        forms[f"{_prefix(run)}.sketches"] = TensorForm(dtype, (strips, keys, SKETCH_DIM))
+        # float64: the noise of a strip that never moved underflows in float32
+        forms[f"{_prefix(run)}.noise"] = TensorForm(torch.float64, (strips, SKETCH_DIM))
+        forms[f"{_prefix(run)}.scales"] = TensorForm(torch.float64, (strips, len(KINDS)))
+    for weights in record.tensors.weights:
+        forms[f"digests.{weights}"] = TensorForm(torch.uint8, (len(record.tensors.names), 32))
+    return forms
+
+
+def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The content of ``card.json`` (still without ``files``) and the tensors of a card.
+
+    Raises:
+        FlawError: the parts of the card do not fit together.
+        KeySampleError: a key sample is too large for a card.
+    """
+    _check_consistent(card)
+    blobs = encode_samples(card.key_samples)
+    sizes = torch.tensor([0, *(len(blob) for blob in blobs)])
+    names = list(card.digests["stored"])
+    runs: list[Run] = [(reference.weights, reference.precision) for reference in card.references]
+    sketches = {
+        run: reference.sketches.double() for run, reference in zip(runs, card.references, strict=True)
+    }
+    tensors = {
+        _SAMPLES: torch.frombuffer(bytearray(b"".join(blobs)), dtype=torch.uint8),
+        _OFFSETS: sizes.cumsum(0),
+        _HEAD: card.generator.head.float(),
+        _WATERMARK: card.watermark,
+    }
+    for run, reference in zip(runs, card.references, strict=True):
+        base = _base(run, runs)
+        stored = sketches[run] if base is None else (sketches[run] - sketches[base]).float()
+        tensors[f"{_prefix(run)}.sketches"] = stored
+        tensors[f"{_prefix(run)}.noise"] = torch.stack([c.noise.double() for c in reference.calibrations])
+        tensors[f"{_prefix(run)}.scales"] = torch.stack([c.scales.double() for c in reference.calibrations])
+    for weights, digests in card.digests.items():
+        rows = bytearray(b"".join(digests[name] for name in names))
+        tensors[f"digests.{weights}"] = torch.frombuffer(rows, dtype=torch.uint8).view(len(names), 32)
+    described = card.encoder
+    record = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "encoder": {
+            "name": card.encoder_name,
+            "commit": card.commit,
+            "modality": described.modality,
+            "architecture": described.architecture,
+            "embedding_dim": described.embedding_dim,
+            "pooling": described.pooling,
+            "parameters": described.parameters,
+            "stored_dtype": described.stored_dtype,
+            "processor_backend": described.processor_backend,
+            "details": _sorted(described.details),
+        },
+        "created": card.created,
+        "secret": card.secret,
+        "seed": card.seed,
+        "tolerance": card.tolerance,
+        "key_samples": {
+            "count": len(card.key_samples),
+            "bytes": sum(len(blob) for blob in blobs),
+            "origin": card.key_samples.origin,
+            "sha256": card.key_samples.digest(),
+        },
+        "strips": list(card.strips),
+        "references": [
+            {"weights": r.weights, "precision": r.precision, "benign_margin": r.benign_margin}
+            for r in card.references
+        ],
+        "tensors": {"names": names, "weights": list(card.digests)},
+        "libraries": _sorted(card.libraries),
+        "behaviour": {file: _sorted(values) for file, values in sorted(card.behaviour.items())},
+        "coverage": dict(card.coverage),
+        "floor": dict(card.floor),
+    }
+    return record, tensors
+
+
+def _sorted(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(mapping.items()))
+
+
+def _check_consistent(card: WatermarkCard) -> None:
+    if card.generator.seed != card.seed:
+        raise FlawError("seed", "the generator was trained under another seed than the card's")
+    if card.key_samples.modality != card.encoder.modality:
+        raise FlawError(
+            "key_samples", f"{card.key_samples.modality} samples for an encoder of {card.encoder.modality}"
+        )
+    if "stored" not in card.digests:
+        raise FlawError("tensors.weights", "no digests of the weights as stored")
+    for weights, digests in card.digests.items():
+        if set(digests) != set(card.digests["stored"]):
+            raise FlawError(
+                "tensors.names", f"the digests of {weights} weights are of other tensors than of the stored"
+            )
+        if any(len(digest) != 32 for digest in digests.values()):
+            raise FlawError(f"digests.{weights}", "not SHA-256 digests")
+
+
+def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
+    """The card, from a validated ``card.json`` and tensors of the forms that it asks for.
+
+    Raises:
+        FlawError: a tensor holds values that no card can have.
+    """
+    layout = Layout(record.key_samples.count)
+    watermark = tensors[_WATERMARK].clone()
+    if not bool(((watermark == 0) | (watermark == 255)).all()):
+        raise FlawError(_WATERMARK, "holds values other than 0 and 255")
+    encoder = record.encoder
+    return WatermarkCard(
+        encoder_name=encoder.name,
+        commit=encoder.commit,
+        encoder=EncoderDescription(**encoder.model_dump(exclude={"name", "commit"})),
+        created=record.created,
+        libraries=record.libraries,
+        secret=record.secret,
+        seed=record.seed,
+        key_samples=_key_samples(record, tensors),
+        watermark=watermark,
+        generator=Generator(layout, record.seed, tensors[_HEAD].clone()),
+        tolerance=float(record.tolerance),
+        strips=tuple(record.strips),
+        references=_references(record, tensors),
+        digests={
+            weights: {
+                name: row.numpy().tobytes()
+                for name, row in zip(record.tensors.names, tensors[f"digests.{weights}"], strict=True)
+            }
+            for weights in record.tensors.weights
+        },
+        behaviour=record.behaviour,
+        coverage=record.coverage,
+        floor=record.floor,
+    )
+
+
+def _key_samples(record: CardRecord, tensors: Mapping[str, Tensor]) -> KeySamples:
+    offsets = tensors[_OFFSETS].tolist()
+    ascending = all(start < end for start, end in pairwise(offsets))
+    if offsets[0] != 0 or offsets[-1] != record.key_samples.bytes or not ascending:
+        raise FlawError(_OFFSETS, f"not ascending from 0 to {record.key_samples.bytes}")
+    blob = memoryview(tensors[_SAMPLES].numpy())
+    samples = []
+    for position, (start, end) in enumerate(pairwise(offsets)):
+        try:
+            samples.append(decode_sample(record.encoder.modality, bytes(blob[start:end])))
+        except KeySampleError as error:
+            raise FlawError(f"{_SAMPLES}[{position}]", str(error)) from None
+    found = KeySamples(samples, origin=record.key_samples.origin)
+    if found.digest() != record.key_samples.sha256:
+        raise FlawError(_SAMPLES, "the samples are not those whose SHA-256 card.json states")
+    return found
+
+
+def _references(record: CardRecord, tensors: Mapping[str, Tensor]) -> tuple[Reference, ...]:
+    runs: list[Run] = [(reference.weights, reference.precision) for reference in record.references]
+    references = []
+    for run, reference in zip(runs, record.references, strict=True):
+        sketches = tensors[f"{_prefix(run)}.sketches"].double()
+        base = _base(run, runs)
+        if base is not None:
+            sketches = sketches + tensors[f"{_prefix(base)}.sketches"]
+        noise, scales = (tensors[f"{_prefix(run)}.{part}"].clone() for part in ("noise", "scales"))
+        for part, values in (("noise", noise), ("scales", scales)):
+            if not bool((values > 0).all()):
+                raise FlawError(f"{_prefix(run)}.{part}", "not above 0")
+        references.append(
+            Reference(
+                weights=run[0],
+                precision=run[1],
+                sketches=sketches.clone(),
+                calibrations=tuple(
+                    Calibration(noise=n, scales=s) for n, s in zip(noise, scales, strict=True)
+                ),
+                benign_margin=float(reference.benign_margin),
+            )
+        )
+    return tuple(references)

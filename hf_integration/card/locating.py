@@ -1,0 +1,68 @@
+"""Where a card lies: a folder that the caller names, or a repository on the Hub."""
+
+import os
+import re
+from pathlib import Path
+
+from hf_integration.card.flaw import quoted
+from hf_integration.card.schema import CARD_FILE, PICTURE_FILE, TENSOR_FILE
+from hf_integration.errors import CardNotFoundError, UsageError
+
+REPO_FOLDER = "sslauth"
+"""Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
+
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_MINT = "mint one with `sslauth mint`"
+
+
+def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
+    """Find the folder of a card, the local file system first.
+
+    Args:
+        reference: a folder, its ``card.json``, a folder with a card under ``sslauth/``, or a Hub repo id.
+        revision: branch, tag or commit of the Hub repo.
+
+    Returns:
+        The local folder that holds ``card.json``, and what to call it.
+
+    Raises:
+        CardNotFoundError: there is no card there.
+        UsageError: a revision was given for a local folder.
+    """
+    path = Path(reference)
+    if _exists(path):
+        if revision is not None:
+            raise UsageError(
+                f"{quoted(str(path))} is a local folder, which has no revision {quoted(revision)}"
+            )
+        folder = _card_folder(path)
+        return folder, str(folder)
+    if isinstance(reference, Path) or not _REPO_ID.fullmatch(reference):
+        raise CardNotFoundError(f"no such folder: {quoted(str(reference))}", remedy=_MINT)
+    return _from_hub(reference, revision)
+
+
+def _from_hub(repo: str, revision: str | None) -> tuple[Path, str]:
+    from hf_integration.snapshot import resolve
+
+    patterns = [f"{REPO_FOLDER}/*", CARD_FILE, TENSOR_FILE, PICTURE_FILE]
+    snapshot = resolve(repo, revision=revision, allow_patterns=patterns)
+    folder = _card_folder(snapshot.path, called=repo)
+    # a location that no local path can be taken for: whether a card is local decides its trust
+    return folder, f"hub:{repo}" + (f"@{snapshot.commit}" if snapshot.commit else "")
+
+
+def _card_folder(path: Path, *, called: str = "") -> Path:
+    if path.name == CARD_FILE and not path.is_dir():
+        return path.parent
+    for folder in (path, path / REPO_FOLDER):
+        if os.path.lexists(folder / CARD_FILE):
+            return folder
+    raise CardNotFoundError(f"no watermark card in {quoted(called or str(path))}", remedy=_MINT)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a NUL character
+        return False

@@ -1,0 +1,132 @@
+"""``card.safetensors``: the whole header is checked against ``card.json`` before any data is read.
+
+The format is a length, a JSON header and the data. Names, dtypes and shapes all follow from the counts in
+``card.json``, so a header can only be right or wrong, and never decides what is allocated.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from hf_integration.card import strict_json
+from hf_integration.card.bounded_files import read_exactly
+from hf_integration.card.flaw import FlawError
+
+MOST_HEADER_BYTES = 64 << 10
+"""A card has at most some forty tensors, of about a hundred bytes each in the header."""
+
+_DTYPES = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True)
+class TensorForm:
+    """What a tensor must be.
+
+    Attributes:
+        dtype: element type.
+        shape: exact shape, no dimension of zero.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{_NAMES[self.dtype]} {list(self.shape)}"
+
+
+def write_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file."""
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def read_tensors(
+    stream: BinaryIO, size: int, sha256: str, forms: Mapping[str, TensorForm]
+) -> dict[str, Tensor]:
+    """Read the tensors of a card.
+
+    Args:
+        stream: the file, opened once; the bytes that are hashed are the bytes that are used.
+        size: its size in bytes.
+        sha256: its expected SHA-256.
+        forms: the tensors that must be in it.
+
+    Returns:
+        Exactly the tensors of ``forms``; all float values are finite.
+
+    Raises:
+        FlawError: the file is anything else.
+    """
+    needed = sum(form.bytes for form in forms.values())
+    if not 8 + needed < size <= 8 + MOST_HEADER_BYTES + needed:
+        raise FlawError("", f"{size} bytes, but the counts in card.json make it {needed} and a header")
+    prefix = read_exactly(stream, 8)
+    length = int.from_bytes(prefix, "little")
+    if length != size - 8 - needed:
+        raise FlawError("header", f"states {length} bytes for itself, where {size - 8 - needed} are left")
+    header = read_exactly(stream, length)
+    offsets = _check_header(strict_json.parse(bytes(header)), forms)
+    data = read_exactly(stream, needed)
+    found = hashlib.sha256(prefix)
+    found.update(header)
+    found.update(data)
+    if found.hexdigest() != sha256:
+        raise FlawError("", "its SHA-256 is not the one in card.json: edited or damaged")
+    tensors = {}
+    for name, form in forms.items():
+        flat = torch.frombuffer(data, dtype=form.dtype, count=math.prod(form.shape), offset=offsets[name])
+        if form.dtype.is_floating_point and not bool(flat.isfinite().all()):
+            raise FlawError(name, "holds NaN or infinity")
+        tensors[name] = flat.view(form.shape)
+    return tensors
+
+
+def _check_header(header: Any, forms: Mapping[str, TensorForm]) -> dict[str, int]:
+    """Offset of every tensor, once the header says what ``forms`` says and the data leave no gap."""
+    if not isinstance(header, dict):
+        raise FlawError("header", "not a JSON object")
+    for name in forms:
+        if name not in header:
+            raise FlawError(name, "the tensor is missing")
+    for name in header:
+        if name not in forms:
+            raise FlawError(name, "unknown tensor")
+    places = []
+    for name, form in forms.items():
+        entry = header[name]
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise FlawError(name, "needs exactly dtype, shape and data_offsets")
+        if entry["dtype"] != _NAMES[form.dtype] or not _equals(entry["shape"], list(form.shape)):
+            found = f"{entry['dtype']} {entry['shape']}"
+            raise FlawError(name, f"must be {form} by the counts in card.json, but is {found}")
+        offsets = entry["data_offsets"]
+        if not _is_integers(offsets) or len(offsets) != 2 or offsets[1] - offsets[0] != form.bytes:
+            raise FlawError(name, f"its data_offsets do not span {form.bytes} bytes")
+        if offsets[0] % form.dtype.itemsize:
+            raise FlawError(name, "its data_offsets are not aligned")
+        places.append((offsets[0], name, form.bytes))
+    end = 0
+    for start, name, length in sorted(places):
+        if start != end:
+            raise FlawError(name, "its data_offsets leave a gap or overlap another tensor")
+        end += length
+    return {name: start for start, name, _ in places}
+
+
+def _is_integers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int for item in value)
+
+
+def _equals(found: Any, expected: list[int]) -> bool:
+    return _is_integers(found) and found == expected

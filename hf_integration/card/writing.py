@@ -1,0 +1,185 @@
+"""Writing a card: whole or not at all, and never over anything that is not a card."""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_integration.card.flaw import FlawError, quoted
+from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE, write_record
+from hf_integration.errors import CardError, KeySampleError, OutputError
+
+if TYPE_CHECKING:
+    from hf_integration.card.card import WatermarkCard
+
+
+def check_writable(folder: Path, *, force: bool = False) -> None:
+    """Find out before minting, not minutes later, that a card could not be written.
+
+    Args:
+        folder: where the card shall lie.
+        force: whether a card that lies there already may be replaced.
+
+    Raises:
+        OutputError: something lies there already, or the file system refuses.
+    """
+    target = _resolved(folder)
+    _check_replaceable(target, folder, force=force)
+    with _explained(folder), _staging(target, secret=True):
+        pass
+
+
+def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "WatermarkCard":
+    """Write a card and read it back.
+
+    The files go into a temporary folder beside the target, reach the disk, are read back with all checks,
+    and only then take the target's name.
+
+    Returns:
+        The card as it reads, with digest and location.
+
+    Raises:
+        OutputError: it cannot be written there, or would be refused when read.
+    """
+    from hf_integration.card.reading import read_card
+
+    target = _resolved(folder)
+    _check_replaceable(target, folder, force=force)
+    files = _file_contents(card)
+    with _explained(folder), _staging(target, secret=card.secret) as staging:
+        for name, data in files.items():
+            _write_file(staging / name, data, secret=card.secret)
+        _sync_folder(staging)
+        try:
+            written = read_card(staging, location=str(folder))
+        except CardError as error:
+            raise OutputError(f"the card would not be readable: {error}") from None
+        _check_behaviour(card, written)
+        _put_in_place(staging, target, replacing=force)
+    return written
+
+
+def _check_behaviour(card: "WatermarkCard", written: "WatermarkCard") -> None:
+    """Values that JSON changes (a tuple, an integer as key) would read as an altered encoder ever after."""
+    for file, values in card.behaviour.items():
+        for key, value in values.items():
+            if written.behaviour[file][key] != value:
+                raise OutputError(f"the card cannot be written: behaviour.{file}.{key}: not a JSON value")
+
+
+def _file_contents(card: "WatermarkCard") -> dict[str, bytes]:
+    from hf_integration.card.contents import pack
+    from hf_integration.card.picture import picture_bytes
+    from hf_integration.card.tensor_file import write_tensors
+
+    try:
+        record, tensors = pack(card)
+        files = {TENSOR_FILE: write_tensors(tensors), PICTURE_FILE: picture_bytes(card.watermark)}
+        for name, data in files.items():
+            if len(data) > MOST_BYTES[name]:
+                raise FlawError(name, f"{len(data)} bytes, more than {MOST_BYTES[name]}")
+        record["files"] = {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()
+        }
+        # card.json last: a reader that meets a half-made folder finds no card in it
+        return files | {CARD_FILE: write_record(record)}
+    except (FlawError, KeySampleError) as error:
+        raise OutputError(f"the card cannot be written: {error}") from None
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL character
+        raise OutputError(f"not a usable path: {quoted(str(folder))} ({quoted(str(error))})") from None
+
+
+def _check_replaceable(target: Path, folder: Path, *, force: bool) -> None:
+    shown = quoted(str(folder), longest=400)
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise OutputError(f"{shown} exists and is not a folder", remedy="choose another output")
+    if not force:
+        raise OutputError(f"{shown} exists already", remedy="choose another output, or --force to replace it")
+    try:
+        others = sorted(entry.name for entry in target.iterdir() if not _is_of_card(entry.name))
+    except OSError as error:
+        raise OutputError(f"cannot read {shown}: {error.strerror}") from None
+    if others:
+        # replacing removes the folder: never somebody's other files with it
+        raise OutputError(
+            f"{shown} holds {quoted(others[0])}, which is not part of a card, so it is not replaced",
+            remedy="choose another output",
+        )
+
+
+def _is_of_card(name: str) -> bool:
+    """Whether a file belongs to a card; signatures lie beside ``card.json``."""
+    return name in {TENSOR_FILE, PICTURE_FILE} or name == CARD_FILE or name.startswith(f"{CARD_FILE}.")
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        shown = quoted(str(folder), longest=400)
+        raise OutputError(f"cannot write {shown}: {error.strerror or type(error).__name__}") from None
+
+
+@contextmanager
+def _staging(target: Path, *, secret: bool) -> Iterator[Path]:
+    """A temporary folder beside the target; it and the parents made for it are gone unless it was moved."""
+    missing = [parent for parent in (target.parent, *target.parent.parents) if not parent.exists()]
+    staging = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
+    try:
+        for parent in reversed(missing):
+            parent.mkdir(exist_ok=True)
+        staging.mkdir(mode=0o700 if secret else 0o777)
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):  # a parent that holds the finished card stays
+                parent.rmdir()
+
+
+def _write_file(path: Path, data: bytes, *, secret: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o600 if secret else 0o666), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(staging: Path, target: Path, *, replacing: bool) -> None:
+    if not (replacing and os.path.lexists(target)):
+        staging.rename(target)
+        _sync_folder(target.parent)
+        return
+    # no portable call swaps two folders: between two renames the old card lies whole under another name
+    aside = staging.with_suffix(".old")
+    target.rename(aside)
+    try:
+        staging.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    _sync_folder(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""Small cards made by code, without any encoder."""
+
+import hashlib
+from dataclasses import fields
+
+import numpy as np
+import torch
+
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
+from hf_integration.key_samples.interface import KeySamples, Modality, Sample, Waveform
+from hf_integration.watermark import KINDS, SKETCH_DIM, Calibration, Layout, train
+
+RUNS: tuple[tuple[Weights, Precision], ...] = (
+    ("stored", "float64"),
+    ("stored", "float32"),
+    ("stored", "bfloat16"),
+    ("float16", "float32"),
+)
+
+
+def samples(modality: Modality, keys: int) -> list[Sample]:
+    numbers = np.random.default_rng(0)
+    if modality == "text":
+        return [f"key sample {index}: ü\x1b[31m\n\U0001f600" for index in range(keys)]
+    if modality == "image":
+        return [numbers.integers(0, 256, (5 + index, 7, 3), dtype=np.uint8) for index in range(keys)]
+    return [
+        Waveform(numbers.integers(-(2**15), 2**15, 50 + index).astype(np.int16), 16_000)
+        for index in range(keys)
+    ]
+
+
+def make_card(
+    modality: Modality = "text",
+    *,
+    keys: int = 3,
+    strips: int = 2,
+    secret: bool = False,
+    runs: tuple[tuple[Weights, Precision], ...] = RUNS,
+) -> WatermarkCard:
+    layout = Layout(keys)
+    numbers = torch.Generator().manual_seed(1)
+    watermark = torch.randint(0, 2, (layout.side, layout.side), generator=numbers).to(torch.uint8) * 255
+    strict = torch.randn(strips, keys, SKETCH_DIM, generator=numbers, dtype=torch.float64)
+    references = []
+    for weights, precision in runs:
+        noise = torch.rand(strips, SKETCH_DIM, generator=numbers, dtype=torch.float64) * 1e-7 + 1e-280
+        scales = torch.rand(strips, len(KINDS), generator=numbers, dtype=torch.float64) + 0.5
+        stray = torch.randn(strict.shape, generator=numbers, dtype=torch.float64) * 1e-3
+        references.append(
+            Reference(
+                weights=weights,
+                precision=precision,
+                sketches=strict if precision == "float64" else strict + stray,
+                calibrations=tuple(Calibration(n, s) for n, s in zip(noise, scales, strict=True)),
+                benign_margin=5.5,
+            )
+        )
+    names = [f"layer.{index}.weight" for index in range(4)]
+    return WatermarkCard(
+        encoder_name="org/encoder",
+        commit="0123456789abcdef0123456789abcdef01234567",
+        encoder=EncoderDescription(
+            modality=modality,
+            architecture="bert",
+            embedding_dim=32,
+            pooling="mean over the mask",
+            parameters=1234,
+            stored_dtype="float32",
+            processor_backend="tokenizers",
+            details={"max length": "256"},
+        ),
+        created="2024-05-06T07:08:09+00:00",
+        libraries={"torch": "2.6.0"},
+        secret=secret,
+        seed=2**127 + 1,
+        key_samples=KeySamples(samples(modality, keys), origin="synthetic, seed 0"),
+        watermark=watermark,
+        generator=train(watermark.double() / 127.5 - 1, layout, seed=2**127 + 1),
+        tolerance=0.4,
+        strips=tuple(f"layer {index}" for index in range(strips)),
+        references=tuple(references),
+        digests={
+            weights: {name: hashlib.sha256(f"{weights}{name}".encode()).digest() for name in names}
+            for weights in dict.fromkeys(weights for weights, _ in runs)
+        },
+        behaviour={
+            "config.json": {"limit": 10**30, "scale": 1.5, "nested": [{"a": None}], "template": "{\n}"}
+        },
+        coverage={"reached": 0.9, "list": [1, 2]},
+        floor={"pruning": {"0.1 %": True}},
+    )
+
+
+def differences(one: WatermarkCard, other: WatermarkCard) -> list[str]:
+    """Names of the attributes in which two cards differ, digest and location aside."""
+    plain = {f.name for f in fields(WatermarkCard)} - {
+        "key_samples", "watermark", "generator", "references", "digest", "location"
+    }  # fmt: skip
+    found = [name for name in sorted(plain) if getattr(one, name) != getattr(other, name)]
+    mine, others = one.key_samples, other.key_samples
+    if (mine.digest(), mine.origin, mine.modality) != (others.digest(), others.origin, others.modality):
+        found.append("key_samples")
+    if not torch.equal(one.watermark, other.watermark):
+        found.append("watermark")
+    same_layout = (one.generator.layout, one.generator.seed) == (other.generator.layout, other.generator.seed)
+    if not same_layout or not torch.equal(one.generator.head, other.generator.head):
+        found.append("generator")
+    if len(one.references) != len(other.references):
+        found.append("references")
+    for reference, counterpart in zip(one.references, other.references, strict=False):
+        found += _reference_differences(reference, counterpart)
+    return found
+
+
+def _reference_differences(one: Reference, other: Reference) -> list[str]:
+    name = f"{one.weights} {one.precision}"
+    found = []
+    if (one.weights, one.precision, one.benign_margin) != (
+        other.weights,
+        other.precision,
+        other.benign_margin,
+    ):
+        found.append(name)
+    # other precisions than float64 are kept as float32 differences of about 1e-3 here
+    if one.sketches.dtype != other.sketches.dtype or not torch.allclose(
+        one.sketches, other.sketches, rtol=0, atol=0 if one.precision == "float64" else 1e-9
+    ):
+        found.append(f"{name} sketches")
+    for mine, theirs in zip(one.calibrations, other.calibrations, strict=True):
+        if not torch.equal(mine.noise, theirs.noise) or not torch.equal(mine.scales, theirs.scales):
+            found.append(f"{name} calibration")
+    return found
