@@ -43,10 +43,16 @@ def modality_of(sample: object) -> Modality:
         return "text"
     if isinstance(sample, Waveform):
         return "audio"
-    if isinstance(sample, np.ndarray) and sample.dtype == np.uint8 and sample.ndim == 3 and sample.shape[2] == 3:
+    if (
+        isinstance(sample, np.ndarray)
+        and sample.dtype == np.uint8
+        and sample.ndim == 3
+        and sample.shape[2] == 3
+    ):
         return "image"
     raise KeySampleError(
-        f"a key sample must be text, an RGB image (uint8, height x width x 3) or a Waveform, not {type(sample).__name__}"
+        "a key sample must be text, an RGB image (uint8, height x width x 3) or a Waveform, "
+        f"not {type(sample).__name__}"
     )
 
 
@@ -77,7 +83,7 @@ class KeySamples(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._samples)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]  # int -> Sample, slice -> tuple
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # int -> Sample, slice -> tuple
         return self._samples[index]
 
     def digest(self) -> str:
