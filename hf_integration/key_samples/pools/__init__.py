@@ -1,0 +1,1 @@
+"""Pools: where key samples come from when they are not synthetic."""
