@@ -1,0 +1,109 @@
+"""The one door to the engine: everything that makes a check import torch is behind it."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_integration.authentication import Authentication, Authenticator
+from hf_integration.authentication.evidence import file_evidence, tensor_evidence
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders import Encoder, load_encoder, wrap_module
+from hf_integration.errors import CardNotFoundError, UsageError
+from hf_integration.verdict import Verdict
+from pytest_sslauth.marker import CheckRequest
+from pytest_sslauth.options import Settings
+from pytest_sslauth.places import Place, mint_hint
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An encoder in memory and the card that it is held against.
+
+    Attributes:
+        encoder: the encoder.
+        card: its card.
+        in_process: code found on the model when the subject was made, in words.
+    """
+
+    encoder: Encoder
+    card: WatermarkCard
+    in_process: tuple[str, ...]
+
+
+def load_card(request: CheckRequest, place: Place) -> WatermarkCard:
+    """Read a card.
+
+    Raises:
+        CardNotFoundError: the folder holds none; says how to mint one.
+        CardError: it is damaged.
+    """
+    try:
+        return WatermarkCard.load(place.reference if place.folder is None else place.folder)
+    except CardNotFoundError:
+        where = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
+        hint = mint_hint(request, place.folder or Path(place.name))
+        raise CardNotFoundError(f"no watermark card at {where}", remedy=hint) from None
+
+
+def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: Settings) -> Subject:
+    """Load what a check needs, the card first: it is small, and most often the one that is missing."""
+    watermark_card = load_card(request, card)
+    loaded = load_encoder(encoder.reference, revision=request.revision, device=settings.device)
+    loaded.name = encoder.name
+    return Subject(loaded, watermark_card, loaded.in_process_changes())
+
+
+def encoder_around(subject: object, processor: Any) -> Encoder:
+    """The encoder that a caller holds in memory: one of the engine's, or a module with its processor.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from torch import nn
+
+    if isinstance(subject, Encoder):
+        if processor is not None:
+            raise UsageError("processor= goes with a torch module; this encoder has its own")
+        return subject
+    if not isinstance(subject, nn.Module):
+        raise UsageError(
+            f"cannot authenticate {type(subject).__name__!r}",
+            remedy="give a folder, a Hub repo id, an Encoder, or a torch module and processor=",
+        )
+    if processor is None:
+        raise UsageError("a torch module alone cannot be fed raw samples", remedy="give processor= as well")
+    return wrap_module(subject, processor, name=f"{type(subject).__name__} in memory")
+
+
+def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:
+    """Check an encoder."""
+    authenticator = Authenticator(
+        card=subject.card,
+        precision=request.precision or settings.precision,  # type: ignore[arg-type]  # validated names
+        accept_self_asserted=settings.accept_self_asserted,
+    )
+    return authenticator.authenticate(subject.encoder)
+
+
+def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
+    """What was altered in this process since a subject was found authentic, in words.
+
+    Digests of all tensors, settings and hooks; the key samples are not run again.
+    """
+    found = []
+    if subject.card.digest != verdict.card.digest:
+        found.append("the card is another one")
+    tensors = tensor_evidence(subject.encoder, subject.card)
+    if tensors.matches is None or tensors.matches != verdict.tensors.matches:
+        found += [f"tensor {name}" for name in (*tensors.changed, *tensors.missing, *tensors.unexpected)]
+        found = found or ["the tensors were rounded to another precision"]
+    found += file_evidence(subject.encoder, subject.card).changed
+    found += [change for change in subject.encoder.in_process_changes() if change not in subject.in_process]
+    return tuple(found)
+
+
+def in_evaluation_mode(encoder: Encoder) -> None:
+    """Undo a ``train()`` that an earlier test left behind: dropout would change what the next one sees."""
+    with suppress(AttributeError):
+        encoder.model.eval()

@@ -1,0 +1,91 @@
+"""What came out of one check, and the report that a failing test shows."""
+
+import traceback
+from dataclasses import dataclass
+
+from hf_integration.errors import SSLAuthError
+from hf_integration.report import harmless, render
+from hf_integration.verdict import Verdict
+from pytest_sslauth.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check, whether it came to a verdict or not.
+
+    Attributes:
+        evidence: the check in short.
+        failure: the report for a test that depends on the encoder; empty for an authentic encoder, and only
+            for that one.
+        verdict: the verdict, unless the check could not be made.
+    """
+
+    evidence: Evidence
+    failure: str
+    verdict: Verdict | None = None
+
+
+def judged(verdict: Verdict, *, source: str, reports: str = "") -> Outcome:
+    """The outcome of a check that came to a verdict.
+
+    Args:
+        verdict: the verdict.
+        source: where the encoder was found, in words.
+        reports: where its reports lie, in words.
+    """
+    notes = [
+        f"  checked: {harmless(source, longest=1000)}",
+        f"  {harmless(reports, longest=2000)}" if reports else "",
+    ]
+    failure = "\n".join([render(verdict), "", *(note for note in notes if note)])
+    return Outcome(Evidence.of(verdict), "" if verdict.status == "authentic" else failure, verdict)
+
+
+def not_checked(encoder: str, error: Exception) -> Outcome:
+    """The outcome of a check that could not be made: never a pass.
+
+    An error raised on purpose is its one line. Anything else is a defect of ours or a broken installation:
+    the traceback is what a bug report needs.
+    """
+    purpose = isinstance(error, SSLAuthError)
+    reason = str(error) if purpose else f"internal error: {type(error).__name__}: {error}"
+    lines = [f"NOT CHECKED: {harmless(encoder)}: {harmless(reason, longest=1000)}", "This is not a pass."]
+    if not purpose:
+        lines += ["", "Please report this as a bug of pytest-sslauth:"]
+        lines += [harmless(line, longest=1000) for line in _frames(error)]
+    return Outcome(Evidence("inconclusive", encoder, reason), "\n".join(lines))
+
+
+def altered_since(verdict: Verdict, differences: tuple[str, ...], borrower: str) -> Outcome:
+    """The outcome for an encoder that was altered in this process after it had been found authentic.
+
+    Args:
+        verdict: what was found before.
+        differences: what differs now, in words.
+        borrower: the test that it was handed to last.
+    """
+    reason = f"altered in this process after it was found authentic, last handed to {borrower}"
+    lines = [
+        f"ALTERED: {harmless(verdict.encoder)}",
+        f"{harmless(reason, longest=1000)}; the encoder on disk was authentic",
+        "",
+        f"what differs: {len(differences)}",
+        *(f"  {harmless(difference)}" for difference in differences[:10]),
+        *([f"  and {len(differences) - 10} more"] if len(differences) > 10 else []),
+        "",
+        "what to do next:",
+        "  let tests that train or patch the encoder load one of their own; the next test gets a fresh copy",
+    ]
+    evidence = Evidence(
+        "altered",
+        verdict.encoder,
+        reason,
+        revision=verdict.revision,
+        precision=verdict.precision,
+        card=verdict.card.digest,
+    )
+    return Outcome(evidence, "\n".join(lines))
+
+
+def _frames(error: Exception) -> list[str]:
+    return "".join(traceback.format_exception(error)).rstrip().split("\n")

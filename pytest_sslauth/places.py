@@ -1,0 +1,115 @@
+"""Where the names in markers and calls lead: one rule for encoders and cards."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hf_integration.errors import CardNotFoundError, EncoderError, UsageError
+from pytest_sslauth.marker import CheckRequest
+from pytest_sslauth.options import Settings
+
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something lies.
+
+    Attributes:
+        name: as the caller wrote it.
+        folder: the local folder, or ``None`` for a Hub repository called ``name``.
+    """
+
+    name: str
+    folder: Path | None
+
+    @property
+    def reference(self) -> str:
+        """What the engine is given: an absolute path or a repo id."""
+        return self.name if self.folder is None else str(self.folder)
+
+
+def encoder_place(name: str, settings: Settings) -> Place:
+    """The folder below rootdir that an encoder's name means, else the Hub repository.
+
+    Raises:
+        EncoderError: it is neither.
+    """
+    folder = find_folder(name, settings.rootdir)
+    if folder is None and not _REPO_ID.fullmatch(name):
+        raise EncoderError(
+            f"no such encoder folder: '{name}'", remedy=f"relative paths start at rootdir, {settings.rootdir}"
+        )
+    return Place(name, folder)
+
+
+def card_place(request: CheckRequest, encoder: Place, settings: Settings) -> Place:
+    """The card that a check is held against.
+
+    Named explicitly, it is found as encoders are. Otherwise it lies among the project's cards, in the folder
+    called like the last part of the encoder's name: the repository that is checked is never asked.
+
+    Raises:
+        CardNotFoundError: there is no such folder; says how to mint a card.
+    """
+    if request.card is None:
+        default = settings.cards / (encoder.folder or Path(encoder.name)).name
+        if not default.is_dir():
+            raise CardNotFoundError(f"no watermark card at {default}", remedy=mint_hint(request, default))
+        return Place(default.name, default)
+    folder = find_folder(request.card, settings.rootdir)
+    if folder is None and not _REPO_ID.fullmatch(request.card):
+        raise CardNotFoundError(
+            f"no watermark card at {settings.rootdir / Path(request.card).expanduser()}",
+            remedy=mint_hint(request, Path(request.card)),
+        )
+    return Place(request.card, folder)
+
+
+def mint_hint(request: CheckRequest, folder: Path) -> str:
+    """The command that mints the missing card."""
+    revision = [] if request.revision is None else ["--revision", request.revision]
+    command = shlex.join(["sslauth", "mint", request.encoder, *revision, "--out", str(folder)])
+    return f"from a copy of the encoder that you trust, mint one with: {command}"
+
+
+def find_folder(name: str, rootdir: Path) -> Path | None:
+    """The existing folder that a path means, relative to rootdir; ``None`` if there is none.
+
+    Raises:
+        UsageError: it exists only relative to the current directory, so that it would lead elsewhere when
+            pytest is started elsewhere.
+    """
+    try:
+        path = rootdir / Path(name).expanduser()
+        if os.path.lexists(path):
+            return path.resolve()
+        astray = os.path.lexists(name)
+    except (ValueError, RuntimeError) as error:  # a NUL character, an unknown home
+        raise UsageError(f"not a path: {name!r}: {error}") from error
+    if astray:
+        raise UsageError(
+            f"'{name}' exists below the current directory only",
+            remedy=f"relative paths start at rootdir, {rootdir}: write it from there, or absolute",
+        )
+    return None
+
+
+def fingerprint(folders: Iterable[Path | None]) -> object:
+    """What changes whenever a file below these folders changes: compared, never looked into.
+
+    Size, modification time and inode survive an edit in place that sets the time back, the change time does
+    not. It decides only whether an earlier check may be reused; equal to nothing if a folder is unreadable.
+    """
+    seen = []
+    try:
+        for folder in folders:
+            for path in sorted(folder.rglob("*")) if folder is not None else ():
+                stat = path.stat()
+                seen.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    except OSError:
+        return object()
+    return tuple(seen)

@@ -1,0 +1,56 @@
+"""What the plugin keeps for one run of pytest; the engine is imported by its first check."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sslauth.current_test import CurrentTest
+from pytest_sslauth.options import Settings
+
+if TYPE_CHECKING:
+    from hf_integration.encoders import Encoder
+    from pytest_sslauth.checks import Checks
+    from pytest_sslauth.sslauth import SSLAuth
+
+
+class Session:
+    """Hands hooks and fixtures over to the services that do the work.
+
+    Args:
+        settings: what all checks of the session have in common.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._current = CurrentTest()
+
+    def begin(self, item: pytest.Item) -> None:
+        """A test begins: check what its markers name."""
+        self._current.item = item
+        if item.get_closest_marker("sslauth") is None:
+            return
+        from pytest_sslauth.marked import check_markers
+
+        check_markers(item, self._checks, self._current)
+
+    def sslauth(self) -> "SSLAuth":
+        """The object behind the fixture ``sslauth``."""
+        from pytest_sslauth.sslauth import SSLAuth
+
+        return SSLAuth(self._checks, self._current)
+
+    def encoder_for(self, request: pytest.FixtureRequest) -> "Encoder":
+        """The encoder behind the fixture ``authentic_encoder``."""
+        from pytest_sslauth.marked import requested_encoder
+
+        return requested_encoder(request, self._checks, self._current)
+
+    @cached_property
+    def _checks(self) -> "Checks":
+        from pytest_sslauth.checks import Checks
+
+        return Checks(self.settings)
+
+
+SESSION = pytest.StashKey[Session]()

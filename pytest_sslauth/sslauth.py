@@ -1,0 +1,130 @@
+"""The session fixture ``sslauth``: checks that a test makes itself."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_sslauth.checks import Checks
+from pytest_sslauth.current_test import CurrentTest
+from pytest_sslauth.failure import MisuseError, NotAuthenticError
+from pytest_sslauth.marker import CheckRequest, sslauth
+from pytest_sslauth.outcome import Outcome
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hf_integration.encoders import Encoder
+    from hf_integration.verdict import Verdict
+
+
+class SSLAuth:
+    """Authenticates encoders in tests.
+
+    Relative paths start at rootdir. Whatever keeps a check from being made (a missing card, a damaged file,
+    no network) fails the test, as an altered encoder does.
+
+    Args:
+        checks: the session's checks.
+        current: the test that runs, on whose report the evidence goes.
+    """
+
+    def __init__(self, checks: Checks, current: CurrentTest) -> None:
+        self._checks = checks
+        self._current = current
+
+    def authenticate(
+        self,
+        encoder: "str | os.PathLike[str] | Encoder | nn.Module",
+        *,
+        processor: Any = None,
+        revision: str | None = None,
+        card: str | None = None,
+        precision: str | None = None,
+    ) -> "Verdict":
+        """Check an encoder and give the verdict, whatever it is: the caller looks at ``verdict.status``.
+
+        Args:
+            encoder: folder, Hub repo id, an encoder of ``hf_integration``, or a torch module.
+            processor: tokenizer or processor of a torch module.
+            revision: branch, tag or commit of a Hub repo.
+            card: folder or Hub repo id of the card; by default looked up in ``sslauth_cards``.
+            precision: arithmetic of the check.
+
+        Returns:
+            The verdict.
+
+        Raises:
+            NotAuthenticError: no verdict could be reached; what ``pytest.fail`` raises.
+        """
+        outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
+        if outcome.verdict is None:
+            raise NotAuthenticError(outcome.failure)
+        return outcome.verdict
+
+    def assert_authentic(
+        self,
+        encoder: "str | os.PathLike[str] | Encoder | nn.Module",
+        *,
+        processor: Any = None,
+        revision: str | None = None,
+        card: str | None = None,
+        precision: str | None = None,
+    ) -> "Encoder":
+        """Fail the test unless the encoder is authentic; the arguments are those of :meth:`authenticate`.
+
+        Returns:
+            The encoder that was checked, its ``verdict`` set.
+
+        Raises:
+            NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
+        """
+        outcome, checked = self._check(encoder, processor, revision, card, precision, lend=True)
+        if outcome.failure or checked is None:
+            raise NotAuthenticError(outcome.failure or "no encoder was checked")
+        return checked
+
+    def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
+        """Not available yet: fails always, so that no test passes on a check that was not made.
+
+        Raises:
+            NotAuthenticError: always.
+        """
+        at = "" if revision is None else f" at revision {revision!r}"
+        raise NotAuthenticError(
+            f"NOT CHECKED: model card of {repo!r}{at}: assert_model_card is not available in this version of "
+            "pytest-sslauth\nThis is not a pass. Use assert_authentic until it is."
+        )
+
+    def _check(
+        self,
+        encoder: object,
+        processor: Any,
+        revision: str | None,
+        card: str | None,
+        precision: str | None,
+        *,
+        lend: bool,
+    ) -> "tuple[Outcome, Encoder | None]":
+        named = isinstance(encoder, str | os.PathLike)
+        request = self._request(encoder if named else type(encoder).__name__, revision, card, precision)
+        if not named:
+            if revision is not None:
+                raise MisuseError(
+                    "sslauth: an encoder in memory has no revision to choose; nothing was checked"
+                )
+            outcome, checked = self._checks.of_object(encoder, processor, request)
+        elif processor is not None:
+            raise MisuseError("sslauth: processor= goes with a torch module only; nothing was checked")
+        elif lend:
+            outcome, checked = self._checks.hand_over(request, self._current.name)
+        else:
+            outcome, checked = self._checks.of_name(request), None
+        self._current.record(outcome.evidence)
+        return outcome, checked
+
+    def _request(
+        self, encoder: Any, revision: str | None, card: str | None, precision: str | None
+    ) -> CheckRequest:
+        try:
+            return sslauth(encoder, revision=revision, card=card, precision=precision)
+        except (TypeError, ValueError) as error:
+            raise MisuseError(f"sslauth: {error}; nothing was checked") from None

@@ -1,0 +1,64 @@
+"""The section of the terminal summary: one line per encoder that was checked."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from pytest_sslauth.evidence import Evidence
+
+ORDER = {"altered": 0, "inconclusive": 1, "authentic": 2}
+
+
+class Summary:
+    """Gathers the evidence on reports, those of workers too, and prints it at the end."""
+
+    def __init__(self) -> None:
+        self._evidence: dict[Evidence, Evidence] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Spec ``pytest_runtest_logreport``: keep the evidence that a test's report carries."""
+        for evidence in Evidence.on(report):
+            # two workers that make the same check may differ in the last digits of its margin
+            self._evidence.setdefault(replace(evidence, margin=None), evidence)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
+        verbose = terminalreporter.config.get_verbosity() > 0
+        lines = summary_lines(self._evidence.values(), verbose=verbose)
+        if lines:
+            terminalreporter.section("sslauth")
+        for line, passed in lines:
+            terminalreporter.line(line, green=passed, red=not passed)
+
+
+def summary_lines(evidence: Iterable[Evidence], *, verbose: bool) -> list[tuple[str, bool]]:
+    """One line per check and whether it passed; failing ones first, authentic ones only when verbose.
+
+    Args:
+        evidence: of the whole session.
+        verbose: whether authentic encoders are listed too.
+    """
+    shown = sorted(
+        (item for item in evidence if verbose or item.status != "authentic"),
+        key=lambda item: ORDER.get(item.status, 0),
+    )
+    return [(_line(item), item.status == "authentic") for item in shown]
+
+
+def _line(evidence: Evidence) -> str:
+    # imported late: a session that checks nothing has nothing to print
+    from hf_integration.report.columns import margin_text
+    from hf_integration.report.escaping import harmless
+    from hf_integration.report.human import short_digest
+
+    facts = [
+        f"revision {harmless(evidence.revision, longest=12)}" if evidence.revision else "",
+        f"margin {margin_text(evidence.margin)}" if evidence.margin is not None else "",
+        harmless(evidence.precision),
+        f"card {short_digest(evidence.card)}" if evidence.card else "",
+    ]
+    shown = ", ".join(fact for fact in facts if fact)
+    status = "ALTERED" if evidence.status == "altered" else evidence.status
+    line = f"{status:<12}  {harmless(evidence.encoder)}" + (f"  ({shown})" if shown else "")
+    return line if evidence.status == "authentic" else f"{line}: {harmless(evidence.reason)}"
