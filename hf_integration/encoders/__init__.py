@@ -1,1 +1,29 @@
 """Encoders: raw samples in, embeddings and strips out."""
+
+from hf_integration.encoders.interface import (
+    EMBEDDING_STRIP,
+    PRECISIONS,
+    PROCESSOR_STRIP,
+    WEIGHTS,
+    Encoder,
+    EncoderDescription,
+    Precision,
+    StripBatch,
+    Weights,
+)
+from hf_integration.encoders.opening import load_encoder, open_encoder, wrap_module
+
+__all__ = [
+    "EMBEDDING_STRIP",
+    "PRECISIONS",
+    "PROCESSOR_STRIP",
+    "WEIGHTS",
+    "Encoder",
+    "EncoderDescription",
+    "Precision",
+    "StripBatch",
+    "Weights",
+    "load_encoder",
+    "open_encoder",
+    "wrap_module",
+]

@@ -16,8 +16,17 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
     """
     found = []
     for name, module in model.named_modules():
-        place = name or "the model"
-        found += [f"{kind} on {place}" for attribute, kind in HOOKS.items() if getattr(module, attribute)]
+        place = name.removeprefix("model").removeprefix(".") or "the model"
+        found += [
+            f"{kind} on {place}"
+            for attribute, kind in HOOKS.items()
+            if any(not _of_transformers(hook) for hook in getattr(module, attribute).values())
+        ]
         if "forward" in vars(module):
             found.append(f"patched forward on {place}")
     return tuple(found)
+
+
+def _of_transformers(hook: object) -> bool:
+    # It records hidden states by hooks of its own, which stay on the layers after the first such call.
+    return str(getattr(hook, "__module__", "")).startswith("transformers.")

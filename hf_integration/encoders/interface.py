@@ -130,6 +130,10 @@ class Encoder(ABC):
         """
 
     @abstractmethod
+    def duplicate(self) -> "Encoder":
+        """An independent copy whose weights may be edited; for encoders with weights only."""
+
+    @abstractmethod
     def tensors(self) -> Mapping[str, Tensor]:
         """Loaded tensors that can influence the embedding, by name; tied tensors once."""
 

@@ -1,0 +1,70 @@
+"""The configuration that a model obeys, without what is volatile."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hf_integration.encoders.canonical import condensed
+
+DEFAULTS_SUFFIX = " (defaults)"
+
+_VOLATILE = frozenset(
+    {
+        "_attn_implementation",
+        "_attn_implementation_internal",
+        "_commit_hash",
+        "_experts_implementation",
+        "_name_or_path",
+        "architectures",
+        "attn_implementation",
+        "auto_map",
+        "dtype",
+        "id2label",
+        "label2id",
+        "num_labels",
+        "output_attentions",
+        "output_hidden_states",
+        "problem_type",
+        "return_dict",
+        "torch_dtype",
+        "torchscript",
+        "transformers_version",
+        "use_cache",
+    }
+)
+# Of image processors and feature extractors: which class prepares, not how.
+_VOLATILE_PROCESSOR = frozenset(
+    {"feature_extractor_type", "image_processor_type", "processor_class", "backend"}
+)
+
+
+def configuration_behaviour(config: Any) -> dict[str, Mapping[str, Any]]:
+    """``config.json`` with every default filled in, and the defaults of its class beside it.
+
+    A newer library adds keys; the defaults tell a key that was added with its default from one that was set.
+
+    Args:
+        config: a transformers configuration, or ``None``.
+    """
+    if config is None:
+        return {}
+    try:
+        defaults = type(config)().to_dict()
+    except Exception:  # a class that cannot be built without arguments has no defaults to compare with
+        defaults = {}
+    return {"config.json": _steady(config.to_dict()), "config.json" + DEFAULTS_SUFFIX: _steady(defaults)}
+
+
+def processor_behaviour(processor: Any) -> dict[str, Mapping[str, Any]]:
+    """``preprocessor_config.json`` as the processor obeys it."""
+    return {"preprocessor_config.json": _steady(processor.to_dict(), _VOLATILE | _VOLATILE_PROCESSOR)}
+
+
+def _steady(values: Mapping[str, Any], volatile: frozenset[str] = _VOLATILE) -> dict[str, Any]:
+    return {key: condensed(_without(values[key], volatile)) for key in sorted(values) if key not in volatile}
+
+
+def _without(value: Any, volatile: frozenset[str]) -> Any:
+    # Composite configurations hold whole configurations.
+    if isinstance(value, Mapping):
+        return {str(key): _without(inner, volatile) for key, inner in value.items() if key not in volatile}
+    return value

@@ -1,0 +1,96 @@
+"""A copy of a module that computes in another precision, hooks and patches included."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from hf_integration.encoders.interface import PRECISIONS, WEIGHTS, Precision, Weights
+from hf_integration.errors import UsageError
+
+_DTYPES: dict[str, torch.dtype] = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+_HALF = frozenset({"float16", "bfloat16"})
+
+Root = TypeVar("Root", bound=nn.Module)
+
+
+def state_tensors(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and persistent buffers with their names; a tied tensor under its first name only."""
+    seen: set[int] = set()
+    for prefix, module in root.named_modules():
+        persistent = {
+            name: buffer
+            for name, buffer in module._buffers.items()
+            if name not in module._non_persistent_buffers_set
+        }
+        for name, tensor in {**module._parameters, **persistent}.items():
+            if tensor is not None and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield (f"{prefix}.{name}" if prefix else name), tensor
+
+
+def _transient_buffers(root: nn.Module) -> Iterator[Tensor]:
+    for module in root.modules():
+        for name in module._non_persistent_buffers_set:
+            if (buffer := module._buffers.get(name)) is not None:
+                yield buffer
+
+
+def at_precision(root: Root, precision: Precision, *, weights: Weights = "stored") -> Root:
+    """Copy a module so that it computes in another precision.
+
+    A full precision casts every floating tensor, also buffers that are not stored (rotary frequencies),
+    which half precision leaves as they are: that is what loading in half precision gives.
+
+    Args:
+        root: the module; it stays as it is.
+        precision: dtype of the computation.
+        weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
+
+    Returns:
+        The copy, or ``root`` itself if nothing would change.
+
+    Raises:
+        UsageError: an unknown precision or unknown weights.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}", remedy=f"choose from {', '.join(PRECISIONS)}")
+    if weights not in WEIGHTS:
+        raise UsageError(f"unknown weights {weights!r}", remedy=f"choose from {', '.join(WEIGHTS)}")
+    target = _DTYPES[precision]
+    changed: dict[int, Tensor] = {}
+    for _, tensor in state_tensors(root):
+        if tensor.is_floating_point():
+            rounded = tensor.detach() if weights == "stored" else tensor.detach().to(_DTYPES[weights])
+            converted = rounded.to(target)
+            if tensor.dtype != target or (
+                weights not in ("stored", precision) and not _same(converted, tensor)
+            ):
+                changed[id(tensor)] = _like(converted, tensor)
+    if precision not in _HALF:
+        for buffer in _transient_buffers(root):
+            if buffer.is_floating_point() and buffer.dtype != target:
+                changed[id(buffer)] = buffer.to(target)
+    if not changed:
+        return root
+    # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,
+    # and two names of one tensor get the same converted tensor.
+    memo: dict[int, Any] = dict(changed)
+    return copy.deepcopy(root, memo)
+
+
+def _same(converted: Tensor, original: Tensor) -> bool:
+    return torch.equal(converted, original.detach())
+
+
+def _like(converted: Tensor, original: Tensor) -> Tensor:
+    if isinstance(original, nn.Parameter):
+        return nn.Parameter(converted, requires_grad=original.requires_grad)
+    return converted

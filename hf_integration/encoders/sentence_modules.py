@@ -1,0 +1,293 @@
+"""sentence-transformers folders, read without that library: modules, pooling, prompt, text length.
+
+A key or module that is not known here could change the embedding, so it is refused rather than ignored.
+The keys are those of sentence-transformers 2 to 6.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_integration.encoders.json_files import read_json, relative_folder
+from hf_integration.errors import EncoderError
+
+_KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
+_TYPES = {
+    name: kind
+    for kind in _KINDS
+    for name in (
+        f"sentence_transformers.models.{kind}",
+        f"sentence_transformers.models.{kind}.{kind}",
+        f"sentence_transformers.base.modules.{kind.lower()}.{kind}",
+        f"sentence_transformers.sentence_transformer.modules.{kind.lower()}.{kind}",
+    )
+}
+_TRANSFORMER_CONFIGS = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# Values of the keys that would make it another encoder than the one read here; the first is the default.
+_TRANSFORMER_FIXED: Mapping[str, tuple[Any, ...]] = {
+    "transformer_task": ("feature-extraction",),
+    "modality_config": ({"text": {"method": "forward", "method_output_name": "last_hidden_state"}},),
+    "module_output_name": ("token_embeddings",),
+    "processing_kwargs": ({}, None),
+    "unpad_inputs": (None, False, True),  # how a GPU kernel packs the batch, not what is computed
+    "query_length": (None,),
+    "document_length": (None,),
+    "query_expansion": (None,),
+    "model_args": ({}, None),
+    "tokenizer_args": ({}, None),
+    "config_args": ({}, None),
+}
+# In the order in which sentence-transformers concatenates them.
+_LEGACY_MODES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+MODES = tuple(_LEGACY_MODES.values())
+_ACTIVATIONS: Mapping[str, type[nn.Module]] = {
+    name: kind
+    for kind in (nn.Tanh, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Sigmoid)
+    for name in (f"torch.nn.{kind.__name__}", f"{kind.__module__}.{kind.__name__}")
+}
+
+
+class Normalize(nn.Module):
+    """Scale an embedding to length 1."""
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(batch, dim)`` to ``(batch, dim)``."""
+        return F.normalize(embedding, dim=-1)
+
+    def __str__(self) -> str:
+        return "normalised"
+
+
+class Dense(nn.Module):
+    """A linear layer with an activation behind the pooling.
+
+    Args:
+        in_features: width of what comes in.
+        out_features: width of the embedding behind it.
+        bias: whether the layer has a bias.
+        activation: what follows the linear layer.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, bias: bool, activation: nn.Module) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features, bias=bias)
+        self.activation = activation
+        self.in_features, self.out_features = in_features, out_features
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(batch, in_features)`` to ``(batch, out_features)`` in float64, computed in the layer's dtype."""
+        result: Tensor = self.activation(self.linear(embedding.to(self.linear.weight.dtype)))
+        return result.double()
+
+    def __str__(self) -> str:
+        return f"dense to {self.out_features}"
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """Settings of one dense module: its folder and the arguments of :class:`Dense`."""
+
+    folder: Path
+    in_features: int
+    out_features: int
+    bias: bool
+    activation: str
+
+    def build(self) -> Dense:
+        """The layer, its weights not yet loaded."""
+        return Dense(
+            self.in_features, self.out_features, bias=self.bias, activation=_ACTIVATIONS[self.activation]()
+        )
+
+
+@dataclass(frozen=True)
+class SentenceModules:
+    """A sentence-transformers folder in the words of this package.
+
+    Attributes:
+        transformer: folder of the transformers model.
+        modes: pooling modes, concatenated in this order.
+        tail: what follows the pooling: folder name -> settings, ``None`` for a normalisation.
+        max_seq_length: longest text in tokens, or ``None`` for the tokenizer's own.
+        do_lower_case: whether texts are lower-cased before anything else.
+        prompt: put before every text by default.
+        behaviour: all this, file by file.
+    """
+
+    transformer: Path
+    modes: tuple[str, ...]
+    tail: Mapping[str, DenseSpec | None]
+    max_seq_length: int | None
+    do_lower_case: bool
+    prompt: str
+    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_sentence_modules(folder: Path) -> SentenceModules | None:
+    """Read ``modules.json`` and what it names; ``None`` if the folder has none.
+
+    Raises:
+        EncoderError: an unknown module type or key, or damaged JSON.
+    """
+    if not (folder / "modules.json").is_file():
+        return None
+    entries = read_json(folder / "modules.json")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise EncoderError(f"{folder / 'modules.json'}: not a list of modules")
+    parts = [
+        (_kind(folder, entry), relative_folder(folder, entry.get("path", ""), "modules.json"))
+        for entry in entries
+    ]
+    kinds = [kind for kind, _ in parts]
+    if kinds[:2] != ["Transformer", "Pooling"] or not set(kinds[2:]) <= {"Dense", "Normalize"}:
+        raise EncoderError(
+            f"{folder / 'modules.json'}: modules {', '.join(kinds) or 'none'}",
+            remedy="supported: Transformer, Pooling, then any of Dense and Normalize",
+        )
+    transformer = parts[0][1]
+    length, lower = _read_transformer(transformer)
+    modes, pooling_behaviour = _read_pooling(parts[1][1])
+    prompt = _read_prompt(folder)
+    tail: dict[str, DenseSpec | None] = {}
+    behaviour: dict[str, Mapping[str, Any]] = {
+        "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
+        "1_Pooling/config.json": pooling_behaviour,
+        "config_sentence_transformers.json": {"default_prompt": prompt},
+    }
+    for place, (kind, part) in enumerate(parts[2:], start=2):
+        if kind == "Normalize":
+            _check_normalize(part)
+        spec = _read_dense(part) if kind == "Dense" else None
+        tail[f"{place}_{kind}"] = spec
+        if spec is not None:
+            behaviour[f"{place}_Dense/config.json"] = {
+                "in_features": spec.in_features,
+                "out_features": spec.out_features,
+                "bias": spec.bias,
+                "activation_function": _ACTIVATIONS[spec.activation].__name__,
+            }
+    return SentenceModules(transformer, modes, tail, length, lower, prompt, behaviour)
+
+
+def _kind(folder: Path, entry: Mapping[str, Any]) -> str:
+    kind = _TYPES.get(str(entry.get("type")))
+    if kind is None:
+        raise EncoderError(
+            f"{folder / 'modules.json'}: unknown module type {entry.get('type')!r}",
+            remedy=f"supported: {', '.join(_KINDS)} of sentence-transformers",
+        )
+    return kind
+
+
+def _only(path: Path, found: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(set(found) - known):
+        raise EncoderError(
+            f"{path}: unknown key {unknown[0]!r}", remedy="it may change the embedding, so it is not ignored"
+        )
+
+
+def _fixed(path: Path, found: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]]) -> None:
+    for key, values in allowed.items():
+        if key in found and found[key] not in values:
+            raise EncoderError(
+                f"{path}: {key} {found[key]!r} is not supported", remedy=f"supported: {values[0]!r}"
+            )
+
+
+def _read_transformer(transformer: Path) -> tuple[int | None, bool]:
+    path = next((transformer / name for name in _TRANSFORMER_CONFIGS if (transformer / name).is_file()), None)
+    if path is None:
+        return None, False
+    config = read_json(path, dict)
+    _only(path, config, {"max_seq_length", "do_lower_case", *_TRANSFORMER_FIXED})
+    _fixed(path, config, _TRANSFORMER_FIXED)
+    length = config.get("max_seq_length")
+    if length is not None and (not isinstance(length, int) or length < 1):
+        raise EncoderError(f"{path}: max_seq_length {length!r} is no length")
+    return length, bool(config.get("do_lower_case", False))
+
+
+def _read_pooling(folder: Path) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    path = folder / "config.json"
+    config = read_json(path, dict)
+    known = {
+        "word_embedding_dimension",
+        "embedding_dimension",
+        "pooling_mode",
+        "include_prompt",
+        *_LEGACY_MODES,
+    }
+    _only(path, config, known)
+    mode = config.get("pooling_mode")
+    if mode is None:
+        modes = tuple(mode for key, mode in _LEGACY_MODES.items() if config.get(key)) or ("mean",)
+    else:
+        modes = (mode,) if isinstance(mode, str) else tuple(mode)
+    if unknown := [mode for mode in modes if mode not in MODES]:
+        raise EncoderError(
+            f"{path}: unknown pooling mode {unknown[0]!r}", remedy=f"supported: {', '.join(MODES)}"
+        )
+    behaviour = {
+        "pooling_mode": list(modes),
+        "embedding_dimension": config.get("embedding_dimension", config.get("word_embedding_dimension")),
+        "include_prompt": config.get("include_prompt", True),
+    }
+    return modes, behaviour
+
+
+def _read_dense(folder: Path) -> DenseSpec:
+    path = folder / "config.json"
+    config = read_json(path, dict)
+    names = {"module_input_name": ("sentence_embedding",), "module_output_name": ("sentence_embedding", None)}
+    fixed = {**names, "use_residual": (False,)}
+    _only(path, config, {"in_features", "out_features", "bias", "activation_function", *fixed})
+    _fixed(path, config, fixed)
+    activation = config.get("activation_function", "torch.nn.Tanh")
+    if activation not in _ACTIVATIONS:
+        raise EncoderError(f"{path}: unknown activation function {activation!r}")
+    sizes = config.get("in_features"), config.get("out_features")
+    if not all(isinstance(size, int) and 0 < size < 2**20 for size in sizes):
+        raise EncoderError(f"{path}: in_features and out_features {sizes!r} are no widths")
+    return DenseSpec(folder, *sizes, bias=bool(config.get("bias", True)), activation=activation)
+
+
+def _check_normalize(folder: Path) -> None:
+    path = folder / "config.json"
+    if path.is_file():  # versions before 6 write none
+        config = read_json(path, dict)
+        fixed = {
+            "module_input_name": ("sentence_embedding",),
+            "module_output_name": ("sentence_embedding", None),
+        }
+        _only(path, config, set(fixed))
+        _fixed(path, config, fixed)
+
+
+def _read_prompt(folder: Path) -> str:
+    path = folder / "config_sentence_transformers.json"
+    if not path.is_file():
+        return ""
+    config = read_json(path, dict)
+    _only(path, config, {"__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type"})
+    _fixed(path, config, {"model_type": ("SentenceTransformer", None)})
+    name = config.get("default_prompt_name")
+    if name is None:
+        return ""
+    prompts = config.get("prompts") or {}
+    if not isinstance(prompts, dict) or not isinstance(prompts.get(name), str):
+        raise EncoderError(f"{path}: no prompt is called {name!r}, the default")
+    return str(prompts[name])

@@ -1,0 +1,63 @@
+"""Digests of loaded values, independent of the file they came from and of the dtype they are stored in.
+
+A float16 tensor and its exact float32 copy have one digest: saving an encoder in a wider dtype, in other
+shards or under another library version changes bytes, and nothing that could be checked.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# hashlib lets go of the interpreter lock for large buffers, so two threads hash twice as fast.
+_WORKERS = 2
+
+
+def digest_tensors(tensors: Mapping[str, Tensor]) -> dict[str, bytes]:
+    """SHA-256 over shape and values of every tensor.
+
+    float16, bfloat16 and float32 are hashed as little-endian float32; float64 likewise if every value is
+    a float32 exactly, else as float64; everything else as int64.
+
+    Args:
+        tensors: tensors on any device by name.
+
+    Returns:
+        Name -> 32 bytes, in the same order.
+    """
+    return _digest_all(tensors, lambda tensor: tensor)
+
+
+def cast_digests(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, bytes]:
+    """Digests that the tensors would have after their floating values were rounded to ``dtype``."""
+    return _digest_all(tensors, lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
+
+def _digest_all(tensors: Mapping[str, Tensor], convert: Callable[[Tensor], Tensor]) -> dict[str, bytes]:
+    # Not under inference mode in the workers: it is per thread, and detached tensors need none.
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        digests = pool.map(lambda tensor: _digest(convert(tensor.detach())), tensors.values())
+        return dict(zip(tensors, digests, strict=True))
+
+
+def _digest(tensor: Tensor) -> bytes:
+    values, kind = _canonical_values(tensor.cpu())
+    state = hashlib.sha256(f"{kind} {tuple(values.shape)}\0".encode())
+    array = np.ascontiguousarray(values.numpy()) if values.ndim else values.reshape(1).numpy()
+    # The memory itself, not a copy of it; big-endian machines swap first.
+    state.update(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).data.cast("B"))
+    return state.digest()
+
+
+def _canonical_values(tensor: Tensor) -> tuple[Tensor, str]:
+    if tensor.dtype == torch.float64:
+        narrow = tensor.float()
+        # Bit for bit, so that a NaN does not count as a change of itself.
+        exact = torch.equal(narrow.double().view(torch.int64), tensor.contiguous().view(torch.int64))
+        return (narrow, "float32") if exact else (tensor, "float64")
+    if tensor.is_floating_point():
+        return tensor.float(), "float32"
+    return tensor.to(torch.int64), "int64"

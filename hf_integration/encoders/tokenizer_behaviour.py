@@ -1,0 +1,53 @@
+"""What a tokenizer obeys, whatever files it was read from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hf_integration.encoders.canonical import condensed, condensed_keys
+from hf_integration.encoders.json_files import read_json
+
+EFFECTIVE = "tokenizer.json"
+AS_SHIPPED = "tokenizer.json (as shipped)"
+
+# Truncation and padding are set anew by every call, the decoder never runs, and the version is the file's.
+_NOT_OBEYED = frozenset({"truncation", "padding", "version", "decoder"})
+_ATTRIBUTES = ("padding_side", "truncation_side", "do_lower_case", "strip_accents", "tokenize_chinese_chars")
+
+
+def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
+    """Effective tokenizer, file by file."""
+    config = {name: condensed(getattr(tokenizer, name)) for name in _ATTRIBUTES if hasattr(tokenizer, name)}
+    special = getattr(tokenizer, "special_tokens_map", {})
+    config |= {name: condensed(_text(value)) for name, value in sorted(special.items())}
+    return {EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config}
+
+
+def shipped_tokenizer(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """The raw ``tokenizer.json``, if the folder has one.
+
+    transformers may rebuild a tokenizer from its vocabulary and ignore edits in this file that other
+    consumers obey (``PreTrainedTokenizerFast``, embedding servers), so the file counts as well.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return {}
+    return {AS_SHIPPED: condensed_keys(read_json(path, dict), without=_NOT_OBEYED)}
+
+
+def _backend(tokenizer: Any) -> dict[str, Any]:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        return condensed_keys(json.loads(backend.to_str()), without=_NOT_OBEYED)
+    # Python-only tokenizers have no serialised pipeline: their vocabulary stands for it.
+    added = {str(index): str(token) for index, token in sorted(tokenizer.added_tokens_decoder.items())}
+    return {
+        "class": type(tokenizer).__name__,
+        "vocab": condensed(tokenizer.get_vocab()),
+        "added_tokens": condensed(added),
+    }
+
+
+def _text(value: Any) -> Any:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)

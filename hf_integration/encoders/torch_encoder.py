@@ -1,0 +1,221 @@
+"""The encoder whose weights are at hand: a torch module, its processor, and the recipe between them."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_integration.encoders import pooling, precision_copy
+from hf_integration.encoders.batches import plan_batches
+from hf_integration.encoders.configuration_behaviour import configuration_behaviour
+from hf_integration.encoders.in_process import in_process_changes
+from hf_integration.encoders.interface import (
+    EMBEDDING_STRIP,
+    PROCESSOR_STRIP,
+    Encoder,
+    EncoderDescription,
+    Precision,
+    StripBatch,
+    Weights,
+)
+from hf_integration.encoders.preparation import Batch, Preparation, Prepared
+from hf_integration.encoders.recipe import Recipe
+from hf_integration.encoders.sentence_modules import Dense
+from hf_integration.key_samples.interface import Sample
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an encoder comes from, and what is known of it besides its tensors.
+
+    Attributes:
+        name: what the caller called it.
+        architecture: model type in the configuration's own words.
+        path: local folder, if any.
+        commit: resolved Hub commit, if any.
+        behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
+        details: facts for people.
+    """
+
+    name: str
+    architecture: str
+    path: Path | None = None
+    commit: str | None = None
+    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Assembly(nn.Module):
+    """Model and what follows its pooling, as one module, so that both are copied and converted as one.
+
+    Args:
+        model: the transformers model.
+        tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
+    """
+
+    def __init__(self, model: nn.Module, tail: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.model = model
+        self.tail = nn.ModuleDict(tail)
+
+
+@contextmanager
+def evaluation_mode(root: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and each back into its own mode at the end."""
+    training = [module for module in root.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+class TorchEncoder(Encoder):
+    """An encoder with its weights at hand.
+
+    Args:
+        assembly: model and what follows its pooling.
+        preparation: the processor.
+        recipe: from model outputs to the embedding.
+        origin: where it comes from.
+    """
+
+    has_weights = True
+
+    def __init__(self, assembly: Assembly, preparation: Preparation, recipe: Recipe, origin: Origin) -> None:
+        self._assembly = assembly
+        self._preparation = preparation
+        self._recipe = recipe
+        self._origin = origin
+        self.model = assembly.model
+        self.processor = preparation.processor
+        self.name, self.path, self.commit = origin.name, origin.path, origin.commit
+        self._description: EncoderDescription | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self._origin.architecture} {self.dtype}>"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype that the model computes in."""
+        return next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
+
+    @property
+    def device(self) -> str:
+        """Where the encoder computes, e.g. ``cpu`` or ``cuda:0``."""
+        return str(next((p.device for p in self.model.parameters()), "cpu"))
+
+    @property
+    def description(self) -> EncoderDescription:
+        """What a card records about this encoder."""
+        if self._description is None:
+            dense = [module for module in self._assembly.tail.values() if isinstance(module, Dense)]
+            self._description = EncoderDescription(
+                modality=self._preparation.modality,
+                architecture=self._origin.architecture,
+                embedding_dim=dense[-1].out_features if dense else self._recipe.width,
+                pooling=", ".join(
+                    [self._recipe.pooling, *(str(module) for module in self._assembly.tail.values())]
+                ),
+                parameters=sum(tensor.numel() for tensor in self.tensors().values()),
+                stored_dtype=str(self.dtype).removeprefix("torch."),
+                processor_backend=self._preparation.backend,
+                details=self._origin.details,
+            )
+        return self._description
+
+    def observe(
+        self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None
+    ) -> Iterator[StripBatch]:
+        """See :meth:`Encoder.observe`."""
+        prepared = self._preparation.prepare(samples)
+        plan = plan_batches(prepared.lengths, batch_size=batch_size, order=order, pads=self._preparation.pads)
+        return (self._strips(prepared, indices) for indices in plan)
+
+    def embed(self, samples: Sequence[Any], *, batch_size: int = 16) -> Tensor:
+        """See :meth:`Encoder.embed`; float64 for a float64 model, else float32."""
+        prepared = self._preparation.prepare(samples)
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        embeddings = torch.zeros(len(samples), self.description.embedding_dim, dtype=dtype)
+        for indices in plan_batches(
+            prepared.lengths, batch_size=batch_size, order=None, pads=self._preparation.pads
+        ):
+            embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=False)
+            embeddings[indices] = embedding.to("cpu", dtype)
+        return embeddings
+
+    def _strips(self, prepared: Prepared, indices: list[int]) -> StripBatch:
+        embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
+        features = {PROCESSOR_STRIP: prepared.strip(indices)}
+        with torch.inference_mode():
+            for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
+                name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
+                features[name] = pooling.hidden_state(state, mask)
+            features[EMBEDDING_STRIP] = F.normalize(embedding, dim=1)
+        # Cloned out of inference mode: consumers may use them in autograd.
+        return StripBatch(tuple(indices), {name: strip.cpu().clone() for name, strip in features.items()})
+
+    def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None]:
+        """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions."""
+        device, dtype = self.device, self.dtype
+        inputs = {
+            name: tensor.to(device, dtype if tensor.is_floating_point() else None)
+            for name, tensor in batch.inputs.items()
+        }
+        # Called through the module, not its forward: hooks run.
+        call = self.model if self._recipe.method == "forward" else getattr(self.model, self._recipe.method)
+        with torch.inference_mode(), evaluation_mode(self._assembly):
+            output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
+            mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
+            embedding = self._recipe.head(output, mask)
+            for module in self._assembly.tail.values():
+                embedding = module(embedding)
+        return embedding, output, mask
+
+    def at_precision(self, precision: Precision, *, weights: Weights = "stored") -> "TorchEncoder":
+        """See :meth:`Encoder.at_precision`."""
+        assembly = precision_copy.at_precision(self._assembly, precision, weights=weights)
+        if assembly is self._assembly:
+            return self
+        return self._around(assembly)
+
+    def duplicate(self) -> "TorchEncoder":
+        """See :meth:`Encoder.duplicate`."""
+        return self._around(copy.deepcopy(self._assembly))
+
+    def _around(self, assembly: Assembly) -> "TorchEncoder":
+        encoder = TorchEncoder(assembly, self._preparation, self._recipe, self._origin)
+        encoder._description = self.description  # the dtype as loaded, not the copy's
+        return encoder
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """See :meth:`Encoder.tensors`."""
+        inert = re.compile("|".join(self._recipe.inert))
+        model = {
+            name: tensor.detach()
+            for name, tensor in precision_copy.state_tensors(self.model)
+            if name.startswith(self._recipe.counted) and not inert.search(name)
+        }
+        tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
+        return {**model, **tail}
+
+    def in_process_changes(self) -> tuple[str, ...]:
+        """See :meth:`Encoder.in_process_changes`."""
+        return in_process_changes(self._assembly)
+
+    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+        """See :meth:`Encoder.behaviour`."""
+        return {
+            **configuration_behaviour(self._recipe.configuration(self.model)),
+            **self._preparation.behaviour(),
+            **self._origin.behaviour,
+        }
