@@ -32,6 +32,21 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_file(path: Path) -> None:
+    """Find out before the work, not after it, that a file could not be written.
+
+    Raises:
+        OutputError: it is a folder, or its folder is missing or not writable.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: permission denied")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

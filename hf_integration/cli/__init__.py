@@ -1,0 +1,5 @@
+"""The ``sslauth`` command."""
+
+from hf_integration.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,72 @@
+"""The commands, put together. Nothing heavy is imported until a command runs."""
+
+from typing import Annotated, Any
+
+import typer
+
+from hf_integration.cli import demonstrating, inspecting, minting, verifying
+from hf_integration.cli.job import Job
+
+EXIT_STATUSES = """\b
+Exit statuses:
+  0    authentic, or done
+  1    the encoder was altered; nothing else ever ends with 1
+  2    wrong usage, bad local input, or an output that could not be written
+  3    inconclusive: offline, no card, a card that nobody else vouches for
+  4    damaged evidence: a card that was truncated or edited
+  70   internal error
+  130  interrupted"""
+
+EXAMPLES = """\b
+Examples:
+  sslauth demo
+  sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
+  sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
+  sslauth verify ./my-encoder --format json --output verdict.json
+  sslauth inspect cards/NAME"""
+
+STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
+error. 'sslauth COMMAND --help' says what its JSON holds."""
+
+
+def command() -> Any:
+    """The whole command line, as an object that parses arguments into a job."""
+    app = typer.Typer(
+        name="sslauth",
+        add_completion=False,
+        no_args_is_help=True,
+        # plain text: the same in a terminal, a pipe and a log, and half the start-up time of boxes
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback(epilog="\n\n".join([EXAMPLES, STREAMS, EXIT_STATUSES]))(_top)
+    for function, module in (
+        (minting.mint, minting),
+        (verifying.verify, verifying),
+        (inspecting.inspect, inspecting),
+        (demonstrating.demo, demonstrating),
+    ):
+        app.command(epilog=module.EPILOG)(function)
+    return typer.main.get_command(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sslauth {version('pytest-sslauth')}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[  # noqa: ARG001  # its callback does it all
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> Job | None:
+    """Authenticate pre-trained encoders with a fragile watermark (SSL-Auth).
+
+    'mint' makes a watermark card from an encoder that you trust. 'verify' tells whether an encoder is still
+    that one, as it runs: weights, tokenizer or processor, and the code in between.
+    """
+    return None

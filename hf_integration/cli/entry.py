@@ -1,0 +1,87 @@
+"""The one place where everything that can happen becomes an exit status.
+
+0 authentic or done, 1 altered and nothing else ever, 2 usage or bad local input, 3 inconclusive, 4 integrity
+of the evidence, 70 internal error, 130 interrupted. Python and typer end with 1 for an uncaught exception, a
+full disk and a closed pipe, which would read as "altered": so typer only parses here, and what it parsed is
+run outside of it.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from hf_integration.cli.job import Job
+from hf_integration.cli.streams import abandon_output, complain, flush_output, tolerate_any_character
+from hf_integration.errors import OutputError, SSLAuthError
+
+DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
+
+TRACEBACK = "SSLAUTH_TRACEBACK"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give the exit status; never raises, whatever happens.
+
+    Args:
+        arguments: without the program's name; by default those of this process.
+    """
+    tolerate_any_character()
+    try:
+        parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+        status = parsed if isinstance(parsed, int) else parsed()
+        flush_output()
+        return status
+    except BaseException as error:  # KeyboardInterrupt and SystemExit have a status too
+        return _explain(error)
+
+
+def _parse(arguments: Sequence[str]) -> Job | int:
+    """The job that the arguments ask for, or a status when help or the version was all they asked for.
+
+    Raises:
+        OutputError: the help could not be written.
+    """
+    from hf_integration.cli.application import command
+
+    try:
+        parsed: Job | int = command().main(args=list(arguments), prog_name="sslauth", standalone_mode=False)
+    except SystemExit as error:  # typer ends this way, with 1, when help goes into a closed pipe
+        raise OutputError("the output was closed") from error
+    return parsed
+
+
+def _explain(error: BaseException) -> int:
+    """Say in one line what happened, and give its status."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    if isinstance(error, SSLAuthError):
+        complain(f"error: {error}")
+        if isinstance(error, OutputError):
+            abandon_output()
+        # an error class that claimed to mean "altered" would be a defect, and not an altered encoder
+        return error.exit_status if error.exit_status not in (DONE, ALTERED) else INTERNAL
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        complain("interrupted")
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        abandon_output()
+        complain("error: the output was closed")
+        return USAGE
+    if callable(getattr(error, "format_message", None)):
+        return _explain_usage(error)
+    complain(f"internal error: {type(error).__name__}: {error}")
+    complain(f"this is a defect of sslauth, not a finding; {TRACEBACK}=1 shows where it happened")
+    return INTERNAL
+
+
+def _explain_usage(error: BaseException) -> int:
+    """A usage error; typer raises its own or click's class, depending on its version, so neither is named."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        print(context.get_help(), file=sys.stderr)  # noqa: T201
+        return USAGE
+    complain(f"error: {error.format_message()}")  # type: ignore[attr-defined]  # looked for by the caller
+    path = context.command_path if context is not None else "sslauth"
+    complain(f"try '{path} --help'")
+    return USAGE

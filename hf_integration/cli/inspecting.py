@@ -1,0 +1,43 @@
+"""``sslauth inspect``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hf_integration.cli import options
+from hf_integration.cli.job import Job
+from hf_integration.cli.minting import show_card
+from hf_integration.cli.opening import open_card, use_hub
+from hf_integration.cli.streams import Streams
+
+EPILOG = """\b
+Examples:
+  sslauth inspect cards/NAME
+  sslauth inspect ORG/NAME --format json
+
+A card says what its maker claims; only 'verify' holds it against an encoder.
+
+JSON: as of 'sslauth mint'. Quiet: the card's digest."""
+
+
+def inspect(
+    card: Annotated[str, typer.Argument(metavar="CARD", help="A card's folder, or a Hub repository id.")],
+    *,
+    revision: options.RevisionOption = None,
+    format: options.FormatOption = None,
+    output: options.OutputOption = None,
+    quiet: options.QuietOption = False,
+    token: options.TokenOption = None,
+    cache_dir: options.CacheOption = None,
+) -> Job:
+    """Validate a watermark card and show its facts."""
+
+    def job() -> int:
+        streams = Streams.chosen(format, output, quiet)
+        use_hub(token, cache_dir)
+        reference = Path(card) if card.startswith((".", "/", "~")) else card
+        show_card(open_card(reference, streams, revision=revision), streams)
+        return 0
+
+    return job

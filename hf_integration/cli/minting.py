@@ -1,0 +1,115 @@
+"""``sslauth mint``."""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.cli import options
+from hf_integration.cli.job import Job
+from hf_integration.cli.opening import open_encoder, use_hub
+from hf_integration.cli.streams import Format, Streams
+from hf_integration.report.escaping import harmless
+from hf_integration.report.json_format import strict_json
+
+if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
+
+EPILOG = """\b
+Examples:
+  sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
+  sslauth mint ./my-encoder --out cards/my-encoder --pool ./some-of-our-texts
+  sslauth mint ORG/NAME --out private/NAME --secret
+
+Mint only from a copy that you trust: the card describes whatever encoder it is given.
+
+\b
+JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "secret",
+"key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
+"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries"}
+Quiet: the card's digest."""
+
+
+def mint(
+    encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the card.")],
+    revision: options.RevisionOption = None,
+    keys: Annotated[int, typer.Option("--keys", min=1, max=1024, help="Number of key samples.")] = 64,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            "--pool",
+            metavar="SOURCE",
+            help="Draw key samples from a folder, a file or a data set, not synthetic ones.",
+        ),
+    ] = None,
+    watermark: Annotated[
+        Path | None,
+        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, not a padlock."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="Everything random follows from it.  [default: 0; secret: random]",
+            show_default=False,
+        ),
+    ] = None,
+    secret: Annotated[bool, typer.Option("--secret", help="A private card, never to be published.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
+    device: options.DeviceOption = None,
+    format: options.FormatOption = None,
+    output: options.OutputOption = None,
+    quiet: options.QuietOption = False,
+    token: options.TokenOption = None,
+    cache_dir: options.CacheOption = None,
+) -> Job:
+    """Make a watermark card from an encoder that you trust."""
+
+    def job() -> int:
+        streams = Streams.chosen(format, output, quiet)
+        use_hub(token, cache_dir)
+        from hf_integration.card import check_writable
+
+        check_writable(out, force=force)
+        loaded = open_encoder(
+            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+        )
+        from hf_integration.minting import mint as mint_card
+
+        with streams.progress() as progress:
+            card = mint_card(
+                loaded,
+                keys=keys,
+                pool=pool,
+                seed=_seed(seed, secret),
+                watermark=watermark,
+                secret=secret,
+                progress=progress,
+            )
+        show_card(card.save(out, force=force), streams)
+        return 0
+
+    return job
+
+
+def show_card(card: "WatermarkCard", streams: Streams) -> None:
+    """Write what a card says about itself, in the chosen format."""
+    from hf_integration.report.card_summary import card_summary, render_card
+
+    if streams.format is Format.JSON:
+        streams.result(strict_json(card_summary(card)))
+    elif streams.format is Format.QUIET:
+        streams.result(harmless(card.digest))
+    else:
+        streams.result(render_card(card))
+
+
+def _seed(seed: int | None, secret: bool) -> int:
+    """A private card rests on randomness that nobody can guess, a public one on being repeatable."""
+    if seed is not None:
+        return seed
+    return secrets.randbits(63) if secret else 0

@@ -1,0 +1,145 @@
+"""Where a command writes: the result to standard output or a file, everything else to standard error."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+from hf_integration.errors import OutputError
+from hf_integration.progress import Progress, Silent
+from hf_integration.report.escaping import harmless
+from hf_integration.report.output_files import check_file, write_whole
+
+
+class Format(StrEnum):
+    """What the result looks like."""
+
+    HUMAN = "human"
+    JSON = "json"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The outputs of one command.
+
+    Attributes:
+        format: what the result looks like.
+        output: file for the result instead of standard output.
+        quiet: no messages and no progress; errors are still said.
+    """
+
+    format: Format
+    output: Path | None
+    quiet: bool
+
+    @classmethod
+    def chosen(cls, format: Format | None, output: Path | None, quiet: bool) -> "Streams":
+        """Streams from the options; ``-q`` alone means the quiet format as well.
+
+        Raises:
+            OutputError: the output file could not be written later.
+        """
+        if output is not None:
+            check_file(output)
+        chosen = format or (Format.QUIET if quiet else Format.HUMAN)
+        return cls(chosen, output, quiet or chosen is Format.QUIET)
+
+    @property
+    def color(self) -> bool:
+        """Whether the result may hold ANSI colours: only in a terminal, and not against the user's wish."""
+        on_terminal = self.output is None and sys.stdout is not None and sys.stdout.isatty()
+        return on_terminal and not os.environ.get("NO_COLOR")
+
+    def result(self, text: str) -> None:
+        """Write the result, whole.
+
+        Raises:
+            OutputError: it could not be written; without it there is no result that anybody could rely on.
+        """
+        if self.output is not None:
+            write_whole(self.output, f"{text}\n".encode(errors="backslashreplace"))
+            return
+        if sys.stdout is None:  # closed before the start
+            raise OutputError("standard output is closed")
+        with _named("standard output"):
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+
+    def say(self, message: str) -> None:
+        """A message for the person who waits."""
+        if not self.quiet:
+            _write_error(harmless(message, longest=1000))
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Progress bars if somebody is watching a terminal, else nothing."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield Silent()
+            return
+        from hf_integration.cli.bars import bars
+
+        with bars() as drawn:
+            yield drawn
+
+
+def complain(message: str) -> None:
+    """Say an error in one line, whatever it quotes."""
+    _write_error(f"sslauth: {harmless(message, longest=1000)}")
+
+
+def tolerate_any_character() -> None:
+    """Escape what the terminal's encoding lacks: a name in Greek must not turn a verdict into a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def flush_output() -> None:
+    """Write what is still buffered (help texts), so that a failure has a status.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    if sys.stdout is not None:
+        with _named("standard output"):
+            sys.stdout.flush()
+
+
+def abandon_output() -> None:
+    """Give up a standard output that failed: the interpreter would try again, and end with 120."""
+    _into_nothing(sys.stdout)
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputError(f"{name} was closed before the result was written") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {name}: {error.strerror or error}") from error
+
+
+def _write_error(line: str) -> None:
+    """Standard error may be closed or full as well; the exit status still says it."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+    except OSError:
+        _into_nothing(sys.stderr)
+
+
+def _into_nothing(stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor has nothing to flush
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)

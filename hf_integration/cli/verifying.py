@@ -1,0 +1,148 @@
+"""``sslauth verify``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.cli import options
+from hf_integration.cli.job import Job
+from hf_integration.cli.opening import card_folder, open_card, open_encoder, own_card, use_hub
+from hf_integration.cli.streams import Format, Streams, abandon_output, complain
+from hf_integration.errors import OutputError, UsageError
+from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
+from hf_integration.report.output_files import check_file
+
+if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
+    from hf_integration.encoders import Encoder
+
+EPILOG = """\b
+Examples:
+  sslauth verify ./my-encoder --card cards/my-encoder
+  sslauth verify ORG/NAME --revision COMMIT --picture check.png
+  sslauth verify ORG/NAME --precision bfloat16 --format json
+
+Without --card, the card in cards/NAME is used if there is one, else the one that lies with the encoder. The
+latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given.
+
+A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
+ends with 1 and an open question with 3, everything else with 2.
+
+\b
+JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
+"precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
+"deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
+"files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment"}
+Quiet: authentic, altered or inconclusive."""
+
+
+def verify(
+    encoder: Annotated[
+        str | None, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP, show_default=False)
+    ] = None,
+    *,
+    card: Annotated[
+        str | None, typer.Option("--card", metavar="DIR|REPO", help="The card to check with.")
+    ] = None,
+    revision: options.RevisionOption = None,
+    precision: Annotated[
+        options.PrecisionName | None,
+        typer.Option(
+            "--precision", help="Arithmetic of the check; by default the strictest that is possible."
+        ),
+    ] = None,
+    device: options.DeviceOption = None,
+    trust_self_asserted: Annotated[
+        bool,
+        typer.Option(
+            "--trust-self-asserted", help="Accept a card that only the checked repository vouches for."
+        ),
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
+        ),
+    ] = None,
+    format: options.FormatOption = None,
+    output: options.OutputOption = None,
+    quiet: options.QuietOption = False,
+    token: options.TokenOption = None,
+    cache_dir: options.CacheOption = None,
+) -> Job:
+    """Check an encoder against a watermark card."""
+
+    def job() -> int:
+        streams = Streams.chosen(format, output, quiet)
+        if picture is not None:
+            check_file(picture)
+        if encoder is None:
+            raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
+        use_hub(token, cache_dir)
+
+        def load() -> "Encoder":
+            return open_encoder(
+                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+            )
+
+        named = card or card_folder(encoder)
+        if named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
+            held = open_card(named, streams)
+            loaded = load()
+        else:
+            loaded = load()
+            held = own_card(loaded, streams)
+        return _check(
+            loaded,
+            held,
+            precision=precision,
+            trust_self_asserted=trust_self_asserted,
+            picture=picture,
+            streams=streams,
+        )
+
+    return job
+
+
+def _check(
+    encoder: "Encoder",
+    card: "WatermarkCard",
+    *,
+    precision: options.PrecisionName | None,
+    trust_self_asserted: bool,
+    picture: Path | None,
+    streams: Streams,
+) -> int:
+    """Authenticate, write the picture and the report, and give the exit status."""
+    from hf_integration.authentication import Authenticator
+
+    authenticator = Authenticator(
+        card=card,
+        precision=precision.value if precision else None,
+        accept_self_asserted=trust_self_asserted,
+    )
+    with streams.progress() as progress:
+        authentication = authenticator.authenticate(encoder, progress=progress)
+    verdict = authentication.verdict
+    try:
+        streams.result(reporter(streams).render(verdict))
+        if picture is not None:
+            from hf_integration.report.pictures import write_picture
+
+            write_picture(picture, authentication, card)
+            streams.say(f"picture: {picture}")
+    except OutputError as error:
+        if verdict.authentic:
+            raise
+        # the finding stands, whether or not anybody could read the report
+        complain(f"error: {error}")
+        abandon_output()
+    return verdict.exit_status
+
+
+def reporter(streams: Streams) -> Reporter:
+    """The reporter of the chosen format."""
+    if streams.format is Format.JSON:
+        return JsonReporter()
+    return QuietReporter() if streams.format is Format.QUIET else HumanReporter(color=streams.color)

@@ -1,0 +1,149 @@
+"""What a watermark card says about itself, for people and for programs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hf_integration.card import WatermarkCard
+from hf_integration.report.columns import number, pairs, table
+from hf_integration.report.escaping import harmless
+
+SCHEMA = 1
+
+
+def card_summary(card: WatermarkCard) -> dict[str, Any]:
+    """The card's facts as plain JSON values, without its samples, weights and seed.
+
+    The seed stays out because a private card's is a secret.
+    """
+    encoder = card.encoder
+    return {
+        "schema": SCHEMA,
+        "digest": card.digest,
+        "location": card.location,
+        "bytes": card_bytes(card),
+        "encoder": {
+            "name": card.encoder_name,
+            "commit": card.commit,
+            "modality": encoder.modality,
+            "architecture": encoder.architecture,
+            "embedding_dim": encoder.embedding_dim,
+            "pooling": encoder.pooling,
+            "parameters": encoder.parameters,
+            "stored_dtype": encoder.stored_dtype,
+            "processor_backend": encoder.processor_backend,
+            "details": dict(encoder.details),
+        },
+        "created": card.created,
+        "secret": card.secret,
+        "key_samples": {
+            "count": len(card.key_samples),
+            "modality": card.key_samples.modality,
+            "origin": card.key_samples.origin,
+        },
+        "tolerance": card.tolerance,
+        "strips": list(card.strips),
+        "references": [
+            {
+                "weights": reference.weights,
+                "precision": reference.precision,
+                "benign_margin": reference.benign_margin,
+            }
+            for reference in card.references
+        ],
+        "coverage": dict(card.coverage),
+        "floor": dict(card.floor),
+        "libraries": dict(card.libraries),
+    }
+
+
+def card_bytes(card: WatermarkCard) -> int | None:
+    """Size of the card's files together, or ``None`` for a card that does not lie in a local folder."""
+    folder = Path(card.location)
+    if not card.location or not folder.is_dir():
+        return None
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def render_card(card: WatermarkCard) -> str:
+    """Render a card as text that is harmless in a terminal, without a final line break."""
+    sections = [
+        [f"WATERMARK CARD of {harmless(card.encoder_name)}"],
+        pairs(_facts(card)),
+        _references(card),
+        _floor(card.floor),
+        _coverage(card.coverage),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
+    encoder, samples = card.encoder, card.key_samples
+    size = card_bytes(card)
+    facts = [
+        ("digest", harmless(card.digest or "none: not written yet")),
+        ("location", harmless(card.location or "memory")),
+        ("size", "unknown" if size is None else f"{size / 1e6:.2f} MB"),
+        ("kind", "PRIVATE, never to be published" if card.secret else "public"),
+        ("minted", harmless(card.created)),
+        ("commit", harmless(card.commit or "none: minted from a local folder")),
+        (
+            "encoder",
+            f"{harmless(encoder.architecture)}, {encoder.modality}, "
+            f"{encoder.parameters / 1e6:.1f} M parameters in {harmless(encoder.stored_dtype)}",
+        ),
+        ("embedding", f"{encoder.embedding_dim} dimensions, {harmless(encoder.pooling)}"),
+        ("processor", harmless(encoder.processor_backend)),
+        ("key samples", f"{len(samples)} ({harmless(samples.origin)})"),
+        ("strips", f"{len(card.strips)}: {harmless(', '.join(card.strips))}"),
+    ]
+    facts += [(harmless(name, longest=40), harmless(value)) for name, value in encoder.details.items()]
+    return facts
+
+
+def _references(card: WatermarkCard) -> list[str]:
+    """Margins of benign runs that calibration did not see; above 1 they pass."""
+    rows = [("reference", "precision", "margin of held-out benign runs")]
+    rows += [
+        (
+            "weights as stored" if reference.weights == "stored" else f"rounded to {reference.weights}",
+            reference.precision,
+            number(reference.benign_margin),
+        )
+        for reference in card.references
+    ]
+    return table(rows, right=(2,))
+
+
+def _floor(floor: Mapping[str, Any]) -> list[str]:
+    rows = [("smallest alteration noticed", "precision", "size")]
+    for precision, kinds in floor.items():
+        for kind, size in kinds.items() if isinstance(kinds, Mapping) else [("", kinds)]:
+            rows.append((harmless(kind, longest=70), harmless(precision, longest=20), _size(size)))
+    return table(rows, right=(2,)) if len(rows) > 1 else []
+
+
+def _size(size: Any) -> str:
+    if size is None:
+        return "not noticed"
+    return number(size) if isinstance(size, int | float) else harmless(size, longest=40)
+
+
+def _coverage(coverage: Mapping[str, Any]) -> list[str]:
+    if not coverage:
+        return []
+    return ["  coverage", *(f"  {line}" for line in pairs(_flat(coverage)))]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested values line by line, ``outer.inner`` and its value."""
+    facts: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{harmless(key, longest=50)}"
+        if isinstance(value, Mapping):
+            facts += _flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            facts.append((name, harmless(f"{len(value)}: {', '.join(map(str, value[:5]))}", longest=100)))
+        else:
+            facts.append((name, harmless(value, longest=100)))
+    return facts

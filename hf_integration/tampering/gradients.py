@@ -1,0 +1,52 @@
+"""Embeddings with gradients: encoders give theirs without, as their users need none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_integration.encoders import Encoder
+from hf_integration.key_samples.interface import Sample
+
+Inputs = dict[str, Any]
+
+
+def model_inputs(encoder: Encoder, samples: Sequence[Sample]) -> Inputs:
+    """What the encoder's processor hands to its model for one batch of samples.
+
+    Caught on the way in, so every processor and architecture works the same.
+    """
+    caught: list[Inputs] = []
+
+    def catch(_module: nn.Module, _arguments: tuple[Any, ...], keywords: Inputs) -> None:
+        caught.append(keywords)
+
+    handle = encoder.model.register_forward_pre_hook(catch, with_kwargs=True)
+    try:
+        encoder.embed(samples, batch_size=len(samples))
+    finally:
+        handle.remove()
+    # tensors made in inference mode cannot take part in training, their copies can
+    return {name: item.clone() if isinstance(item, Tensor) else item for name, item in caught[0].items()}
+
+
+def feature_with_gradient(model: Any, inputs: Inputs) -> Tensor:
+    """One vector per sample, normalised, with a gradient: Tensor with shape ``(batch, dim)``.
+
+    The projected embedding where the architecture has one, else the mean of the last hidden state over the
+    positions that its mask keeps. Close enough to the embedding to drag it along, whatever the pooling is.
+    """
+    output = model(**inputs)
+    for name in ("image_embeds", "text_embeds"):
+        if getattr(output, name, None) is not None:
+            return F.normalize(getattr(output, name).flatten(1), dim=1)
+    states = output.last_hidden_state
+    if states.ndim == 4:  # feature maps (batch, channels, height, width)
+        return F.normalize(states.mean((2, 3)), dim=1)
+    mask = inputs.get("attention_mask")
+    if mask is None or mask.shape != states.shape[:2]:
+        mask = torch.ones(states.shape[:2], device=states.device)
+    weights = mask.to(states.dtype).unsqueeze(-1)
+    return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
