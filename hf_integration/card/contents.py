@@ -14,7 +14,7 @@ from hf_integration.card.tensor_file import TensorForm
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.errors import KeySampleError
 from hf_integration.key_samples.encoding import decode_sample, encode_samples
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
 from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout
 
 _SAMPLES, _OFFSETS, _HEAD, _WATERMARK = (
@@ -23,6 +23,10 @@ _SAMPLES, _OFFSETS, _HEAD, _WATERMARK = (
     "generator.head",
     "watermark",
 )
+
+MOST_SAMPLE_BYTES = 256 << 20
+"""Decoded key samples of a card together. The limit of each sample is not enough: a few kilobytes can
+unpack to megabytes, four thousand times over."""
 
 Run = tuple[Weights, Precision]
 
@@ -197,17 +201,27 @@ def _key_samples(record: CardRecord, tensors: Mapping[str, Tensor]) -> KeySample
     ascending = all(start < end for start, end in pairwise(offsets))
     if offsets[0] != 0 or offsets[-1] != record.key_samples.bytes or not ascending:
         raise FlawError(_OFFSETS, f"not ascending from 0 to {record.key_samples.bytes}")
-    blob = memoryview(tensors[_SAMPLES].numpy())
-    samples = []
+    blob = tensors[_SAMPLES].numpy()
+    samples: list[Sample] = []
+    size = 0
     for position, (start, end) in enumerate(pairwise(offsets)):
         try:
-            samples.append(decode_sample(record.encoder.modality, bytes(blob[start:end])))
+            samples.append(decode_sample(record.encoder.modality, blob[start:end].tobytes()))
         except KeySampleError as error:
             raise FlawError(f"{_SAMPLES}[{position}]", str(error)) from None
+        size += _decoded_bytes(samples[-1])
+        if size > MOST_SAMPLE_BYTES:
+            raise FlawError(_SAMPLES, f"the samples unpack to more than {MOST_SAMPLE_BYTES} bytes")
     found = KeySamples(samples, origin=record.key_samples.origin)
     if found.digest() != record.key_samples.sha256:
         raise FlawError(_SAMPLES, "the samples are not those whose SHA-256 card.json states")
     return found
+
+
+def _decoded_bytes(sample: Sample) -> int:
+    if isinstance(sample, str):
+        return len(sample)
+    return sample.samples.nbytes if isinstance(sample, Waveform) else sample.nbytes
 
 
 def _references(record: CardRecord, tensors: Mapping[str, Tensor]) -> tuple[Reference, ...]:

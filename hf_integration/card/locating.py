@@ -11,7 +11,7 @@ from hf_integration.errors import CardNotFoundError, UsageError
 REPO_FOLDER = "sslauth"
 """Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 
-_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_REPO_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _MINT = "mint one with `sslauth mint`"
 
 

@@ -7,7 +7,7 @@ terminal makes the card invalid, so nothing downstream needs to ask again.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from hf_integration.card import strict_json
 from hf_integration.card.flaw import FlawError, is_plain, quoted
@@ -24,6 +24,7 @@ MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20}
 MOST_KEYS = 4096
 MOST_STRIPS = 512
 MOST_TENSORS = 20_000
+MOST_BEHAVIOUR_KEYS = 20_000
 LONGEST_STRING = 512
 
 
@@ -52,14 +53,35 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _at_most(most: int) -> BeforeValidator:
+    """Bound a collection before its members are validated: a message for each of them would take seconds."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > most:
+            raise ValueError(f"{len(value)} entries, more than {most}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _behaviour_bounded(value: object) -> object:
+    if isinstance(value, dict):
+        count = sum(len(keys) for keys in value.values() if isinstance(keys, dict))
+        if count > MOST_BEHAVIOUR_KEYS:
+            raise ValueError(f"{count} keys, more than {MOST_BEHAVIOUR_KEYS}")
+    return value
+
+
 Plain = Annotated[str, Field(max_length=LONGEST_STRING), AfterValidator(_plain)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_STRING), AfterValidator(_plain)]
 Hexadecimal = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 Count = Annotated[int, Field(ge=1, le=1 << 53)]
 Positive = Annotated[float, Field(gt=0)]
-Report = Annotated[dict[Name, JsonValue], Field(max_length=MOST_TENSORS), AfterValidator(_plain_throughout)]
-Strips = Annotated[list[Name], Field(min_length=1, max_length=MOST_STRIPS), AfterValidator(_distinct)]
-TensorNames = Annotated[list[Name], Field(min_length=1, max_length=MOST_TENSORS), AfterValidator(_distinct)]
+Words = Annotated[dict[Name, Plain], _at_most(256)]
+Report = Annotated[dict[Name, JsonValue], _at_most(MOST_TENSORS), AfterValidator(_plain_throughout)]
+Strips = Annotated[list[Name], Field(min_length=1), _at_most(MOST_STRIPS), AfterValidator(_distinct)]
+TensorNames = Annotated[list[Name], Field(min_length=1), _at_most(MOST_TENSORS), AfterValidator(_distinct)]
+Behaviour = Annotated[dict[Name, dict[Name, JsonValue]], BeforeValidator(_behaviour_bounded), _at_most(256)]
 
 
 class _Record(BaseModel):
@@ -78,7 +100,7 @@ class EncoderRecord(_Record):
     parameters: Count
     stored_dtype: Name
     processor_backend: Plain
-    details: Annotated[dict[Name, Plain], Field(max_length=256)]
+    details: Words
 
 
 class KeySampleRecord(_Record):
@@ -106,7 +128,7 @@ class TensorRecord(_Record):
     """
 
     names: TensorNames
-    weights: Annotated[list[Weights], Field(min_length=1, max_length=3), AfterValidator(_distinct)]
+    weights: Annotated[list[Weights], Field(min_length=1), _at_most(3), AfterValidator(_distinct)]
 
 
 class FileRecord(_Record):
@@ -135,12 +157,10 @@ class CardRecord(_Record):
     tolerance: Positive
     key_samples: KeySampleRecord
     strips: Strips
-    references: Annotated[list[ReferenceRecord], Field(min_length=1, max_length=12)]
+    references: Annotated[list[ReferenceRecord], Field(min_length=1), _at_most(12)]
     tensors: TensorRecord
-    libraries: Annotated[dict[Name, Plain], Field(max_length=256)]
-    behaviour: Annotated[
-        dict[Name, Annotated[dict[Name, JsonValue], Field(max_length=10_000)]], Field(max_length=256)
-    ]
+    libraries: Words
+    behaviour: Behaviour
     """Values are the encoder's own data and may hold any character; file names and keys may not."""
     coverage: Report
     floor: Report
@@ -157,7 +177,9 @@ def read_record(data: bytes) -> CardRecord:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FlawError("format", f"not a watermark card, which says {FORMAT!r} here")
     version = content.get("schema")
-    if type(version) is int and version != SCHEMA:
+    if type(version) is not int:  # pydantic would take True and 1.0 for 1
+        raise FlawError("schema", "not a whole number")
+    if version != SCHEMA:
         raise FlawError(
             "schema",
             f"the card has version {version}, this version of pytest-sslauth reads version {SCHEMA}",
@@ -198,4 +220,5 @@ def _first_flaw(error: ValidationError) -> FlawError:
     first = details[0]
     field = ".".join(quoted(str(part)) for part in first["loc"])
     reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"], first["msg"])
+    reason = reason.removeprefix("Value error, ")
     return FlawError(field, reason[:1].lower() + reason[1:])

@@ -48,7 +48,8 @@ class TensorForm:
 
 def write_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """The bytes of a safetensors file."""
-    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    # clones, as safetensors refuses tensors that share memory, such as two references with the same sketches
+    return save({name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()})
 
 
 def read_tensors(
@@ -68,15 +69,15 @@ def read_tensors(
     Raises:
         FlawError: the file is anything else.
     """
-    needed = sum(form.bytes for form in forms.values())
-    if not 8 + needed < size <= 8 + MOST_HEADER_BYTES + needed:
-        raise FlawError("", f"{size} bytes, but the counts in card.json make it {needed} and a header")
-    prefix = read_exactly(stream, 8)
+    prefix = read_exactly(stream, min(size, 8))
     length = int.from_bytes(prefix, "little")
-    if length != size - 8 - needed:
-        raise FlawError("header", f"states {length} bytes for itself, where {size - 8 - needed} are left")
+    if not 0 < length <= min(size - 8, MOST_HEADER_BYTES):
+        raise FlawError("header", f"states {length} bytes for itself in a file of {size}")
     header = read_exactly(stream, length)
-    offsets = _check_header(strict_json.parse(bytes(header)), forms)
+    offsets = _check_header(_parse_header(bytes(header)), forms)
+    needed = sum(form.bytes for form in forms.values())
+    if size != 8 + length + needed:
+        raise FlawError("", f"holds {size - 8 - length} bytes of tensors where its header asks for {needed}")
     data = read_exactly(stream, needed)
     found = hashlib.sha256(prefix)
     found.update(header)
@@ -90,6 +91,13 @@ def read_tensors(
             raise FlawError(name, "holds NaN or infinity")
         tensors[name] = flat.view(form.shape)
     return tensors
+
+
+def _parse_header(data: bytes) -> Any:
+    try:
+        return strict_json.parse(data)
+    except FlawError as flaw:
+        raise FlawError("header", str(flaw)) from None
 
 
 def _check_header(header: Any, forms: Mapping[str, TensorForm]) -> dict[str, int]:

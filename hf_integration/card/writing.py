@@ -29,8 +29,8 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
     """
     target = _resolved(folder)
     _check_replaceable(target, folder, force=force)
-    with _explained(folder), _staging(target, secret=True):
-        pass
+    with _explained(folder), _staging(target, secret=True), suppress(FileNotFoundError):
+        target.lstat()  # fails where the name itself is impossible, such as too long
 
 
 def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "WatermarkCard":

@@ -1,0 +1,54 @@
+"""Cards damaged on purpose, with the digests put right where the damage shall get past them."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+
+CARD, TENSORS, PICTURE = "card.json", "card.safetensors", "watermark.png"
+
+
+def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change the content of card.json."""
+    record = json.loads((folder / CARD).read_text())
+    edit(record)
+    (folder / CARD).write_text(json.dumps(record))
+
+
+def edit_text(folder: Path, old: str, new: str) -> None:
+    """Change the text of card.json, which then need not be JSON."""
+    text = (folder / CARD).read_text()
+    assert text.count(old) >= 1
+    (folder / CARD).write_text(text.replace(old, new, 1))
+
+
+def replace_file(folder: Path, name: str, data: bytes) -> None:
+    """Replace a file and let card.json vouch for it."""
+    (folder / name).write_bytes(data)
+
+    def vouch(record: dict[str, Any]) -> None:
+        record["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+    edit_record(folder, vouch)
+
+
+def edit_tensors(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change tensors and let card.json vouch for them."""
+    tensors = load((folder / TENSORS).read_bytes())
+    edit(tensors)
+    replace_file(folder, TENSORS, save(tensors))
+
+
+def edit_header(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change the header of card.safetensors, keep its data, and let card.json vouch for the file."""
+    data = (folder / TENSORS).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    edit(header)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    replace_file(folder, TENSORS, len(text).to_bytes(8, "little") + text + data[8 + length :])
