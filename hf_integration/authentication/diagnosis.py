@@ -65,7 +65,11 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     if suspects := encoder.in_process_changes():
         lines.append(f"in-process code was found on the model: {', '.join(suspects[:5])}")
     now = library_versions()
-    differing = [f"{name} {card.libraries[name]} -> {now[name]}" for name in now if card.libraries.get(name) not in (None, now[name])]
+    differing = [
+        f"{name} {card.libraries[name]} -> {now[name]}"
+        for name in now
+        if card.libraries.get(name) not in (None, now[name])
+    ]
     if differing:
         lines.append(f"library versions differ from minting: {', '.join(differing)}")
     lines.append(f"checked on device '{encoder.device}'")
@@ -78,4 +82,6 @@ def _remedy(status: Status) -> str:
             "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a new card "
             "with 'sslauth mint'"
         )
-    return "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"
+    return (
+        "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"
+    )

@@ -2,9 +2,7 @@
 
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
 
-SELF_ASSERTED = (
-    "only the checked repository itself vouches for this card, which is worth nothing against whoever altered both"
-)
+SELF_ASSERTED = "only the checked repository itself vouches for this card, which is worth nothing against whoever altered both"
 
 
 def judge(
@@ -50,7 +48,10 @@ def judge(
     if trust == "self-asserted" and not accept_self_asserted:
         return "inconclusive", SELF_ASSERTED
     if not has_weights:
-        return "authentic", "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand"
+        return (
+            "authentic",
+            "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand",
+        )
     if tensors.matches == "stored":
         return "authentic", "the watermark is intact, and all tensors and behaviour files are equal"
     return "authentic", (

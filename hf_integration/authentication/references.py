@@ -24,7 +24,11 @@ def reference_for(card: WatermarkCard, weights: Weights, precision: Precision) -
     """
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision '{precision}'", remedy=f"choose one of {', '.join(PRECISIONS)}")
-    if weights == "stored" and precision in ("float16", "bfloat16") and card.encoder.stored_dtype != precision:
+    if (
+        weights == "stored"
+        and precision in ("float16", "bfloat16")
+        and card.encoder.stored_dtype != precision
+    ):
         weights = precision
     for reference in card.references:
         if (reference.weights, reference.precision) == (weights, precision):

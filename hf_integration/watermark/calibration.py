@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hf_integration.watermark.layout import KINDS, Layout
+from hf_integration.watermark.layout import GROUP, KINDS, Layout
 
 SAFETY = 6.0
 """Tolerance over the largest benign deviation seen while calibrating: runs on machines that were not at
@@ -19,6 +19,9 @@ that they are still checked but do not become the whole statistic."""
 ROUNDING = 0.25
 """Least noise assumed, in units of the precision's epsilon times the size of the sketch: a strip that
 never moved on this machine may still round differently on another."""
+
+SMALLEST = 1e-200
+"""Least noise of a strip that is zero throughout: nothing may be divided by zero."""
 
 
 @dataclass(frozen=True)
@@ -40,29 +43,32 @@ class Calibration:
 
 
 def calibrate(
-    benign: Sequence[Tensor], reference: Tensor, layout: Layout, *, epsilon: float, safety: float = SAFETY
+    benign: Sequence[Tensor], reference: Tensor, *, epsilon: float, safety: float = SAFETY
 ) -> Calibration:
     """Calibrate one strip.
 
     Args:
-        benign: residuals of benign runs to the reference, float64 ``(keys, SKETCH_DIM)`` each.
-        reference: sketches of the reference run, float64 ``(keys, SKETCH_DIM)``.
-        layout: which tiles watch which means.
+        benign: residuals of benign runs to the reference, float64 ``(samples, SKETCH_DIM)`` each, on the first
+            of the key samples.
+        reference: sketches of the reference run on all key samples, float64 ``(keys, SKETCH_DIM)``.
         epsilon: unit of rounding of the precision that was run.
         safety: tolerance over the largest benign deviation.
 
     Returns:
         The strip's calibration.
     """
-    size = reference.norm(dim=1).median()
-    width = reference.shape[1]
-    least = max(ROUNDING * epsilon * float(size) / width**0.5, torch.finfo(torch.float64).tiny * 1e30)
-    runs = torch.stack([*benign, torch.zeros_like(reference)])
-    noise = runs.pow(2).mean((0, 1)).sqrt()
-    noise = noise.clamp(min=max(float(noise.median()) * DEAD, least))
-    kinds = layout.kinds
-    norms = torch.stack([(layout.gather(run) / noise).norm(dim=1) for run in runs]).amax(0)
-    # a residual of the least noise in every dimension, averaged as the tile averages it
-    floors = least / float(noise.median()) * width**0.5 * torch.tensor([1.0, 8.0**-0.5, layout.keys**-0.5]).double()
-    largest = torch.stack([norms[kinds == kind].max() for kind in range(len(KINDS))])
+    keys, width = reference.shape
+    size = float(reference.norm(dim=1).median())
+    least = max(ROUNDING * epsilon * size / width**0.5, SMALLEST)
+    noise = torch.full((width,), least, dtype=torch.float64)
+    largest = torch.zeros(len(KINDS), dtype=torch.float64)
+    if benign:
+        measured = torch.cat(list(benign)).pow(2).mean(0).sqrt()
+        noise = measured.clamp(min=max(float(measured.median()) * DEAD, least))
+        layout = Layout(len(benign[0]))
+        norms = torch.stack([(layout.gather(run) / noise).norm(dim=1) for run in benign]).amax(0)
+        largest = torch.stack([norms[layout.kinds == kind].max() for kind in range(len(KINDS))])
+    # the least noise in every dimension, averaged as each kind of tile averages it
+    averaged = torch.tensor([1.0, min(GROUP, keys) ** -0.5, keys**-0.5], dtype=torch.float64)
+    floors = (least / noise).norm() * averaged
     return Calibration(noise=noise, scales=safety * torch.maximum(largest, floors))

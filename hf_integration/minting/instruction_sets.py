@@ -1,0 +1,99 @@
+"""Benign runs under other CPU instruction sets, each in a process of its own.
+
+One machine is not the world: another instruction set moved the mean shift in float32 to 3.9 times the
+largest run of the calibrating machine. Which kernels are used is decided once per process, so these runs need
+processes of their own.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hf_integration.encoders.interface import Encoder, Precision, Weights
+from hf_integration.errors import InconclusiveError
+from hf_integration.key_samples.encoding import encode_samples
+from hf_integration.key_samples.interface import KeySamples
+
+INSTRUCTION_SETS: dict[str, dict[str, str]] = {
+    # MKL and oneDNN choose kernels on their own, so they are told as well
+    "default": {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One benign run: which pair of weights and precision, and in which batches."""
+
+    weights: Weights
+    precision: Precision
+    batch_size: int
+
+    @property
+    def name(self) -> str:
+        """Name of the run's tensors in the result file."""
+        return f"{self.weights}.{self.precision}"
+
+
+def run_under(
+    instruction_set: str, encoder: Encoder, key_samples: KeySamples, runs: Sequence[Run], *, seed: int
+) -> dict[tuple[Weights, Precision], dict[str, Tensor]]:
+    """Run key samples under another instruction set.
+
+    Args:
+        instruction_set: key of ``INSTRUCTION_SETS``.
+        encoder: loaded from a folder, which is loaded again in the other process.
+        key_samples: raw samples.
+        runs: what to run.
+        seed: the card's seed.
+
+    Returns:
+        Pair of weights and precision -> strip name -> sketches, float64 ``(keys, SKETCH_DIM)``.
+
+    Raises:
+        InconclusiveError: the other process failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="sslauth-mint-") as folder:
+        job, result = Path(folder, "job.json"), Path(folder, "sketches.safetensors")
+        job.write_text(
+            json.dumps(
+                {
+                    "encoder": str(encoder.path),
+                    "modality": key_samples.modality,
+                    "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
+                    "seed": seed,
+                    "runs": [[run.weights, run.precision, run.batch_size] for run in runs],
+                    "result": str(result),
+                }
+            )
+        )
+        finished = subprocess.run(
+            [sys.executable, "-m", "hf_integration.minting.worker", str(job)],
+            env={**os.environ, **INSTRUCTION_SETS[instruction_set], "WORLD_SIZE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0 or not result.exists():
+            last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InconclusiveError(
+                f"the calibration run under instruction set '{instruction_set}' failed: {last}"
+            )
+        flat = load_file(result)
+    sketches: dict[tuple[Weights, Precision], dict[str, Tensor]] = {}
+    for run in runs:
+        prefix = f"{run.name}/"
+        sketches[run.weights, run.precision] = {
+            name.removeprefix(prefix): tensor for name, tensor in flat.items() if name.startswith(prefix)
+        }
+    return sketches

@@ -1,0 +1,184 @@
+"""Minting a watermark card, from the choice of key samples to the measured floors."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from hf_integration.authentication import observe_sketches
+from hf_integration.authentication.environment import library_versions
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.interface import Encoder, Precision, Weights
+from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
+from hf_integration.errors import EncoderError, KeySampleError
+from hf_integration.key_samples import samples_from_pool, synthetic_samples
+from hf_integration.key_samples.interface import KeySamples
+from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP
+from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
+from hf_integration.minting.picture import watermark_picture
+from hf_integration.minting.references import (
+    BENIGN_KEYS,
+    BenignRuns,
+    Pair,
+    calibrate_strips,
+    finite,
+    pairs_for,
+    run_variant,
+)
+from hf_integration.minting.self_check import benign_margins, floors, refuse_blind
+from hf_integration.minting.simulated import SIMULATIONS
+from hf_integration.progress import Progress, Silent
+from hf_integration.watermark import Layout, edge_error, train
+
+CHEAP: tuple[Precision, ...] = ("float64", "float32")
+"""Precisions with fast kernels on every CPU; the noise of a cast is calibrated on the stored weights."""
+
+
+def mint(
+    encoder: Encoder,
+    *,
+    keys: int = 64,
+    pool: str | None = None,
+    key_samples: KeySamples | None = None,
+    seed: int = 0,
+    watermark: Path | None = None,
+    secret: bool = False,
+    progress: Progress | None = None,
+) -> WatermarkCard:
+    """Mint a watermark card for an encoder that is trusted.
+
+    Args:
+        encoder: loaded by :func:`hf_integration.load_encoder`.
+        keys: number of key samples.
+        pool: folder, file or dataset to draw them from; by default they are synthetic.
+        key_samples: use exactly these instead.
+        seed: everything random follows from it.
+        watermark: picture to use as watermark; by default a padlock is drawn.
+        secret: mark the card as private: never to be published.
+        progress: told how far minting is.
+
+    Returns:
+        The card, not yet written: call its ``save``.
+
+    Raises:
+        KeySampleError: no usable key samples, or of another modality.
+        MintingRefusedError: the card would not tell benign runs from alterations.
+        EncoderError: an encoder that was not loaded from a folder or a Hub repository.
+    """
+    progress = progress or Silent()
+    if encoder.path is None:
+        raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
+    samples = key_samples or _choose(encoder, keys, pool, seed)
+    if samples.modality != encoder.modality:
+        raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
+
+    runs = run_all(encoder, samples, seed=seed, progress=progress)
+    strips = tuple(runs.references["stored", "float64"])
+    layout = Layout(len(samples))
+    picture = watermark_picture(layout.side, watermark)
+    generator = train(picture, layout, seed=seed)
+    card = WatermarkCard(
+        # a Hub id, or the folder's own name: where it lay on the minting machine is nobody's business
+        encoder_name=encoder.name if encoder.commit else encoder.path.resolve().name,
+        commit=encoder.commit,
+        encoder=encoder.description,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        libraries=library_versions(),
+        secret=secret,
+        seed=seed,
+        key_samples=samples,
+        watermark=((picture + 1) * 127.5).to(torch.uint8),
+        generator=generator,
+        tolerance=edge_error(generator, layout.cut(picture), seed=seed),
+        strips=strips,
+        references=_references(runs, strips),
+        digests=_digests(encoder),
+        behaviour=encoder.behaviour(),
+        coverage={"key samples": len(samples), "measured": False},
+    )
+    card = benign_margins(card, runs)
+    progress.start("simulated alterations", sum(len(s.magnitudes) for p in SIMULATIONS.values() for s in p))
+    floor = floors(card, encoder, progress=progress)
+    refuse_blind(card, floor)
+    return replace(card, floor=floor)
+
+
+def _choose(encoder: Encoder, keys: int, pool: str | None, seed: int) -> KeySamples:
+    if pool is not None:
+        return samples_from_pool(pool, encoder.modality, keys, seed=seed)
+    return synthetic_samples(encoder.modality, keys, seed=seed)
+
+
+def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:
+    """Run every reference, its benign variants here, and those under other instruction sets."""
+    runs = BenignRuns()
+    pairs = pairs_for(encoder.description.stored_dtype)
+    progress.start("references", len(pairs))
+    for weights, precision in pairs:
+        running = encoder.at_precision(precision, weights=weights)
+        sketches = observe_sketches(running, samples, seed=seed)
+        progress.advance()
+        if precision in CHEAP or finite(sketches):
+            runs.references[weights, precision] = sketches
+    measured = tuple(runs.references)
+    progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
+    for pair in measured:
+        weights, precision = pair
+        running = encoder.at_precision(precision, weights=weights)
+        for variant in _variants(pair):
+            residuals = runs.residuals(
+                pair, run_variant(running, samples, variant, seed=seed, progress=progress)
+            )
+            if variant in CALIBRATION:
+                runs.calibration.setdefault(pair, []).append(residuals)
+            else:
+                runs.held_out.setdefault(pair, []).append((variant.name, residuals))
+    _run_instruction_sets(encoder, samples, runs, seed=seed, progress=progress)
+    return runs
+
+
+def _variants(pair: Pair):  # type: ignore[no-untyped-def]
+    weights, precision = pair
+    if precision not in CHEAP:
+        return (*CALIBRATION, *HELD_OUT)
+    return (*CALIBRATION, *HELD_OUT, *HELD_OUT_CHEAP) if weights == "stored" else HELD_OUT
+
+
+def _run_instruction_sets(
+    encoder: Encoder, samples: KeySamples, runs: BenignRuns, *, seed: int, progress: Progress
+) -> None:
+    some = KeySamples(samples[:BENIGN_KEYS], origin=samples.origin)
+    pairs = [pair for pair in runs.references if pair in runs.calibration]
+    progress.start("other instruction sets", len(INSTRUCTION_SETS))
+    for name in INSTRUCTION_SETS:
+        work = [Run(weights, precision, batch_size=8) for weights, precision in pairs]
+        for pair, sketches in run_under(name, encoder, some, work, seed=seed).items():
+            runs.calibration[pair].append(runs.residuals(pair, sketches))
+        progress.advance()
+
+
+def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, ...]:
+    references = []
+    for (weights, precision), sketches in runs.references.items():
+        calibrated = runs.calibration.get((weights, precision)) or runs.calibration["stored", precision]
+        references.append(
+            Reference(
+                weights=weights,
+                precision=precision,
+                sketches=torch.stack([sketches[strip] for strip in strips]),
+                calibrations=calibrate_strips(strips, precision, sketches, calibrated),
+                benign_margin=0.0,  # measured by the self-check
+            )
+        )
+    return tuple(references)
+
+
+def _digests(encoder: Encoder) -> dict[Weights, dict[str, bytes]]:
+    tensors = encoder.tensors()
+    digests: dict[Weights, dict[str, bytes]] = {"stored": digest_tensors(tensors)}
+    if encoder.description.stored_dtype != "float16":
+        digests["float16"] = cast_digests(tensors, torch.float16)
+    if encoder.description.stored_dtype != "bfloat16":
+        digests["bfloat16"] = cast_digests(tensors, torch.bfloat16)
+    return digests

@@ -1,0 +1,105 @@
+"""Running the references of a card, and calibrating them on benign runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from hf_integration.authentication import observe_sketches
+from hf_integration.encoders.interface import Encoder, Precision, Weights
+from hf_integration.key_samples.interface import KeySamples
+from hf_integration.minting.benign import Variant
+from hf_integration.progress import Progress
+from hf_integration.watermark import Calibration, Layout, calibrate
+
+Pair = tuple[Weights, Precision]
+Sketches = Mapping[str, Tensor]
+
+ROUNDING_UNIT: Mapping[Precision, float] = {
+    "float64": torch.finfo(torch.float64).eps,
+    "float32": torch.finfo(torch.float32).eps,
+    # kernels in half precision accumulate in float32 and pooling averages many positions: the smallest noise
+    # that a layer showed was an eighth of epsilon
+    "float16": torch.finfo(torch.float16).eps / 8,
+    "bfloat16": torch.finfo(torch.bfloat16).eps / 8,
+}
+PROCESSOR_UNIT = torch.finfo(torch.float32).eps
+"""Processors compute in float32 or coarser, whatever the model computes in."""
+
+BENIGN_KEYS = 32
+"""Benign variants run on this many key samples: whole groups, so that tile noise of every kind is seen; the
+mean over fewer samples is noisier than the mean over all, which errs on the safe side."""
+
+
+def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
+    """Pairs of weights and precision that a card refers to, for weights stored in ``stored_dtype``.
+
+    A run in half precision rounds the weights first, so it belongs to the weights of that cast.
+    """
+    pairs: list[Pair] = [("stored", "float64"), ("stored", "float32")]
+    for half in ("float16", "bfloat16"):
+        weights: Weights = "stored" if stored_dtype == half else half
+        if weights != "stored":
+            pairs += [(weights, "float64"), (weights, "float32")]
+        pairs.append((weights, half))
+    return tuple(pairs)
+
+
+@dataclass
+class BenignRuns:
+    """Everything that was run on the unaltered encoder.
+
+    Attributes:
+        references: the plain run of each pair, on all key samples.
+        calibration: residuals of benign variants to it, pair -> runs -> strip -> ``(keys, SKETCH_DIM)``.
+        held_out: the same for variants that calibration does not see, with their names.
+    """
+
+    references: dict[Pair, Sketches] = field(default_factory=dict)
+    calibration: dict[Pair, list[Sketches]] = field(default_factory=dict)
+    held_out: dict[Pair, list[tuple[str, Sketches]]] = field(default_factory=dict)
+
+    def residuals(self, pair: Pair, sketches: Sketches) -> Sketches:
+        """Difference of a benign run on the first key samples to the reference."""
+        reference = self.references[pair]
+        return {strip: sketched - reference[strip][: len(sketched)] for strip, sketched in sketches.items()}
+
+
+def run_variant(
+    encoder: Encoder, key_samples: KeySamples, variant: Variant, *, seed: int, progress: Progress
+) -> Sketches:
+    """One benign run on the first ``BENIGN_KEYS`` key samples; ``encoder`` is at the precision to run."""
+    samples = key_samples[:BENIGN_KEYS]
+    with variant.setting(encoder):
+        sketches = observe_sketches(
+            encoder, samples, seed=seed, batch_size=variant.batch_size, order=variant.order(len(samples))
+        )
+    progress.advance()
+    return sketches
+
+
+def finite(sketches: Sketches) -> bool:
+    """Whether a run gave numbers throughout; float16 overflows in some encoders."""
+    return all(bool(sketched.isfinite().all()) for sketched in sketches.values())
+
+
+def calibrate_strips(
+    strips: Sequence[str], precision: Precision, reference: Sketches, benign: Sequence[Sketches]
+) -> tuple[Calibration, ...]:
+    """One calibration per strip.
+
+    Args:
+        strips: names in forward order.
+        precision: arithmetic of the runs.
+        reference: the plain run on all key samples.
+        benign: residuals of benign runs on the first ``BENIGN_KEYS`` of them.
+    """
+    return tuple(
+        calibrate(
+            [run[strip] for run in benign],
+            reference[strip],
+            epsilon=PROCESSOR_UNIT if strip == "processor" else ROUNDING_UNIT[precision],
+        )
+        for strip in strips
+    )

@@ -1,0 +1,90 @@
+"""The self-check before a card is written: held-out benign runs must pass, simulated alterations must not."""
+
+from dataclasses import replace
+from typing import Any
+
+from hf_integration.authentication import observe_sketches, reconstruct
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.interface import Encoder, Precision
+from hf_integration.errors import MintingRefusedError
+from hf_integration.minting.references import BenignRuns
+from hf_integration.minting.simulated import SIMULATIONS
+from hf_integration.progress import Progress
+
+LEAST_MARGIN = 1.5
+"""A card whose held-out benign runs come closer to the tolerance than this would raise false alarms."""
+
+
+def benign_margins(card: WatermarkCard, runs: BenignRuns) -> WatermarkCard:
+    """Measure each reference's margin on benign runs that calibration did not see.
+
+    Raises:
+        MintingRefusedError: a benign run comes too close to its tolerance, or beyond it.
+    """
+    references = []
+    for reference in card.references:
+        pair = (reference.weights, reference.precision)
+        margins = {}
+        for name, residuals in runs.held_out[pair]:
+            sketches = {strip: runs.references[pair][strip].clone() for strip in card.strips}
+            for strip, residual in residuals.items():
+                # all keys, by repeating the run's residuals: a mean over repeats is as noisy as the run's own
+                repeats = -(-len(sketches[strip]) // len(residual))
+                sketches[strip] += residual.repeat(repeats, 1)[: len(sketches[strip])]
+            margins[name] = reconstruct(card, reference, sketches).margin
+        name, margin = min(margins.items(), key=lambda item: item[1])
+        if margin < LEAST_MARGIN:
+            raise MintingRefusedError(
+                f"benign runs of this encoder differ too much in {reference.precision}: '{name}' reached a margin "
+                f"of {margin:.2f}, at least {LEAST_MARGIN} is needed",
+                remedy="no card was written; the encoder may be non-deterministic",
+            )
+        references.append(replace(reference, benign_margin=margin))
+    return replace(card, references=tuple(references))
+
+
+def floors(card: WatermarkCard, encoder: Encoder, *, progress: Progress) -> dict[str, Any]:
+    """Smallest simulated alteration of each kind that breaks the watermark, tensors' digests left aside.
+
+    Returns:
+        Precision -> kind of alteration -> smallest detected magnitude, or ``None`` when even the largest that
+        was tried went unnoticed.
+    """
+    found: dict[str, Any] = {}
+    for reference in _one_per_precision(card):
+        precision: Precision = reference.precision
+        found[precision] = {}
+        for simulation in SIMULATIONS[precision]:
+            found[precision][simulation.name] = None
+            for magnitude in simulation.magnitudes:
+                copy = encoder.at_precision(precision, weights=reference.weights)
+                if copy is encoder:
+                    copy = encoder.duplicate()
+                simulation.alter(copy, magnitude, card.seed)
+                sketches = observe_sketches(copy, card.key_samples, seed=card.seed)
+                progress.advance()
+                if not reconstruct(card, reference, sketches).intact:
+                    found[precision][simulation.name] = magnitude
+                    break
+    return found
+
+
+def refuse_blind(card: WatermarkCard, floor: dict[str, Any]) -> None:
+    """Refuse a card that noticed nothing at all in some precision.
+
+    Raises:
+        MintingRefusedError: in some precision no simulated alteration broke the watermark.
+    """
+    for precision, kinds in floor.items():
+        if all(magnitude is None for magnitude in kinds.values()):
+            raise MintingRefusedError(
+                f"in {precision} this card would notice none of the simulated alterations",
+                remedy="no card was written; use more key samples (--keys) or another pool (--pool)",
+            )
+
+
+def _one_per_precision(card: WatermarkCard) -> list[Reference]:
+    chosen: dict[str, Reference] = {}
+    for reference in card.references:
+        chosen.setdefault(reference.precision, reference)
+    return list(chosen.values())
