@@ -52,7 +52,10 @@ def _cause(
 def _place(first_broken: str, tensors: TensorEvidence) -> str:
     """Where the deviation begins: everything before that strip is untouched."""
     if first_broken == PROCESSOR_STRIP:
-        return "the deviation begins in the processor (tokenizer, image or audio processing): the model sees other inputs"
+        return (
+            "the deviation begins in the processor (tokenizer, image or audio processing): the model sees "
+            "other inputs"
+        )
     changed = len(tensors.changed)
     if changed and changed == tensors.checked:
         return "every tensor differs: another model, or one that was fine-tuned as a whole"
@@ -79,8 +82,8 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
 def _remedy(status: Status) -> str:
     if status == "altered":
         return (
-            "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a new card "
-            "with 'sslauth mint'"
+            "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a "
+            "new card with 'sslauth mint'"
         )
     return (
         "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"

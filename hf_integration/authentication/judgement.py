@@ -1,8 +1,11 @@
-"""The verdict table: three kinds of evidence in, one status and one sentence out. Nothing is computed here."""
+"""The verdict table: evidence in, one status and one sentence out. Nothing is measured here."""
 
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
 
-SELF_ASSERTED = "only the checked repository itself vouches for this card, which is worth nothing against whoever altered both"
+SELF_ASSERTED = (
+    "only the checked repository itself vouches for this card, which is worth nothing against whoever "
+    "altered both"
+)
 
 
 def judge(
@@ -41,8 +44,8 @@ def judge(
     if not intact:
         if has_weights and not clean_process:
             return "inconclusive", (
-                f"the watermark broke from strip '{first_broken}' on although all tensors and behaviour files are "
-                "equal: code in this process or the environment differs"
+                f"the watermark broke from strip '{first_broken}' on although all tensors and behaviour "
+                "files are equal: code in this process or the environment differs"
             )
         return "altered", f"the watermark broke from strip '{first_broken}' on"
     if trust == "self-asserted" and not accept_self_asserted:
@@ -55,7 +58,8 @@ def judge(
     if tensors.matches == "stored":
         return "authentic", "the watermark is intact, and all tensors and behaviour files are equal"
     return "authentic", (
-        f"the watermark is intact; the weights are a re-encoding: the {stored_dtype} originals rounded to {tensors.matches}"
+        f"the watermark is intact; the weights are a re-encoding: the {stored_dtype} originals rounded to "
+        f"{tensors.matches}"
     )
 
 

@@ -100,7 +100,7 @@ def mint(
     card = benign_margins(card, runs)
     progress.start("simulated alterations", sum(len(s.magnitudes) for p in SIMULATIONS.values() for s in p))
     floor = floors(card, encoder, progress=progress)
-    refuse_blind(card, floor)
+    refuse_blind(floor)
     return replace(card, floor=floor)
 
 

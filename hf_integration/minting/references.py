@@ -11,7 +11,7 @@ from hf_integration.encoders.interface import Encoder, Precision, Weights
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.minting.benign import Variant
 from hf_integration.progress import Progress
-from hf_integration.watermark import Calibration, Layout, calibrate
+from hf_integration.watermark import Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
 Sketches = Mapping[str, Tensor]

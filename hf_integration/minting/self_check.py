@@ -35,8 +35,8 @@ def benign_margins(card: WatermarkCard, runs: BenignRuns) -> WatermarkCard:
         name, margin = min(margins.items(), key=lambda item: item[1])
         if margin < LEAST_MARGIN:
             raise MintingRefusedError(
-                f"benign runs of this encoder differ too much in {reference.precision}: '{name}' reached a margin "
-                f"of {margin:.2f}, at least {LEAST_MARGIN} is needed",
+                f"benign runs of this encoder differ too much in {reference.precision}: '{name}' reached a "
+                f"margin of {margin:.2f}, at least {LEAST_MARGIN} is needed",
                 remedy="no card was written; the encoder may be non-deterministic",
             )
         references.append(replace(reference, benign_margin=margin))
@@ -69,7 +69,7 @@ def floors(card: WatermarkCard, encoder: Encoder, *, progress: Progress) -> dict
     return found
 
 
-def refuse_blind(card: WatermarkCard, floor: dict[str, Any]) -> None:
+def refuse_blind(floor: dict[str, Any]) -> None:
     """Refuse a card that noticed nothing at all in some precision.
 
     Raises:

@@ -37,8 +37,11 @@ def _weights(encoder: Encoder) -> list[Tensor]:
 
 
 def _one_weight(encoder: Encoder, seed: int) -> tuple[Tensor, int]:
-    """A weight drawn at random from the matrices, lookup tables left out: most rows of those are reached by
-    no key sample, and what is not reached is listed by the coverage, not by the floor."""
+    """A weight drawn at random from the matrices inside the layers.
+
+    Lookup tables are left out: most of their rows are reached by no key sample, and what is not reached is a
+    matter of coverage, not of the floor.
+    """
     matrices = [
         t for n, t in encoder.tensors().items() if t.is_floating_point() and t.dim() > 1 and "embed" not in n
     ]

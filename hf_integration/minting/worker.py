@@ -1,4 +1,4 @@
-"""The other process of :mod:`hf_integration.minting.instruction_sets`: runs one job file and writes sketches."""
+"""The other process of :mod:`hf_integration.minting.instruction_sets`: one job in, sketches out."""
 
 import base64
 import json

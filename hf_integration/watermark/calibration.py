@@ -37,7 +37,7 @@ class Calibration:
     scales: Tensor
 
     def normalise(self, residuals: Tensor, layout: Layout) -> Tensor:
-        """Residuals ``(keys, SKETCH_DIM)`` to tile features ``(tiles, SKETCH_DIM)``; norm 1 is the tolerance."""
+        """Tile features ``(tiles, SKETCH_DIM)`` of residuals ``(keys, SKETCH_DIM)``; norm 1 is the edge."""
         features = layout.gather(residuals) / self.noise
         return features / self.scales[layout.kinds][:, None]
 
@@ -48,8 +48,8 @@ def calibrate(
     """Calibrate one strip.
 
     Args:
-        benign: residuals of benign runs to the reference, float64 ``(samples, SKETCH_DIM)`` each, on the first
-            of the key samples.
+        benign: residuals of benign runs to the reference, float64 ``(samples, SKETCH_DIM)`` each, on the
+            first of the key samples.
         reference: sketches of the reference run on all key samples, float64 ``(keys, SKETCH_DIM)``.
         epsilon: unit of rounding of the precision that was run.
         safety: tolerance over the largest benign deviation.

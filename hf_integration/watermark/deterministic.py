@@ -22,13 +22,15 @@ def signs(seed: int, label: str, count: int) -> Tensor:
     """Fair signs, float64 tensor of ±1 with shape ``(count,)``."""
     packed = uniform_bytes(seed, label, -(-count // 8))
     bits = (packed[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1
-    return bits.flatten()[:count].double() * 2 - 1
+    fair: Tensor = bits.flatten()[:count].double() * 2 - 1
+    return fair
 
 
 def phases(seed: int, label: str, rows: int, columns: int) -> Tensor:
     """Uniform angles in radians within [0, 2 pi), float64 tensor with shape ``(rows, columns)``."""
-    high, low = uniform_bytes(seed, label, 2 * rows * columns).double().view(2, rows, columns)
-    return (high * 256 + low) * (2 * math.pi / 65536)
+    pairs = uniform_bytes(seed, label, 2 * rows * columns).double().view(2, rows, columns)
+    angles: Tensor = (pairs[0] * 256 + pairs[1]) * (2 * math.pi / 65536)
+    return angles
 
 
 def normals(seed: int, label: str, rows: int, columns: int) -> Tensor:

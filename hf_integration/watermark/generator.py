@@ -11,6 +11,7 @@ Source of the idea to authenticate an encoder by a generated watermark: SSL-Auth
 architecture and the training are ours, the paper's are not public.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,7 +66,8 @@ class Generator:
     def hidden(self, features: Tensor) -> Tensor:
         """Cosine units for tile features ``(..., tiles, SKETCH_DIM)``: ``(..., tiles, units)`` in float64."""
         units = self._phases.shape[1]
-        return torch.cos(features.double() @ self._frequencies + self._phases) * (2 / units) ** 0.5
+        waves = torch.cos(features.double() @ self._frequencies + self._phases)
+        return waves * math.sqrt(2 / units)
 
     def __call__(self, features: Tensor) -> Tensor:
         """Generated tiles, float64 ``(..., tiles, TILE * TILE)``: ±1 where the watermark is intact."""

@@ -59,7 +59,7 @@ class Layout:
 
     def gather(self, residuals: Tensor) -> Tensor:
         """Residuals of the key samples ``(keys, dim)`` to one feature per tile ``(tiles, dim)``."""
-        groups = torch.stack([group.mean(0) for group in residuals.split(GROUP)])
+        groups = torch.stack([group.mean(0) for group in torch.split(residuals, GROUP)])
         rest = self.tiles - self.keys - self.groups
         return torch.cat([residuals, groups, residuals.mean(0).expand(rest, -1)])
 
