@@ -6,7 +6,9 @@ huggingface_hub is imported when it is needed: a local folder needs none of it.
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError
 
@@ -96,8 +98,9 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     """
     from huggingface_hub import errors, utils
 
-    # The client of version 2 is httpx2, of version 1 httpx: utils gives the one in use, by a lazy attribute.
-    http_error: type[Exception] = utils.__getattr__("httpx").HTTPError
+    # The client of version 2 is httpx2, which utils gives under the old name; version 1 used httpx itself.
+    client: Any = getattr(utils, "httpx", None) or import_module("httpx")
+    http_error: type[Exception] = client.HTTPError
     named = f"{repo} at {revision}" if revision else repo
     try:
         yield
