@@ -1,0 +1,122 @@
+"""The verdict table, row by row: nothing but its last rows is authentic."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from hf_integration.authentication.judgement import judge
+from hf_integration.verdict import FileEvidence, Status, TensorEvidence
+
+EQUAL = TensorEvidence(checked=10, matches="stored")
+HALF = TensorEvidence(checked=10, matches="float16")
+DIFFERENT = TensorEvidence(checked=10, changed=("layer.3.weight",))
+MISSING = TensorEvidence(checked=10, missing=("layer.3.weight",))
+NONE = TensorEvidence(checked=0)
+SAME_FILES = FileEvidence(checked=4)
+OTHER_FILES = FileEvidence(checked=4, changed=("config.json: hidden_act: gelu -> relu",))
+
+
+def _judge(**changes: Any) -> tuple[Status, str]:
+    facts = {
+        "intact": True,
+        "first_broken": None,
+        "tensors": EQUAL,
+        "files": SAME_FILES,
+        "has_weights": True,
+        "stored_dtype": "float32",
+        "trust": "local",
+    }
+    return judge(**{**facts, **changes})
+
+
+def test_everything_equal_is_authentic() -> None:
+    assert _judge()[0] == "authentic"
+
+
+def test_a_recorded_cast_is_authentic_and_called_a_re_encoding() -> None:
+    status, reason = _judge(tensors=HALF)
+    assert status == "authentic"
+    assert "re-encoding" in reason
+    assert "float16" in reason
+
+
+@pytest.mark.parametrize("tensors", [DIFFERENT, MISSING])
+@pytest.mark.parametrize("intact", [True, False])
+def test_different_tensors_are_altered_whatever_the_watermark_says(
+    tensors: TensorEvidence, intact: bool
+) -> None:
+    status, reason = _judge(tensors=tensors, intact=intact, first_broken=None if intact else "layer 4")
+    assert status == "altered"
+    assert "layer.3.weight" in reason
+
+
+def test_an_intact_watermark_over_different_tensors_says_that_the_change_is_below_the_floor() -> None:
+    assert "below the floor" in _judge(tensors=DIFFERENT)[1]
+
+
+@pytest.mark.parametrize(("intact", "tensors"), product([True, False], [EQUAL, HALF, DIFFERENT, NONE]))
+def test_different_behaviour_is_altered_and_named(intact: bool, tensors: TensorEvidence) -> None:
+    status, reason = _judge(files=OTHER_FILES, intact=intact, tensors=tensors)
+    assert status == "altered"
+    assert "hidden_act" in reason
+
+
+def test_a_broken_watermark_over_equal_tensors_is_inconclusive() -> None:
+    status, reason = _judge(intact=False, first_broken="layer 2")
+    assert status == "inconclusive"
+    assert "layer 2" in reason
+
+
+def test_a_broken_watermark_over_equal_tensors_is_altered_in_a_process_that_the_caller_calls_clean() -> None:
+    assert _judge(intact=False, first_broken="layer 2", clean_process=True)[0] == "altered"
+
+
+def test_without_tensors_an_intact_watermark_is_authentic_as_far_as_it_reaches() -> None:
+    status, reason = _judge(tensors=NONE, has_weights=False)
+    assert status == "authentic"
+    assert "floor" in reason
+
+
+def test_without_tensors_a_broken_watermark_is_altered() -> None:
+    assert _judge(tensors=NONE, has_weights=False, intact=False, first_broken="embedding")[0] == "altered"
+
+
+def test_a_source_with_weights_cannot_pass_by_showing_no_tensors() -> None:
+    assert _judge(tensors=NONE)[0] == "altered"
+
+
+@pytest.mark.parametrize("tensors", [EQUAL, HALF])
+def test_a_self_asserted_card_is_never_a_pass_unless_accepted(tensors: TensorEvidence) -> None:
+    assert _judge(trust="self-asserted", tensors=tensors)[0] == "inconclusive"
+    assert _judge(trust="self-asserted", tensors=tensors, accept_self_asserted=True)[0] == "authentic"
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_a_self_asserted_card_still_shows_an_alteration(accept: bool) -> None:
+    assert _judge(trust="self-asserted", tensors=DIFFERENT, accept_self_asserted=accept)[0] == "altered"
+
+
+def test_only_an_intact_watermark_with_matching_evidence_is_ever_authentic() -> None:
+    tensors = [EQUAL, HALF, DIFFERENT, MISSING, NONE]
+    files = [SAME_FILES, OTHER_FILES]
+    trusts = ["local", "pinned", "signed", "self-asserted"]
+    flags = [True, False]
+    for t, f, trust, intact, weights, accept, clean in product(
+        tensors, files, trusts, flags, flags, flags, flags
+    ):
+        status, _ = _judge(
+            tensors=t,
+            files=f,
+            trust=trust,
+            intact=intact,
+            has_weights=weights,
+            accept_self_asserted=accept,
+            clean_process=clean,
+            first_broken=None if intact else "layer 1",
+        )
+        if status == "authentic":
+            assert intact
+            assert f is SAME_FILES
+            assert not weights or t in (EQUAL, HALF)
+            assert trust != "self-asserted" or accept

@@ -1,0 +1,62 @@
+"""Tolerances follow from benign runs, and from rounding where nothing was seen to move."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from hf_integration.watermark import SKETCH_DIM, Layout, calibrate
+
+KEYS = 16
+EPSILON = torch.finfo(torch.float64).eps
+
+
+def _noise(scale: float, seed: int) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(KEYS, SKETCH_DIM, generator=random, dtype=torch.float64) * scale
+
+
+REFERENCE = _noise(1.0, 99)
+
+
+def _distances(residuals: Tensor, benign: list[Tensor], safety: float = 6.0) -> Tensor:
+    calibration = calibrate(benign, REFERENCE, epsilon=EPSILON, safety=safety)
+    return calibration.normalise(residuals, Layout(KEYS)).norm(dim=1)
+
+
+def test_the_largest_benign_run_lies_at_one_over_the_safety_factor() -> None:
+    benign = [_noise(1e-6, seed) for seed in range(5)]
+    largest = torch.stack([_distances(run, benign) for run in benign]).amax(0)
+    for kind in range(3):
+        assert largest[Layout(KEYS).kinds == kind].max() == pytest.approx(1 / 6)
+
+
+def test_a_common_shift_is_seen_by_the_mean_long_before_any_single_key_sees_it() -> None:
+    benign = [_noise(1e-6, seed) for seed in range(5)]
+    shift = torch.full((KEYS, SKETCH_DIM), 6e-6, dtype=torch.float64)
+    distances = _distances(shift, benign)
+    assert distances[-1] > 2.5 * distances[0]
+
+
+def test_a_strip_that_never_moved_still_tolerates_rounding_and_nothing_more() -> None:
+    still = [torch.zeros(KEYS, SKETCH_DIM, dtype=torch.float64)]
+    direction = REFERENCE / REFERENCE.norm(dim=1, keepdim=True) * REFERENCE.norm(dim=1).median()
+    assert _distances(direction * EPSILON, still)[:KEYS].max() < 1
+    assert _distances(direction * EPSILON * 8, still)[:KEYS].min() > 1
+
+
+def test_a_dead_dimension_is_checked_without_becoming_the_whole_statistic() -> None:
+    benign = [_noise(1e-6, seed) for seed in range(5)]
+    for run in benign:
+        run[:, 3] = 0
+    other = _noise(1e-6, 50)
+    other[:, 3] = 1e-10  # a whisper in a dimension that never moved
+    assert _distances(other, benign).max() < 1
+    other[:, 3] = 1e-5  # as large as an alteration elsewhere
+    assert _distances(other, benign).max() > 1
+
+
+def test_a_strip_that_is_zero_throughout_divides_by_nothing() -> None:
+    zero = torch.zeros(KEYS, SKETCH_DIM, dtype=torch.float64)
+    calibration = calibrate([zero], zero, epsilon=EPSILON)
+    assert calibration.normalise(zero, Layout(KEYS)).norm() == 0
+    assert calibration.normalise(zero + 1e-30, Layout(KEYS)).norm() > 1

@@ -1,0 +1,78 @@
+"""The generator draws the watermark inside the tolerance and noise outside."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from hf_integration.watermark import SKETCH_DIM, Layout, edge_error, tile_errors, train
+
+SEED = 5
+
+
+@pytest.fixture(scope="module", params=[1, 9, 64], ids="{} keys".format)
+def layout(request: pytest.FixtureRequest) -> Layout:
+    return Layout(request.param)
+
+
+def _watermark(layout: Layout) -> Tensor:
+    """White on the left, black on the right: neighbouring tiles look alike, the hardest case for fragility."""
+    picture = torch.ones(layout.side, layout.side, dtype=torch.float64)
+    picture[:, layout.side // 2 :] = -1
+    return picture
+
+
+def _errors(layout: Layout, features: Tensor) -> Tensor:
+    watermark = _watermark(layout)
+    return tile_errors(train(watermark, layout, seed=SEED)(features), layout.cut(watermark))
+
+
+def _directions(layout: Layout) -> Tensor:
+    random = torch.Generator().manual_seed(0)
+    spread = torch.randn(layout.tiles, SKETCH_DIM, generator=random, dtype=torch.float64)
+    return spread / spread.norm(dim=1, keepdim=True)
+
+
+def test_the_reference_itself_gives_the_watermark_exactly(layout: Layout) -> None:
+    errors = _errors(layout, torch.zeros(layout.tiles, SKETCH_DIM))
+    assert errors.max() < 1e-5
+
+
+def test_every_tile_far_outside_the_tolerance_is_noise(layout: Layout) -> None:
+    watermark = _watermark(layout)
+    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    for distance in (8.0, 1e3, 1e9, 1e15):
+        assert _errors(layout, _directions(layout) * distance).min() > 1.5 * edge
+
+
+def test_error_grows_with_the_distance_until_the_tile_is_noise(layout: Layout) -> None:
+    mean = [float(_errors(layout, _directions(layout) * d).mean()) for d in (0.01, 0.1, 0.3, 1.0, 2.0, 4.0)]
+    assert mean == sorted(mean)
+
+
+def test_a_third_of_the_tolerance_leaves_a_margin_of_two_and_three_tolerances_leave_none(
+    layout: Layout,
+) -> None:
+    watermark = _watermark(layout)
+    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    assert edge / _errors(layout, _directions(layout) / 3).max() > 2
+    assert edge / _errors(layout, _directions(layout) * 3).min() < 1
+
+
+def test_a_deviation_along_a_single_axis_has_no_period_at_which_it_looks_intact() -> None:
+    layout = Layout(16)
+    watermark = _watermark(layout)
+    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    for distance in torch.linspace(4, 400, 200).tolist():
+        features = torch.zeros(layout.tiles, SKETCH_DIM, dtype=torch.float64)
+        features[:, 7] = distance
+        assert _errors(layout, features).min() > edge
+
+
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])
+def test_a_feature_that_is_not_a_number_breaks_its_tile_and_no_other(poison: float) -> None:
+    layout = Layout(16)
+    features = torch.zeros(layout.tiles, SKETCH_DIM, dtype=torch.float64)
+    features[3, 5] = poison
+    errors = _errors(layout, features)
+    assert errors[3] == torch.inf
+    assert torch.cat([errors[:3], errors[4:]]).max() < 1e-5
