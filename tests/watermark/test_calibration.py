@@ -12,7 +12,8 @@ EPSILON = torch.finfo(torch.float64).eps
 
 def _noise(scale: float, seed: int) -> Tensor:
     random = torch.Generator().manual_seed(seed)
-    return torch.randn(KEYS, SKETCH_DIM, generator=random, dtype=torch.float64) * scale
+    noise: Tensor = scale * torch.randn(KEYS, SKETCH_DIM, generator=random, dtype=torch.float64)
+    return noise
 
 
 REFERENCE = _noise(1.0, 99)

@@ -1,10 +1,12 @@
 """The generator draws the watermark inside the tolerance and noise outside."""
 
+from functools import cache
+
 import pytest
 import torch
 from torch import Tensor
 
-from hf_integration.watermark import SKETCH_DIM, Layout, edge_error, tile_errors, train
+from hf_integration.watermark import SKETCH_DIM, Generator, Layout, edge_error, tile_errors, train
 
 SEED = 5
 
@@ -15,7 +17,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 
 def _watermark(layout: Layout) -> Tensor:
-    """White on the left, black on the right: neighbouring tiles look alike, the hardest case for fragility."""
+    """White on the left, black on the right: tiles that look alike are the hardest case for fragility."""
     picture = torch.ones(layout.side, layout.side, dtype=torch.float64)
     picture[:, layout.side // 2 :] = -1
     return picture
@@ -23,13 +25,22 @@ def _watermark(layout: Layout) -> Tensor:
 
 def _errors(layout: Layout, features: Tensor) -> Tensor:
     watermark = _watermark(layout)
-    return tile_errors(train(watermark, layout, seed=SEED)(features), layout.cut(watermark))
+    return tile_errors(_generator(layout)(features), layout.cut(watermark))
+
+
+@cache
+def _generator(layout: Layout) -> Generator:
+    return train(_watermark(layout), layout, seed=SEED)
+
+
+def _edge(layout: Layout) -> float:
+    return edge_error(_generator(layout), layout.cut(_watermark(layout)), seed=SEED)
 
 
 def _directions(layout: Layout) -> Tensor:
     random = torch.Generator().manual_seed(0)
     spread = torch.randn(layout.tiles, SKETCH_DIM, generator=random, dtype=torch.float64)
-    return spread / spread.norm(dim=1, keepdim=True)
+    return torch.nn.functional.normalize(spread, dim=1)
 
 
 def test_the_reference_itself_gives_the_watermark_exactly(layout: Layout) -> None:
@@ -38,8 +49,7 @@ def test_the_reference_itself_gives_the_watermark_exactly(layout: Layout) -> Non
 
 
 def test_every_tile_far_outside_the_tolerance_is_noise(layout: Layout) -> None:
-    watermark = _watermark(layout)
-    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    edge = _edge(layout)
     for distance in (8.0, 1e3, 1e9, 1e15):
         assert _errors(layout, _directions(layout) * distance).min() > 1.5 * edge
 
@@ -52,16 +62,14 @@ def test_error_grows_with_the_distance_until_the_tile_is_noise(layout: Layout) -
 def test_a_third_of_the_tolerance_leaves_a_margin_of_two_and_three_tolerances_leave_none(
     layout: Layout,
 ) -> None:
-    watermark = _watermark(layout)
-    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    edge = _edge(layout)
     assert edge / _errors(layout, _directions(layout) / 3).max() > 2
     assert edge / _errors(layout, _directions(layout) * 3).min() < 1
 
 
 def test_a_deviation_along_a_single_axis_has_no_period_at_which_it_looks_intact() -> None:
     layout = Layout(16)
-    watermark = _watermark(layout)
-    edge = edge_error(train(watermark, layout, seed=SEED), layout.cut(watermark), seed=SEED)
+    edge = _edge(layout)
     for distance in torch.linspace(4, 400, 200).tolist():
         features = torch.zeros(layout.tiles, SKETCH_DIM, dtype=torch.float64)
         features[:, 7] = distance
