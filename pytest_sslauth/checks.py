@@ -127,10 +127,12 @@ class Checks:
             if encoder.folder is None:  # where the Hub's cache keeps it is known only now
                 folders = (subject.encoder.path, card.folder)
                 before = fingerprint(folders)
-            where = encoder.folder or f"the Hub: there is no folder of this name in {self._settings.rootdir}"
-            outcome = self._judge(subject, request, source=str(where))
+            source = encoder.found_in(self._settings.rootdir)
+            outcome = self._judge(subject, request, source=source)
         except Exception as error:
-            return Checked(encoder, card, folders, before, not_checked(request.encoder, error))
+            notes = [p.found_in(self._settings.rootdir) for p in (encoder, card) if p.folder is None]
+            outcome = not_checked(request.encoder, error, notes=notes)
+            return Checked(encoder, card, folders, before, outcome)
         return Checked(encoder, card, folders, before, outcome, subject if keep else None)
 
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str) -> Outcome:

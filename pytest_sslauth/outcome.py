@@ -1,6 +1,7 @@
 """What came out of one check, and the report that a failing test shows."""
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hf_integration.errors import SSLAuthError
@@ -41,15 +42,21 @@ def judged(verdict: Verdict, *, source: str, reports: str = "") -> Outcome:
     return Outcome(Evidence.of(verdict), "" if verdict.status == "authentic" else failure, verdict)
 
 
-def not_checked(encoder: str, error: Exception) -> Outcome:
+def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) -> Outcome:
     """The outcome of a check that could not be made: never a pass.
 
     An error raised on purpose is its one line. Anything else is a defect of ours or a broken installation:
     the traceback is what a bug report needs.
+
+    Args:
+        encoder: what was to be checked.
+        error: what kept it from being checked.
+        notes: how names were understood, if that may be the mistake.
     """
     purpose = isinstance(error, SSLAuthError)
     reason = str(error) if purpose else f"internal error: {type(error).__name__}: {error}"
     lines = [f"NOT CHECKED: {harmless(encoder)}: {harmless(reason, longest=1000)}", "This is not a pass."]
+    lines += [harmless(note, longest=1000) for note in notes]
     if not purpose:
         lines += ["", "Please report this as a bug of pytest-sslauth:"]
         lines += [harmless(line, longest=1000) for line in _frames(error)]

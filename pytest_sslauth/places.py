@@ -31,6 +31,12 @@ class Place:
         """What the engine is given: an absolute path or a repo id."""
         return self.name if self.folder is None else str(self.folder)
 
+    def found_in(self, rootdir: Path) -> str:
+        """Where it was found, in words."""
+        if self.folder is not None:
+            return str(self.folder)
+        return f"'{self.name}' is not below rootdir ({rootdir}), so it was taken for a repository on the Hub"
+
 
 def encoder_place(name: str, settings: Settings) -> Place:
     """The folder below rootdir that an encoder's name means, else the Hub repository.
@@ -88,7 +94,7 @@ def find_folder(name: str, rootdir: Path) -> Path | None:
         if os.path.lexists(path):
             return path.resolve()
         astray = os.path.lexists(name)
-    except (ValueError, RuntimeError) as error:  # a NUL character, an unknown home
+    except RuntimeError as error:  # '~' of an unknown user
         raise UsageError(f"not a path: {name!r}: {error}") from error
     if astray:
         raise UsageError(

@@ -1,0 +1,118 @@
+"""What a run leaves behind: the summary, JUnit properties and report files, with and without workers."""
+
+import json
+import xml.etree.ElementTree as ET  # our own output
+from collections.abc import Callable
+
+import pytest
+
+from hf_integration.verdict import Verdict
+from pytest_sslauth.evidence import Evidence
+from pytest_sslauth.summary import summary_lines
+
+pytest_plugins = ["pytester"]
+
+TWO_TESTS = """
+    import pytest
+
+    pytestmark = pytest.mark.sslauth("models/tiny")
+
+    def test_first():
+        pass
+
+    def test_second(authentic_encoder):
+        pass
+"""
+
+
+class TestSummary:
+    def test_authentic_encoders_are_listed_when_verbose_only(self, project: pytest.Pytester) -> None:
+        project.makepyfile(TWO_TESTS)
+        project.runpytest().stdout.no_fnmatch_line("*= sslauth =*")
+        result = project.runpytest("-v")
+        result.stdout.fnmatch_lines(
+            ["*= sslauth =*", "authentic * models/tiny  (margin *, float64, card sha256:*)"]
+        )
+        assert result.stdout.str().count("authentic     models/tiny") == 1
+
+    def test_failing_encoders_are_listed_always_and_first(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        tensor = alter_encoder()
+        project.makepyfile(TWO_TESTS)
+        result = project.runpytest("-q")
+        result.stdout.fnmatch_lines(
+            ["*= sslauth =*", f"ALTERED * models/tiny  (margin *, float64, card sha256:*): *{tensor}*"]
+        )
+
+    def test_names_cannot_move_the_cursor(self) -> None:
+        evidence = Evidence("altered", "org/\x1b[2Jenc", "because \x1b[1A", revision="\x07")
+        [(line, passed)] = summary_lines([evidence], verbose=False)
+        assert not passed
+        assert line.isprintable()
+
+    def test_what_could_not_be_checked_comes_before_what_is_authentic(self) -> None:
+        kinds = ["authentic", "inconclusive", "altered"]
+        lines = summary_lines([Evidence(kind, "e", "r") for kind in kinds], verbose=True)
+        assert [line.split()[0].lower() for line, _ in lines] == ["altered", "inconclusive", "authentic"]
+
+
+def test_junit_carries_status_margin_and_card(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    alter_encoder()
+    project.makepyfile(TWO_TESTS)
+    project.runpytest("--junitxml=out.xml").assert_outcomes(failed=2)
+    tree = ET.parse(project.path / "out.xml")  # noqa: S314
+    for case in tree.iter("testcase"):
+        properties = {p.get("name"): p.get("value") or "" for p in case.iter("property")}
+        assert properties["sslauth_status"] == "altered"
+        assert float(properties["sslauth_margin"]) < 1
+        assert properties["sslauth_card"].startswith("sha256:")
+        assert case.find("failure") is not None
+        assert case.find("error") is None
+
+
+class TestReportFiles:
+    def test_nothing_is_written_unasked(self, project: pytest.Pytester) -> None:
+        project.makepyfile(TWO_TESTS)
+        before = set(project.path.iterdir())
+        project.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=2)
+        assert {path.name for path in set(project.path.iterdir()) - before} <= {"__pycache__"}
+
+    def test_verdict_and_picture_of_each_check(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        alter_encoder()
+        project.makepyfile(TWO_TESTS)
+        result = project.runpytest("--sslauth-report-dir=out/reports")
+        folder = project.path / "out/reports"
+        [report] = folder.glob("tiny-*-float64.json")
+        assert Verdict.from_dict(json.loads(report.read_text())).status == "altered"
+        assert report.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+        result.stdout.fnmatch_lines([f"  verdict and picture: {report}, {report.with_suffix('.png')}"])
+
+    def test_a_folder_that_cannot_be_written_is_a_warning_and_no_verdict(
+        self, project: pytest.Pytester
+    ) -> None:
+        (project.path / "file").touch()
+        project.makepyfile(TWO_TESTS)
+        result = project.runpytest("--sslauth-report-dir=file/out")
+        result.assert_outcomes(passed=2, warnings=result.parseoutcomes().get("warnings", 0))
+        result.stdout.fnmatch_lines(["*sslauth: no report was written: *"])
+
+
+def test_workers_send_their_evidence_and_write_files_of_their_own(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    pytest.importorskip("xdist")
+    alter_encoder()
+    project.makepyfile(TWO_TESTS)
+    result = project.runpytest_subprocess(
+        "-n2", "--dist=each", "--strict-markers", "--sslauth-report-dir=out", "--junitxml=out.xml"
+    )
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(["ALTERED: models/tiny", "*= sslauth =*", "ALTERED * models/tiny *"])
+    assert result.stdout.str().count("ALTERED       models/tiny") == 1
+    written = [path.stem for path in (project.path / "out").glob("*.json")]
+    assert sorted(stem.rpartition("-")[2] for stem in written) == ["gw0", "gw1"]
