@@ -15,7 +15,8 @@ from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
 from hf_integration.encoders.preparation import Preparation
 from hf_integration.encoders.recipe import POOLER, Recipe
-from hf_integration.encoders.sentence_modules import Normalize, SentenceModules
+from hf_integration.encoders.sentence_modules import SentenceModules
+from hf_integration.encoders.tail_modules import Normalize
 from hf_integration.encoders.text import TextPreparation, longest_text
 from hf_integration.encoders.text_recipes import sentence_recipe
 from hf_integration.encoders.tokenizer_behaviour import shipped_tokenizer

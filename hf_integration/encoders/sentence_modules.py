@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from hf_integration.encoders.json_files import read_json, relative_folder
+from hf_integration.encoders.tail_modules import ACTIVATIONS, DenseSpec
 from hf_integration.errors import EncoderError
 
 _KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
@@ -54,64 +52,6 @@ _LEGACY_MODES = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 MODES = tuple(_LEGACY_MODES.values())
-_ACTIVATIONS: Mapping[str, type[nn.Module]] = {
-    name: kind
-    for kind in (nn.Tanh, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Sigmoid)
-    for name in (f"torch.nn.{kind.__name__}", f"{kind.__module__}.{kind.__name__}")
-}
-
-
-class Normalize(nn.Module):
-    """Scale an embedding to length 1."""
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """``(batch, dim)`` to ``(batch, dim)``."""
-        return F.normalize(embedding, dim=-1)
-
-    def __str__(self) -> str:
-        return "normalised"
-
-
-class Dense(nn.Module):
-    """A linear layer with an activation behind the pooling.
-
-    Args:
-        in_features: width of what comes in.
-        out_features: width of the embedding behind it.
-        bias: whether the layer has a bias.
-        activation: what follows the linear layer.
-    """
-
-    def __init__(self, in_features: int, out_features: int, *, bias: bool, activation: nn.Module) -> None:
-        super().__init__()
-        self.linear = nn.Linear(in_features, out_features, bias=bias)
-        self.activation = activation
-        self.in_features, self.out_features = in_features, out_features
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """``(batch, in_features)`` to ``(batch, out_features)`` in float64, computed in the layer's dtype."""
-        result: Tensor = self.activation(self.linear(embedding.to(self.linear.weight.dtype)))
-        return result.double()
-
-    def __str__(self) -> str:
-        return f"dense to {self.out_features}"
-
-
-@dataclass(frozen=True)
-class DenseSpec:
-    """Settings of one dense module: its folder and the arguments of :class:`Dense`."""
-
-    folder: Path
-    in_features: int
-    out_features: int
-    bias: bool
-    activation: str
-
-    def build(self) -> Dense:
-        """The layer, its weights not yet loaded."""
-        return Dense(
-            self.in_features, self.out_features, bias=self.bias, activation=_ACTIVATIONS[self.activation]()
-        )
 
 
 @dataclass(frozen=True)
@@ -178,7 +118,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
                 "in_features": spec.in_features,
                 "out_features": spec.out_features,
                 "bias": spec.bias,
-                "activation_function": _ACTIVATIONS[spec.activation].__name__,
+                "activation_function": ACTIVATIONS[spec.activation].__name__,
             }
     return SentenceModules(transformer, modes, tail, length, lower, prompt, behaviour)
 
@@ -257,7 +197,7 @@ def _read_dense(folder: Path) -> DenseSpec:
     _only(path, config, {"in_features", "out_features", "bias", "activation_function", *fixed})
     _fixed(path, config, fixed)
     activation = config.get("activation_function", "torch.nn.Tanh")
-    if activation not in _ACTIVATIONS:
+    if activation not in ACTIVATIONS:
         raise EncoderError(f"{path}: unknown activation function {activation!r}")
     sizes = config.get("in_features"), config.get("out_features")
     if not all(isinstance(size, int) and 0 < size < 2**20 for size in sizes):

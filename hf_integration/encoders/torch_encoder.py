@@ -27,7 +27,7 @@ from hf_integration.encoders.interface import (
 )
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
 from hf_integration.encoders.recipe import Recipe
-from hf_integration.encoders.sentence_modules import Dense
+from hf_integration.encoders.tail_modules import Dense
 from hf_integration.key_samples.interface import Sample
 
 

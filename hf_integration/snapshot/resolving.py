@@ -48,6 +48,8 @@ def resolve(
         UsageError: a revision of a local folder.
         InconclusiveError: the Hub could not be asked: no network, no access.
     """
+    if not reference.strip():
+        raise EncoderError("no encoder is named", remedy="give a folder or a Hub repo id")
     path = Path(reference).expanduser()
     if path.is_dir():
         if revision is not None:

@@ -42,12 +42,14 @@ def opened(folder: Path, modality: Any) -> Encoder:
 def strips(encoder: Encoder, samples: Any, **options: Any) -> dict[str, Tensor]:
     batches = list(encoder.observe(samples, **options))
     place = torch.tensor([index for batch in batches for index in batch.indices]).argsort()
-    return {name: torch.cat([batch.features[name] for batch in batches])[place] for name in batches[0].features}
+    return {
+        name: torch.cat([batch.features[name] for batch in batches])[place] for name in batches[0].features
+    }
 
 
 @torch.inference_mode()
 def documented_embedding(folder: Path, name: str, modality: str) -> Tensor:
-    """The embedding as the architecture's documentation has it, one sample at a time, by transformers alone."""
+    """The embedding that the architecture documents, one sample at a time, by transformers alone."""
     if modality == "text":
         return torch.cat([_text(folder, name, text) for text in TEXTS])
     if modality == "image":
@@ -66,7 +68,9 @@ def _text(folder: Path, name: str, text: str) -> Tensor:
     tokenizer = hf.AutoTokenizer.from_pretrained(folder)
     if name == "siglip":
         inputs = tokenizer(text, return_tensors="pt", padding="max_length", max_length=40)
-        result: Tensor = _model("SiglipModel", folder).get_text_features(input_ids=inputs.input_ids).pooler_output
+        result: Tensor = (
+            _model("SiglipModel", folder).get_text_features(input_ids=inputs.input_ids).pooler_output
+        )
         return result
     inputs = tokenizer(text, return_tensors="pt")
     inputs.pop("token_type_ids", None)
@@ -168,5 +172,7 @@ class TestEveryArchitecture:
             after = strips(encoder, samples)["embedding"]
             tensor.copy_(kept)
             # A key's bias shifts all scores alike; the rest must show.
-            if not ("k_proj.bias" in tensor_name or ".key.bias" in tensor_name or "k_lin.bias" in tensor_name):
+            if not (
+                "k_proj.bias" in tensor_name or ".key.bias" in tensor_name or "k_lin.bias" in tensor_name
+            ):
                 assert (after - before).abs().max() > 0, tensor_name

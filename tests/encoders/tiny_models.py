@@ -11,9 +11,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from hf_integration.key_samples.interface import Waveform
 
-WORDS = "the a cat dog sits on mat rug markets fell sharply quick brown fox jumps over lazy and sea".split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-TEXTS = ["the cat sits on a mat", "markets fell", "a quick brown fox jumps over the lazy dog and the sea", "sea"]
+TEXTS = [
+    "the cat sits on a mat",
+    "markets fell",
+    "a quick brown fox jumps over the lazy dog and the sea",
+    "sea",
+]
+WORDS = sorted({word for text in TEXTS for word in text.split()})
 
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 37}
 _TEXT = {**_SMALL, "vocab_size": 40, "max_position_embeddings": 40, "pad_token_id": 0}
@@ -31,13 +36,13 @@ _WAVE = {
 
 def tokenizer(**options: Any) -> Any:
     """A WordPiece tokenizer over a few words, with class and separator tokens."""
-    vocab = {piece: index for index, piece in enumerate([*SPECIAL, *WORDS, *"##s ##e ##a s e".split()])}
-    backend = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))  # type: ignore[call-arg]
-    backend.normalizer = normalizers.Lowercase()  # type: ignore[assignment]
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
+    vocab = {piece: index for index, piece in enumerate([*SPECIAL, *WORDS, *["##s", "##e", "##a", "s", "e"]])}
+    backend = Tokenizer(models.WordPiece(vocab, unk_token=SPECIAL[1]))
+    backend.normalizer = normalizers.Lowercase()
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )  # type: ignore[assignment]
+    )
     names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
     special = {f"{name}_token": token for name, token in names.items()}
     settings = {"model_max_length": 40, **special, **options}
@@ -109,7 +114,9 @@ CONFIGS: dict[str, tuple[Callable[[], Any], str]] = {
     "swin": (lambda: hf.SwinConfig(**_SWIN, window_size=4), "SwinModel"),
     "wav2vec2": (lambda: hf.Wav2Vec2Config(**_WAVE), "Wav2Vec2Model"),
     "wav2vec2_layer_norm": (
-        lambda: hf.Wav2Vec2Config(**_WAVE, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True),
+        lambda: hf.Wav2Vec2Config(
+            **_WAVE, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True
+        ),
         "Wav2Vec2Model",
     ),
     "hubert": (lambda: hf.HubertConfig(**_WAVE), "HubertModel"),
@@ -130,7 +137,9 @@ def build(name: str, *, seed: int = 0) -> Any:
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)  # zeros and ones would hide an unused tensor
         for path, buffer in model.named_buffers():
-            if "running_" in path:
+            if path.endswith("running_mean"):
+                buffer.add_(torch.randn_like(buffer) * 0.05)
+            if path.endswith("running_var"):
                 buffer.add_(torch.rand_like(buffer))
     return model
 

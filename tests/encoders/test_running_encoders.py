@@ -1,0 +1,161 @@
+"""Encoders in memory, copies in other precisions, and values that digests see."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hf_integration.encoders import Encoder, open_encoder, wrap_module
+from hf_integration.encoders.behaviour import compare_behaviour
+from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
+from hf_integration.errors import EncoderError, UsageError
+from tests.encoders import tiny_models
+from tests.encoders.tiny_models import TEXTS
+
+
+@pytest.fixture
+def module() -> Any:
+    return tiny_models.build("bert")
+
+
+@pytest.fixture
+def encoder(module: Any) -> Encoder:
+    return wrap_module(module, tiny_models.tokenizer())
+
+
+class TestWrappedModules:
+    @pytest.mark.parametrize(
+        ("name", "modality", "processor"),
+        [
+            ("bert", "text", tiny_models.tokenizer),
+            ("vit", "image", tiny_models.image_processor),
+            ("clip", "image", tiny_models.image_processor),
+            ("clip", "text", tiny_models.tokenizer),
+            ("siglip", "image", tiny_models.image_processor),
+            ("wav2vec2", "audio", lambda: tiny_models.feature_extractor("wav2vec2")),
+            ("whisper", "audio", lambda: tiny_models.feature_extractor("whisper")),
+        ],
+    )
+    def test_equal_the_same_encoder_from_a_folder(
+        self, name: str, modality: Any, processor: Any, tmp_path: Path
+    ) -> None:
+        loaded = open_encoder(tiny_models.save(name, tmp_path), name=name, modality=modality, device="cpu")
+        wrapped = wrap_module(tiny_models.build(name), processor())
+        samples = tiny_models.samples(modality)
+        torch.testing.assert_close(wrapped.embed(samples), loaded.embed(samples))
+        assert digest_tensors(wrapped.tensors()) == digest_tensors(loaded.tensors())
+        assert compare_behaviour(loaded.behaviour(), wrapped.behaviour()) == ()
+
+    def test_a_processor_of_another_kind_is_refused(self, module: Any) -> None:
+        with pytest.raises(EncoderError, match="prepares no text"):
+            wrap_module(module, tiny_models.image_processor())
+
+    def test_training_mode_is_left_for_the_run_and_restored(self, module: Any, encoder: Encoder) -> None:
+        expected = encoder.embed(TEXTS)
+        module.train()
+        module.encoder.layer[0].eval()
+        assert torch.equal(encoder.embed(TEXTS), expected)
+        assert module.training
+        assert not module.encoder.layer[0].training
+
+    def test_hooks_are_named_but_not_those_of_transformers(self, module: Any, encoder: Encoder) -> None:
+        list(encoder.observe(TEXTS))
+        assert encoder.in_process_changes() == ()
+        module.encoder.layer[1].register_forward_hook(lambda _module, _inputs, output: output)
+        assert encoder.in_process_changes() == ("forward hook on encoder.layer.1",)
+
+
+class TestPrecisionCopies:
+    def test_hooks_and_instance_patches_survive(self, module: Any, encoder: Encoder) -> None:
+        honest = encoder.at_precision("float64").embed(TEXTS)
+        handle = module.encoder.layer[0].register_forward_hook(lambda _module, _inputs, output: output * 1.5)
+        assert (encoder.at_precision("float64").embed(TEXTS) - honest).abs().max() > 1e-3
+        handle.remove()
+        module.embeddings.dropout.forward = lambda states: states * 2
+        assert (encoder.at_precision("float64").embed(TEXTS) - honest).abs().max() > 1e-3
+
+    def test_the_original_stays_and_the_processor_is_shared(self, encoder: Encoder) -> None:
+        before = digest_tensors(encoder.tensors())
+        other = encoder.at_precision("float16")
+        assert other.processor is encoder.processor
+        assert digest_tensors(encoder.tensors()) == before
+        assert other.description == encoder.description
+
+    def test_ties_are_kept(self, module: Any, encoder: Encoder) -> None:
+        module.encoder.layer[1].output.dense.weight = module.encoder.layer[0].output.dense.weight
+        layers = encoder.at_precision("float64").model.encoder.layer
+        assert layers[0].output.dense.weight is layers[1].output.dense.weight
+
+    @pytest.mark.parametrize("weights", ["float16", "bfloat16"])
+    def test_rounded_weights_keep_the_rounded_values_in_full_precision(
+        self, weights: Any, encoder: Encoder
+    ) -> None:
+        rounded = encoder.at_precision("float64", weights=weights)
+        assert digest_tensors(rounded.tensors()) == cast_digests(encoder.tensors(), getattr(torch, weights))
+        assert rounded.at_precision("float64", weights=weights) is rounded
+
+    def test_unknown_weights_are_a_usage_error(self, encoder: Encoder) -> None:
+        with pytest.raises(UsageError, match="int4"):
+            encoder.at_precision("float32", weights="int4")  # type: ignore[arg-type]
+
+    def test_a_duplicate_can_be_edited_alone(self, encoder: Encoder) -> None:
+        before = digest_tensors(encoder.tensors())
+        twin = encoder.duplicate()
+        next(iter(twin.tensors().values())).add_(1)
+        assert digest_tensors(twin.tensors()) != before
+        assert digest_tensors(encoder.tensors()) == before
+
+
+class TestDigests:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+    def test_do_not_depend_on_the_stored_dtype(self, dtype: torch.dtype) -> None:
+        values = torch.randn(5, 3).bfloat16().half().float().bfloat16()
+        assert digest_tensors({"a": values.to(dtype)}) == digest_tensors({"a": values.float()})
+
+    def test_see_the_last_bit_the_shape_and_what_only_float64_holds(self) -> None:
+        values = torch.randn(4, 3)
+        digests = {
+            digest_tensors({"a": variant})["a"]
+            for variant in (
+                values,
+                torch.nextafter(values, torch.full_like(values, 9.0)),
+                values.reshape(3, 4),
+                values.double() + 1e-12,
+                values.round().long(),
+            )
+        }
+        assert len(digests) == 5
+
+    def test_do_not_depend_on_strides(self) -> None:
+        values = torch.randn(4, 3)
+        assert digest_tensors({"a": values.T.contiguous().T}) == digest_tensors({"a": values})
+
+
+class TestBehaviourComparison:
+    def test_a_changed_key_is_one_line_with_control_characters_escaped(self) -> None:
+        lines = compare_behaviour({"a.json": {"k": "x"}}, {"a.json": {"k": "\x1b[2J\n"}})
+        assert lines == ('a.json: k: "x" -> "\\u001b[2J\\n"',)
+
+    @pytest.mark.parametrize("value", [None, False, 7])
+    def test_a_new_key_that_says_nothing_is_no_difference(self, value: Any) -> None:
+        current = {"config.json": {"new": value}, "config.json (defaults)": {"new": 7}}
+        assert compare_behaviour({"config.json": {}}, current) == ()
+
+    def test_a_new_key_with_another_value_than_its_default_is_one(self) -> None:
+        current = {"config.json": {"new": 8}, "config.json (defaults)": {"new": 7}}
+        assert compare_behaviour({"config.json": {}}, current) == ("config.json: new: (absent) -> 8",)
+
+    def test_true_is_not_one(self) -> None:
+        assert compare_behaviour({"a": {"k": 1}}, {"a": {"k": True}}) == ("a: k: 1 -> true",)
+
+    def test_a_file_on_one_side_only_is_a_difference(self) -> None:
+        assert compare_behaviour({"a": {"k": 1}}, {}) == ("a: k: 1 -> (absent)",)
+
+    def test_an_edit_of_the_shipped_tokenizer_is_seen_where_the_library_ignores_it(self) -> None:
+        shipped, effective = "tokenizer.json (as shipped)", "tokenizer.json"
+        recorded = {effective: {"n": "lower"}, shipped: {"n": "Lower"}}
+        for accepted in ("lower", "Lower"):
+            assert compare_behaviour(recorded, {effective: {"n": "lower"}, shipped: {"n": accepted}}) == ()
+        assert compare_behaviour(recorded, {effective: {"n": "lower"}, shipped: {"n": "none"}})
+        assert compare_behaviour(recorded, {effective: {"n": "lower"}}) == ()

@@ -1,0 +1,127 @@
+"""References become folders: local ones first, Hub repos at one commit, each failure with its status."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from huggingface_hub import HfApi, errors
+
+from hf_integration.errors import EncoderError, InconclusiveError, UsageError
+from hf_integration.snapshot import ENCODER_FILES, resolve
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def response(status: int) -> Any:
+    return httpx.Response(status, request=httpx.Request("GET", "https://hub.invalid/api"))
+
+
+def failing_with(error: Exception) -> Any:
+    def model_info(*_args: Any, **_options: Any) -> Any:
+        raise error
+
+    return model_info
+
+
+def test_a_local_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "name").mkdir(parents=True)
+    snapshot = resolve("org/name")
+    assert (snapshot.path, snapshot.repo, snapshot.commit) == (Path("org/name"), None, None)
+
+
+def test_a_revision_of_a_local_folder_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no revision 'main'"):
+        resolve(str(tmp_path), revision="main")
+
+
+@pytest.mark.parametrize("reference", ["./none", "/none/at/all", "~/none-at-all", "../none"])
+def test_a_path_that_does_not_exist_is_not_looked_up_on_the_hub(reference: str) -> None:
+    with pytest.raises(EncoderError, match="no such folder"):
+        resolve(reference)
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EncoderError, match="is a file"):
+        resolve(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("reference", ["a b", "org/name/more", "org--name/x", ""])
+def test_a_malformed_repo_id_is_refused(reference: str) -> None:
+    with pytest.raises(EncoderError):
+        resolve(reference)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (
+            errors.RepositoryNotFoundError("", response=response(404)),
+            EncoderError,
+            "no Hub repo and no local",
+        ),
+        (errors.RevisionNotFoundError("", response=response(404)), EncoderError, "no revision 'dev'"),
+        (errors.GatedRepoError("", response=response(403)), InconclusiveError, "gated"),
+        (errors.HfHubHTTPError("", response=response(401)), InconclusiveError, "denied access"),
+        (errors.HfHubHTTPError("", response=response(500)), InconclusiveError, "status 500"),
+        (errors.OfflineModeIsEnabled(""), InconclusiveError, "out of reach"),
+        (httpx.ConnectError("no route"), InconclusiveError, "cannot be reached"),
+    ],
+)
+def test_each_failure_of_the_hub_has_its_error(
+    error: Exception, kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(HfApi, "model_info", failing_with(error))
+    with pytest.raises(kind, match=message) as caught:
+        resolve("org/name", revision="dev", cache_dir=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def cached(cache: Path) -> Path:
+    repo = cache / "models--org--name"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text(SHA)
+    (repo / "snapshots" / SHA).mkdir(parents=True)
+    (repo / "snapshots" / SHA / "config.json").write_text("{}")
+    return repo / "snapshots" / SHA
+
+
+def test_a_repo_is_fetched_by_the_commit_that_its_revision_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def snapshot_download(repo: str, **options: Any) -> str:
+        seen.update(options, repo=repo)
+        return str(tmp_path)
+
+    monkeypatch.setattr(HfApi, "model_info", lambda *_args, **_options: type("Info", (), {"sha": SHA}))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    snapshot = resolve("org/name", revision="main")
+    assert (snapshot.repo, snapshot.commit, seen["revision"]) == ("org/name", SHA, SHA)
+    assert seen["allow_patterns"] == list(ENCODER_FILES)
+
+
+def test_code_and_pickles_are_never_fetched() -> None:
+    assert not {"*.bin", "*.py", "*.onnx", "*", "*.pt"} & set(ENCODER_FILES)
+
+
+def test_the_cache_answers_when_the_hub_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = cached(tmp_path)
+    monkeypatch.setattr(HfApi, "model_info", failing_with(errors.OfflineModeIsEnabled("")))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    snapshot = resolve("org/name", cache_dir=tmp_path)
+    assert (snapshot.path, snapshot.commit) == (folder, SHA)
+
+
+def test_a_local_folder_needs_no_hub_library(tmp_path: Path) -> None:
+    import subprocess
+
+    code = f"import sys; from hf_integration.snapshot import resolve; resolve({str(tmp_path)!r});"
+    code += "assert not any(name.startswith('huggingface_hub') for name in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
