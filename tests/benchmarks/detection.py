@@ -1,0 +1,66 @@
+"""Detection by the watermark alone: digests are left aside. Goal: everything in ``GOALS`` is detected."""
+
+import torch
+
+from hf_integration.authentication import observe_sketches, reconstruct
+from hf_integration.authentication.references import reference_for
+from hf_integration.encoders import Precision
+from tests.benchmarks.alterations import Alteration, fine_tuning, int8, last_bit, noise, one_weight, pruning
+from tests.benchmarks.subjects import Subject
+
+SEEDS = range(3)
+
+STRICT: dict[str, Alteration] = {
+    "last bit of one weight": last_bit(),
+    "one weight by 0.1 sigma": one_weight(0.1),
+    "noise on all weights, 1e-5 sigma": noise(1e-5),
+    "one AdamW step, lr 1e-8": fine_tuning(1, 1e-8),
+    "one AdamW step, lr 1e-7": fine_tuning(1, 1e-7),
+    "one AdamW step, lr 1e-6": fine_tuning(1, 1e-6),
+    "ten AdamW steps, lr 1e-5": fine_tuning(10, 1e-5),
+    "pruning 0.01 %": pruning(1e-4),
+    "pruning 0.1 %": pruning(1e-3),
+    "pruning 1 %": pruning(1e-2),
+    "int8 round trip": int8(),
+}
+GOALS: dict[Precision, dict[str, Alteration]] = {
+    "float64": STRICT,
+    "float32": {
+        "one weight by 0.1 sigma": one_weight(0.1),
+        "one AdamW step, lr 1e-7": fine_tuning(1, 1e-7),
+        "pruning 0.1 %": pruning(1e-3),
+    },
+    "float16": {"one AdamW step, lr 1e-5": fine_tuning(1, 1e-5), "pruning 5 %": pruning(5e-2)},
+    "bfloat16": {"one AdamW step, lr 1e-5": fine_tuning(1, 1e-5), "pruning 5 %": pruning(5e-2)},
+}
+
+
+def run(subject: Subject) -> list[str]:
+    """Alter, run, reconstruct; print how far outside the tolerance the least noticed seed lies."""
+    short = []
+    columns = ("precision", "detected", "margin", "times tolerance")
+    print(f"{'alteration':36}" + "".join(f"{column:>16}" for column in columns))
+    for precision, alterations in GOALS.items():
+        for name, alteration in alterations.items():
+            results = [_check(subject, precision, alteration, seed) for seed in SEEDS]
+            detected = sum(margin < 1 for margin, _ in results)
+            print(
+                f"{name:36}{precision:>16}{f'{detected}/{len(results)}':>16}{max(m for m, _ in results):16.2f}"
+                f"{min(d for _, d in results):16.3g}",
+                flush=True,
+            )
+            if detected < len(results):
+                short.append(f"{name} in {precision}: detected {detected} of {len(results)}")
+    return short
+
+
+def _check(subject: Subject, precision: Precision, alteration: Alteration, seed: int) -> tuple[float, float]:
+    """Margin and largest deviation of one altered copy, the watermark's alone."""
+    reference = reference_for(subject.card, "stored", precision)
+    altered = subject.encoder.duplicate()
+    with torch.no_grad():
+        alteration(altered, seed)
+    running = altered.at_precision(precision, weights=reference.weights)
+    sketches = observe_sketches(running, subject.card.key_samples, seed=subject.card.seed)
+    found = reconstruct(subject.card, reference, sketches)
+    return found.margin, max(strip.deviation for strip in found.strips)

@@ -1,0 +1,60 @@
+"""The real encoders that figures are taken on, each with a freshly minted card."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hf_integration import WatermarkCard, load_encoder, mint
+from hf_integration.encoders import Encoder
+from tests.real_encoders.minilm import minilm_folder
+from tests.real_encoders.simclr import simclr_folder
+from tests.real_encoders.whisper import whisper_folder
+
+FOLDERS: dict[str, Callable[[], Path | None]] = {
+    "minilm": minilm_folder,
+    "simclr": simclr_folder,
+    "whisper": whisper_folder,
+}
+KEYS = {"minilm": 64, "simclr": 64, "whisper": 16}
+"""Whisper computes on 30 seconds whatever a clip's length: 64 keys would take far longer to mint."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One real encoder.
+
+    Attributes:
+        name: short name.
+        folder: where it is stored.
+    """
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return load_encoder(str(self.folder), device="cpu")
+
+    @cached_property
+    def card(self) -> WatermarkCard:
+        """Minted once per process, written and read back as users would."""
+        card = mint(self.encoder, keys=KEYS[self.name])
+        return card.save(Path(tempfile.mkdtemp(prefix="sslauth-benchmark-")) / "card")
+
+
+_subjects: dict[str, Subject] = {}
+
+
+def available(names: Sequence[str]) -> Iterator[Subject]:
+    """The named encoders, as far as their weights can be had on this machine."""
+    for name in names:
+        if name not in _subjects:
+            folder = FOLDERS[name]()
+            if folder is None:
+                print(f"{name}: skipped, its weights or data are not installed", file=sys.stderr)
+                continue
+            _subjects[name] = Subject(name, folder)
+        yield _subjects[name]
