@@ -45,7 +45,7 @@ def run(subject: Subject) -> list[str]:
             results = [_check(subject, precision, alteration, seed) for seed in SEEDS]
             detected = sum(margin < 1 for margin, _ in results)
             print(
-                f"{name:36}{precision:>16}{f'{detected}/{len(results)}':>16}{max(m for m, _ in results):16.2f}"
+                f"{name:36}{precision:>16}{detected:>14}/{len(results)}{max(m for m, _ in results):16.2f}"
                 f"{min(d for _, d in results):16.3g}",
                 flush=True,
             )

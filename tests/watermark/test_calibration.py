@@ -12,7 +12,7 @@ EPSILON = torch.finfo(torch.float64).eps
 
 def _noise(scale: float, seed: int) -> Tensor:
     random = torch.Generator().manual_seed(seed)
-    return torch.normal(0.0, scale, (KEYS, SKETCH_DIM), generator=random, dtype=torch.float64)
+    return torch.randn(KEYS, SKETCH_DIM, generator=random, dtype=torch.float64).mul(scale).double()
 
 
 REFERENCE = _noise(1.0, 99)
