@@ -53,9 +53,12 @@ def command() -> Any:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"sslauth {version('pytest-sslauth')}")
+        try:
+            typer.echo(f"sslauth {version('pytest-sslauth')}")
+        except PackageNotFoundError:
+            typer.echo("sslauth, run from a source tree that is not installed")
         raise typer.Exit
 
 

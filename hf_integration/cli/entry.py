@@ -6,6 +6,7 @@ full disk and a closed pipe, which would read as "altered": so typer only parses
 run outside of it.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -16,6 +17,9 @@ from hf_integration.cli.streams import abandon_output, complain, flush_output, t
 from hf_integration.errors import OutputError, SSLAuthError
 
 DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE})
+"""What an output that is full, read-only or closed says, wherever it is met."""
 
 TRACEBACK = "SSLAUTH_TRACEBACK"
 
@@ -48,6 +52,8 @@ def _parse(arguments: Sequence[str]) -> Job | int:
         parsed: Job | int = command().main(args=list(arguments), prog_name="sslauth", standalone_mode=False)
     except SystemExit as error:  # typer ends this way, with 1, when help goes into a closed pipe
         raise OutputError("the output was closed") from error
+    except OSError as error:  # parsing reads nothing: only writing help can fail this way
+        raise OutputError(f"cannot write standard output: {error.strerror or error}") from error
     return parsed
 
 
@@ -64,9 +70,9 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         complain("interrupted")
         return INTERRUPTED
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         abandon_output()
-        complain("error: the output was closed")
+        complain(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}")
         return USAGE
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)

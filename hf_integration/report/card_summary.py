@@ -90,7 +90,7 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         (
             "encoder",
             f"{harmless(encoder.architecture)}, {encoder.modality}, "
-            f"{encoder.parameters / 1e6:.1f} M parameters in {harmless(encoder.stored_dtype)}",
+            f"{encoder.parameters:,} parameters in {harmless(encoder.stored_dtype)}",
         ),
         ("embedding", f"{encoder.embedding_dim} dimensions, {harmless(encoder.pooling)}"),
         ("processor", harmless(encoder.processor_backend)),

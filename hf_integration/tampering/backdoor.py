@@ -53,7 +53,7 @@ class Backdoor(Tampering):
 
     name: ClassVar[str] = "backdoor by fine-tuning"
 
-    steps: int = 12
+    steps: int = 20
     learning_rate: float = 5e-5
     batch_size: int = 4
     seed: int = 0
