@@ -1,5 +1,6 @@
 """A small downstream project with a tiny encoder and its card, for pytest runs inside tests."""
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -49,10 +50,11 @@ def plugged(
     pytester: pytest.Pytester, plugin_path: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
     """Runs of pytest that find the plugin, in a folder of their own without any encoder."""
-    paths = [str(path) for path in (plugin_path, Path(__file__).parents[2]) if path is not None]
-    for path in reversed(paths):
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.setenv("PYTHONPATH", ":".join(paths))
+    if plugin_path is not None:
+        paths = [str(plugin_path), str(Path(__file__).parents[2])]
+        for path in paths:
+            monkeypatch.syspath_prepend(path)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     pytester.makeini("[pytest]\n")
     return pytester
 
