@@ -22,7 +22,7 @@ class SSLAuth:
     Relative paths start at rootdir. Whatever keeps a check from being made (a missing card, a damaged file,
     no network) fails the test, as an altered encoder does.
 
-    What is raised passes by ``except Exception``, but a bare ``except:`` stops it, as it stops ``pytest.fail``.
+    What is raised passes by ``except Exception``; a bare ``except:`` stops it, as it stops ``pytest.fail``.
     The marker ``sslauth`` is checked outside the test's code, which can do nothing about it.
 
     Args:
