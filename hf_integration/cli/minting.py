@@ -10,6 +10,7 @@ from hf_integration.cli import options
 from hf_integration.cli.job import Job
 from hf_integration.cli.opening import open_encoder, use_hub
 from hf_integration.cli.streams import Format, Streams
+from hf_integration.errors import UsageError
 from hf_integration.report.escaping import harmless
 from hf_integration.report.json_format import strict_json
 
@@ -75,6 +76,8 @@ def mint(
         from hf_integration.card import check_writable
 
         check_writable(out, force=force)
+        if watermark is not None:
+            check_picture(watermark)
         loaded = open_encoder(
             encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
         )
@@ -94,6 +97,21 @@ def mint(
         return 0
 
     return job
+
+
+def check_picture(source: Path) -> None:
+    """Find out before minting that a picture cannot be read.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(source) as opened:
+            opened.load()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        raise UsageError(f"cannot read the watermark picture '{source}'", remedy="give a PNG") from error
 
 
 def show_card(card: "WatermarkCard", streams: Streams) -> None:

@@ -1,0 +1,92 @@
+"""A folder with a tiny encoder, its card, and an altered copy; and ways to run the command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``tiny`` with ``cards/tiny``, and ``altered``, in which one weight differs."""
+    from safetensors.torch import load_file, save_file
+
+    from hf_integration import load_encoder, mint
+    from hf_integration.key_samples.interface import KeySamples
+    from tests.encoders import tiny_models
+
+    root = tmp_path_factory.mktemp("cli")
+    encoder = load_encoder(str(tiny_models.save("bert", root / "tiny")), device="cpu")
+    words = tiny_models.WORDS
+    texts = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")
+    with pytest.MonkeyPatch.context() as patch:
+        # these tests ask what the command makes of a verdict: calibrating on this CPU alone is enough
+        patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+        mint(encoder, key_samples=texts).save(root / "cards" / "tiny")
+    file = Path(copytree(root / "tiny", root / "altered")) / "model.safetensors"
+    tensors = load_file(file)
+    tensors["encoder.layer.1.output.dense.weight"][0, 0] += 0.5
+    save_file(tensors, file, metadata={"format": "pt"})
+    return root
+
+
+@pytest.fixture
+def here(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workshop as working directory; nothing may be left in it."""
+    monkeypatch.chdir(workshop)
+    return workshop
+
+
+@pytest.fixture
+def sslauth(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs the command in this process, for speed."""
+    from hf_integration.cli import main
+
+    def run(*arguments: str | Path) -> Ended:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Ended(status, captured.out, captured.err)
+
+    return run
+
+
+def environment(**more: str) -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
+
+
+def start(*arguments: str | Path, code: str | None = None, **options: object) -> subprocess.Popen[str]:
+    """Start the command in a process of its own, or Python code that calls it."""
+    program = ["-m", "hf_integration.cli"] if code is None else ["-c", code]
+    return subprocess.Popen(
+        [sys.executable, *program, *map(str, arguments)],
+        **{
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "env": environment(),
+            **options,
+        },  # type: ignore[call-overload]
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> Ended:
+    out, err = process.communicate(timeout=240)
+    return Ended(process.returncode, out or "", err or "")

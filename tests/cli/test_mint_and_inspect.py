@@ -1,0 +1,89 @@
+"""``sslauth mint`` and ``sslauth inspect``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hf_integration import WatermarkCard
+from tests.cli.conftest import Ended
+
+Run = Callable[..., Ended]
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minting on this CPU alone."""
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+
+
+@pytest.mark.usefixtures("quick")
+class TestMint:
+    def test_a_card_is_written_and_its_numbers_are_shown(self, sslauth: Run, tmp_path: Path) -> None:
+        texts = tmp_path / "texts.txt"
+        texts.write_text("the cat sits\na dog\nmarkets fell sharply\nthe sea and a fox\n")
+        out = tmp_path / "new" / "card"
+        ended = sslauth("mint", "tiny", "--out", out, "--keys", "3", "--pool", texts, "--seed", "5")
+        assert ended.status == 0, ended.err
+        card = WatermarkCard.load(out)
+        assert (len(card.key_samples), card.seed, card.secret) == (3, 5, False)
+        for expected in (card.digest, "margin of held-out benign runs", "smallest alteration noticed", "MB"):
+            assert expected in ended.out
+        assert sslauth("verify", "tiny", "--card", out, "-q") == Ended(0, "authentic\n", "")
+
+    def test_a_private_card_gets_a_seed_that_nobody_can_guess(self) -> None:
+        from hf_integration.cli.minting import _seed
+
+        assert _seed(None, False) == 0
+        assert _seed(3, True) == 3
+        assert len({_seed(None, True) for _ in range(5)}) == 5
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("tiny",), "--out"),
+            (("tiny", "--out", "cards/tiny"), "exists already"),
+            (("tiny", "--out", "/dev/null/card"), "cannot write"),
+            (("tiny", "--out", "new", "--keys", "0"), "--keys"),
+            (("tiny", "--out", "new", "--watermark", "tiny/config.json"), "picture"),
+            (("tiny", "--out", "new", "--pool", "missing"), "missing"),
+            (("cards", "--out", "new"), "config.json"),
+        ],
+    )
+    def test_bad_input_ends_with_2_and_writes_nothing(
+        self, sslauth: Run, here: Path, arguments: tuple[str, ...], said: str
+    ) -> None:
+        before = sorted(here.rglob("*"))
+        ended = sslauth("mint", *arguments)
+        assert (ended.status, ended.out) == (2, "")
+        assert said in ended.err
+        assert "Traceback" not in ended.err
+        assert sorted(here.rglob("*")) == before
+
+    def test_the_output_is_checked_before_the_encoder_is_loaded(self, sslauth: Run) -> None:
+        assert "loading" not in sslauth("mint", "tiny", "--out", "cards/tiny").err
+
+
+class TestInspect:
+    def test_people_see_what_the_card_holds(self, sslauth: Run) -> None:
+        ended = sslauth("inspect", "cards/tiny")
+        assert ended.status == 0
+        assert ended.out.startswith("WATERMARK CARD of tiny\n")
+        assert "8 (a few words)" in ended.out
+
+    def test_json_and_quiet_hold_the_digest(self, sslauth: Run, here: Path) -> None:
+        digest = WatermarkCard.load(here / "cards" / "tiny").digest
+        assert json.loads(sslauth("inspect", "cards/tiny", "--format", "json").out)["digest"] == digest
+        assert sslauth("inspect", "cards/tiny", "-q") == Ended(0, f"{digest}\n", "")
+
+    def test_no_card_ends_with_3(self, sslauth: Run) -> None:
+        ended = sslauth("inspect", "./missing")
+        assert (ended.status, ended.out) == (3, "")
+
+    def test_an_edited_card_ends_with_4(self, sslauth: Run, tmp_path: Path) -> None:
+        (tmp_path / "card.json").write_text('{"schema": 99}')
+        ended = sslauth("inspect", tmp_path)
+        assert (ended.status, ended.out) == (4, "")
+        assert "card.json" in ended.err

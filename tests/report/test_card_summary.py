@@ -1,0 +1,65 @@
+"""What a card says about itself."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from hf_integration.report.card_summary import card_bytes, card_summary, render_card
+from hf_integration.report.json_format import strict_json
+from tests.card.synthetic_cards import make_card
+
+
+def test_a_saved_card_shows_its_identity_and_size(tmp_path: Path) -> None:
+    card = make_card().save(tmp_path / "card")
+    size = sum(file.stat().st_size for file in (tmp_path / "card").iterdir())
+    text = render_card(card)
+    assert card.digest in text
+    assert str(tmp_path / "card") in text
+    assert card_bytes(card) == size
+    assert f"{size / 1e6:.2f} MB" in text
+
+
+def test_margins_floors_and_coverage_are_shown() -> None:
+    lines = [line.split() for line in render_card(make_card()).splitlines()]
+    assert ["weights", "as", "stored", "float64", "5.5"] in lines
+    assert ["rounded", "to", "float16", "float32", "5.5"] in lines
+    assert ["reached", "0.9"] in lines
+
+
+def test_what_a_card_did_not_notice_is_said() -> None:
+    card = replace(make_card(), floor={"float32": {"one weight": None, "noise": 1e-6}})
+    text = render_card(card)
+    assert "not noticed" in text
+    assert "1.0e-06" in text
+
+
+def test_the_json_holds_the_facts_but_not_the_seed() -> None:
+    card = make_card(secret=True)
+    text = strict_json(card_summary(card))
+    assert str(card.seed) not in text + render_card(card)
+    facts = json.loads(text)
+    assert facts["schema"] == 1
+    assert facts["secret"] is True
+    assert facts["bytes"] is None
+    assert facts["encoder"]["name"] == "org/encoder"
+    assert [reference["precision"] for reference in facts["references"]][:2] == ["float64", "float32"]
+
+
+def test_a_private_card_says_so() -> None:
+    assert "PRIVATE" in render_card(make_card(secret=True))
+    assert "PRIVATE" not in render_card(make_card())
+
+
+def test_strings_of_a_card_are_harmless_in_a_terminal() -> None:
+    hostile = "\x1b[2J\u202e\n"
+    card = replace(
+        make_card(),
+        encoder_name=hostile,
+        commit=hostile,
+        created=hostile,
+        location=hostile,
+        strips=(hostile,),
+        coverage={hostile: {hostile: [hostile]}},
+        floor={hostile: {hostile: hostile}},
+    )
+    assert all(character.isprintable() or character == "\n" for character in render_card(card))

@@ -1,0 +1,137 @@
+"""The report for people."""
+
+from dataclasses import replace
+
+import pytest
+
+from hf_integration.report import HumanReporter, render
+from hf_integration.report.columns import margin_text, number
+from hf_integration.verdict import TensorEvidence, Verdict
+from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE
+
+
+class TestHeadline:
+    @pytest.mark.parametrize(
+        ("verdict", "first_line"),
+        [
+            (AUTHENTIC, "AUTHENTIC: org/encoder"),
+            (ALTERED, "ALTERED: org/encoder"),
+            (INCONCLUSIVE, "INCONCLUSIVE - this is not a pass: org/encoder"),
+        ],
+    )
+    def test_the_first_line_says_the_status_and_the_second_why(
+        self, verdict: Verdict, first_line: str
+    ) -> None:
+        lines = render(verdict).splitlines()
+        assert lines[:2] == [first_line, verdict.reason]
+
+    @pytest.mark.parametrize("verdict", [ALTERED, INCONCLUSIVE])
+    def test_only_an_authentic_encoder_is_called_authentic(self, verdict: Verdict) -> None:
+        assert "AUTHENTIC" not in render(verdict)
+
+
+class TestFacts:
+    def test_everything_that_was_checked_is_named(self) -> None:
+        report = render(AUTHENTIC)
+        assert AUTHENTIC.revision is not None
+        for expected in (
+            AUTHENTIC.revision,
+            "sha256:abababababababab at cards/encoder",
+            "local: it comes from a folder that you named",
+            "float64",
+            "13.3 (tolerance / error of the worst strip",
+            "3 strips, 20 tensors, 3 behaviour files",
+            "1.2 s",
+        ):
+            assert expected in report
+
+    def test_a_self_asserted_card_says_what_that_means(self) -> None:
+        assert "self-asserted: it comes from the very repository" in render(INCONCLUSIVE)
+
+    def test_an_open_question_has_no_margin(self) -> None:
+        assert "margin     none" in render(INCONCLUSIVE)
+
+    def test_a_re_encoding_is_said(self) -> None:
+        report = render(replace(AUTHENTIC, tensors=TensorEvidence(checked=20, matches="bfloat16")))
+        assert "rounded to bfloat16" in report
+
+    def test_missing_tensors_are_not_passed_over(self) -> None:
+        report = render(replace(AUTHENTIC, tensors=TensorEvidence(checked=0)))
+        assert "no tensors at hand" in report
+
+
+class TestEvidence:
+    def test_every_strip_is_a_row_and_broken_ones_are_marked(self) -> None:
+        rows = [line.split() for line in render(ALTERED).splitlines() if line.endswith(("intact", "BROKEN"))]
+        assert [row[-1] for row in rows] == ["intact", "BROKEN", "BROKEN"]
+        assert rows[1] == ["layer", "1", "1.38", "0.4", "4.5e+09", "BROKEN"]
+
+    def test_a_strip_that_gave_no_number_is_beyond_measure(self) -> None:
+        row = next(line for line in render(ALTERED).splitlines() if line.startswith("  embedding"))
+        assert row.count("beyond measure") == 2
+
+    def test_ten_tensors_are_listed_and_the_others_counted(self) -> None:
+        report = render(ALTERED)
+        assert "tensors that differ, of 20: 12" in report
+        assert "  layer.9\n  and 2 more" in report
+        assert "layer.10" not in report
+
+    def test_differing_settings_are_listed(self) -> None:
+        assert "  config.json: hidden_act: gelu -> relu" in render(ALTERED)
+
+    def test_missing_and_unexpected_tensors_are_told_apart(self) -> None:
+        evidence = TensorEvidence(checked=2, missing=("gone",), unexpected=("new",))
+        report = render(replace(ALTERED, tensors=evidence))
+        assert "lacks: 1\n  gone" in report
+        assert "does not know: 1\n  new" in report
+
+    def test_causes_come_before_what_to_do(self) -> None:
+        report = render(ALTERED)
+        assert report.index("what this points to:") < report.index(
+            "what to do next:\n  do not use this encoder"
+        )
+
+
+class TestTerminal:
+    def test_colours_are_used_only_when_asked_for(self) -> None:
+        assert "\x1b" not in render(ALTERED)
+        assert "\x1b[1;31mALTERED" in HumanReporter(color=True).render(ALTERED)
+
+    def test_strings_from_outside_cannot_move_the_cursor_or_turn_the_text(self) -> None:
+        hostile = "a\x1b[2J\r\n\u202eb\x07\u2028\udc80"
+        verdict = replace(
+            ALTERED,
+            encoder=hostile,
+            revision=hostile,
+            reason=hostile,
+            card=replace(ALTERED.card, digest=hostile, location=hostile),
+            strips=(replace(ALTERED.strips[0], name=hostile),),
+            tensors=TensorEvidence(1, (hostile,), (hostile,), (hostile,)),
+            files=replace(ALTERED.files, changed=(hostile,)),
+            diagnosis=(hostile, hostile),
+        )
+        report = render(verdict)
+        assert all(character.isprintable() or character == "\n" for character in report)
+        assert len(report.splitlines()) < 50
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.1234, "0.123"),
+        (12.34, "12.3"),
+        (12345.6, "12,346"),
+        (3e9, "3.0e+09"),
+        (2e-7, "2.0e-07"),
+        (1e12, "beyond measure"),
+        (float("nan"), "beyond measure"),
+        (float("inf"), "beyond measure"),
+    ],
+)
+def test_numbers_are_short_and_never_nan(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_margins_beyond_their_caps_are_not_given_digits() -> None:
+    assert [margin_text(margin) for margin in (1e6, 2.5, 1e-13)] == ["1.0e+06 or more", "2.5", "0"]
