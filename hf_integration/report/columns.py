@@ -6,9 +6,9 @@ from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
 
 
 def number(value: float) -> str:
-    """Three significant digits; numbers at the verdict's cap are those that could not be computed."""
+    """Three significant digits; at the verdict's cap lie huge numbers and those that could not be computed."""
     if not value < LARGEST_ERROR:  # true for NaN as well
-        return "beyond measure"
+        return "1e+12 or more"
     if value == 0 or 0.001 <= abs(value) < 1e6:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.1e}"
@@ -24,7 +24,7 @@ def margin_text(margin: float) -> str:
 def pairs(facts: Sequence[tuple[str, str]]) -> list[str]:
     """One indented line per fact, the names padded to one width."""
     width = max(len(name) for name, _ in facts)
-    return [f"  {name:<{width}}  {value}" for name, value in facts]
+    return [f"  {name:<{width}}  {value}".rstrip() for name, value in facts]
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:

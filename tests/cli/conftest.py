@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
@@ -72,18 +73,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
 
 
-def start(*arguments: str | Path, code: str | None = None, **options: object) -> subprocess.Popen[str]:
+def start(
+    *arguments: str | Path, code: str | None = None, env: dict[str, str] | None = None, **streams: Any
+) -> subprocess.Popen[str]:
     """Start the command in a process of its own, or Python code that calls it."""
     program = ["-m", "hf_integration.cli"] if code is None else ["-c", code]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     return subprocess.Popen(
-        [sys.executable, *program, *map(str, arguments)],
-        **{
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "text": True,
-            "env": environment(),
-            **options,
-        },  # type: ignore[call-overload]
+        [sys.executable, *program, *map(str, arguments)], text=True, env=env or environment(), **piped
     )
 
 

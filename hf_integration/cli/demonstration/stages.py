@@ -83,11 +83,11 @@ class Stages:
         self._headline("2 of 4: authenticate the untouched encoder, then run a project's test suite on it")
         copy_folder(encoder, self.folder.encoder)
         write_project(self.folder.project)
-        verdict = self._check(card, "untouched", expected="authentic")
+        verdict = self._check(card, "authentic")
         self._show(TEST.rstrip())
-        run = self._run_tests("untouched")
+        run = self._run_tests("authentic")
         if not run.passed:
-            raise DemoError("the test failed on the untouched encoder", remedy=self._see("untouched"))
+            raise DemoError("the test failed on the untouched encoder", remedy=self._see("authentic"))
         return verdict
 
     def alter(self, encoder: Encoder) -> Effect:
@@ -103,25 +103,25 @@ class Stages:
     def check_altered(self, card: WatermarkCard) -> Verdict:
         """The same check and the same test again."""
         self._headline("4 of 4: authenticate the altered encoder, then run the same test suite again")
-        verdict = self._check(card, "altered", expected="altered")
+        verdict = self._check(card, "altered")
         if verdict.first_broken_strip is None:
             raise DemoError("the altered encoder left the watermark intact", remedy=self._see("altered"))
         if not self._run_tests("altered").caught:
             raise DemoError("the test did not catch the altered encoder", remedy=self._see("altered"))
         return verdict
 
-    def _check(self, card: WatermarkCard, name: str, *, expected: Status) -> Verdict:
+    def _check(self, card: WatermarkCard, expected: Status) -> Verdict:
         """Authenticate what the project would load now, and keep picture and reports."""
         encoder = load_encoder(str(self.folder.encoder))
         with self.streams.progress() as progress:
             authentication = Authenticator(card=card).authenticate(encoder, progress=progress)
         verdict = authentication.verdict
-        write_picture(self.folder.pictures / f"{name}.png", authentication, card)
-        self._keep(f"{name}.json", JsonReporter().render(verdict))
-        self._keep(f"{name}.txt", render(verdict))
+        write_picture(self.folder.pictures / f"{expected}.png", authentication, card)
+        self._keep(f"{expected}.json", JsonReporter().render(verdict))
+        self._keep(f"{expected}.txt", render(verdict))
         self._show(render(verdict))
         if verdict.status != expected:
-            message = f"the {name} encoder was found {verdict.status}: {verdict.reason}"
+            message = f"an encoder that should be {expected} was found {verdict.status}: {verdict.reason}"
             raise (InconclusiveError if verdict.status == "inconclusive" else DemoError)(message)
         return verdict
 
