@@ -6,7 +6,7 @@ from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
 
 
 def number(value: float) -> str:
-    """Three significant digits; at the verdict's cap lie huge numbers and those that could not be computed."""
+    """Three significant digits; what could not be computed is at the verdict's cap, as huge numbers are."""
     if not value < LARGEST_ERROR:  # true for NaN as well
         return "1e+12 or more"
     if value == 0 or 0.001 <= abs(value) < 1e6:
@@ -17,7 +17,7 @@ def number(value: float) -> str:
 def margin_text(margin: float) -> str:
     """A margin; beyond its cap, and where an error could not be computed, its digits mean nothing."""
     if margin >= LARGEST_MARGIN:
-        return f"{number(LARGEST_MARGIN)} or more"
+        return f"{LARGEST_MARGIN:,.0f} or more"
     return number(margin) if margin > 1e-6 else "0"
 
 

@@ -134,4 +134,4 @@ def test_numbers_are_short_and_never_nan(value: float, text: str) -> None:
 
 
 def test_margins_beyond_their_caps_are_not_given_digits() -> None:
-    assert [margin_text(margin) for margin in (1e6, 2.5, 1e-13)] == ["1.0e+06 or more", "2.5", "0"]
+    assert [margin_text(margin) for margin in (1e6, 2.5, 1e-13)] == ["1,000,000 or more", "2.5", "0"]
