@@ -32,11 +32,12 @@ INSTRUCTION_SETS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One benign run: which pair of weights and precision, and in which batches."""
+    """One benign run: which pair of weights and precision, in which batches, on how many key samples."""
 
     weights: Weights
     precision: Precision
     batch_size: int
+    keys: int
 
     @property
     def name(self) -> str:
@@ -45,7 +46,13 @@ class Run:
 
 
 def run_under(
-    instruction_set: str, encoder: Encoder, key_samples: KeySamples, runs: Sequence[Run], *, seed: int
+    instruction_set: str,
+    encoder: Encoder,
+    key_samples: KeySamples,
+    runs: Sequence[Run],
+    *,
+    seed: int,
+    share: int = 1,
 ) -> dict[tuple[Weights, Precision], dict[str, Tensor]]:
     """Run key samples under another instruction set.
 
@@ -55,6 +62,7 @@ def run_under(
         key_samples: raw samples.
         runs: what to run.
         seed: the card's seed.
+        share: how many such processes share the processor; each takes its part of the cores.
 
     Returns:
         Pair of weights and precision -> strip name -> sketches, float64 ``(keys, SKETCH_DIM)``.
@@ -71,14 +79,21 @@ def run_under(
                     "modality": key_samples.modality,
                     "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
                     "seed": seed,
-                    "runs": [[run.weights, run.precision, run.batch_size] for run in runs],
+                    "runs": [[run.weights, run.precision, run.batch_size, run.keys] for run in runs],
                     "result": str(result),
                 }
             )
         )
         finished = subprocess.run(
             [sys.executable, "-m", "hf_integration.minting.worker", str(job)],
-            env={**os.environ, **INSTRUCTION_SETS[instruction_set], "WORLD_SIZE": "1"},
+            env={
+                **os.environ,
+                **INSTRUCTION_SETS[instruction_set],
+                "WORLD_SIZE": "1",
+                # threads that wait by spinning would take the cores of the process beside this one
+                "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // share)),
+                "OMP_WAIT_POLICY": "PASSIVE",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,5 +1,6 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,18 +10,19 @@ import torch
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.encoders.interface import Encoder, Precision, Weights
+from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
 from hf_integration.errors import EncoderError, KeySampleError
 from hf_integration.key_samples import samples_from_pool, synthetic_samples
 from hf_integration.key_samples.interface import KeySamples
-from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP
+from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
-    BENIGN_KEYS,
+    CHEAP,
     BenignRuns,
     Pair,
+    benign_keys,
     calibrate_strips,
     finite,
     pairs_for,
@@ -30,9 +32,6 @@ from hf_integration.minting.self_check import benign_margins, floors, refuse_bli
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import Layout, edge_error, train
-
-CHEAP: tuple[Precision, ...] = ("float64", "float32")
-"""Precisions with fast kernels on every CPU; the noise of a cast is calibrated on the stored weights."""
 
 
 def mint(
@@ -126,10 +125,10 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     for pair in measured:
         weights, precision = pair
         running = encoder.at_precision(precision, weights=weights)
+        some = samples[: benign_keys(precision)]
         for variant in _variants(pair):
-            residuals = runs.residuals(
-                pair, run_variant(running, samples, variant, seed=seed, progress=progress)
-            )
+            sketches = run_variant(running, some, variant, seed=seed, progress=progress)
+            residuals = runs.residuals(pair, sketches)
             if variant in CALIBRATION:
                 runs.calibration.setdefault(pair, []).append(residuals)
             else:
@@ -138,7 +137,8 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     return runs
 
 
-def _variants(pair: Pair):  # type: ignore[no-untyped-def]
+def _variants(pair: Pair) -> tuple[Variant, ...]:
+    """Benign variants of a pair; a cast has the noise of the stored weights, so it is only verified."""
     weights, precision = pair
     if precision not in CHEAP:
         return (*CALIBRATION, *HELD_OUT)
@@ -148,14 +148,21 @@ def _variants(pair: Pair):  # type: ignore[no-untyped-def]
 def _run_instruction_sets(
     encoder: Encoder, samples: KeySamples, runs: BenignRuns, *, seed: int, progress: Progress
 ) -> None:
-    some = KeySamples(samples[:BENIGN_KEYS], origin=samples.origin)
-    pairs = [pair for pair in runs.references if pair in runs.calibration]
+    """One calibration run per instruction set and precision, all processes side by side."""
+    work = [
+        Run(weights, precision, batch_size=8, keys=benign_keys(precision))
+        for weights, precision in runs.calibration
+    ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))
-    for name in INSTRUCTION_SETS:
-        work = [Run(weights, precision, batch_size=8) for weights, precision in pairs]
-        for pair, sketches in run_under(name, encoder, some, work, seed=seed).items():
-            runs.calibration[pair].append(runs.residuals(pair, sketches))
-        progress.advance()
+    with ThreadPoolExecutor(len(INSTRUCTION_SETS) or 1) as pool:
+        started = [
+            pool.submit(run_under, name, encoder, samples, work, seed=seed, share=len(INSTRUCTION_SETS))
+            for name in INSTRUCTION_SETS
+        ]
+        for future in started:
+            for pair, sketches in future.result().items():
+                runs.calibration[pair].append(runs.residuals(pair, sketches))
+            progress.advance()
 
 
 def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.encoders.interface import Encoder, Precision, Weights
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.interface import Sample
 from hf_integration.minting.benign import Variant
 from hf_integration.progress import Progress
 from hf_integration.watermark import Calibration, calibrate
@@ -27,9 +27,18 @@ ROUNDING_UNIT: Mapping[Precision, float] = {
 PROCESSOR_UNIT = torch.finfo(torch.float32).eps
 """Processors compute in float32 or coarser, whatever the model computes in."""
 
-BENIGN_KEYS = 32
-"""Benign variants run on this many key samples: whole groups, so that tile noise of every kind is seen; the
-mean over fewer samples is noisier than the mean over all, which errs on the safe side."""
+CHEAP: tuple[Precision, ...] = ("float64", "float32")
+"""Precisions with fast kernels on every CPU."""
+
+
+def benign_keys(precision: Precision) -> int:
+    """On how many key samples benign variants run, at most.
+
+    Whole groups, so that the noise of every kind of tile is seen. The mean over fewer samples is noisier than
+    the mean over all, which errs on the safe side. Half precision has many more roundings per run to learn
+    from, and no fast kernels on most CPUs.
+    """
+    return 32 if precision in CHEAP else 16
 
 
 def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
@@ -67,10 +76,9 @@ class BenignRuns:
 
 
 def run_variant(
-    encoder: Encoder, key_samples: KeySamples, variant: Variant, *, seed: int, progress: Progress
+    encoder: Encoder, samples: Sequence[Sample], variant: Variant, *, seed: int, progress: Progress
 ) -> Sketches:
-    """One benign run on the first ``BENIGN_KEYS`` key samples; ``encoder`` is at the precision to run."""
-    samples = key_samples[:BENIGN_KEYS]
+    """One benign run; ``encoder`` is at the precision to run."""
     with variant.setting(encoder):
         sketches = observe_sketches(
             encoder, samples, seed=seed, batch_size=variant.batch_size, order=variant.order(len(samples))
@@ -93,7 +101,7 @@ def calibrate_strips(
         strips: names in forward order.
         precision: arithmetic of the runs.
         reference: the plain run on all key samples.
-        benign: residuals of benign runs on the first ``BENIGN_KEYS`` of them.
+        benign: residuals of benign runs on the first of them.
     """
     return tuple(
         calibrate(

@@ -20,9 +20,9 @@ def main(job_file: str) -> None:
     encoder = open_encoder(folder, name=folder.name, device="cpu")
     samples = [decode_sample(job["modality"], base64.b64decode(blob)) for blob in job["key_samples"]]
     result: dict[str, Tensor] = {}
-    for weights, precision, batch_size in job["runs"]:
+    for weights, precision, batch_size, keys in job["runs"]:
         running = encoder.at_precision(precision, weights=weights)
-        sketches = observe_sketches(running, samples, seed=job["seed"], batch_size=batch_size)
+        sketches = observe_sketches(running, samples[:keys], seed=job["seed"], batch_size=batch_size)
         for strip, sketched in sketches.items():
             result[f"{weights}.{precision}/{strip}"] = sketched.contiguous()
     save_file(result, job["result"])

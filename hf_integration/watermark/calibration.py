@@ -42,6 +42,13 @@ class Calibration:
         return features / self.scales[layout.kinds][:, None]
 
 
+def _largest(run: Tensor) -> Tensor:
+    """Largest norm of each kind of tile in one benign run, float64 ``(3,)``."""
+    layout = Layout(len(run))
+    norms = layout.gather(run).norm(dim=1)
+    return torch.stack([norms[layout.kinds == kind].max() for kind in range(len(KINDS))])
+
+
 def calibrate(
     benign: Sequence[Tensor], reference: Tensor, *, epsilon: float, safety: float = SAFETY
 ) -> Calibration:
@@ -65,9 +72,7 @@ def calibrate(
     if benign:
         measured = torch.cat(list(benign)).pow(2).mean(0).sqrt()
         noise = measured.clamp(min=max(float(measured.median()) * DEAD, least))
-        layout = Layout(len(benign[0]))
-        norms = torch.stack([(layout.gather(run) / noise).norm(dim=1) for run in benign]).amax(0)
-        largest = torch.stack([norms[layout.kinds == kind].max() for kind in range(len(KINDS))])
+        largest = torch.stack([_largest(run / noise) for run in benign]).amax(0)
     # the least noise in every dimension, averaged as each kind of tile averages it
     averaged = torch.tensor([1.0, min(GROUP, keys) ** -0.5, keys**-0.5], dtype=torch.float64)
     floors = (least / noise).norm() * averaged

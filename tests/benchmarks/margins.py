@@ -47,7 +47,10 @@ def _rows(subject: Subject) -> Iterator[tuple[str, dict[Precision, float]]]:
             yield name, {p: _margin(encoder, card, p, batch_size, order) for p in PRECISIONS}
     for instruction_set in INSTRUCTION_SETS:
         references = {precision: reference_for(card, "stored", precision) for precision in PRECISIONS}
-        work = [Run(reference.weights, precision, 16) for precision, reference in references.items()]
+        work = [
+            Run(reference.weights, precision, 16, len(card.key_samples))
+            for precision, reference in references.items()
+        ]
         found = run_under(instruction_set, encoder, card.key_samples, work, seed=card.seed)
         yield (
             f"instruction set {instruction_set}",
