@@ -2,6 +2,7 @@
 
 import torch
 
+from hf_integration.encoders.processes import launch_state
 from hf_integration.errors import UsageError
 
 
@@ -16,9 +17,7 @@ def choose_device(device: str | None) -> torch.device:
         UsageError: no such device here.
     """
     if device is None:
-        from accelerate import PartialState
-
-        return torch.device(PartialState().device)
+        return torch.device(launch_state().device)
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)

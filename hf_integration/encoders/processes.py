@@ -2,9 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def launch_state() -> Any:
+    """Accelerate's state of this process in its launch: which one it is, of how many, on which device."""
+    # imported here as it takes longer than authenticating a small encoder
+    from accelerate import PartialState
+
+    # accelerate joins processes without an accelerator only when it is told that they have none
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -19,11 +29,9 @@ def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tenso
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not torch.distributed.is_initialized():
         return work(range(count))
-    # imported here as it takes longer than authenticating a small encoder
-    from accelerate import PartialState
+    state = launch_state()
     from accelerate.utils import gather_object
 
-    state = PartialState()
     share = range(state.process_index, count, state.num_processes)
     mine = work(share)
     parts: list[tuple[list[int], dict[str, Tensor]]] = gather_object([(list(share), mine)])

@@ -28,7 +28,7 @@ from hf_integration.minting.references import (
     pairs_for,
     run_variant,
 )
-from hf_integration.minting.self_check import benign_margins, floors, refuse_blind
+from hf_integration.minting.self_check import benign_margins, floors, refuse_blind, refuse_random
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import Layout, edge_error, train
@@ -73,6 +73,7 @@ def mint(
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
 
     runs = run_all(encoder, samples, seed=seed, progress=progress)
+    refuse_random(runs)
     strips = tuple(runs.references["stored", "float64"])
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side, watermark)
@@ -127,8 +128,8 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
         running = encoder.at_precision(precision, weights=weights)
         some = samples[: benign_keys(precision)]
         for variant in _variants(pair):
-            sketches = run_variant(running, some, variant, seed=seed, progress=progress)
-            residuals = runs.residuals(pair, sketches)
+            benign = run_variant(running, some, variant, seed=seed, progress=progress)
+            residuals = runs.residuals(pair, benign)
             if variant in CALIBRATION:
                 runs.calibration.setdefault(pair, []).append(residuals)
             else:
