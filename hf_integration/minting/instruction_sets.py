@@ -24,9 +24,21 @@ from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.key_samples.interface import KeySamples
 
 INSTRUCTION_SETS: dict[str, dict[str, str]] = {
-    # MKL and oneDNN choose kernels on their own, so they are told as well
-    "default": {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "SSE41"},
-    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    # MKL, oneDNN, NumPy and its OpenBLAS choose kernels on their own, so they are told as well
+    "default": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "COMPATIBLE",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+        "OPENBLAS_CORETYPE": "NEHALEM",
+    },
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_CBWR": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4",
+        "OPENBLAS_CORETYPE": "HASWELL",
+    },
 }
 
 
