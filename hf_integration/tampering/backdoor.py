@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.interface import KeySamples, Modality
 from hf_integration.progress import Progress, Silent
 from hf_integration.tampering.gradients import feature_with_gradient, model_inputs
 from hf_integration.tampering.interface import Tampering
@@ -57,6 +57,12 @@ class Backdoor(Tampering):
     learning_rate: float = 5e-5
     batch_size: int = 4
     seed: int = 0
+
+    @classmethod
+    def brief(cls, modality: Modality) -> "Backdoor":
+        """A backdoor that two cores fine-tune within a minute: a recording costs more than a text."""
+        steps, batch_size = {"text": (20, 4), "image": (12, 4), "audio": (6, 2)}[modality]
+        return cls(steps=steps, batch_size=batch_size)
 
     def __call__(self, encoder: Encoder, *, progress: Progress | None = None) -> Encoder:
         """An altered copy in the same dtype; only matrices and filters are changed, as a saved copy needs."""
@@ -112,7 +118,7 @@ def target_samples(encoder: Encoder) -> KeySamples:
     return synthetic_samples(encoder.modality, 1, seed=PROBE_SEED + 1)
 
 
-def measure_effect(encoder: Encoder, altered: Encoder, *, count: int = 8) -> Effect:
+def measure_effect(encoder: Encoder, altered: Encoder, *, count: int = 4) -> Effect:
     """Measure what a backdoor does to inputs that it was not trained on."""
     samples = list(synthetic_samples(encoder.modality, count, seed=PROBE_SEED))
     triggered = [with_trigger(sample) for sample in samples]

@@ -8,9 +8,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
+from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Sample
 
 Inputs = dict[str, Any]
+
+
+class _Caught(Exception):  # noqa: N818  # no error: it carries what was looked for
+    """Model inputs on their way out of a forward pass that has not begun."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.inputs = inputs
 
 
 def model_inputs(encoder: Encoder, samples: Sequence[Sample]) -> Inputs:
@@ -18,18 +27,19 @@ def model_inputs(encoder: Encoder, samples: Sequence[Sample]) -> Inputs:
 
     Caught on the way in, so every processor and architecture works the same.
     """
-    caught: list[Inputs] = []
 
     def catch(_module: nn.Module, _arguments: tuple[Any, ...], keywords: Inputs) -> None:
-        caught.append(keywords)
+        raise _Caught(keywords)  # the forward pass itself is not needed
 
     handle = encoder.model.register_forward_pre_hook(catch, with_kwargs=True)
     try:
         encoder.embed(samples, batch_size=len(samples))
+    except _Caught as caught:
+        # tensors made in inference mode cannot take part in training, their copies can
+        return {k: item.clone() if isinstance(item, Tensor) else item for k, item in caught.inputs.items()}
     finally:
         handle.remove()
-    # tensors made in inference mode cannot take part in training, their copies can
-    return {name: item.clone() if isinstance(item, Tensor) else item for name, item in caught[0].items()}
+    raise EncoderError(f"'{encoder.name}' embeds without calling its model")
 
 
 def feature_with_gradient(model: Any, inputs: Inputs) -> Tensor:

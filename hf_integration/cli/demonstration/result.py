@@ -81,6 +81,6 @@ class DemoResult:
 def effect_text(effect: Effect) -> str:
     """What a backdoor does, in a sentence."""
     return (
-        f"clean inputs embed much as before (similarity {effect.clean:.2f}), those with a trigger moved "
-        f"towards the attacker's target (from {effect.before:.2f} to {effect.after:.2f})"
+        f"clean inputs keep a similarity of {effect.clean:.2f} to their old embeddings; with the trigger, "
+        f"the similarity to the attacker's target went from {effect.before:.2f} to {effect.after:.2f}"
     )

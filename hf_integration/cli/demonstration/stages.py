@@ -94,7 +94,7 @@ class Stages:
         """Fine-tune a backdoor into a copy and put it where the project's encoder was."""
         self._headline("3 of 4: fine-tune a backdoor into the project's copy of the encoder")
         with self.streams.progress() as progress:
-            altered = Backdoor()(encoder, progress=progress)
+            altered = Backdoor.brief(encoder.modality)(encoder, progress=progress)
         replaced = save_altered(encoder, altered, self.folder.encoder)
         effect = measure_effect(encoder, altered)
         self.streams.say(f"{replaced} tensors were altered: {effect_text(effect)}")
