@@ -53,7 +53,7 @@ def reconstruct(card: WatermarkCard, reference: Reference, sketches: Mapping[str
     absent = torch.full_like(reference.sketches[0], torch.nan)
     features = torch.stack(
         [
-            calibration.normalise(sketches.get(name, absent) - recorded, layout)
+            calibration.normalise(sketches.get(name, absent) - recorded, recorded, layout)
             for name, recorded, calibration in zip(
                 card.strips, reference.sketches, reference.calibrations, strict=True
             )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_integration.encoders import pooling, precision_copy
+from hf_integration.encoders import attention, pooling, precision_copy
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
 from hf_integration.encoders.in_process import in_process_changes
@@ -184,8 +184,13 @@ class TorchEncoder(Encoder):
     def at_precision(self, precision: Precision, *, weights: Weights = "stored") -> "TorchEncoder":
         """See :meth:`Encoder.at_precision`."""
         assembly = precision_copy.at_precision(self._assembly, precision, weights=weights)
+        strict = precision == "float64" and attention.is_eager(self.model)
         if assembly is self._assembly:
-            return self
+            if not strict:
+                return self
+            assembly = copy.deepcopy(assembly)
+        if strict:
+            attention.use_fused(assembly.model)
         return self._around(assembly)
 
     def duplicate(self) -> "TorchEncoder":

@@ -72,11 +72,11 @@ def mint(
     if samples.modality != encoder.modality:
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
 
+    layout = Layout(len(samples))
+    picture = watermark_picture(layout.side, watermark)
     runs = run_all(encoder, samples, seed=seed, progress=progress)
     refuse_random(runs)
     strips = tuple(runs.references["stored", "float64"])
-    layout = Layout(len(samples))
-    picture = watermark_picture(layout.side, watermark)
     generator = train(picture, layout, seed=seed)
     card = WatermarkCard(
         # a Hub id, or the folder's own name: where it lay on the minting machine is nobody's business
@@ -124,11 +124,9 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     measured = tuple(runs.references)
     progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
     for pair in measured:
-        weights, precision = pair
-        running = encoder.at_precision(precision, weights=weights)
-        some = samples[: benign_keys(precision)]
+        some = samples[: benign_keys(pair[1])]
         for variant in _variants(pair):
-            benign = run_variant(running, some, variant, seed=seed, progress=progress)
+            benign = run_variant(encoder, pair, some, variant, seed=seed, progress=progress)
             residuals = runs.residuals(pair, benign)
             if variant in CALIBRATION:
                 runs.calibration.setdefault(pair, []).append(residuals)
@@ -149,9 +147,12 @@ def _variants(pair: Pair) -> tuple[Variant, ...]:
 def _run_instruction_sets(
     encoder: Encoder, samples: KeySamples, runs: BenignRuns, *, seed: int, progress: Progress
 ) -> None:
-    """One calibration run per instruction set and precision, all processes side by side."""
+    """One calibration run per instruction set and precision, all processes side by side.
+
+    On half of the other benign runs' key samples: the oldest instruction set is many times as slow.
+    """
     work = [
-        Run(weights, precision, batch_size=8, keys=benign_keys(precision))
+        Run(weights, precision, batch_size=8, keys=benign_keys(precision) // 2)
         for weights, precision in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))

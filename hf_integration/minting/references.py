@@ -76,12 +76,24 @@ class BenignRuns:
 
 
 def run_variant(
-    encoder: Encoder, samples: Sequence[Sample], variant: Variant, *, seed: int, progress: Progress
+    encoder: Encoder,
+    pair: Pair,
+    samples: Sequence[Sample],
+    variant: Variant,
+    *,
+    seed: int,
+    progress: Progress,
 ) -> Sketches:
-    """One benign run; ``encoder`` is at the precision to run."""
+    """One benign run of a pair, from the encoder as it was loaded."""
+    weights, precision = pair
+    # set before the copy is made, as a caller's settings are: a check may replace some of them
     with variant.setting(encoder):
         sketches = observe_sketches(
-            encoder, samples, seed=seed, batch_size=variant.batch_size, order=variant.order(len(samples))
+            encoder.at_precision(precision, weights=weights),
+            samples,
+            seed=seed,
+            batch_size=variant.batch_size,
+            order=variant.order(len(samples)),
         )
     progress.advance()
     return sketches

@@ -8,7 +8,7 @@ from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
 def number(value: float) -> str:
     """Three significant digits; what could not be computed is at the verdict's cap, as huge numbers are."""
     if not value < LARGEST_ERROR:  # true for NaN as well
-        return "1e+12 or more"
+        return f"{LARGEST_ERROR:.0e} or more"
     if value == 0 or 0.001 <= abs(value) < 1e6:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.1e}"

@@ -10,7 +10,7 @@ Trust = Literal["pinned", "signed", "local", "self-asserted"]
 SCHEMA = 1
 
 LARGEST_MARGIN = 1e6
-LARGEST_ERROR = 1e12
+LARGEST_ERROR = 1e18
 """Errors and deviations are capped here, so that a verdict never holds a number that JSON cannot."""
 
 EXIT_STATUS: Mapping[Status, int] = {"authentic": 0, "altered": 1, "inconclusive": 3}

@@ -12,9 +12,9 @@ SAFETY = 6.0
 """Tolerance over the largest benign deviation seen while calibrating: runs on machines that were not at
 hand may deviate further, and the self-check wants a margin of 3 on runs that calibration did not see."""
 
-DEAD = 0.01
-"""Dimensions with less than this share of the median noise count as dead: their noise is set to it, so
-that they are still checked but do not become the whole statistic."""
+QUIET = 0.5
+"""Dimensions with less than this share of the median noise are given it. Some are dead (no benign noise at
+all) and would become the whole statistic; others only look quiet, as benign runs are few."""
 
 ROUNDING = 0.25
 """Least noise assumed, in units of the precision's epsilon times the size of the sketch: a strip that
@@ -36,10 +36,32 @@ class Calibration:
     noise: Tensor
     scales: Tensor
 
-    def normalise(self, residuals: Tensor, layout: Layout) -> Tensor:
-        """Tile features ``(tiles, SKETCH_DIM)`` of residuals ``(keys, SKETCH_DIM)``; norm 1 is the edge."""
-        features = layout.gather(residuals) / self.noise
+    def normalise(self, residuals: Tensor, reference: Tensor, layout: Layout) -> Tensor:
+        """Features of all tiles; norm 1 is the edge of the tolerance.
+
+        Args:
+            residuals: difference to the reference, float64 ``(keys, SKETCH_DIM)``.
+            reference: sketches of the reference run, same shape.
+            layout: which tiles watch which means.
+
+        Returns:
+            Float64 tensor with shape ``(tiles, SKETCH_DIM)``.
+        """
+        features = layout.gather(evened(residuals, reference)) / self.noise
         return features / self.scales[layout.kinds][:, None]
+
+
+def evened(residuals: Tensor, reference: Tensor) -> Tensor:
+    """Residuals of samples with large features, scaled down to those of a median one.
+
+    Rounding grows with what is rounded, and a convolutional encoder gives one sample features many times as
+    large as another's. Samples with small features are not scaled up: their rounding may come from large
+    terms that cancel.
+    """
+    sizes = reference.norm(dim=1, keepdim=True)
+    median = sizes.median()
+    scaled: Tensor = residuals * torch.where(sizes > median, median / sizes, 1.0)
+    return scaled
 
 
 def _largest(run: Tensor) -> Tensor:
@@ -70,8 +92,10 @@ def calibrate(
     noise = torch.full((width,), least, dtype=torch.float64)
     largest = torch.zeros(len(KINDS), dtype=torch.float64)
     if benign:
-        measured = torch.cat(list(benign)).pow(2).mean(0).sqrt()
-        noise = measured.clamp(min=max(float(measured.median()) * DEAD, least))
+        benign = [evened(run, reference[: len(run)]) for run in benign]
+        moved = [run for run in benign if run.any()] or benign  # runs that were equal to the bit say nothing
+        measured = torch.cat(moved).pow(2).mean(0).sqrt()
+        noise = measured.clamp(min=max(float(measured.median()) * QUIET, least))
         largest = torch.stack([_largest(run / noise) for run in benign]).amax(0)
     # the least noise in every dimension, averaged as each kind of tile averages it
     averaged = torch.tensor([1.0, min(GROUP, keys) ** -0.5, keys**-0.5], dtype=torch.float64)

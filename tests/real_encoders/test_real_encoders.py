@@ -55,7 +55,7 @@ class TestSimCLR:
 
     def test_training_beats_random_initialisation(self, folder: Path) -> None:
         record = simclr.simclr_record()
-        assert record["trained"] > record["random"] + 0.02
+        assert record["trained"] > record["random"] + 0.01
         assert (folder.parent / "record.json").is_file()
 
     def test_the_folder_holds_what_was_probed(self, folder: Path) -> None:
