@@ -152,7 +152,7 @@ def _run_instruction_sets(
     On half of the other benign runs' key samples: the oldest instruction set is many times as slow.
     """
     work = [
-        Run(weights, precision, batch_size=8, keys=benign_keys(precision) // 2)
+        Run(weights, precision, batch_size=5, keys=benign_keys(precision) // 2)
         for weights, precision in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hf_integration.watermark.layout import GROUP, KINDS, Layout
 
-SAFETY = 6.0
+SAFETY = 8.0
 """Tolerance over the largest benign deviation seen while calibrating: runs on machines that were not at
 hand may deviate further, and the self-check wants a margin of 3 on runs that calibration did not see."""
 

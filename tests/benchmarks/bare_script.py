@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-BATCH = 16
+BATCH = 8
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from hf_integration.authentication import Authenticator
+from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.encoders import Encoder
 from hf_integration.encoders.full_precision import full_precision
 from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
@@ -79,7 +80,7 @@ def _bare_passes(encoder: Encoder, samples: list[Sample]) -> Callable[[], None]:
         caught.append({**inputs, "output_hidden_states": False})
 
     handle = running.model.register_forward_pre_hook(catch, with_kwargs=True)
-    for _ in running.observe(samples):
+    for _ in running.observe(samples, batch_size=BATCH_SIZE):
         pass
     handle.remove()
     assert caught

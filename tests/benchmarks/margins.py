@@ -35,12 +35,12 @@ def _rows(subject: Subject) -> Iterator[tuple[str, dict[Precision, float]]]:
     count = len(card.key_samples)
     shuffled = random.Random(1).sample(range(count), count)  # noqa: S311  # not a secret
     settings: list[tuple[str, int, list[int] | None, AbstractContextManager[None]]] = [
-        ("as authenticated: batches of 16 by length", 16, None, nullcontext()),
+        ("as authenticated: batches of 8 by length", 8, None, nullcontext()),
         ("batches of 1", 1, None, nullcontext()),
         ("batches of 7, shuffled (padded if masked)", 7, shuffled, nullcontext()),
         ("one batch of all, shuffled", count, shuffled, nullcontext()),
-        ("other attention kernel", 16, None, other_attention(encoder)),
-        ("one thread", 16, None, one_thread(encoder)),
+        ("other attention kernel", 8, None, other_attention(encoder)),
+        ("one thread", 8, None, one_thread(encoder)),
     ]
     for name, batch_size, order, setting in settings:
         with setting:
