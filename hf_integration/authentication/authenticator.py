@@ -1,6 +1,7 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hf_integration.authentication.diagnosis import diagnose
@@ -69,13 +70,15 @@ class Authenticator:
         precision = self.precision or default_precision(encoder)
         trust = self.trust or trust_in(card, encoder)
 
-        tensors = tensor_evidence(encoder, card)
-        files = file_evidence(encoder, card)
+        with ThreadPoolExecutor(1) as beside:  # hashing leaves a core to what else is prepared
+            hashing = beside.submit(tensor_evidence, encoder, card)
+            files = file_evidence(encoder, card)
+            running = encoder.at_precision(precision)
+            tensors = hashing.result()
         reference = reference_for(card, weights_of(encoder, card, tensors), precision)
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         if same_kind(encoder, card):  # another kind of encoder leaves every strip broken
-            running = encoder.at_precision(precision, weights=reference.weights)
             sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
         reconstruction = reconstruct(card, reference, sketches)
 

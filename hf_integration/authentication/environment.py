@@ -1,6 +1,7 @@
 """What a check ran on: versions and device, for reports and for questions that stay open."""
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -10,6 +11,7 @@ from hf_integration.encoders.interface import Encoder
 LIBRARIES = ("pytest-sslauth", "torch", "transformers", "tokenizers", "numpy", "pillow")
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that take part in an embedding."""
     versions = {}

@@ -111,7 +111,9 @@ def open_encoder(
         },
         details={key: value for key, value in details.items() if value not in ("", "0")},
     )
-    return TorchEncoder(assembly, _preparation(processor, module, family, found.sentence), recipe, origin)
+    encoder = TorchEncoder(assembly, _preparation(processor, module, family, found.sentence), recipe, origin)
+    encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
+    return encoder
 
 
 def wrap_module(

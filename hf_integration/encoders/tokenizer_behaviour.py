@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def shipped_tokenizer(folder: Path) -> dict[str, Mapping[str, Any]]:
 def _backend(tokenizer: Any) -> dict[str, Any]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
-        return condensed_keys(json.loads(backend.to_str()), without=_NOT_OBEYED)
+        return dict(_condensed_backend(backend.to_str()))
     # Python-only tokenizers have no serialised pipeline: their vocabulary stands for it.
     added = {str(index): str(token) for index, token in sorted(tokenizer.added_tokens_decoder.items())}
     return {
@@ -47,6 +48,12 @@ def _backend(tokenizer: Any) -> dict[str, Any]:
         "vocab": condensed(tokenizer.get_vocab()),
         "added_tokens": condensed(added),
     }
+
+
+@lru_cache(maxsize=8)
+def _condensed_backend(text: str) -> Mapping[str, Any]:
+    """Condensed once for each text: sorting a vocabulary takes longer than hashing all weights."""
+    return condensed_keys(json.loads(text), without=_NOT_OBEYED)
 
 
 def _text(value: Any) -> Any:

@@ -84,7 +84,7 @@ def mint(
         commit=encoder.commit,
         encoder=encoder.description,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        libraries=library_versions(),
+        libraries=dict(library_versions()),
         secret=secret,
         seed=seed,
         key_samples=samples,
