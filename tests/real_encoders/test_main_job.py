@@ -32,7 +32,7 @@ def test_an_untouched_encoder_passes_and_one_changed_bit_does_not(
     assert verdict.precision == "float64"
 
     altered = encoder.duplicate()
-    # of the last normalisation, which every sample passes: a weight of a unit that is never active moves nothing
+    # of the last normalisation, which every sample passes: a weight of an idle unit moves nothing
     vector = [tensor for tensor in altered.tensors().values() if tensor.ndim == 1][-1]
     with torch.no_grad():
         largest = vector.abs().argmax()
