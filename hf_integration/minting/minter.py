@@ -1,5 +1,6 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from hf_integration.minting.references import (
     CHEAP,
     BenignRuns,
     Pair,
-    benign_keys,
     calibrate_strips,
     finite,
     pairs_for,
@@ -117,14 +117,16 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     progress.start("references", len(pairs))
     for weights, precision in pairs:
         running = encoder.at_precision(precision, weights=weights)
+        started = time.perf_counter()
         sketches = observe_sketches(running, samples, seed=seed)
         progress.advance()
         if precision in CHEAP or finite(sketches):
             runs.references[weights, precision] = sketches
+            runs.seconds[weights, precision] = time.perf_counter() - started
     measured = tuple(runs.references)
     progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
     for pair in measured:
-        some = samples[: benign_keys(pair[1])]
+        some = samples[: runs.keys(pair)]
         for variant in _variants(pair):
             benign = run_variant(encoder, pair, some, variant, seed=seed, progress=progress)
             residuals = runs.residuals(pair, benign)
@@ -149,11 +151,16 @@ def _run_instruction_sets(
 ) -> None:
     """One calibration run per instruction set and precision, all processes side by side.
 
-    On half of the other benign runs' key samples: the oldest instruction set is many times as slow.
+    Where runs are slow, on half of the other benign runs' key samples: the oldest instruction set is many
+    times as slow.
     """
     work = [
-        Run(weights, precision, batch_size=5, keys=benign_keys(precision) // 2)
-        for weights, precision in runs.calibration
+        Run(
+            *pair,
+            batch_size=5,
+            keys=len(samples) if runs.keys(pair) == len(samples) else runs.keys(pair) // 2,
+        )
+        for pair in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))
     with ThreadPoolExecutor(len(INSTRUCTION_SETS) or 1) as pool:
