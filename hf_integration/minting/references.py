@@ -19,10 +19,9 @@ Sketches = Mapping[str, Tensor]
 ROUNDING_UNIT: Mapping[Precision, float] = {
     "float64": torch.finfo(torch.float64).eps,
     "float32": torch.finfo(torch.float32).eps,
-    # kernels in half precision accumulate in float32 and pooling averages many positions: the smallest noise
-    # that a layer showed was an eighth of epsilon
-    "float16": torch.finfo(torch.float16).eps / 8,
-    "bfloat16": torch.finfo(torch.bfloat16).eps / 8,
+    # kernels in half precision accumulate in float32, and pooling averages over positions
+    "float16": torch.finfo(torch.float16).eps / 2,
+    "bfloat16": torch.finfo(torch.bfloat16).eps / 2,
 }
 PROCESSOR_UNIT = torch.finfo(torch.float32).eps
 """Processors compute in float32 or coarser, whatever the model computes in."""

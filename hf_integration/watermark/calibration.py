@@ -16,7 +16,7 @@ QUIET = 0.5
 """Dimensions with less than this share of the median noise are given it. Some are dead (no benign noise at
 all) and would become the whole statistic; others only look quiet, as benign runs are few."""
 
-ROUNDING = 0.25
+ROUNDING = 0.5
 """Least noise assumed, in units of the precision's epsilon times the size of the sketch: a strip that
 never moved on this machine may still round differently on another."""
 
