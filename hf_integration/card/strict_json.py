@@ -9,7 +9,7 @@ from hf_integration.card.flaw import FlawError
 DEEPEST = 32
 """Levels of nesting; real configurations stay below ten."""
 
-MOST_VALUES = 200_000
+MOST_VALUES = 50_000
 """Separators in a file. An empty list takes three bytes in a file and 64 in memory, so that the size of
 a file alone does not bound what reading it allocates."""
 
