@@ -105,7 +105,7 @@ def _detected(
     Alterations that move nothing at all, of a weight that sees only padding or a unit that is never active,
     say nothing about the floor: up to ``DRAWS`` weights are drawn until one matters.
     """
-    # slow precisions run two batches of key samples; the others count as untouched, which only hides alterations
+    # slow precisions run two batches of key samples; the others count as untouched, which only hides edits
     some = card.key_samples[: len(card.key_samples) if reference.precision in CHEAP else BATCH_SIZE * 2]
     for draw in range(DRAWS if simulation.single else 1):
         copy = encoder.at_precision(reference.precision, weights=reference.weights)
