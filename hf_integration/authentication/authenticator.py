@@ -13,6 +13,7 @@ from hf_integration.authentication.reconstruction import Reconstruction, reconst
 from hf_integration.authentication.references import default_precision, reference_for, same_kind
 from hf_integration.authentication.trust import trust_in
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.progress import Progress, Silent
 from hf_integration.verdict import CardIdentity, Trust, Verdict
@@ -70,11 +71,12 @@ class Authenticator:
         precision = self.precision or default_precision(encoder)
         trust = self.trust or trust_in(card, encoder)
 
-        with ThreadPoolExecutor(1) as beside:  # hashing leaves a core to what else is prepared
+        keep_freed_memory()
+        with ThreadPoolExecutor(1) as beside:
             hashing = beside.submit(tensor_evidence, encoder, card)
             files = file_evidence(encoder, card)
-            running = encoder.at_precision(precision)
             tensors = hashing.result()
+        running = encoder.at_precision(precision, run_only=True)
         reference = reference_for(card, weights_of(encoder, card, tensors), precision)
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))

@@ -121,12 +121,15 @@ class Encoder(ABC):
         """Embeddings as the encoder's users get them: float tensor ``(n, embedding_dim)`` on the CPU."""
 
     @abstractmethod
-    def at_precision(self, precision: Precision, *, weights: Weights = "stored") -> "Encoder":
+    def at_precision(
+        self, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
+    ) -> "Encoder":
         """This encoder computing in another precision; the original stays as it is.
 
         ``weights="float16"`` first rounds every tensor of the state dict to that dtype by value. The
         copy keeps hooks and patched functions: what is checked is the encoder as it runs. Gives
-        ``self`` when nothing would change.
+        ``self`` when nothing would change. ``run_only`` promises that the copy is run once and dropped, its
+        tensors neither read nor edited, which saves time and memory.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_integration.encoders.interface import PRECISIONS, WEIGHTS, Precision, Weights
+from hf_integration.encoders.lookup_tables import empty_like, fill_on_lookup, large_tables
 from hf_integration.errors import UsageError
 
 _DTYPES: dict[str, torch.dtype] = {
@@ -43,7 +44,9 @@ def _transient_buffers(root: nn.Module) -> Iterator[Tensor]:
                 yield buffer
 
 
-def at_precision(root: Root, precision: Precision, *, weights: Weights = "stored") -> Root:
+def at_precision(
+    root: Root, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
+) -> Root:
     """Copy a module so that it computes in another precision.
 
     A full precision casts every floating tensor, also buffers that are not stored (rotary frequencies),
@@ -53,6 +56,8 @@ def at_precision(root: Root, precision: Precision, *, weights: Weights = "stored
         root: the module; it stays as it is.
         precision: dtype of the computation.
         weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
+        run_only: the copy's tensors will be neither read nor edited, so large lookup tables may stay empty
+            until they are used.
 
     Returns:
         The copy, or ``root`` itself if nothing would change.
@@ -65,11 +70,16 @@ def at_precision(root: Root, precision: Precision, *, weights: Weights = "stored
     if weights not in WEIGHTS:
         raise UsageError(f"unknown weights {weights!r}", remedy=f"choose from {', '.join(WEIGHTS)}")
     target = _DTYPES[precision]
-    changed: dict[int, Tensor] = {}
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor if weights == "stored" else tensor.to(_DTYPES[weights])
+
+    tables = dict(large_tables(root)) if run_only and precision not in _HALF else {}
+    tables = {name: table for name, table in tables.items() if table.weight.dtype != target}
+    changed: dict[int, Tensor] = {id(table.weight): empty_like(table, target) for table in tables.values()}
     for _, tensor in state_tensors(root):
-        if tensor.is_floating_point():
-            rounded = tensor.detach() if weights == "stored" else tensor.detach().to(_DTYPES[weights])
-            converted = rounded.to(target)
+        if tensor.is_floating_point() and id(tensor) not in changed:
+            converted = rounded(tensor.detach()).to(target)
             if tensor.dtype != target or (
                 weights not in ("stored", precision) and not _same(converted, tensor)
             ):
@@ -83,7 +93,10 @@ def at_precision(root: Root, precision: Precision, *, weights: Weights = "stored
     # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,
     # and two names of one tensor get the same converted tensor.
     memo: dict[int, Any] = dict(changed)
-    return copy.deepcopy(root, memo)
+    copied = copy.deepcopy(root, memo)
+    for name, table in tables.items():
+        fill_on_lookup(copied, name, table.weight.detach(), lambda rows: rounded(rows).to(target))
+    return copied
 
 
 def _same(converted: Tensor, original: Tensor) -> bool:

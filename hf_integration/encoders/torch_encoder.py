@@ -181,9 +181,11 @@ class TorchEncoder(Encoder):
                 embedding = module(embedding)
         return embedding, output, mask
 
-    def at_precision(self, precision: Precision, *, weights: Weights = "stored") -> "TorchEncoder":
+    def at_precision(
+        self, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
+    ) -> "TorchEncoder":
         """See :meth:`Encoder.at_precision`."""
-        assembly = precision_copy.at_precision(self._assembly, precision, weights=weights)
+        assembly = precision_copy.at_precision(self._assembly, precision, weights=weights, run_only=run_only)
         strict = precision == "float64" and attention.is_eager(self.model)
         if assembly is self._assembly:
             if not strict:
