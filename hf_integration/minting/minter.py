@@ -1,6 +1,5 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,10 +16,10 @@ from hf_integration.errors import EncoderError, KeySampleError
 from hf_integration.key_samples import samples_from_pool, synthetic_samples
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
+from hf_integration.minting.effort import CHEAP, operations_per_sample
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
-    CHEAP,
     BenignRuns,
     Pair,
     calibrate_strips,
@@ -112,17 +111,15 @@ def _choose(encoder: Encoder, keys: int, pool: str | None, seed: int) -> KeySamp
 
 def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:
     """Run every reference, its benign variants here, and those under other instruction sets."""
-    runs = BenignRuns()
+    runs = BenignRuns(operations_per_sample(encoder, samples))
     pairs = pairs_for(encoder.description.stored_dtype)
     progress.start("references", len(pairs))
     for weights, precision in pairs:
         running = encoder.at_precision(precision, weights=weights)
-        started = time.perf_counter()
         sketches = observe_sketches(running, samples, seed=seed)
         progress.advance()
         if precision in CHEAP or finite(sketches):
             runs.references[weights, precision] = sketches
-            runs.seconds[weights, precision] = time.perf_counter() - started
     measured = tuple(runs.references)
     progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
     for pair in measured:
@@ -151,14 +148,16 @@ def _run_instruction_sets(
 ) -> None:
     """One calibration run per instruction set and precision, all processes side by side.
 
-    Where runs are slow, on half of the other benign runs' key samples: the oldest instruction set is many
-    times as slow.
+    In half precision, where it runs on few key samples anyway, on half of those: the oldest instruction set
+    is many times as slow.
     """
     work = [
         Run(
             *pair,
             batch_size=5,
-            keys=len(samples) if runs.keys(pair) == len(samples) else runs.keys(pair) // 2,
+            keys=runs.keys(pair)
+            if pair[1] in CHEAP or runs.keys(pair) == len(samples)
+            else runs.keys(pair) // 2,
         )
         for pair in runs.calibration
     ]

@@ -10,8 +10,9 @@ from hf_integration.authentication import observe_sketches
 from hf_integration.encoders.interface import Encoder, Precision, Weights
 from hf_integration.key_samples.interface import Sample
 from hf_integration.minting.benign import Variant
+from hf_integration.minting.effort import benign_keys
 from hf_integration.progress import Progress
-from hf_integration.watermark import GROUP, Calibration, calibrate
+from hf_integration.watermark import Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
 Sketches = Mapping[str, Tensor]
@@ -25,9 +26,6 @@ ROUNDING_UNIT: Mapping[Precision, float] = {
 }
 PROCESSOR_UNIT = torch.finfo(torch.float32).eps
 """Processors compute in float32 or coarser, whatever the model computes in."""
-
-CHEAP: tuple[Precision, ...] = ("float64", "float32")
-"""Precisions with fast kernels on every CPU."""
 
 
 def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
@@ -44,36 +42,25 @@ def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-BENIGN_SECONDS = 0.5
-"""What one benign run may take before it is cut down to fewer key samples."""
-
-
 @dataclass
 class BenignRuns:
     """Everything that was run on the unaltered encoder.
 
     Attributes:
+        operations: floating-point operations that one key sample takes.
         references: the plain run of each pair, on all key samples.
         calibration: residuals of benign variants to it, pair -> runs -> strip -> ``(keys, SKETCH_DIM)``.
         held_out: the same for variants that calibration does not see, with their names.
-        seconds: what each reference took.
     """
 
+    operations: float
     references: dict[Pair, Sketches] = field(default_factory=dict)
     calibration: dict[Pair, list[Sketches]] = field(default_factory=dict)
     held_out: dict[Pair, list[tuple[str, Sketches]]] = field(default_factory=dict)
-    seconds: dict[Pair, float] = field(default_factory=dict)
 
     def keys(self, pair: Pair) -> int:
-        """On how many key samples, from the first on, benign variants of a pair run.
-
-        On all of them where a run is quick, as samples differ in how much their features round. Where it is
-        slow, on whole groups, so that the noise of every kind of tile is seen; the mean over fewer samples is
-        noisier than the mean over all, which errs on the safe side.
-        """
-        count = len(next(iter(self.references[pair].values())))
-        affordable = int(count * BENIGN_SECONDS / self.seconds[pair]) // GROUP * GROUP
-        return min(count, max(affordable, 32 if pair[1] in CHEAP else 16))
+        """On how many key samples, from the first on, benign variants of a pair run."""
+        return benign_keys(len(next(iter(self.references[pair].values()))), self.operations, pair[1])
 
     def residuals(self, pair: Pair, sketches: Sketches) -> Sketches:
         """Difference of a benign run on the first key samples to the reference."""

@@ -9,7 +9,8 @@ from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import MintingRefusedError
-from hf_integration.minting.references import CHEAP, BenignRuns
+from hf_integration.minting.effort import CHEAP
+from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
 from hf_integration.progress import Progress
 
