@@ -3,26 +3,32 @@
 import argparse
 import sys
 
-from tests.benchmarks import cost, detection, margins, minting
+from tests.benchmarks import cost, detection, margins, minting, refusals
 from tests.benchmarks.subjects import KEYS, available
 
 BENCHMARKS = {"minting": minting.run, "margins": margins.run, "detection": detection.run, "cost": cost.run}
+WITHOUT_ENCODER = {"refusals": refusals.run}
 
 
 def main() -> int:
     """Run the chosen benchmarks; 1 if a figure falls short of its goal."""
+    known = [*BENCHMARKS, *WITHOUT_ENCODER]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "benchmarks", nargs="*", metavar="BENCHMARK", help=f"any of {', '.join(BENCHMARKS)}; all by default"
+        "benchmarks", nargs="*", metavar="BENCHMARK", help=f"any of {', '.join(known)}; all by default"
     )
     parser.add_argument(
         "--encoder", action="append", choices=list(KEYS), help="only this one; may be repeated"
     )
     arguments = parser.parse_args()
-    if unknown := set(arguments.benchmarks) - set(BENCHMARKS):
-        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
+    if unknown := set(arguments.benchmarks) - set(known):
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     short: list[str] = []
-    for name in arguments.benchmarks or BENCHMARKS:
+    for name in arguments.benchmarks or known:
+        if name in WITHOUT_ENCODER:
+            print(f"\n## {name}\n", flush=True)
+            short += [f"{name}: {line}" for line in WITHOUT_ENCODER[name]()]
+            continue
         for subject in available(arguments.encoder or list(KEYS)):
             print(f"\n## {name}: {subject.name}\n", flush=True)
             short += [f"{name}: {subject.name}: {line}" for line in BENCHMARKS[name](subject)]

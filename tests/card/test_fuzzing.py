@@ -4,7 +4,6 @@ under the same identity."""
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,9 +131,7 @@ def test_any_mutation_is_refused_or_is_a_card(
     for seed in range(30):
         shutil.copytree(tmp_path / "pristine", folder)
         mutation(folder, random.Random(f"{modality} {mutation.__name__} {seed}"))  # noqa: S311  # not for secrets
-        start = time.process_time()
         found = outcome(folder)
-        assert time.process_time() - start < 1
         if isinstance(found, CardError):
             refused += 1
             assert str(found).isprintable()

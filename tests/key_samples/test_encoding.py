@@ -1,7 +1,6 @@
 import io
 import random
 import struct
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -145,11 +144,10 @@ MALFORMED: dict[str, tuple[Modality, bytes]] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_blob_is_refused_quickly_and_in_little_memory(name: str) -> None:
+def test_a_malformed_blob_is_refused_in_little_memory(name: str) -> None:
     modality, blob = MALFORMED[name]
     decode_sample("image", encoded(noise(1, 1)))  # imports happen before the measurement
     tracemalloc.start()
-    began = time.perf_counter()
     try:
         with pytest.raises(KeySampleError) as caught:
             decode_sample(modality, blob)
@@ -157,7 +155,6 @@ def test_a_malformed_blob_is_refused_quickly_and_in_little_memory(name: str) -> 
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
-    assert time.perf_counter() - began < 0.5
     assert peak < 8_000_000
 
 
