@@ -22,7 +22,7 @@ class Summary:
             # two workers that make the same check may differ in the last digits of its margin
             self._evidence.setdefault(replace(evidence, margin=None), evidence)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
         lines = summary_lines(self._evidence.values(), verbose=verbose)

@@ -22,9 +22,16 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
             for attribute, kind in HOOKS.items()
             if any(not _of_transformers(hook) for hook in getattr(module, attribute).values())
         ]
-        if "forward" in vars(module):
+        if "forward" in vars(module) and not _own_forward(module):
             found.append(f"patched forward on {place}")
     return tuple(found)
+
+
+def _own_forward(module: nn.Module) -> bool:
+    # Some versions of transformers patch layers to record hidden states, and put the class's own function
+    # back onto the instance.
+    forward = vars(module)["forward"]
+    return getattr(forward, "__self__", None) is module and forward.__func__ is type(module).forward
 
 
 def _of_transformers(hook: object) -> bool:

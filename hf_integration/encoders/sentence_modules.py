@@ -101,12 +101,17 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
     transformer = parts[0][1]
     length, lower = _read_transformer(transformer)
     modes, pooling_behaviour = _read_pooling(parts[1][1])
-    prompt = _read_prompt(folder)
+    prompt, prompts = _read_prompts(folder)
+    if prompt and not pooling_behaviour["include_prompt"]:
+        raise EncoderError(
+            f"{parts[1][1] / 'config.json'}: include_prompt false with a default prompt is not supported",
+            remedy="it would leave the prompt's tokens out of the pooling",
+        )
     tail: dict[str, DenseSpec | None] = {}
     behaviour: dict[str, Mapping[str, Any]] = {
         "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
         "1_Pooling/config.json": pooling_behaviour,
-        "config_sentence_transformers.json": {"default_prompt": prompt},
+        "config_sentence_transformers.json": {"default_prompt": prompt, "prompts": prompts},
     }
     for place, (kind, part) in enumerate(parts[2:], start=2):
         if kind == "Normalize":
@@ -217,17 +222,20 @@ def _check_normalize(folder: Path) -> None:
         _fixed(path, config, fixed)
 
 
-def _read_prompt(folder: Path) -> str:
+def _read_prompts(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """The default prompt, and all of them by name: users choose others by name."""
     path = folder / "config_sentence_transformers.json"
     if not path.is_file():
-        return ""
+        return "", {}
     config = read_json(path, dict)
     _only(path, config, {"__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type"})
     _fixed(path, config, {"model_type": ("SentenceTransformer", None)})
-    name = config.get("default_prompt_name")
-    if name is None:
-        return ""
     prompts = config.get("prompts") or {}
-    if not isinstance(prompts, dict) or not isinstance(prompts.get(name), str):
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise EncoderError(f"{path}: prompts are no texts by name")
+    name = config.get("default_prompt_name")
+    if name is not None and name not in prompts:
         raise EncoderError(f"{path}: no prompt is called {name!r}, the default")
-    return str(prompts[name])
+    # an empty prompt is none: version 5 began to write {"query": "", "document": ""} for encoders without any
+    used = {key: text for key, text in sorted(prompts.items()) if text}
+    return prompts[name] if name is not None else "", used

@@ -52,6 +52,7 @@ class TextPreparation(Preparation):
         fixed_length: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
+        self._loaded_length = tokenizer.model_max_length
         self.max_length = max_length
         self.prompt = prompt
         self.fixed_length = fixed_length
@@ -105,7 +106,10 @@ class TextPreparation(Preparation):
         """Tokenizer files and attributes, and the longest text."""
         files = tokenizer_behaviour(self._tokenizer)
         padding = "max_length" if self.fixed_length else "longest"
-        called_with = {"max_length": self.max_length, "padding": padding}
+        called_with: dict[str, Any] = {"max_length": self.max_length, "padding": padding}
+        if self._tokenizer.model_max_length != self._loaded_length:
+            # What its users get by truncation=True. Only a change counts: libraries load different defaults.
+            called_with["model_max_length"] = self._tokenizer.model_max_length
         return {**files, "tokenizer_config.json": {**files["tokenizer_config.json"], **called_with}}
 
 

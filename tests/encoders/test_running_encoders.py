@@ -65,6 +65,15 @@ class TestWrappedModules:
         module.encoder.layer[1].register_forward_hook(lambda _module, _inputs, output: output)
         assert encoder.in_process_changes() == ("forward hook on encoder.layer.1",)
 
+    def test_patched_functions_are_named_but_not_a_class_s_own_put_onto_its_instance(
+        self, module: Any, encoder: Encoder
+    ) -> None:
+        layers = module.encoder.layer
+        layers[0].forward = layers[0].forward
+        assert encoder.in_process_changes() == ()
+        layers[0].forward = layers[1].forward
+        assert encoder.in_process_changes() == ("patched forward on encoder.layer.0",)
+
 
 class TestPrecisionCopies:
     def test_hooks_and_instance_patches_survive(self, module: Any, encoder: Encoder) -> None:
@@ -105,6 +114,12 @@ class TestPrecisionCopies:
         next(iter(twin.tensors().values())).add_(1)
         assert digest_tensors(twin.tensors()) != before
         assert digest_tensors(encoder.tensors()) == before
+
+
+def test_another_text_length_set_after_loading_is_another_behaviour(encoder: Encoder) -> None:
+    before = encoder.behaviour()
+    encoder.processor.model_max_length = 3
+    assert compare_behaviour(before, encoder.behaviour())
 
 
 class TestDigests:

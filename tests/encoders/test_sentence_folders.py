@@ -79,7 +79,10 @@ def test_dense_prompt_length_and_lower_case_equal_the_library(tmp_path: Path) ->
     )
     assert encoder.description.embedding_dim == 12
     assert {"2_Dense.linear.weight", "2_Dense.linear.bias"} <= set(encoder.tensors())
-    assert encoder.behaviour()["config_sentence_transformers.json"] == {"default_prompt": "The Dog: "}
+    assert encoder.behaviour()["config_sentence_transformers.json"] == {
+        "default_prompt": "The Dog: ",
+        "prompts": {"query": "The Dog: "},
+    }
 
 
 def test_a_lower_maximum_length_truncates_and_shows_in_the_behaviour(tmp_path: Path) -> None:
@@ -101,6 +104,7 @@ def test_a_lower_maximum_length_truncates_and_shows_in_the_behaviour(tmp_path: P
         ({"1_Pooling/config": {"pooling_mode": "magic"}}, "unknown pooling mode 'magic'"),
         ({"1_Pooling/config": {"surprise": 1}}, "unknown key 'surprise'"),
         ({"config_sentence_transformers": {"default_prompt_name": "x"}}, "no prompt is called 'x'"),
+        ({"config_sentence_transformers": {"prompts": {"query": 1}}}, "prompts are no texts by name"),
     ],
 )
 def test_what_is_not_known_is_refused(files: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -145,3 +149,28 @@ class TestRealMiniLM:
         torch.testing.assert_close(
             opened(minilm).embed(texts), library_embedding(minilm, texts), rtol=0, atol=1e-5
         )
+
+
+def test_a_prompt_that_pooling_would_leave_out_is_refused(tmp_path: Path) -> None:
+    settings = {"pooling_mode": "mean", "include_prompt": False}
+    prompts = {"prompts": {"query": "q: "}}
+    folder = write(tmp_path, "Pooling", pooling=settings, config_sentence_transformers=prompts)
+    opened(folder)
+    folder = write(
+        tmp_path / "default",
+        "Pooling",
+        pooling=settings,
+        config_sentence_transformers={**prompts, "default_prompt_name": "query"},
+    )
+    with pytest.raises(EncoderError, match="include_prompt false with a default prompt"):
+        opened(folder)
+
+
+def test_prompts_that_are_chosen_by_name_count_unless_they_are_empty(tmp_path: Path) -> None:
+    def behaviour(name: str, prompts: dict[str, str]) -> Any:
+        config = {"prompts": prompts, "default_prompt_name": None}
+        return opened(write(tmp_path / name, "Pooling", config_sentence_transformers=config)).behaviour()
+
+    none = behaviour("none", {})
+    assert behaviour("empty", {"query": "", "document": ""}) == none
+    assert behaviour("some", {"query": "q: "}) != none
