@@ -4,13 +4,16 @@ Two mintings of one encoder must calibrate alike, whatever else the machine is d
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.key_samples.interface import Sample
 from hf_integration.watermark import GROUP
+
+COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 CHEAP: tuple[Precision, ...] = ("float64", "float32")
 """Precisions with fast kernels on every CPU."""
@@ -24,11 +27,27 @@ LEAST_KEYS = {True: 32, False: 16}
 
 
 def operations_per_sample(encoder: Encoder, samples: Sequence[Sample]) -> float:
-    """Floating-point operations of matrix products and convolutions, mean over the first samples."""
+    """Floating-point operations of linear layers and convolutions, mean over the first samples.
+
+    Counted by hooks of our own: torch's counter intercepts every operation, which weight normalisation does
+    not survive in inference mode.
+    """
     some = samples[:GROUP]
-    with FlopCounterMode(display=False) as counter:
+    total = 0.0
+
+    def count(layer: nn.Module, _: Any, output: Tensor) -> None:
+        nonlocal total
+        weight: Any = layer.weight
+        total += 2.0 * output.numel() * (weight.numel() / weight.shape[0])
+
+    layers = [module for module in encoder.model.modules() if isinstance(module, COUNTED)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    try:
         observe_sketches(encoder, some, seed=0)
-    return float(counter.get_total_flops()) / len(some)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total / len(some)
 
 
 def benign_keys(count: int, operations: float, precision: Precision) -> int:
