@@ -7,6 +7,7 @@ from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
 from hf_integration.authentication.evidence import file_evidence, tensor_evidence
+from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
 from hf_integration.errors import CardNotFoundError, UsageError
@@ -89,7 +90,8 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
 def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
     """What was altered in this process since a subject was found authentic, in words.
 
-    Digests of all tensors, settings and hooks; the key samples are not run again.
+    Digests of all tensors, settings and hooks, and a few key samples through the encoder as it is: attributes
+    of modules, compiled code and patched functions have no digest.
     """
     found = []
     if subject.card.digest != verdict.card.digest:
@@ -100,6 +102,9 @@ def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
         found = found or ["the tensors were rounded to another precision"]
     found += file_evidence(subject.encoder, subject.card).changed
     found += [change for change in subject.encoder.in_process_changes() if change not in subject.in_process]
+    if not found and verdict.tensors.matches is not None:
+        seen = witness(subject.encoder, subject.card, verdict.tensors.matches)  # type: ignore[arg-type]
+        found += [f"strip {strip.name}" for strip in seen.strips if not strip.intact]
     return tuple(found)
 
 

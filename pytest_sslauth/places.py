@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,9 +113,25 @@ def fingerprint(folders: Iterable[Path | None]) -> object:
     seen = []
     try:
         for folder in folders:
-            for path in sorted(folder.rglob("*")) if folder is not None else ():
+            for path in _everything_below(folder) if folder is not None else ():
                 stat = path.stat()
                 seen.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     except OSError:
         return object()
     return tuple(seen)
+
+
+def _everything_below(folder: Path) -> Iterator[Path]:
+    """Files and folders, also behind links to folders; each folder once, as links may lead in circles."""
+    entered = set()
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
+        if (real := os.path.realpath(root)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
+        yield from (Path(root, name) for name in sorted((*folders, *files)))
+
+
+def _raise(error: OSError) -> None:
+    raise error

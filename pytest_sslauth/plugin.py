@@ -42,7 +42,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.config.stash[SESSION].begin(item)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -52,9 +52,12 @@ def pytest_runtest_makereport(
     and to JUnit that says that the test suite is broken.
     """
     report = yield
-    error = call.excinfo.value if call.when == "setup" and call.excinfo is not None else None
-    if report.failed and isinstance(error, NotAuthenticError):
-        report.when = "call"
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotAuthenticError):
+        # also under xfail: whatever that test is expected to do, an encoder that did not pass is not it
+        report.outcome = "failed"
+        report.__dict__.pop("wasxfail", None)
+        if call.when == "setup":
+            report.when = "call"
     return report
 
 

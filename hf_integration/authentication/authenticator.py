@@ -10,8 +10,14 @@ from hf_integration.authentication.evidence import file_evidence, tensor_evidenc
 from hf_integration.authentication.judgement import judge
 from hf_integration.authentication.observation import observe_sketches
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
-from hf_integration.authentication.references import default_precision, reference_for, same_kind
+from hf_integration.authentication.references import (
+    default_precision,
+    reference_for,
+    refuse_part,
+    same_kind,
+)
 from hf_integration.authentication.trust import trust_in
+from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
@@ -63,11 +69,12 @@ class Authenticator:
             The verdict and the reconstructed pictures.
 
         Raises:
-            UsageError: the card holds no reference for this precision.
+            UsageError: the card holds no reference for this precision, or is of more than a module in memory.
         """
         started = time.perf_counter()
         progress = progress or Silent()
         card = self.card
+        refuse_part(encoder, card)
         precision = self.precision or default_precision(encoder)
         trust = self.trust or trust_in(card, encoder)
 
@@ -77,12 +84,17 @@ class Authenticator:
             files = file_evidence(encoder, card)
             tensors = hashing.result()
         running = encoder.at_precision(precision, run_only=True)
-        reference = reference_for(card, weights_of(encoder, card, tensors), precision)
+        weights = weights_of(encoder, card, tensors)
+        reference = reference_for(card, weights, precision)
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         if same_kind(encoder, card):  # another kind of encoder leaves every strip broken
             sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
         reconstruction = reconstruct(card, reference, sketches)
+        if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
+            seen = witness(encoder, card, weights)
+            if not seen.intact:
+                reconstruction, precision = seen, encoder.own_precision
 
         first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
         status, reason = judge(

@@ -52,3 +52,18 @@ def same_kind(encoder: Encoder, card: WatermarkCard) -> bool:
         recorded.architecture,
         recorded.embedding_dim,
     )
+
+
+def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:
+    """Refuse a module in memory for a card of a sentence encoder: the pooling is none of the module's.
+
+    Raises:
+        UsageError: it is one.
+    """
+    modules = "modules.json"
+    if encoder.path is None and modules in card.behaviour and modules not in encoder.behaviour():
+        raise UsageError(
+            "this card is of a sentence-transformers folder; a module in memory has neither its pooling "
+            "nor its prompts",
+            remedy="check the folder, or mint a card for the transformers model alone",
+        )

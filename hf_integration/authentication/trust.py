@@ -16,5 +16,12 @@ def trust_in(card: WatermarkCard, encoder: Encoder) -> Trust:
     location = Path(card.location)
     if not card.location or not location.exists():
         return "self-asserted" if card.location else "local"
-    inside = encoder.path is not None and location.resolve().is_relative_to(encoder.path.resolve())
+    folder = encoder.path or _loaded_from(encoder)
+    inside = folder is not None and location.resolve().is_relative_to(folder.resolve())
     return "self-asserted" if inside else "local"
+
+
+def _loaded_from(encoder: Encoder) -> Path | None:
+    """The folder that a module in memory was loaded from, as far as it remembers."""
+    name = getattr(getattr(encoder.model, "config", None), "_name_or_path", None)
+    return Path(name) if isinstance(name, str) and name and Path(name).is_dir() else None

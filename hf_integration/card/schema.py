@@ -154,7 +154,8 @@ class CardRecord(_Record):
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
     secret: bool
     seed: Annotated[int, Field(ge=0, lt=1 << 128)]
-    tolerance: Positive
+    tolerance: Annotated[float, Field(gt=0, lt=1)]
+    """Error of a tile; about 1 is noise."""
     key_samples: KeySampleRecord
     strips: Strips
     references: Annotated[list[ReferenceRecord], Field(min_length=1), _at_most(12)]

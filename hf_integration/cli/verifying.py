@@ -86,6 +86,10 @@ def verify(
                 encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
             )
 
+        if card == "":
+            raise UsageError(
+                "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
+            )
         named = card or card_folder(encoder)
         if named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
             held = open_card(named, streams)

@@ -28,7 +28,6 @@ class AudioPreparation(Preparation):
 
     def __init__(self, feature_extractor: Any, config: Any) -> None:
         self._processor = feature_extractor
-        self._extract = same_on_every_cpu(feature_extractor)
         self.backend = "numpy"
         self._spectrogram = feature_extractor.model_input_names[0] == "input_features"
         # Group norm in the first convolution averages over time: padding moves every frame, by up to 30 %.
@@ -51,7 +50,8 @@ class AudioPreparation(Preparation):
         waves = [_wave(sample, rate, self._shortest) for sample in samples]
         try:
             if self._spectrogram:
-                features = self._extract(waves, sampling_rate=rate)["input_features"] if waves else []
+                extract = same_on_every_cpu(self._processor)  # made anew: settings may have changed
+                features = extract(waves, sampling_rate=rate)["input_features"] if waves else []
                 return PreparedSpectrograms(
                     features, [len(wave) // self._processor.hop_length for wave in waves]
                 )

@@ -16,7 +16,6 @@ _VOLATILE = frozenset(
         "_name_or_path",
         "architectures",
         "attn_implementation",
-        "auto_map",
         "dtype",
         "id2label",
         "label2id",

@@ -1,8 +1,10 @@
 """Finding code that was put onto a model in this process: hooks and patched forward functions."""
 
 from torch import nn
+from torch.nn.modules import module as torch_module
 
 HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
+GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
 
 
 def in_process_changes(model: nn.Module) -> tuple[str, ...]:
@@ -14,7 +16,11 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
     Returns:
         One entry per finding, e.g. ``forward hook on encoder.layer.3``.
     """
-    found = []
+    found = [
+        "forward hook on every module"
+        for attribute in GLOBAL_HOOKS
+        if any(not _of_transformers(hook) for hook in getattr(torch_module, attribute, {}).values())
+    ]
     for name, module in model.named_modules():
         place = name.removeprefix("model").removeprefix(".") or "the model"
         found += [
@@ -24,6 +30,8 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
         ]
         if "forward" in vars(module) and not _own_forward(module):
             found.append(f"patched forward on {place}")
+        if getattr(module, "_compiled_call_impl", None) is not None:
+            found.append(f"compiled {place}")
     return tuple(found)
 
 

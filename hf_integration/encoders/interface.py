@@ -97,6 +97,16 @@ class Encoder(ABC):
     def device(self) -> str:
         """Where the encoder computes, e.g. ``cpu`` or ``cuda:0``."""
 
+    @property
+    @abstractmethod
+    def own_precision(self) -> Precision:
+        """The precision that the encoder computes in as it is."""
+
+    @property
+    def copies_differ(self) -> bool:
+        """Whether a copy in another precision may run other code than the encoder itself."""
+        return False
+
     @abstractmethod
     def observe(
         self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hf_integration.encoders.in_process import in_process_changes
+
 LARGE = 1 << 22
 """Entries from which a table is worth it."""
 
@@ -39,8 +41,11 @@ class Rows:
 def large_tables(root: nn.Module) -> Iterator[tuple[str, nn.Embedding]]:
     """Tables that nothing but their own lookup reads, with their names.
 
-    Subclasses and patched lookups may read anything, tied tables have other readers, and ``max_norm`` writes.
+    Subclasses may read anything, tied tables have other readers, and ``max_norm`` writes. Hooks and patches
+    anywhere in the model may read rows that are not there, so then there is no such table.
     """
+    if in_process_changes(root):
+        return
     holders = Counter(
         id(weight) for _, module in root.named_modules() for weight in module._parameters.values()
     )
@@ -51,7 +56,6 @@ def large_tables(root: nn.Module) -> Iterator[tuple[str, nn.Embedding]]:
             and module.weight.device.type == "cpu"
             and module.max_norm is None
             and holders[id(module.weight)] == 1
-            and "forward" not in vars(module)
         ):
             yield name, module
 

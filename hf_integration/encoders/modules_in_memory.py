@@ -56,11 +56,21 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
         tower = getattr(module, name)
     else:
         # The model below a task head; a base model's is itself.
-        tower = getattr(module, "base_model", module)
-        if family.class_name != "AutoModel":
-            tower = module
+        tower = _below_head(module) if family.class_name == "AutoModel" else module
+    if not any(inner is tower for inner in module.modules()):
+        raise EncoderError(
+            f"{type(module).__name__} names a model that is no part of it", remedy="give the model itself"
+        )
     pooler = isinstance(getattr(tower, "pooler", None), nn.Module)
     return tower, family.recipe(config_of(tower.config, family), pooler)
+
+
+def _below_head(module: Any) -> Any:
+    """The model below a task head; a base model is itself, whatever attribute bears its family's name."""
+    from transformers import MODEL_MAPPING
+
+    base = MODEL_MAPPING.get(type(module.config), ())
+    return module if isinstance(module, base) else getattr(module, "base_model", module)
 
 
 def _clip_method(module: Any, family: Family) -> Recipe:

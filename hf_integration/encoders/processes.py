@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_integration.errors import UsageError
+
 
 def launch_state() -> Any:
     """Accelerate's state of this process in its launch: which one it is, of how many, on which device."""
@@ -15,6 +17,18 @@ def launch_state() -> Any:
 
     # accelerate joins processes without an accelerator only when it is told that they have none
     return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def _launched() -> int:
+    """Number of processes by the launcher's variable.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    value = os.environ.get("WORLD_SIZE", "1") or "1"
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"WORLD_SIZE is {value!r}, no number of processes", remedy="unset it")
+    return int(value)
 
 
 def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -27,7 +41,7 @@ def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tenso
     Returns:
         The named tensors with all ``count`` rows in order, the same in every process.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not torch.distributed.is_initialized():
+    if _launched() == 1 and not torch.distributed.is_initialized():
         return work(range(count))
     state = launch_state()
     from accelerate.utils import gather_object

@@ -14,13 +14,23 @@ AS_SHIPPED = "tokenizer.json (as shipped)"
 
 # Truncation and padding are set anew by every call, the decoder never runs, and the version is the file's.
 _NOT_OBEYED = frozenset({"truncation", "padding", "version", "decoder"})
-_ATTRIBUTES = ("padding_side", "truncation_side", "do_lower_case", "strip_accents", "tokenize_chinese_chars")
+_ATTRIBUTES = (
+    "padding_side",
+    "truncation_side",
+    "do_lower_case",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "split_special_tokens",
+    "pad_token_type_id",
+)
 
 
 def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
     """Effective tokenizer, file by file."""
     config = {name: condensed(getattr(tokenizer, name)) for name in _ATTRIBUTES if hasattr(tokenizer, name)}
     special = getattr(tokenizer, "special_tokens_map", {})
+    if remote := getattr(tokenizer, "init_kwargs", {}).get("auto_map"):
+        config["auto_map"] = condensed(remote)
     config |= {name: condensed(_text(value)) for name, value in sorted(special.items())}
     return {EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config}
 

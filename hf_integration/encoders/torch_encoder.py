@@ -15,9 +15,11 @@ from torch.nn import functional as F
 from hf_integration.encoders import attention, pooling, precision_copy
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
+from hf_integration.encoders.counters import off_count
 from hf_integration.encoders.in_process import in_process_changes
 from hf_integration.encoders.interface import (
     EMBEDDING_STRIP,
+    PRECISIONS,
     PROCESSOR_STRIP,
     Encoder,
     EncoderDescription,
@@ -28,6 +30,7 @@ from hf_integration.encoders.interface import (
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
 from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.tail_modules import Dense
+from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Sample
 
 
@@ -113,6 +116,21 @@ class TorchEncoder(Encoder):
     def device(self) -> str:
         """Where the encoder computes, e.g. ``cpu`` or ``cuda:0``."""
         return str(next((p.device for p in self.model.parameters()), "cpu"))
+
+    @property
+    def own_precision(self) -> Precision:
+        """See :meth:`Encoder.own_precision`."""
+        name = str(self.dtype).removeprefix("torch.")
+        if name not in PRECISIONS:
+            raise EncoderError(
+                f"'{self.name}' computes in {name}", remedy=f"supported: {', '.join(PRECISIONS)}"
+            )
+        return name
+
+    @property
+    def copies_differ(self) -> bool:
+        """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, or an eager attention kernel."""
+        return attention.is_eager(self.model) or bool(self.in_process_changes())
 
     @property
     def description(self) -> EncoderDescription:
@@ -212,6 +230,7 @@ class TorchEncoder(Encoder):
             for name, tensor in precision_copy.state_tensors(self.model)
             if name.startswith(self._recipe.counted) and not inert.search(name)
         }
+        model |= off_count(self.model)
         tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
         return {**model, **tail}
 

@@ -12,7 +12,7 @@ from hf_integration.authentication.environment import library_versions
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
-from hf_integration.errors import EncoderError, KeySampleError
+from hf_integration.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.key_samples import samples_from_pool, synthetic_samples
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
@@ -31,6 +31,9 @@ from hf_integration.minting.self_check import benign_margins, floors, refuse_bli
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import Layout, edge_error, train
+
+MOST_SEED = 1 << 63
+"""What torch's generator takes."""
 
 
 def mint(
@@ -61,10 +64,13 @@ def mint(
 
     Raises:
         KeySampleError: no usable key samples, or of another modality.
+        UsageError: a seed that is out of range.
         MintingRefusedError: the card would not tell benign runs from alterations.
         EncoderError: an encoder that was not loaded from a folder or a Hub repository.
     """
     progress = progress or Silent()
+    if not 0 <= seed < MOST_SEED:
+        raise UsageError(f"seed {seed} is out of range", remedy="choose one from 0 to 2**63 - 1")
     if encoder.path is None:
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
     samples = key_samples or _choose(encoder, keys, pool, seed)

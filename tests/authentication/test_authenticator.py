@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import transformers
 
-from hf_integration import Authenticator, WatermarkCard, authenticate, load_encoder
+from hf_integration import Authenticator, WatermarkCard, authenticate, load_encoder, wrap_module
 from hf_integration.encoders import PRECISIONS, Encoder, Precision
 from hf_integration.errors import UsageError
 from tests.authentication.conftest import Minted
@@ -171,3 +173,22 @@ def test_a_card_inside_the_checked_folder_is_self_asserted(minted: Mint, tmp_pat
     assert (verdict.status, verdict.trust) == ("inconclusive", "self-asserted")
     accepted = Authenticator(card=own, accept_self_asserted=True).authenticate(encoder).verdict
     assert (accepted.status, accepted.trust) == ("authentic", "self-asserted")
+
+
+def test_so_is_one_beside_the_files_that_a_module_in_memory_was_loaded_from(
+    minted: Mint, tmp_path: Path
+) -> None:
+    encoder, folder, card = minted("bert")
+    shutil.copytree(folder, tmp_path / "encoder")
+    card.save(tmp_path / "encoder" / "sslauth")
+    model = transformers.AutoModel.from_pretrained(tmp_path / "encoder")
+    held = wrap_module(model, encoder.processor)
+    verdict = authenticate(held, WatermarkCard.load(tmp_path / "encoder" / "sslauth"))
+    assert (verdict.status, verdict.trust) == ("inconclusive", "self-asserted")
+
+
+def test_a_module_in_memory_cannot_stand_for_a_sentence_transformers_folder(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    sentence = replace(card, behaviour={**card.behaviour, "modules.json": {"0": "Transformer"}})
+    with pytest.raises(UsageError, match="neither its pooling"):
+        authenticate(wrap_module(encoder.model, encoder.processor), sentence)

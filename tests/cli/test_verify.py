@@ -36,6 +36,19 @@ class TestStatus:
         assert "no watermark card" in ended.err
         assert "--card" in ended.err
 
+    def test_an_empty_card_is_a_usage_error(self, sslauth: Run) -> None:
+        ended = sslauth("verify", "tiny", "--card", "")
+        assert (ended.status, ended.out) == (2, "")
+        assert "--card is empty" in ended.err
+
+    def test_a_world_size_that_is_no_number_is_a_usage_error(
+        self, sslauth: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WORLD_SIZE", "abc")
+        ended = sslauth("verify", "tiny")
+        assert (ended.status, ended.out) == (2, "")
+        assert "WORLD_SIZE" in ended.err
+
     def test_a_card_that_lies_with_the_encoder_ends_with_3_unless_it_is_trusted(
         self, sslauth: Run, tmp_path: Path
     ) -> None:

@@ -51,6 +51,13 @@ class TestWrappedModules:
         with pytest.raises(EncoderError, match="prepares no text"):
             wrap_module(module, tiny_models.image_processor())
 
+    def test_a_model_that_is_no_part_of_the_module_is_refused(self, module: Any) -> None:
+        object.__setattr__(module, "bert", tiny_models.build("bert"))
+        expected = digest_tensors(wrap_module(tiny_models.build("bert"), tiny_models.tokenizer()).tensors())
+        with torch.no_grad():
+            module.embeddings.word_embeddings.weight.add_(1)
+        assert digest_tensors(wrap_module(module, tiny_models.tokenizer()).tensors()) != expected
+
     def test_training_mode_is_left_for_the_run_and_restored(self, module: Any, encoder: Encoder) -> None:
         expected = encoder.embed(TEXTS)
         module.train()
@@ -114,6 +121,26 @@ class TestPrecisionCopies:
         next(iter(twin.tensors().values())).add_(1)
         assert digest_tensors(twin.tensors()) != before
         assert digest_tensors(encoder.tensors()) == before
+
+
+def test_how_special_tokens_are_split_counts(encoder: Encoder) -> None:
+    before = encoder.behaviour()
+    encoder.processor.split_special_tokens = True
+    assert compare_behaviour(before, encoder.behaviour())
+
+
+def test_remote_code_that_a_configuration_names_counts(module: Any, encoder: Encoder) -> None:
+    before = encoder.behaviour()
+    module.config.auto_map = {"AutoModel": "evil.Model"}
+    assert any("auto_map" in line for line in compare_behaviour(before, encoder.behaviour()))
+
+
+def test_mel_filters_changed_after_loading_are_used() -> None:
+    extractor = tiny_models.feature_extractor("whisper")
+    encoder = wrap_module(tiny_models.build("whisper"), extractor)
+    before = encoder.embed(tiny_models.samples("audio"))
+    extractor.mel_filters = extractor.mel_filters * 0 + 1
+    assert not torch.allclose(encoder.embed(tiny_models.samples("audio")), before)
 
 
 def test_another_text_length_set_after_loading_is_another_behaviour(encoder: Encoder) -> None:

@@ -10,7 +10,13 @@ import torch
 
 from hf_integration import authenticate, load_encoder, mint, wrap_module
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError, InconclusiveError, KeySampleError, MintingRefusedError
+from hf_integration.errors import (
+    EncoderError,
+    InconclusiveError,
+    KeySampleError,
+    MintingRefusedError,
+    UsageError,
+)
 from hf_integration.key_samples import KeySamples
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import pairs_for
@@ -81,6 +87,12 @@ def test_the_encoder_is_left_as_it_was(encoder: Encoder) -> None:
 def test_an_encoder_in_memory_is_refused(encoder: Encoder) -> None:
     with pytest.raises(EncoderError, match="only in memory"):
         mint(wrap_module(encoder.model, encoder.processor))
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 63])
+def test_a_seed_that_torch_does_not_take_is_refused_at_once(encoder: Encoder, seed: int) -> None:
+    with pytest.raises(UsageError, match="out of range"):
+        mint(encoder, key_samples=TEXTS, seed=seed)
 
 
 def test_key_samples_of_another_modality_are_refused(encoder: Encoder) -> None:

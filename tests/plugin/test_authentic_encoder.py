@@ -163,3 +163,25 @@ def test_replaced_attributes_and_training_mode_end_with_the_test(project: pytest
         """
     )
     project.runpytest().assert_outcomes(passed=2)
+
+
+def test_an_attribute_that_a_test_left_changed_is_not_handed_to_the_next(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        pytestmark = pytest.mark.sslauth("models/tiny")
+
+        def test_first(authentic_encoder):
+            authentic_encoder.model.embeddings.LayerNorm.eps = 50.0
+
+        def test_second(authentic_encoder):
+            raise SystemExit("handed over")
+
+        def test_third(authentic_encoder):
+            assert authentic_encoder.model.embeddings.LayerNorm.eps < 1
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*altered in this process*test_first*", "*strip input embedding*"])
+    result.stdout.no_fnmatch_line("*handed over*")

@@ -205,3 +205,45 @@ class TestOncePerSession:
         result = project.runpytest()
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines(["*_ test_second _*", "ALTERED: models/tiny"])
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_xfail_does_not_excuse_an_altered_encoder(
+    project: pytest.Pytester, alter_encoder: Callable[[], str], strict: bool
+) -> None:
+    alter_encoder()
+    project.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.xfail(strict={strict})
+        @pytest.mark.sslauth("models/tiny")
+        def test_search():
+            assert False
+
+        @pytest.mark.xfail(strict={strict})
+        def test_body(sslauth):
+            sslauth.assert_authentic("models/tiny", card="cards/tiny")
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(failed=2)
+    assert result.ret == 1
+
+
+def test_a_file_edited_behind_a_link_to_a_folder_is_checked_again(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    folder = project.path / "models" / "tiny"
+    folder.rename(project.path / "real")
+    folder.parent.joinpath("tiny").mkdir()
+    for file in (project.path / "real").iterdir():
+        folder.joinpath(file.name).symlink_to(file)
+    (folder / "inner").symlink_to(project.path / "real")
+    (folder / "circle").symlink_to(folder)
+    from pytest_sslauth.places import fingerprint
+
+    before = fingerprint([folder])
+    assert fingerprint([folder]) == before
+    (project.path / "real" / "new").touch()
+    assert fingerprint([folder]) != before

@@ -1,0 +1,37 @@
+"""A few key samples through the encoder itself: no copy, its own precision, kernels, hooks and compiled code.
+
+A strict check runs a copy in float64. What tells the two apart would go unseen there: compiled code that a
+copy loses, a kernel that a copy replaces, a hook that looks at the dtype.
+"""
+
+from hf_integration.authentication.observation import observe_sketches
+from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.references import reference_for
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders.interface import Encoder, Weights
+from hf_integration.watermark import GROUP
+
+
+def witness(encoder: Encoder, card: WatermarkCard, weights: Weights) -> Reconstruction:
+    """Reconstruct the watermark from the first group of key samples, run as the encoder's users run it.
+
+    Args:
+        encoder: the encoder as it is; it is not copied.
+        card: the card.
+        weights: which recorded weights the encoder holds.
+
+    Returns:
+        The reconstruction; key samples that were not run count as untouched.
+
+    Raises:
+        UsageError: the card has no reference for the precision that the encoder computes in.
+    """
+    reference = reference_for(card, weights, encoder.own_precision)
+    observed = observe_sketches(encoder, card.key_samples[:GROUP], seed=card.seed)
+    sketches = dict(zip(card.strips, (recorded.clone() for recorded in reference.sketches), strict=True))
+    for strip, sketched in observed.items():
+        if strip in sketches:
+            sketches[strip][: len(sketched)] = sketched
+    for strip in set(sketches) - set(observed):
+        del sketches[strip]
+    return reconstruct(card, reference, sketches)

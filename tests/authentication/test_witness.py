@@ -1,0 +1,84 @@
+"""What a copy in float64 would not show, and what a few key samples through the encoder itself do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from hf_integration import authenticate
+from hf_integration.encoders import Encoder
+from tests.authentication.conftest import Minted
+
+Mint = Callable[[str], Minted]
+
+
+def by_dtype(encoder: Encoder) -> None:
+    def hook(_module: Any, _inputs: Any, output: Any) -> Any:
+        return output * 1.1 if output.dtype == torch.float32 else output
+
+    encoder.model.encoder.layer[1].register_forward_hook(hook)
+
+
+def compiled(encoder: Encoder) -> None:
+    layer = encoder.model.encoder.layer[0]
+    honest = layer._call_impl
+    layer._compiled_call_impl = lambda *inputs, **named: honest(*inputs, **named) * 1.1
+
+
+@pytest.mark.parametrize("alter", [by_dtype, compiled])
+def test_code_that_a_float64_copy_does_not_run_is_seen(
+    minted: Mint, alter: Callable[[Encoder], None]
+) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    alter(copy)
+    verdict = authenticate(copy, card)
+    assert verdict.status == "inconclusive"
+    assert verdict.precision == "float32"
+    assert verdict.first_broken_strip is not None
+
+
+def test_a_patched_eager_kernel_is_seen(minted: Mint, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.models.bert import modeling_bert
+
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    copy.model.set_attn_implementation("eager")
+    assert authenticate(copy, card).authentic
+    honest = modeling_bert.eager_attention_forward
+
+    def patched(*inputs: Any, **named: Any) -> Any:
+        output, weights = honest(*inputs, **named)
+        return output * 1.5, weights
+
+    monkeypatch.setattr(modeling_bert, "eager_attention_forward", patched)
+    assert authenticate(copy, card).status == "inconclusive"
+
+
+def test_harmless_hooks_leave_the_encoder_authentic_in_float64(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    copy.model.encoder.layer[1].register_forward_hook(lambda _m, _i, output: output)
+    verdict = authenticate(copy, card)
+    assert (verdict.status, verdict.precision) == ("authentic", "float64")
+
+
+def test_a_hook_that_reads_rows_no_key_sample_looks_up_is_seen(
+    minted: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_integration.encoders.lookup_tables.LARGE", 1)
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    table = copy.model.embeddings.word_embeddings
+    table.register_forward_hook(lambda m, _i, output: output + m.weight[-1] * 20)
+    assert authenticate(copy, card).status == "inconclusive"
+
+
+def test_positions_that_do_not_count_are_altered_even_where_no_key_sample_reaches(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    copy.model.embeddings.position_ids[:, -2:] = 0
+    verdict = authenticate(copy, card)
+    assert verdict.status == "altered"
+    assert verdict.tensors.unexpected == ("embeddings.position_ids",)
