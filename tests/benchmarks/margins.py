@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from torch import Tensor
+from transformers import AutoModel
 
 from hf_integration import WatermarkCard, load_encoder
 from hf_integration.authentication import Authenticator, observe_sketches, reconstruct
@@ -72,7 +73,10 @@ def resaved(encoder: Encoder, folder: Path, **options: str) -> Encoder:
     """A copy of the encoder's folder with the weights written anew by the library."""
     assert encoder.path is not None
     shutil.copytree(encoder.path, folder, ignore=shutil.ignore_patterns("model*.safetensors*"))
-    encoder.model.save_pretrained(folder, **options)
+    model = encoder.model
+    if model.config.is_encoder_decoder:  # the encoder is half of what a folder holds
+        model = AutoModel.from_pretrained(encoder.path, dtype=model.dtype)
+    model.save_pretrained(folder, **options)
     return load_encoder(str(folder), device="cpu")
 
 
