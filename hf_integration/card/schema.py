@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from hf_integration.card import strict_json
+from hf_integration.card.checksum import FIELD, check, checksum
 from hf_integration.card.flaw import FlawError, is_plain, quoted
 from hf_integration.encoders.interface import Precision, Weights
 from hf_integration.key_samples.interface import Modality
@@ -166,6 +167,7 @@ class CardRecord(_Record):
     coverage: Report
     floor: Report
     files: FilesRecord
+    checksum: str
 
 
 def read_record(data: bytes) -> CardRecord:
@@ -197,6 +199,7 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
     if record.files.picture.bytes > MOST_BYTES[PICTURE_FILE]:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
+    check(content)
     return record
 
 
@@ -207,6 +210,7 @@ def write_record(record: dict[str, Any]) -> bytes:
         FlawError: a value has no JSON form, or the reader would refuse it.
     """
     try:
+        record = {**record, FIELD: checksum(record)}
         data = json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise FlawError("", f"has no JSON form: {error}") from None

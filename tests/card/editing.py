@@ -3,19 +3,24 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load, save
 
+from hf_integration.card.checksum import FIELD, checksum
+
 CARD, TENSORS, PICTURE = "card.json", "card.safetensors", "watermark.png"
 
 
 def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    """Change the content of card.json."""
+    """Change the content of card.json, checksum included."""
     record = json.loads((folder / CARD).read_text())
     edit(record)
+    with suppress(ValueError, TypeError):  # NaN, or no record any more
+        record[FIELD] = record.get(FIELD) and checksum(record)
     (folder / CARD).write_text(json.dumps(record))
 
 
