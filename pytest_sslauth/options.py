@@ -1,5 +1,6 @@
 """Options of the command line and of pytest's configuration file, each read by a function of its own."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,14 @@ def parse_report_dir(value: str) -> str:
     folder = Path(value).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise pytest.UsageError(f"--sslauth-report-dir: {value!r} exists and is not a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--sslauth-report-dir: {value!r} cannot be made: {error.strerror or error}"
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise pytest.UsageError(f"--sslauth-report-dir: {value!r} cannot be written to")
     return str(folder)
 
 

@@ -38,7 +38,8 @@ def judge(
         Status and one sentence that says why.
     """
     if files.changed:
-        return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}"
+        also = f"; {_tensors_differ(intact, tensors)}" if has_weights and tensors.matches is None else ""
+        return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"
     if has_weights and tensors.matches is None:
         return "altered", _tensors_differ(intact, tensors)
     if not intact:

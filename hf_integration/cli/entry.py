@@ -7,6 +7,7 @@ run outside of it.
 """
 
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; by default those of this process.
     """
     tolerate_any_character()
+    # the Hub's client announces every retry; what comes of it is said in one line at the end
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         parsed = _parse(sys.argv[1:] if arguments is None else arguments)
         status = parsed if isinstance(parsed, int) else parsed()

@@ -10,6 +10,7 @@ from hf_integration.cli.job import Job
 from hf_integration.cli.minting import show_card
 from hf_integration.cli.opening import open_card, use_hub
 from hf_integration.cli.streams import Streams
+from hf_integration.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -35,9 +36,15 @@ def inspect(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
+        if not card:
+            raise UsageError(
+                "no card given", remedy="name a folder or a Hub repository; is a variable unset?"
+            )
         use_hub(token, cache_dir)
         reference = Path(card) if card.startswith((".", "/", "~")) else card
-        show_card(open_card(reference, streams, revision=revision), streams)
+        found = open_card(reference, streams, revision=revision)
+        streams.keep_apart(Path(found.location))
+        show_card(found, streams)
         return 0
 
     return job

@@ -12,7 +12,7 @@ from typing import TextIO
 from hf_integration.errors import OutputError
 from hf_integration.progress import Progress, Silent
 from hf_integration.report.escaping import harmless
-from hf_integration.report.output_files import check_file, write_whole
+from hf_integration.report.output_files import check_apart, check_file, write_whole
 
 
 class Format(StrEnum):
@@ -48,6 +48,15 @@ class Streams:
             check_file(output)
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)
         return cls(chosen, output, quiet or chosen is Format.QUIET)
+
+    def keep_apart(self, *folders: Path) -> None:
+        """Refuse an output file inside folders that are read.
+
+        Raises:
+            OutputError: it lies in one of them.
+        """
+        if self.output is not None:
+            check_apart(self.output, *folders)
 
     @property
     def color(self) -> bool:

@@ -11,7 +11,7 @@ from hf_integration.cli.opening import card_folder, open_card, open_encoder, own
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
 from hf_integration.errors import OutputError, UsageError
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
-from hf_integration.report.output_files import check_file
+from hf_integration.report.output_files import check_apart, check_file
 
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
@@ -97,6 +97,10 @@ def verify(
         else:
             loaded = load()
             held = own_card(loaded, streams)
+        for read in (Path(held.location), loaded.path or Path(held.location)):
+            streams.keep_apart(read)
+            if picture is not None:
+                check_apart(picture, read)
         return _check(
             loaded,
             held,

@@ -27,7 +27,13 @@ from hf_integration.minting.references import (
     pairs_for,
     run_variant,
 )
-from hf_integration.minting.self_check import benign_margins, floors, refuse_blind, refuse_random
+from hf_integration.minting.self_check import (
+    benign_margins,
+    floors,
+    refuse_blind,
+    refuse_non_finite,
+    refuse_random,
+)
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import Layout, edge_error, train
@@ -66,7 +72,7 @@ def mint(
         KeySampleError: no usable key samples, or of another modality.
         UsageError: a seed that is out of range.
         MintingRefusedError: the card would not tell benign runs from alterations.
-        EncoderError: an encoder that was not loaded from a folder or a Hub repository.
+        EncoderError: an encoder that was not loaded from a folder or a Hub repository, or that holds NaN.
     """
     progress = progress or Silent()
     if not 0 <= seed < MOST_SEED:
@@ -77,6 +83,7 @@ def mint(
     if samples.modality != encoder.modality:
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
 
+    refuse_non_finite(encoder)
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side, watermark)
     runs = run_all(encoder, samples, seed=seed, progress=progress)

@@ -8,7 +8,7 @@ from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder, Precision
-from hf_integration.errors import MintingRefusedError
+from hf_integration.errors import EncoderError, MintingRefusedError
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
@@ -28,6 +28,19 @@ MOST_NOISE: Mapping[Precision, float] = {"float64": 1e-6, "float32": 1e-4, "floa
 """Largest relative deviation of a benign run that rounding explains, with room to spare; in float64 it is
 float32's, as some architectures compute a step in it whatever they are cast to. Calibration would fit a
 tolerance to anything, so an encoder that answers at random must be refused here."""
+
+
+def refuse_non_finite(encoder: Encoder) -> None:
+    """Refuse an encoder with weights that are no numbers: nothing it gives could be compared.
+
+    Raises:
+        EncoderError: a tensor holds NaN or an infinity.
+    """
+    for name, tensor in encoder.tensors().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise EncoderError(
+                f"'{encoder.name}': tensor {name} holds NaN or an infinity", remedy="get a copy that is whole"
+            )
 
 
 def refuse_random(runs: BenignRuns) -> None:

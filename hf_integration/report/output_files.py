@@ -47,6 +47,20 @@ def check_file(path: Path) -> None:
         raise OutputError(f"cannot write {path}: permission denied")
 
 
+def check_apart(path: Path, *folders: Path) -> None:
+    """Refuse to write a report into a folder that was read: it would replace what it reports on.
+
+    Raises:
+        OutputError: the file would lie in one of the folders.
+    """
+    for folder in folders:
+        if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+            raise OutputError(
+                f"cannot write {path}: it lies in {folder}, which is being checked",
+                remedy="choose another place",
+            )
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

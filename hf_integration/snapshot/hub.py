@@ -135,6 +135,6 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         ) from error
     except (http_error, OSError) as error:
         raise HubUnreachableError(
-            f"{named}: the Hub cannot be reached ({type(error).__name__})",
-            remedy="check the network, or give a local folder",
+            f"{named}: no such folder here, and the Hub cannot be reached ({type(error).__name__})",
+            remedy="check the path, or the network",
         ) from error

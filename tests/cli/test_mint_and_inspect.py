@@ -19,6 +19,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
 
 
+def test_the_output_of_inspect_does_not_replace_the_card(sslauth: Run) -> None:
+    ended = sslauth("inspect", "cards/tiny", "--output", "cards/tiny/card.json")
+    assert (ended.status, ended.out) == (2, "")
+    assert WatermarkCard.load("cards/tiny")
+
+
+def test_inspecting_nothing_is_a_usage_error(sslauth: Run) -> None:
+    ended = sslauth("inspect", "")
+    assert (ended.status, ended.out) == (2, "")
+    assert "no card given" in ended.err
+
+
 @pytest.mark.usefixtures("quick")
 class TestMint:
     def test_a_card_is_written_and_its_numbers_are_shown(self, sslauth: Run, tmp_path: Path) -> None:

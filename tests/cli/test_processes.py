@@ -26,7 +26,7 @@ import sys
 from hf_integration.cli import main, verifying
 from tests.report.verdicts import {verdict} as verdict
 from types import ModuleType, SimpleNamespace
-verifying.open_encoder = verifying.open_card = lambda *_, **__: None
+verifying.open_encoder = verifying.open_card = lambda *_, **__: SimpleNamespace(location="card", path=None)
 class Authenticator:
     def __init__(self, **_): pass
     def authenticate(self, *_, **__): return SimpleNamespace(verdict=verdict)

@@ -41,6 +41,17 @@ class TestStatus:
         assert (ended.status, ended.out) == (2, "")
         assert "--card is empty" in ended.err
 
+    @pytest.mark.parametrize("option", ["--output", "--picture"])
+    @pytest.mark.parametrize("place", ["cards/tiny/card.json", "tiny/model.safetensors", "tiny/new.png"])
+    def test_an_output_in_a_folder_that_is_checked_is_refused(
+        self, sslauth: Run, option: str, place: str
+    ) -> None:
+        before = Path(place).read_bytes() if Path(place).exists() else None
+        ended = sslauth("verify", "tiny", option, place)
+        assert (ended.status, ended.out) == (2, "")
+        assert "which is being checked" in ended.err
+        assert (Path(place).read_bytes() if Path(place).exists() else None) == before
+
     def test_a_world_size_that_is_no_number_is_a_usage_error(
         self, sslauth: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -89,6 +89,16 @@ def test_an_encoder_in_memory_is_refused(encoder: Encoder) -> None:
         mint(wrap_module(encoder.model, encoder.processor))
 
 
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused_by_name(encoder: Encoder, poison: float) -> None:
+    poisoned = encoder.duplicate()
+    poisoned.path = encoder.path
+    name, tensor = next(iter(poisoned.tensors().items()))
+    tensor[0] = poison
+    with pytest.raises(EncoderError, match=name):
+        mint(poisoned, key_samples=TEXTS)
+
+
 @pytest.mark.parametrize("seed", [-1, 1 << 63])
 def test_a_seed_that_torch_does_not_take_is_refused_at_once(encoder: Encoder, seed: int) -> None:
     with pytest.raises(UsageError, match="out of range"):

@@ -92,12 +92,27 @@ class TestReportFiles:
         assert report.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         result.stdout.fnmatch_lines([f"  verdict and picture: {report}, {report.with_suffix('.png')}"])
 
-    def test_a_folder_that_cannot_be_written_is_a_warning_and_no_verdict(
-        self, project: pytest.Pytester
-    ) -> None:
+    def test_a_folder_that_cannot_be_made_is_a_usage_error(self, project: pytest.Pytester) -> None:
         (project.path / "file").touch()
         project.makepyfile(TWO_TESTS)
         result = project.runpytest("--sslauth-report-dir=file/out")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*--sslauth-report-dir: 'file/out' cannot be made: Not a directory"])
+
+    def test_a_folder_that_goes_away_later_is_a_warning_and_no_verdict(
+        self, project: pytest.Pytester
+    ) -> None:
+        project.makeconftest(
+            """
+            from pathlib import Path
+
+            def pytest_collection_finish():
+                Path("out").rmdir()
+                Path("out").touch()
+            """
+        )
+        project.makepyfile(TWO_TESTS)
+        result = project.runpytest("--sslauth-report-dir=out")
         result.assert_outcomes(passed=2, warnings=result.parseoutcomes().get("warnings", 0))
         result.stdout.fnmatch_lines(["*sslauth: no report was written: *"])
 
