@@ -55,7 +55,9 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
     """
     purpose = isinstance(error, SSLAuthError)
     reason = str(error) if purpose else f"internal error: {type(error).__name__}: {error}"
-    lines = [f"NOT CHECKED: {harmless(encoder)}: {harmless(reason, longest=1000)}", "This is not a pass."]
+    # most errors name the encoder already
+    named = "" if reason.startswith((f"{encoder}: ", f"'{encoder}'")) else f"{harmless(encoder)}: "
+    lines = [f"NOT CHECKED: {named}{harmless(reason, longest=1000)}", "This is not a pass."]
     lines += [harmless(note, longest=1000) for note in notes]
     if not purpose:
         lines += ["", "Please report this as a bug of pytest-sslauth:"]

@@ -23,7 +23,7 @@ def choose_device(device: str | None) -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"device {device!r} is not available here", remedy="use cpu, cuda or cuda:N"
+            f"device {device!r} is not available here", remedy="use cpu, or leave the choice to the program"
         ) from error
     if chosen.type == "meta":
         raise UsageError("device 'meta' holds no values", remedy="use cpu, cuda or cuda:N")
