@@ -7,10 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load, save
 
+from hf_integration.card import WatermarkCard
 from hf_integration.card.checksum import FIELD, checksum
+from hf_integration.errors import CardError
 
 CARD, TENSORS, PICTURE = "card.json", "card.safetensors", "watermark.png"
 
@@ -57,3 +60,28 @@ def edit_header(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     replace_file(folder, TENSORS, len(text).to_bytes(8, "little") + text + data[8 + length :])
+
+
+def set_to(*path: str | int, to: object) -> Callable[[Any], None]:
+    """An edit that sets one value deep in a record."""
+
+    def edit(record: Any) -> None:
+        for step in path[:-1]:
+            record = record[step]
+        record[path[-1]] = to
+
+    return edit
+
+
+def refusal(folder: Path, file: str, *parts: str) -> CardError:
+    """The error of loading the card, once it is known to be one clear line about that file."""
+    with pytest.raises(CardError) as caught:
+        WatermarkCard.load(folder)
+    message = str(caught.value)
+    assert caught.value.exit_status == 4
+    assert caught.value.file == str(folder / file)
+    assert message.isprintable()
+    assert len(message) < 1000
+    for part in (str(folder / file), *parts):
+        assert part in message
+    return caught.value
