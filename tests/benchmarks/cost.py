@@ -27,7 +27,7 @@ from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
 from tests.benchmarks.subjects import Subject
 
 LOADED_GOAL, COMMAND_GOAL = 1.15, 1.3
-PAIRS = 7
+PAIRS = 15
 COMMAND_PAIRS = 5
 
 
