@@ -13,6 +13,7 @@ from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
 from hf_integration.progress import Progress
+from hf_integration.watermark.calibration import as_mean_over
 
 DRAWS = 5
 """Single weights that are tried until one moves anything."""
@@ -74,9 +75,10 @@ def benign_margins(card: WatermarkCard, runs: BenignRuns) -> WatermarkCard:
         for name, residuals in runs.held_out[pair]:
             sketches = {strip: runs.references[pair][strip].clone() for strip in card.strips}
             for strip, residual in residuals.items():
-                # all keys, by repeating the run's residuals: a mean over repeats is as noisy as the run's own
-                repeats = -(-len(sketches[strip]) // len(residual))
-                sketches[strip] += residual.repeat(repeats, 1)[: len(sketches[strip])]
+                # all keys, by repeating the run's residuals
+                keys = len(sketches[strip])
+                repeats = -(-keys // len(residual))
+                sketches[strip] += as_mean_over(residual, keys).repeat(repeats, 1)[:keys]
             margins[name] = reconstruct(card, reference, sketches).margin
         name, margin = min(margins.items(), key=lambda item: item[1])
         if margin < LEAST_MARGIN:

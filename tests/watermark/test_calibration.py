@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.watermark import SKETCH_DIM, Layout, calibrate
+from hf_integration.watermark.calibration import as_mean_over
 
 KEYS = 16
 EPSILON = torch.finfo(torch.float64).eps
@@ -62,3 +63,20 @@ def test_a_strip_that_is_zero_throughout_divides_by_nothing() -> None:
     calibration = calibrate([zero], zero, epsilon=EPSILON)
     assert calibration.normalise(zero, zero, Layout(KEYS)).norm() == 0
     assert calibration.normalise(zero + 1e-30, zero, Layout(KEYS)).norm() > 1
+
+
+@pytest.mark.parametrize("samples", [8, 16, 32, 64])
+def test_benign_runs_on_fewer_samples_tolerate_what_runs_on_all_do(samples: int) -> None:
+    random = torch.Generator().manual_seed(1)
+    reference = torch.ones(64, SKETCH_DIM, dtype=torch.float64)
+    run = torch.randn(64, SKETCH_DIM, generator=random, dtype=torch.float64)
+    whole = calibrate([run], reference, epsilon=1e-16)
+    fewer = calibrate([run[:samples]], reference, epsilon=1e-16)
+    assert torch.allclose(fewer.scales, whole.scales, rtol=0.35)
+
+
+def test_a_shift_that_all_samples_share_is_not_taken_for_noise_of_the_mean() -> None:
+    run = torch.ones(16, SKETCH_DIM, dtype=torch.float64)
+    assert torch.allclose(as_mean_over(run, 64), run * 0.5)
+    assert torch.equal(as_mean_over(run, 16), run)
+    assert torch.equal(as_mean_over(run, 8), run)
