@@ -78,3 +78,22 @@ def reconstruct(card: WatermarkCard, reference: Reference, sketches: Mapping[str
         pictures=torch.stack([layout.assemble(picture) for picture in tiles]),
         broken=~(errors <= card.tolerance),
     )
+
+
+def reconstruct_first(
+    card: WatermarkCard, reference: Reference, observed: Mapping[str, Tensor]
+) -> Reconstruction:
+    """Reconstruct the watermark when only the first key samples were run; the others count as untouched.
+
+    Args:
+        card: as for :func:`reconstruct`.
+        reference: as for :func:`reconstruct`.
+        observed: strip name -> float64 ``(samples, SKETCH_DIM)``; a strip that is missing is broken.
+    """
+    recorded = zip(card.strips, reference.sketches, strict=True)
+    sketches = {
+        strip: torch.cat([observed[strip], untouched[len(observed[strip]) :]])
+        for strip, untouched in recorded
+        if strip in observed
+    }
+    return reconstruct(card, reference, sketches)

@@ -5,7 +5,7 @@ copy loses, a kernel that a copy replaces, a hook that looks at the dtype.
 """
 
 from hf_integration.authentication.observation import observe_sketches
-from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.reconstruction import Reconstruction, reconstruct_first
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder, Weights
@@ -28,10 +28,4 @@ def witness(encoder: Encoder, card: WatermarkCard, weights: Weights) -> Reconstr
     """
     reference = reference_for(card, weights, encoder.own_precision)
     observed = observe_sketches(encoder, card.key_samples[:GROUP], seed=card.seed)
-    sketches = dict(zip(card.strips, (recorded.clone() for recorded in reference.sketches), strict=True))
-    for strip, sketched in observed.items():
-        if strip in sketches:
-            sketches[strip][: len(sketched)] = sketched
-    for strip in set(sketches) - set(observed):
-        del sketches[strip]
-    return reconstruct(card, reference, sketches)
+    return reconstruct_first(card, reference, observed)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.observation import BATCH_SIZE
+from hf_integration.authentication.reconstruction import reconstruct_first
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import EncoderError, MintingRefusedError
@@ -129,12 +130,7 @@ def _detected(
             copy = encoder.duplicate()
         simulation.alter(copy, magnitude, card.seed + draw)
         observed = observe_sketches(copy, some, seed=card.seed)
-        sketches = {
-            strip: recorded.clone() for strip, recorded in zip(card.strips, reference.sketches, strict=True)
-        }
-        for strip, sketched in observed.items():
-            sketches[strip][: len(some)] = sketched
-        found = reconstruct(card, reference, sketches)
+        found = reconstruct_first(card, reference, observed)
         if not found.intact:
             return True
         if max(strip.deviation for strip in found.strips) > MOVED:
