@@ -1,6 +1,7 @@
 """The fixture ``authentic_encoder``: a test gets exactly the encoder that was checked."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -184,4 +185,40 @@ def test_an_attribute_that_a_test_left_changed_is_not_handed_to_the_next(project
     result = project.runpytest()
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*altered in this process*test_first*", "*strip input embedding*"])
+    result.stdout.no_fnmatch_line("*handed over*")
+
+
+def test_where_float32_rounds_otherwise_the_whole_check_decides_at_the_hand_over(
+    project: pytest.Pytester,
+) -> None:
+    """As on a device whose float32 is outside the card's tolerance, while float64 is not."""
+    from hf_integration import WatermarkCard
+
+    folder = project.path / "cards" / "tiny"
+    card = WatermarkCard.load(folder)
+    references = tuple(
+        replace(reference, sketches=reference.sketches * 1.01)
+        if reference.precision == "float32"
+        else reference
+        for reference in card.references
+    )
+    replace(card, references=references).save(folder, force=True)
+    project.makepyfile(
+        """
+        import pytest
+        pytestmark = pytest.mark.sslauth("models/tiny")
+
+        def test_first(authentic_encoder):
+            assert authentic_encoder.verdict.precision == "float64"
+
+        def test_second(authentic_encoder):
+            authentic_encoder.model.embeddings.LayerNorm.eps = 50.0
+
+        def test_third(authentic_encoder):
+            raise SystemExit("handed over")
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*strip input embedding*"])
     result.stdout.no_fnmatch_line("*handed over*")
