@@ -23,5 +23,5 @@ def trust_in(card: WatermarkCard, encoder: Encoder) -> Trust:
 
 def _loaded_from(encoder: Encoder) -> Path | None:
     """The folder that a module in memory was loaded from, as far as it remembers."""
-    name = getattr(getattr(encoder.model, "config", None), "_name_or_path", None)
+    name = getattr(getattr(getattr(encoder, "model", None), "config", None), "_name_or_path", None)
     return Path(name) if isinstance(name, str) and name and Path(name).is_dir() else None

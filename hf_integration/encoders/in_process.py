@@ -39,7 +39,10 @@ def _own_forward(module: nn.Module) -> bool:
     # Some versions of transformers patch layers to record hidden states, and put the class's own function
     # back onto the instance.
     forward = vars(module)["forward"]
-    return getattr(forward, "__self__", None) is module and forward.__func__ is type(module).forward
+    return (
+        getattr(forward, "__self__", None) is module
+        and getattr(forward, "__func__", None) is type(module).forward
+    )
 
 
 def _of_transformers(hook: object) -> bool:

@@ -75,6 +75,13 @@ def test_a_hook_that_reads_rows_no_key_sample_looks_up_is_seen(
     assert authenticate(copy, card).status == "inconclusive"
 
 
+def test_token_types_that_are_not_0_are_altered(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    copy.model.embeddings.token_type_ids[:, -1] = 1
+    assert authenticate(copy, card).tensors.unexpected == ("embeddings.token_type_ids",)
+
+
 def test_positions_that_do_not_count_are_altered_even_where_no_key_sample_reaches(minted: Mint) -> None:
     encoder, _, card = minted("bert")
     copy = encoder.duplicate()

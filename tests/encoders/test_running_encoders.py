@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
 from hf_integration.encoders.behaviour import compare_behaviour
@@ -51,7 +52,14 @@ class TestWrappedModules:
         with pytest.raises(EncoderError, match="prepares no text"):
             wrap_module(module, tiny_models.image_processor())
 
-    def test_a_model_that_is_no_part_of_the_module_is_refused(self, module: Any) -> None:
+    def test_a_model_below_a_head_that_is_no_part_of_it_is_refused(self, module: Any) -> None:
+        head = transformers.BertForMaskedLM(module.config)
+        assert digest_tensors(wrap_module(head, tiny_models.tokenizer()).tensors())
+        object.__setattr__(head, "bert", module)
+        with pytest.raises(EncoderError, match="no part of it"):
+            wrap_module(head, tiny_models.tokenizer())
+
+    def test_a_model_that_bears_its_family_s_name_does_not_stand_for_it(self, module: Any) -> None:
         object.__setattr__(module, "bert", tiny_models.build("bert"))
         expected = digest_tensors(wrap_module(tiny_models.build("bert"), tiny_models.tokenizer()).tensors())
         with torch.no_grad():
