@@ -76,11 +76,14 @@ def mint(
         from hf_integration.card import check_writable
 
         check_writable(out, force=force)
+        streams.keep_apart(out)
         if watermark is not None:
             check_picture(watermark)
         loaded = open_encoder(
             encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
         )
+        if loaded.path is not None:
+            streams.keep_apart(loaded.path)
         from hf_integration.minting import mint as mint_card
 
         with streams.progress() as progress:

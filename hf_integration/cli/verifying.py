@@ -97,10 +97,10 @@ def verify(
         else:
             loaded = load()
             held = own_card(loaded, streams)
-        for read in (Path(held.location), loaded.path or Path(held.location)):
-            streams.keep_apart(read)
-            if picture is not None:
-                check_apart(picture, read)
+        read = [Path(held.location), *([loaded.path] if loaded.path else [])]
+        streams.keep_apart(*read)
+        if picture is not None:
+            check_apart(picture, *read)
         return _check(
             loaded,
             held,

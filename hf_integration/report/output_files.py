@@ -56,7 +56,7 @@ def check_apart(path: Path, *folders: Path) -> None:
     for folder in folders:
         if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
             raise OutputError(
-                f"cannot write {path}: it lies in {folder}, which is being checked",
+                f"cannot write {path}: it lies in {folder}, which this command reads or writes",
                 remedy="choose another place",
             )
 

@@ -25,6 +25,14 @@ def test_the_output_of_inspect_does_not_replace_the_card(sslauth: Run) -> None:
     assert WatermarkCard.load("cards/tiny")
 
 
+@pytest.mark.parametrize("output", ["cards/tiny/card.json", "tiny/model.safetensors"])
+def test_the_output_of_mint_replaces_neither_card_nor_encoder(sslauth: Run, output: str) -> None:
+    before = Path(output).read_bytes()
+    ended = sslauth("mint", "tiny", "--out", "cards/tiny", "--force", "--output", output)
+    assert (ended.status, ended.out) == (2, "")
+    assert Path(output).read_bytes() == before
+
+
 def test_inspecting_nothing_is_a_usage_error(sslauth: Run) -> None:
     ended = sslauth("inspect", "")
     assert (ended.status, ended.out) == (2, "")

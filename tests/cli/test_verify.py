@@ -49,7 +49,7 @@ class TestStatus:
         before = Path(place).read_bytes() if Path(place).exists() else None
         ended = sslauth("verify", "tiny", option, place)
         assert (ended.status, ended.out) == (2, "")
-        assert "which is being checked" in ended.err
+        assert "which this command reads" in ended.err
         assert (Path(place).read_bytes() if Path(place).exists() else None) == before
 
     def test_a_world_size_that_is_no_number_is_a_usage_error(
