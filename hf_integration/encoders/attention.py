@@ -6,10 +6,18 @@ that is checked uses the fused kernel where there is one. Other precisions keep 
 
 from typing import Any
 
+from torch import nn
 
-def is_eager(model: Any) -> bool:
-    """Whether the model was set to compute attention eagerly."""
-    return getattr(getattr(model, "config", None), "_attn_implementation", None) == "eager"
+
+def could_be_fused(model: nn.Module) -> bool:
+    """Whether the model computes attention eagerly although it has a fused kernel.
+
+    Architectures without one, and those without attention, call themselves eager too.
+    """
+    config = getattr(model, "config", None)
+    return getattr(config, "_attn_implementation", None) == "eager" and any(
+        getattr(type(module), "_supports_sdpa", False) for module in model.modules()
+    )
 
 
 def use_fused(model: Any) -> None:

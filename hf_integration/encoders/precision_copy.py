@@ -1,6 +1,7 @@
 """A copy of a module that computes in another precision, hooks and patches included."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -92,11 +93,24 @@ def at_precision(
         return root
     # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,
     # and two names of one tensor get the same converted tensor.
-    memo: dict[int, Any] = dict(changed)
+    memo: dict[int, Any] = {**_empty_containers(root), **changed}
     copied = copy.deepcopy(root, memo)
     for name, table in tables.items():
         fill_on_lookup(copied, name, table.weight.detach(), lambda rows: rounded(rows).to(target))
     return copied
+
+
+def _empty_containers(root: nn.Module) -> dict[int, Any]:
+    """New empty containers for those of every module, by the identity of the old one.
+
+    Every module holds a dozen, most for hooks, and taking each apart to rebuild it is most of a deep copy.
+    """
+    return {
+        id(value): type(value)()
+        for module in root.modules()
+        for value in vars(module).values()
+        if type(value) in (OrderedDict, dict, set) and not value
+    }
 
 
 def _same(converted: Tensor, original: Tensor) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# hashlib lets go of the interpreter lock for large buffers, so two threads hash twice as fast.
-_WORKERS = 2
+_PER_TENSOR = 2000
+"""Entries that take as long to hash as what a tensor costs besides."""
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> dict[str, bytes]:
@@ -37,10 +37,29 @@ def cast_digests(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str,
 
 
 def _digest_all(tensors: Mapping[str, Tensor], convert: Callable[[Tensor], Tensor]) -> dict[str, bytes]:
-    # Not under inference mode in the workers: it is per thread, and detached tensors need none.
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        digests = pool.map(lambda tensor: _digest(convert(tensor.detach())), tensors.values())
-        return dict(zip(tensors, digests, strict=True))
+    # hashlib lets go of the interpreter lock for large buffers, so two threads hash twice as fast; each has a
+    # fixed half, as taking tensors from one queue has them wait for the lock at every one.
+    # Not under inference mode in the worker: it is per thread, and detached tensors need none.
+    def digests(names: list[str]) -> dict[str, bytes]:
+        return {name: _digest(convert(tensors[name].detach())) for name in names}
+
+    first, second = _halves(tensors)
+    with ThreadPoolExecutor(1) as beside:
+        hashing = beside.submit(digests, second)
+        found = {**digests(first), **hashing.result()}
+    return {name: found[name] for name in tensors}
+
+
+def _halves(tensors: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+    """Names of the tensors in two parts that take equally long, the largest first."""
+    first: list[str] = []
+    second: list[str] = []
+    ahead = 0  # of the first part
+    for name in sorted(tensors, key=lambda name: tensors[name].numel(), reverse=True):
+        entries = tensors[name].numel() + _PER_TENSOR
+        (second if ahead > 0 else first).append(name)
+        ahead += -entries if ahead > 0 else entries
+    return first, second
 
 
 def _digest(tensor: Tensor) -> bytes:

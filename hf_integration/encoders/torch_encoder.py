@@ -129,8 +129,8 @@ class TorchEncoder(Encoder):
 
     @property
     def copies_differ(self) -> bool:
-        """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, or an eager attention kernel."""
-        return attention.is_eager(self.model) or bool(self.in_process_changes())
+        """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, a replaced attention kernel."""
+        return attention.could_be_fused(self.model) or bool(self.in_process_changes())
 
     @property
     def description(self) -> EncoderDescription:
@@ -204,7 +204,7 @@ class TorchEncoder(Encoder):
     ) -> "TorchEncoder":
         """See :meth:`Encoder.at_precision`."""
         assembly = precision_copy.at_precision(self._assembly, precision, weights=weights, run_only=run_only)
-        strict = precision == "float64" and attention.is_eager(self.model)
+        strict = precision == "float64" and attention.could_be_fused(self.model)
         if assembly is self._assembly:
             if not strict:
                 return self

@@ -91,6 +91,19 @@ class TestWrappedModules:
 
 
 class TestPrecisionCopies:
+    @pytest.mark.parametrize(("kernel", "differs"), [("sdpa", False), ("eager", True)])
+    def test_a_strict_copy_replaces_an_eager_kernel(
+        self, module: Any, encoder: Encoder, kernel: str, differs: bool
+    ) -> None:
+        module.set_attn_implementation(kernel)
+        assert encoder.copies_differ == differs
+        assert encoder.at_precision("float64").model.config._attn_implementation == "sdpa"
+
+    def test_a_strict_copy_replaces_nothing_where_there_is_no_other_kernel(self, tmp_path: Path) -> None:
+        residual = open_encoder(tiny_models.save("resnet", tmp_path), name="resnet", device="cpu")
+        assert residual.model.config._attn_implementation == "eager"
+        assert not residual.copies_differ
+
     def test_hooks_and_instance_patches_survive(self, module: Any, encoder: Encoder) -> None:
         honest = encoder.at_precision("float64").embed(TEXTS)
         handle = module.encoder.layer[0].register_forward_hook(lambda _module, _inputs, output: output * 1.5)
