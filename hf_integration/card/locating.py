@@ -6,13 +6,14 @@ from pathlib import Path
 
 from hf_integration.card.flaw import quoted
 from hf_integration.card.schema import CARD_FILE, PICTURE_FILE, TENSOR_FILE
-from hf_integration.errors import CardNotFoundError, UsageError
+from hf_integration.errors import CardError, CardNotFoundError, UsageError
 
 REPO_FOLDER = "sslauth"
 """Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 
 _REPO_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _MINT = "mint one with `sslauth mint`"
+_AGAIN = "get the card again from its publisher"
 
 
 def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
@@ -58,6 +59,11 @@ def _card_folder(path: Path, *, called: str = "") -> Path:
     for folder in (path, path / REPO_FOLDER):
         if os.path.lexists(folder / CARD_FILE):
             return folder
+    for folder in (path, path / REPO_FOLDER):
+        if os.path.lexists(folder / TENSOR_FILE):
+            raise CardError(
+                quoted(str(folder / CARD_FILE)), "", "missing, beside the card's other files", remedy=_AGAIN
+            )
     raise CardNotFoundError(f"no watermark card in {quoted(called or str(path))}", remedy=_MINT)
 
 

@@ -130,7 +130,9 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         shown = quoted(str(folder), longest=400)
-        raise OutputError(f"cannot write {shown}: {error.strerror or type(error).__name__}") from None
+        raise OutputError(
+            f"cannot write {shown}: {error.strerror or type(error).__name__}", remedy="choose another output"
+        ) from None
 
 
 @contextmanager

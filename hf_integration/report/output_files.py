@@ -7,6 +7,9 @@ from pathlib import Path
 
 from hf_integration.errors import OutputError
 
+ELSEWHERE = "choose another place"
+"""The remedy where a file system refuses."""
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it never holds half of the content; devices and pipes are written straight.
@@ -29,7 +32,7 @@ def write_whole(path: Path, content: bytes) -> None:
                 Path(name).unlink()
             raise
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy=ELSEWHERE) from error
 
 
 def check_file(path: Path) -> None:
@@ -40,11 +43,11 @@ def check_file(path: Path) -> None:
     """
     folder = path.parent
     if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder")
+        raise OutputError(f"cannot write {path}: it is a folder", remedy="name a file in it")
     if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+        raise OutputError(f"cannot write {path}: there is no folder {folder}", remedy="make it first")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise OutputError(f"cannot write {path}: permission denied")
+        raise OutputError(f"cannot write {path}: permission denied", remedy=ELSEWHERE)
 
 
 def check_apart(path: Path, *folders: Path) -> None:
@@ -57,7 +60,7 @@ def check_apart(path: Path, *folders: Path) -> None:
         if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
             raise OutputError(
                 f"cannot write {path}: it lies in {folder}, which this command reads or writes",
-                remedy="choose another place",
+                remedy=ELSEWHERE,
             )
 
 

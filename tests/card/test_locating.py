@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardNotFoundError, UsageError
+from hf_integration.errors import CardError, CardNotFoundError, UsageError
 
 
 def test_a_card_is_found_by_its_folder_or_by_its_card_json(
@@ -25,6 +25,15 @@ def test_a_card_is_found_inside_the_folder_of_its_encoder(folder: Path) -> None:
     encoder = folder.parent / "encoder"
     shutil.copytree(folder, encoder / "sslauth")
     assert WatermarkCard.load(encoder).location == str(encoder / "sslauth")
+
+
+@pytest.mark.parametrize("place", ["", "sslauth"])
+def test_a_card_without_its_card_json_is_damaged_and_not_absent(folder: Path, place: str) -> None:
+    encoder = folder.parent / "encoder"
+    shutil.copytree(folder, encoder / place)
+    (encoder / place / "card.json").unlink()
+    with pytest.raises(CardError, match=r"card\.json: missing"):
+        WatermarkCard.load(encoder)
 
 
 def test_a_local_folder_has_no_revision(folder: Path) -> None:
