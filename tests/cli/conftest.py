@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 import pytest
+
+from tests.threads import one_thread
+
+__all__ = ["one_thread"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,34 +27,15 @@ class Ended:
     err: str
 
 
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are fastest on one thread, above all where other processes want the second core."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``tiny`` with ``cards/tiny``, and ``altered``, in which one weight differs."""
     from safetensors.torch import load_file, save_file
 
-    from hf_integration import load_encoder, mint
-    from hf_integration.key_samples.interface import KeySamples
-    from tests.encoders import tiny_models
+    from tests.tiny_cards import save_with_card
 
     root = tmp_path_factory.mktemp("cli")
-    encoder = load_encoder(str(tiny_models.save("bert", root / "tiny")), device="cpu")
-    words = tiny_models.WORDS
-    texts = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")
-    with pytest.MonkeyPatch.context() as patch:
-        # these tests ask what the command makes of a verdict: calibrating on this CPU alone is enough
-        patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
-        mint(encoder, key_samples=texts).save(root / "cards" / "tiny")
+    save_with_card(root / "tiny", root / "cards" / "tiny")
     file = Path(copytree(root / "tiny", root / "altered")) / "model.safetensors"
     tensors = load_file(file)
     tensors["encoder.layer.1.output.dense.weight"][0, 0] += 0.5

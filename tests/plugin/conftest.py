@@ -15,19 +15,10 @@ EDITED = "encoder.layer.1.output.dense.weight"
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``models/tiny`` and ``cards/tiny``, made once."""
-    from hf_integration import load_encoder, mint
-    from hf_integration.key_samples.interface import KeySamples
-    from tests.encoders import tiny_models
+    from tests.tiny_cards import save_with_card
 
     root = tmp_path_factory.mktemp("workshop")
-    encoder = load_encoder(str(tiny_models.save("bert", root / ENCODER)), device="cpu")
-    with pytest.MonkeyPatch.context() as patch:
-        # these tests ask what the plugin makes of a verdict: calibrating on this CPU alone is enough
-        patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
-        # short texts, because half precision is slow on a CPU
-        words = tiny_models.WORDS
-        texts = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")
-        card = mint(encoder, key_samples=texts).save(root / "cards" / "tiny")
+    encoder, card = save_with_card(root / ENCODER, root / "cards" / "tiny")
     _import_all_that_a_check_needs(encoder, card)
     return root
 
