@@ -12,9 +12,9 @@ from hf_integration.authentication.observation import observe_sketches
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
 from hf_integration.authentication.references import (
     default_precision,
+    other_kind,
     reference_for,
     refuse_part,
-    same_kind,
 )
 from hf_integration.authentication.trust import trust_in
 from hf_integration.authentication.witness import witness
@@ -88,7 +88,8 @@ class Authenticator:
         reference = reference_for(card, weights, precision)
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
-        if same_kind(encoder, card):  # another kind of encoder leaves every strip broken
+        another = other_kind(encoder, card)
+        if not another:  # another kind of encoder leaves every strip broken
             sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
         reconstruction = reconstruct(card, reference, sketches)
         if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
@@ -98,6 +99,7 @@ class Authenticator:
 
         first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
         status, reason = judge(
+            other_kind=another,
             intact=reconstruction.intact,
             first_broken=first_broken,
             tensors=tensors,

@@ -2,6 +2,7 @@
 
 from hf_integration.authentication.environment import library_versions
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import PROCESSOR_STRIP, Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
@@ -33,14 +34,11 @@ def _cause(
     encoder: Encoder,
     card: WatermarkCard,
 ) -> list[str]:
+    if other_kind(encoder, card):
+        return ["no key sample was run: nothing of another kind of encoder could be compared"]
     lines = []
-    mine, recorded = encoder.description, card.encoder
-    if mine.architecture != recorded.architecture:
-        lines.append(f"another architecture: {mine.architecture} instead of {recorded.architecture}")
-    if mine.embedding_dim != recorded.embedding_dim:
-        lines.append(f"another embedding width: {mine.embedding_dim} instead of {recorded.embedding_dim}")
     first = next((strip for strip in reconstruction.strips if not strip.intact), None)
-    if first is not None and not lines:
+    if first is not None:
         lines.append(_place(first.name, tensors))
     if files.changed:
         lines.append("configuration, tokenizer or processor settings were edited")
@@ -67,6 +65,8 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     lines = []
     if suspects := encoder.in_process_changes():
         lines.append(f"in-process code was found on the model: {', '.join(suspects[:5])}")
+    if replaced := encoder.replaced_modules():
+        lines.append(f"modules are not those that its configuration builds: {', '.join(replaced[:5])}")
     now = library_versions()
     differing = [
         f"{name} {card.libraries[name]} -> {now[name]}"

@@ -17,6 +17,7 @@ def judge(
     has_weights: bool,
     stored_dtype: str,
     trust: Trust,
+    other_kind: str = "",
     accept_self_asserted: bool = False,
     clean_process: bool = False,
 ) -> tuple[Status, str]:
@@ -31,12 +32,15 @@ def judge(
             encoder cannot opt out of the comparison.
         stored_dtype: dtype of the weights that the card was minted for.
         trust: why the card is believed.
+        other_kind: how the kind of encoder differs from the card's, if it does.
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
 
     Returns:
         Status and one sentence that says why.
     """
+    if other_kind:
+        return "altered", f"another encoder than the card's: {other_kind}"
     if files.changed:
         also = f"; {_tensors_differ(intact, tensors)}" if has_weights and tensors.matches is None else ""
         return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"

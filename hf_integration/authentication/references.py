@@ -40,17 +40,21 @@ def reference_for(card: WatermarkCard, weights: Weights, precision: Precision) -
     )
 
 
-def same_kind(encoder: Encoder, card: WatermarkCard) -> bool:
-    """Whether the encoder is of the architecture, modality and width that the card was minted for.
+def other_kind(encoder: Encoder, card: WatermarkCard) -> str:
+    """How modality, architecture and width differ from those that the card was minted for, or nothing.
 
-    Anything else is another encoder: its key samples are not even run, so that no comparison of features of
+    Another kind is another encoder: its key samples are not even run, so that no comparison of features of
     different meaning can come out intact by accident.
     """
     mine, recorded = encoder.description, card.encoder
-    return (mine.modality, mine.architecture, mine.embedding_dim) == (
-        recorded.modality,
-        recorded.architecture,
-        recorded.embedding_dim,
+    return ", ".join(
+        f"{word} {found} instead of {expected}"
+        for word, found, expected in (
+            ("modality", mine.modality, recorded.modality),
+            ("architecture", mine.architecture, recorded.architecture),
+            ("width", mine.embedding_dim, recorded.embedding_dim),
+        )
+        if found != expected
     )
 
 

@@ -1,5 +1,8 @@
-"""Finding code that was put onto a model in this process: hooks and patched forward functions."""
+"""Finding code that was put onto a model in this process: hooks, patched functions, replaced modules."""
 
+import copy
+
+import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 
@@ -33,6 +36,35 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
         if getattr(module, "_compiled_call_impl", None) is not None:
             found.append(f"compiled {place}")
     return tuple(found)
+
+
+def replaced_modules(model: nn.Module) -> tuple[str, ...]:
+    """Modules whose class is another than the one that the model's own configuration builds.
+
+    Returns:
+        One entry per finding, e.g. ``encoder.layer.0.activation is ReLU instead of GELU``; none where the
+        model cannot be built from its configuration alone.
+    """
+    try:
+        with torch.device("meta"):  # classes only: no memory for weights
+            built = dict(type(model)(copy.deepcopy(model.config)).named_modules())
+    except Exception:  # a model of any class: whatever its constructor raises
+        return ()
+    found: dict[str, str] = {}
+    for name, module in model.named_modules():
+        expected = built.get(name)
+        if _class_name(module) == _class_name(expected) or any(
+            name.startswith(f"{outer}.") for outer in found
+        ):
+            continue
+        was = f"instead of {type(expected).__name__}" if expected is not None else "where nothing was"
+        found[name] = f"{name} is {type(module).__name__} {was}"
+    return tuple(found.values())
+
+
+def _class_name(module: object) -> tuple[str, str]:
+    # parametrised layers (weight norm) have a class each, of one name
+    return type(module).__module__, type(module).__qualname__
 
 
 def _own_forward(module: nn.Module) -> bool:

@@ -161,3 +161,7 @@ class Encoder(ABC):
     def in_process_changes(self) -> tuple[str, ...]:
         """Hooks and patched functions found on the model, in words; code that no digest can see."""
         return ()
+
+    def replaced_modules(self) -> tuple[str, ...]:
+        """Modules of other classes than the model's configuration builds, in words. Not cheap."""
+        return ()

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from hf_integration.encoders import loading
+from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
@@ -20,7 +21,7 @@ from hf_integration.encoders.tail_modules import Normalize
 from hf_integration.encoders.text import TextPreparation, longest_text
 from hf_integration.encoders.text_recipes import sentence_recipe
 from hf_integration.encoders.tokenizer_behaviour import shipped_tokenizer
-from hf_integration.encoders.torch_encoder import Assembly, Origin, TorchEncoder
+from hf_integration.encoders.torch_encoder import TorchEncoder
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
 

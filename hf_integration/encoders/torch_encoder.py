@@ -3,20 +3,18 @@
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.encoders import attention, pooling, precision_copy
+from hf_integration.encoders.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
 from hf_integration.encoders.counters import off_count
-from hf_integration.encoders.in_process import in_process_changes
+from hf_integration.encoders.in_process import in_process_changes, replaced_modules
 from hf_integration.encoders.interface import (
     EMBEDDING_STRIP,
     PRECISIONS,
@@ -32,54 +30,6 @@ from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.tail_modules import Dense
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Sample
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an encoder comes from, and what is known of it besides its tensors.
-
-    Attributes:
-        name: what the caller called it.
-        architecture: model type in the configuration's own words.
-        path: local folder, if any.
-        commit: resolved Hub commit, if any.
-        behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
-        details: facts for people.
-    """
-
-    name: str
-    architecture: str
-    path: Path | None = None
-    commit: str | None = None
-    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-class Assembly(nn.Module):
-    """Model and what follows its pooling, as one module, so that both are copied and converted as one.
-
-    Args:
-        model: the transformers model.
-        tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
-    """
-
-    def __init__(self, model: nn.Module, tail: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self.model = model
-        self.tail = nn.ModuleDict(tail)
-
-
-@contextmanager
-def evaluation_mode(root: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and each back into its own mode at the end."""
-    training = [module for module in root.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 class TorchEncoder(Encoder):
@@ -237,6 +187,10 @@ class TorchEncoder(Encoder):
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""
         return in_process_changes(self._assembly)
+
+    def replaced_modules(self) -> tuple[str, ...]:
+        """See :meth:`Encoder.replaced_modules`."""
+        return replaced_modules(self.model)
 
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """See :meth:`Encoder.behaviour`."""

@@ -63,6 +63,12 @@ def test_different_behaviour_is_altered_and_named(intact: bool, tensors: TensorE
     assert "hidden_act" in reason
 
 
+@pytest.mark.parametrize("tensors", [EQUAL, DIFFERENT])
+def test_another_kind_of_encoder_is_altered_and_said_before_all_its_settings(tensors: TensorEvidence) -> None:
+    status, reason = _judge(other_kind="width 32 instead of 16", files=OTHER_FILES, tensors=tensors)
+    assert (status, reason) == ("altered", "another encoder than the card's: width 32 instead of 16")
+
+
 def test_a_broken_watermark_over_equal_tensors_is_inconclusive() -> None:
     status, reason = _judge(intact=False, first_broken="layer 2")
     assert status == "inconclusive"
@@ -100,16 +106,18 @@ def test_a_self_asserted_card_still_shows_an_alteration(accept: bool) -> None:
 
 def test_only_an_intact_watermark_with_matching_evidence_is_ever_authentic() -> None:
     tensors = [EQUAL, HALF, DIFFERENT, MISSING, NONE]
+    kinds = ["", "width 32 instead of 16"]
     files = [SAME_FILES, OTHER_FILES]
     trusts = ["local", "pinned", "signed", "self-asserted"]
     flags = [True, False]
-    for t, f, trust, intact, weights, accept, clean in product(
-        tensors, files, trusts, flags, flags, flags, flags
+    for t, f, trust, kind, intact, weights, accept, clean in product(
+        tensors, files, trusts, kinds, flags, flags, flags, flags
     ):
         status, _ = _judge(
             tensors=t,
             files=f,
             trust=trust,
+            other_kind=kind,
             intact=intact,
             has_weights=weights,
             accept_self_asserted=accept,
@@ -118,6 +126,7 @@ def test_only_an_intact_watermark_with_matching_evidence_is_ever_authentic() -> 
         )
         if status == "authentic":
             assert intact
+            assert not kind
             assert f is SAME_FILES
             assert not weights or t in (EQUAL, HALF)
             assert trust != "self-asserted" or accept

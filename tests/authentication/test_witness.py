@@ -89,3 +89,12 @@ def test_positions_that_do_not_count_are_altered_even_where_no_key_sample_reache
     verdict = authenticate(copy, card)
     assert verdict.status == "altered"
     assert verdict.tensors.unexpected == ("embeddings.position_ids",)
+
+
+def test_a_replaced_activation_is_named(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    copy.model.encoder.layer[1].intermediate.intermediate_act_fn = torch.nn.ReLU()
+    verdict = authenticate(copy, card)
+    assert verdict.status == "inconclusive"
+    assert any("layer.1.intermediate.intermediate_act_fn is ReLU" in line for line in verdict.diagnosis)

@@ -107,7 +107,7 @@ class TestStatus:
         other = tiny_models.save("distilbert", tmp_path / "other")
         ended = sslauth("verify", other, "--card", "cards/tiny")
         assert ended.status == 1
-        assert "another architecture: distilbert instead of bert" in ended.out
+        assert "another encoder than the card's: architecture distilbert instead of bert" in ended.out
 
 
 class TestCardChoice:

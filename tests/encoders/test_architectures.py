@@ -122,6 +122,13 @@ class TestEveryArchitecture:
         embeddings = encoder.embed(tiny_models.samples(modality)).double()
         torch.testing.assert_close(found["embedding"], F.normalize(embeddings), rtol=1e-4, atol=1e-6)
 
+    def test_shows_no_code_that_was_put_there(
+        self, name: str, modality: str, folder_of: Callable[[str], Path]
+    ) -> None:
+        encoder = opened(folder_of(name), modality)
+        strips(encoder, tiny_models.samples(modality))
+        assert encoder.in_process_changes() == encoder.replaced_modules() == ()
+
     def test_does_not_depend_on_batches(
         self, name: str, modality: str, folder_of: Callable[[str], Path]
     ) -> None:

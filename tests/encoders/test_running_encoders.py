@@ -80,6 +80,18 @@ class TestWrappedModules:
         module.encoder.layer[1].register_forward_hook(lambda _module, _inputs, output: output)
         assert encoder.in_process_changes() == ("forward hook on encoder.layer.1",)
 
+    def test_replaced_modules_are_named_and_nothing_within_them(self, module: Any, encoder: Encoder) -> None:
+        assert encoder.replaced_modules() == ()
+        layers = module.encoder.layer
+        layers[0].intermediate.intermediate_act_fn = torch.nn.ReLU()
+        layers[1].output.dense = torch.nn.Sequential(layers[1].output.dense, torch.nn.Tanh())
+        module.added = torch.nn.Identity()
+        assert encoder.replaced_modules() == (
+            "encoder.layer.0.intermediate.intermediate_act_fn is ReLU instead of GELUActivation",
+            "encoder.layer.1.output.dense is Sequential instead of Linear",
+            "added is Identity where nothing was",
+        )
+
     def test_patched_functions_are_named_but_not_a_class_s_own_put_onto_its_instance(
         self, module: Any, encoder: Encoder
     ) -> None:

@@ -1,0 +1,57 @@
+"""What an encoder with weights is put together from: its modules, and what is known of their origin."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an encoder comes from, and what is known of it besides its tensors.
+
+    Attributes:
+        name: what the caller called it.
+        architecture: model type in the configuration's own words.
+        path: local folder, if any.
+        commit: resolved Hub commit, if any.
+        behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
+        details: facts for people.
+    """
+
+    name: str
+    architecture: str
+    path: Path | None = None
+    commit: str | None = None
+    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Assembly(nn.Module):
+    """Model and what follows its pooling, as one module, so that both are copied and converted as one.
+
+    Args:
+        model: the transformers model.
+        tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
+    """
+
+    def __init__(self, model: nn.Module, tail: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.model = model
+        self.tail = nn.ModuleDict(tail)
+
+
+@contextmanager
+def evaluation_mode(root: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and each back into its own mode at the end."""
+    training = [module for module in root.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
