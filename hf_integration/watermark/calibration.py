@@ -1,5 +1,6 @@
 """Calibration: how far benign runs stray from the reference, per strip, and the tolerance that follows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,16 +77,25 @@ def _largest(run: Tensor, keys: int) -> Tensor:
 def as_mean_over(run: Tensor, keys: int) -> Tensor:
     """Residuals of some samples, with the overall mean that residuals of all of them would have.
 
-    Rounding is independent from sample to sample: in bfloat16 on MiniLM the mean over 8, 16, 32 and 64
-    samples, under three instruction sets, was 0.8 to 1.2 times the single residual over the root of their
-    number. So the mean over more samples is smaller by the root of the ratio.
+    The part of rounding that differs from sample to sample averages out, by the root of the number of
+    samples; the part that all share stays. Both are estimated from the run itself; a shared part within one
+    standard deviation of chance counts as none. From 16 of MiniLM's 64 samples that gave 0.6 to 1.8 times the
+    true mean over strips, precisions and instruction sets (``python -m tests.benchmarks extrapolation``).
 
     Args:
         run: residuals, float64 ``(samples, SKETCH_DIM)``.
         keys: number of samples of the whole; with no more than ``samples`` nothing changes.
     """
-    share: float = min(len(run) / keys, 1.0) ** 0.5
-    shifted: Tensor = run - (1 - share) * run.mean(0)
+    count = len(run)
+    mean = run.mean(0)
+    size = float(mean.norm())
+    if count < 2 or count >= keys or not 0 < size < float("inf"):
+        return run
+    varying = float((run - mean).pow(2).sum()) / (count - 1)
+    by_chance = varying / count * (1 + math.sqrt(2 / run.shape[1]))
+    shared = size**2 - varying / count if size**2 > by_chance else 0.0
+    share = min(math.sqrt(shared + varying / keys) / size, 1.0)
+    shifted: Tensor = run - (1 - share) * mean
     return shifted
 
 

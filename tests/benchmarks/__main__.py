@@ -3,10 +3,16 @@
 import argparse
 import sys
 
-from tests.benchmarks import cost, detection, margins, minting, refusals
+from tests.benchmarks import cost, detection, extrapolation, margins, minting, refusals
 from tests.benchmarks.subjects import KEYS, available
 
-BENCHMARKS = {"minting": minting.run, "margins": margins.run, "detection": detection.run, "cost": cost.run}
+BENCHMARKS = {
+    "minting": minting.run,
+    "margins": margins.run,
+    "detection": detection.run,
+    "cost": cost.run,
+    "extrapolation": extrapolation.run,
+}
 WITHOUT_ENCODER = {"refusals": refusals.run}
 
 
