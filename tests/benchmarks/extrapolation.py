@@ -20,9 +20,8 @@ def run(subject: Subject) -> list[str]:
     """Print the least and the largest ratio over strips, and what taking samples for independent gives."""
     short = []
     samples = subject.card.key_samples
-    print(
-        f"{'precision':>9}  {'instruction set':16}{'samples':>8}{'extrapolated / true':>24}{'if independent':>20}"
-    )
+    head = "".join(f"{column:>24}" for column in ("extrapolated / true", "as if independent"))
+    print(f"{'precision':>9}  {'instruction set':16}{'samples':>8}{head}")
     for precision in PRECISIONS:
         reference = reference_for(subject.card, "stored", precision)
         work = Run(reference.weights, precision, 5, len(samples))
@@ -36,8 +35,9 @@ def run(subject: Subject) -> list[str]:
                 evened(sketches[strip] - recorded, recorded)
                 for strip, recorded in zip(subject.card.strips, reference.sketches, strict=True)
             ]
-            for count in (count for count in (8, 16, 32) if count < len(samples)):
-                ratios = [_ratios(of_strip, count) for of_strip in residuals if of_strip.any()]
+            moved = [of_strip for of_strip in residuals if of_strip.any()]
+            for count in (count for count in (8, 16, 32) if moved and count < len(samples)):
+                ratios = [_ratios(of_strip, count) for of_strip in moved]
                 extrapolated, independent = zip(*ratios, strict=True)
                 spread = f"{min(extrapolated):.2f} to {max(extrapolated):.2f}"
                 naive = f"{min(independent):.2f} to {max(independent):.2f}"
