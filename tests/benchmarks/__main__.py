@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+import transformers
+
 from tests.benchmarks import cost, detection, extrapolation, margins, minting, refusals
 from tests.benchmarks.subjects import KEYS, available
 
@@ -29,6 +31,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    transformers.logging.disable_progress_bar()
     short: list[str] = []
     for name in arguments.benchmarks or known:
         if name in WITHOUT_ENCODER:
