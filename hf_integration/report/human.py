@@ -7,6 +7,7 @@ from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.report.escaping import harmless
 from hf_integration.report.interface import Reporter
 from hf_integration.verdict import Status, StripResult, Trust, Verdict
+from hf_integration.verdict.value import LARGEST_ERROR
 
 HEADLINES: dict[Status, str] = {
     "authentic": "AUTHENTIC",
@@ -105,6 +106,8 @@ def _strips(strips: Sequence[StripResult], color: bool) -> list[str]:
     """The table of strips; a deviation of one tolerance is the edge."""
     if not strips:
         return []
+    if all(strip.error >= LARGEST_ERROR for strip in strips):
+        return [f"  none of {len(strips)} strips gave numbers that could be compared"]
     rows = [("strip", "error", "tolerance", "deviation", "")]
     rows += [
         (

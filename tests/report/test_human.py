@@ -135,3 +135,10 @@ def test_numbers_are_short_and_never_nan(value: float, text: str) -> None:
 
 def test_margins_beyond_their_caps_are_not_given_digits() -> None:
     assert [margin_text(margin) for margin in (1e6, 2.5, 1e-13)] == ["1,000,000 or more", "2.5", "0"]
+
+
+def test_strips_that_gave_no_numbers_are_no_table_of_broken_ones() -> None:
+    nothing = tuple(replace(strip, error=1e18, deviation=1e18, intact=False) for strip in ALTERED.strips)
+    report = render(replace(ALTERED, strips=nothing))
+    assert "none of 3 strips gave numbers that could be compared" in report
+    assert "BROKEN" not in report
