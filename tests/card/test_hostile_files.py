@@ -127,8 +127,9 @@ class TestNoCard:
         assert caught.value.exit_status == 3
         assert str(caught.value).isprintable()
 
-    def test_nor_is_a_folder_without_card_json(self, folder: Path) -> None:
+    def test_nor_is_a_folder_that_holds_a_picture_only(self, folder: Path) -> None:
         (folder / CARD).unlink()
+        (folder / TENSORS).unlink()
         with pytest.raises(CardNotFoundError, match="no watermark card in"):
             WatermarkCard.load(folder)
 

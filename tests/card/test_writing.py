@@ -137,7 +137,9 @@ class TestInterruption:
         with pytest.raises(expected) as caught:
             make_card("audio").save(target, force=force)
         if expected is OutputError:
-            assert str(caught.value) == f"cannot write {target}: No space left on device"
+            assert (
+                str(caught.value) == f"cannot write {target}: No space left on device (choose another output)"
+            )
         assert contents(folder.parent) == before
         assert listing(folder.parent) == ["card"]
 
@@ -170,7 +172,9 @@ class TestInterruption:
                 card.save(tmp_path / "card")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert str(caught.value) == f"cannot write {tmp_path / 'card'}: File too large"
+        assert str(caught.value) == (
+            f"cannot write {tmp_path / 'card'}: File too large (choose another output)"
+        )
         assert listing(tmp_path) == []
 
 

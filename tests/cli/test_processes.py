@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,9 @@ class TestStreams:
 class TestInterruption:
     def test_ctrl_c_while_minting_ends_with_130_and_leaves_nothing(self, tmp_path: Path) -> None:
         out = tmp_path / "cards" / "new"
-        process = start("mint", "tiny", "--out", out, "--keys", "16")
+        # a suite that runs in the background of a shell has inherited that interrupts are ignored
+        heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = start("mint", "tiny", "--out", out, "--keys", "16", preexec_fn=heeded)
         assert process.stderr is not None
         for line in process.stderr:  # the encoder is loaded: minting begins
             if line.startswith("encoder:"):
