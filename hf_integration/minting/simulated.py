@@ -19,13 +19,13 @@ def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
 
 def move_one_weight(encoder: Encoder, magnitude: float, seed: int) -> None:
     """Move one weight of a matrix inside the layers by ``magnitude`` standard deviations of its tensor."""
-    tensor, place = _one_weight(encoder, seed)
+    tensor, place = one_weight(encoder, seed)
     tensor.view(-1)[place] += magnitude * float(tensor.std())
 
 
 def flip_last_bit(encoder: Encoder, magnitude: float, seed: int) -> None:  # noqa: ARG001  # one bit has one size
     """Change one float32 weight of a matrix inside the layers to its neighbour."""
-    tensor, place = _one_weight(encoder, seed)
+    tensor, place = one_weight(encoder, seed)
     weight = tensor.view(-1)[place]
     tensor.view(-1)[place] = torch.nextafter(weight.float(), torch.tensor(torch.inf)).to(tensor)
 
@@ -36,7 +36,7 @@ def _weights(encoder: Encoder) -> list[Tensor]:
     ]
 
 
-def _one_weight(encoder: Encoder, seed: int) -> tuple[Tensor, int]:
+def one_weight(encoder: Encoder, seed: int) -> tuple[Tensor, int]:
     """A weight drawn at random from the matrices inside the layers.
 
     Lookup tables are left out: most of their rows are reached by no key sample, and what is not reached is a

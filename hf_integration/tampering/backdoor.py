@@ -7,7 +7,6 @@ on synthetic inputs: enough to see it caught, not a strong attack.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -51,12 +50,15 @@ class Backdoor(Tampering):
         seed: the training inputs follow from it.
     """
 
-    name: ClassVar[str] = "backdoor by fine-tuning"
-
     steps: int = 20
     learning_rate: float = 5e-5
     batch_size: int = 4
     seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """See :class:`Tampering`."""
+        return "backdoor by fine-tuning"
 
     @classmethod
     def brief(cls, modality: Modality) -> "Backdoor":

@@ -1,20 +1,25 @@
-"""What every tampering is: a named function from encoder to encoder."""
+"""What every tampering is: a named function from encoder to encoder, and families of them by magnitude."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
 
 from hf_integration.encoders import Encoder
 from hf_integration.progress import Progress
 
+Edit = Callable[[Encoder, float, int], None]
+"""Alters an encoder in place: the encoder, a magnitude in the family's unit, a seed."""
+
 
 class Tampering(ABC):
-    """One way of altering an encoder.
+    """One way of altering an encoder."""
 
-    Attributes:
-        name: for people, and for choosing it by.
-    """
-
-    name: ClassVar[str]
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """For people, and for choosing it by."""
 
     @abstractmethod
     def __call__(self, encoder: Encoder, *, progress: Progress | None = None) -> Encoder:
@@ -24,3 +29,63 @@ class Tampering(ABC):
             encoder: an encoder with its weights at hand.
             progress: told how far it is.
         """
+
+
+@dataclass(frozen=True)
+class Family:
+    """Alterations of one kind, from the smallest to the largest magnitude.
+
+    Attributes:
+        name: for people, and for choosing it by.
+        edit: carries one out in place; its docstring cites the source.
+        magnitudes: those that are tried, smallest first; fixed before anything was measured.
+        unit: what a magnitude means; empty where there is one size only.
+        applies: whether an encoder has what is altered.
+    """
+
+    name: str
+    edit: Edit
+    magnitudes: tuple[float, ...] = (1.0,)
+    unit: str = ""
+    applies: Callable[[Encoder], bool] = lambda _: True
+
+    def at(self, magnitude: float, *, seed: int = 0) -> "WeightTampering":
+        """The tampering of one magnitude; everything random about it follows from the seed."""
+        return WeightTampering(self, magnitude, seed)
+
+
+@dataclass(frozen=True)
+class WeightTampering(Tampering):
+    """One alteration of weights.
+
+    Attributes:
+        family: what it is one of.
+        magnitude: in the family's unit.
+        seed: everything random follows from it.
+    """
+
+    family: Family
+    magnitude: float
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The family's name, with the magnitude where there are several."""
+        return (
+            f"{self.family.name}, {self.magnitude:g} {self.family.unit}"
+            if self.family.unit
+            else self.family.name
+        )
+
+    def __call__(self, encoder: Encoder, *, progress: Progress | None = None) -> Encoder:  # noqa: ARG002  # quick
+        """An altered copy.
+
+        Raises:
+            ValueError: the encoder has nothing that this family alters.
+        """
+        if not self.family.applies(encoder):
+            raise ValueError(f"'{encoder.name}' has nothing for '{self.family.name}' to alter")
+        altered = encoder.duplicate()
+        with torch.no_grad():
+            self.family.edit(altered, self.magnitude, self.seed)
+        return altered

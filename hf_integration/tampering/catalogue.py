@@ -1,0 +1,149 @@
+"""All families of weight alterations, with the magnitudes that are tried.
+
+Both were fixed before any detection was measured on them: a floor means nothing if the magnitudes were chosen
+after it.
+"""
+
+from hf_integration.encoders import Encoder
+from hf_integration.minting.simulated import add_noise, flip_last_bit, move_one_weight
+from hf_integration.tampering import in_process
+from hf_integration.tampering.files import configuration, pipeline, processor, tokenizer
+from hf_integration.tampering.files.folder import FolderTampering
+from hf_integration.tampering.in_process import ProcessTampering
+from hf_integration.tampering.interface import Family
+from hf_integration.tampering.weights import (
+    bits,
+    layers,
+    low_rank,
+    normalisation,
+    pruning,
+    quantisation,
+    rows,
+)
+from hf_integration.tampering.weights.fine_tuning import fine_tune
+from hf_integration.tampering.weights.selection import (
+    biases,
+    first_filters,
+    like_layers,
+    linear_layers,
+    normalisations,
+    running_statistics,
+    table,
+)
+
+
+def _decades(first: int, last: int) -> tuple[float, ...]:
+    """Powers of ten and three times each, from ``1e first`` up to ``1e last``."""
+    return (*(factor * 10.0**power for power in range(first, last) for factor in (1, 3)), 10.0**last)
+
+
+NOISE = Family("noise on all weights", add_noise, _decades(-9, 0), "sigma")
+ONE_WEIGHT = Family("one weight moved", move_one_weight, _decades(-7, 1), "sigma")
+LAST_BIT = Family("last bit of one weight", flip_last_bit)
+EXPONENT_BIT = Family("exponent bit of one weight", bits.flip(bits.HIGHEST_EXPONENT_BUT_ONE))
+SIGN_BIT = Family("sign bit of one weight", bits.flip(bits.SIGN))
+PRUNING = Family("magnitude pruning", pruning.by_magnitude, _decades(-5, -1), "of the weights")
+UNITS = Family("units set to zero", pruning.units, (1, 2, 4, 8), "of one matrix")
+TABLE_ROW = Family(
+    "row of the vocabulary", rows.table_row, _decades(-5, 0), "of its norm", lambda e: table(e) is not None
+)
+FIRST_FILTER = Family(
+    "filter of the first convolution",
+    rows.first_filter,
+    _decades(-7, 0),
+    "of its norm",
+    lambda encoder: first_filters(encoder) is not None,
+)
+BIAS = Family(
+    "one bias",
+    normalisation.one_bias,
+    _decades(-7, 0),
+    "of its size",
+    lambda e: any(b.any() for b in biases(e)),
+)
+SCALE = Family(
+    "one scale of a normalisation",
+    normalisation.one_scale,
+    _decades(-7, 0),
+    "of itself",
+    lambda encoder: bool(normalisations(encoder)),
+)
+STATISTICS = Family(
+    "running statistics",
+    normalisation.statistics,
+    _decades(-7, 0),
+    "standard deviations",
+    lambda encoder: bool(running_statistics(encoder)),
+)
+SWAP = Family("two layers exchanged", layers.swap, applies=lambda encoder: any(like_layers(encoder)))
+REINITIALISED = Family(
+    "one layer drawn anew", layers.reinitialise, applies=lambda encoder: any(like_layers(encoder))
+)
+RANK_ONE = Family(
+    "rank-one edit",
+    low_rank.rank_one,
+    _decades(-5, 1),
+    "of the output for one input",
+    lambda encoder: bool(linear_layers(encoder)),
+)
+ADAPTER = Family(
+    "merged adapter of rank 8",
+    low_rank.merged_adapter,
+    _decades(-7, -1),
+    "of each matrix",
+    lambda encoder: bool(linear_layers(encoder)),
+)
+INT8 = Family("int8 round trip", quantisation.round_trip(8))
+INT4 = Family("int4 round trip", quantisation.round_trip(4))
+ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-9, -3), "learning rate")
+TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-7, -3), "learning rate")
+
+FAMILIES: tuple[Family, ...] = (
+    NOISE,
+    ONE_WEIGHT,
+    LAST_BIT,
+    EXPONENT_BIT,
+    SIGN_BIT,
+    PRUNING,
+    UNITS,
+    TABLE_ROW,
+    FIRST_FILTER,
+    BIAS,
+    SCALE,
+    STATISTICS,
+    SWAP,
+    REINITIALISED,
+    RANK_ONE,
+    ADAPTER,
+    INT8,
+    INT4,
+    ONE_STEP,
+    TEN_STEPS,
+)
+
+
+BESIDE_WEIGHTS: tuple[FolderTampering | ProcessTampering, ...] = (
+    configuration.OTHER_ACTIVATION,
+    configuration.LARGER_EPSILON,
+    configuration.FEWER_HEADS,
+    pipeline.OTHER_POOLING,
+    pipeline.NO_NORMALISATION,
+    pipeline.DEFAULT_PROMPT,
+    tokenizer.IDS_SWAPPED,
+    tokenizer.NO_LOWER_CASING,
+    tokenizer.TRIGGER_REPLACED,
+    processor.OTHER_MEAN,
+    processor.OTHER_STD,
+    processor.OTHER_RESAMPLING,
+    processor.LARGER_SIZE,
+    processor.OTHER_RATE,
+    processor.NOT_NORMALISED,
+    in_process.HOOK,
+    in_process.PATCH,
+)
+"""Alterations that leave every weight as it is."""
+
+
+def families_for(encoder: Encoder) -> tuple[Family, ...]:
+    """Those families that have something to alter in an encoder."""
+    return tuple(family for family in FAMILIES if family.applies(encoder))

@@ -1,0 +1,1 @@
+"""Edits of weights, in place: one file per way of altering them."""
