@@ -24,6 +24,12 @@ class SSLAuthError(Exception):
         return f"{message} ({self.remedy})" if self.remedy else message
 
 
+def in_one_line(error: Exception) -> str:
+    """The kind of somebody else's error and the first line of what it says."""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 class UsageError(SSLAuthError):
     """A wrong argument or a bad local input (exit status 2)."""
 

@@ -21,6 +21,7 @@ from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
+from hf_integration.errors import SSLAuthError, in_one_line
 from hf_integration.progress import Progress, Silent
 from hf_integration.verdict import CardIdentity, Trust, Verdict
 
@@ -89,8 +90,14 @@ class Authenticator:
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         another = other_kind(encoder, card)
+        failure = ""
         if not another:  # another kind of encoder leaves every strip broken
-            sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
+            try:
+                sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
+            except SSLAuthError:
+                raise
+            except Exception as error:  # whatever code runs in an encoder: one that cannot run is no pass
+                failure = in_one_line(error)
         reconstruction = reconstruct(card, reference, sketches)
         if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
             seen = witness(encoder, card, weights)
@@ -100,6 +107,7 @@ class Authenticator:
         first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
         status, reason = judge(
             other_kind=another,
+            failure=failure,
             intact=reconstruction.intact,
             first_broken=first_broken,
             tensors=tensors,
@@ -124,7 +132,7 @@ class Authenticator:
             files=files,
             coverage=card.coverage,
             floor=card.floor,
-            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card),
+            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure),
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
         )

@@ -15,6 +15,7 @@ def diagnose(
     files: FileEvidence,
     encoder: Encoder,
     card: WatermarkCard,
+    failure: str = "",
 ) -> tuple[str, ...]:
     """Explain a verdict that is not authentic.
 
@@ -24,7 +25,7 @@ def diagnose(
     """
     if status == "authentic":
         return ()
-    return (*_cause(reconstruction, tensors, files, encoder, card), _remedy(status))
+    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status))
 
 
 def _cause(
@@ -33,12 +34,15 @@ def _cause(
     files: FileEvidence,
     encoder: Encoder,
     card: WatermarkCard,
+    failure: str,
 ) -> list[str]:
     if other_kind(encoder, card):
         return ["no key sample was run: nothing of another kind of encoder could be compared"]
     lines = []
     first = next((strip for strip in reconstruction.strips if not strip.intact), None)
-    if first is not None:
+    if failure:
+        lines.append(f"the key samples could not be run: {failure}")
+    elif first is not None:
         lines.append(_place(first.name, tensors))
     if files.changed:
         lines.append("configuration, tokenizer or processor settings were edited")

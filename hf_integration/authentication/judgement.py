@@ -18,6 +18,7 @@ def judge(
     stored_dtype: str,
     trust: Trust,
     other_kind: str = "",
+    failure: str = "",
     accept_self_asserted: bool = False,
     clean_process: bool = False,
 ) -> tuple[Status, str]:
@@ -33,6 +34,7 @@ def judge(
         stored_dtype: dtype of the weights that the card was minted for.
         trust: why the card is believed.
         other_kind: how the kind of encoder differs from the card's, if it does.
+        failure: what the encoder raised when the key samples were run, if it did.
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
 
@@ -46,6 +48,8 @@ def judge(
         return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"
     if has_weights and tensors.matches is None:
         return "altered", _tensors_differ(intact, tensors)
+    if failure:
+        return "inconclusive", f"the key samples could not be run: {failure}"
     if not intact:
         if has_weights and not clean_process:
             return "inconclusive", (

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import demonstrating, inspecting, minting, verifying
+from hf_integration.cli import demonstrating, inspecting, minting, stressing, verifying
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -23,7 +23,8 @@ Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
-  sslauth inspect cards/NAME"""
+  sslauth inspect cards/NAME
+  sslauth stress ORG/NAME --card cards/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
 error. 'sslauth COMMAND --help' says what its JSON holds."""
@@ -45,6 +46,7 @@ def command() -> Any:
         (minting.mint, minting),
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
+        (stressing.stress, stressing),
         (demonstrating.demo, demonstrating),
     ):
         app.command(epilog=module.EPILOG)(function)

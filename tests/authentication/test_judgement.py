@@ -63,6 +63,13 @@ def test_different_behaviour_is_altered_and_named(intact: bool, tensors: TensorE
     assert "hidden_act" in reason
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_an_encoder_that_cannot_run_leaves_the_question_open(clean: bool) -> None:
+    status, reason = _judge(failure="ValueError: no", intact=False, clean_process=clean)
+    assert (status, reason) == ("inconclusive", "the key samples could not be run: ValueError: no")
+    assert _judge(failure="ValueError: no", intact=False, tensors=DIFFERENT)[0] == "altered"
+
+
 @pytest.mark.parametrize("tensors", [EQUAL, DIFFERENT])
 def test_another_kind_of_encoder_is_altered_and_said_before_all_its_settings(tensors: TensorEvidence) -> None:
     status, reason = _judge(other_kind="width 32 instead of 16", files=OTHER_FILES, tensors=tensors)

@@ -98,3 +98,16 @@ def test_a_replaced_activation_is_named(minted: Mint) -> None:
     verdict = authenticate(copy, card)
     assert verdict.status == "inconclusive"
     assert any("layer.1.intermediate.intermediate_act_fn is ReLU" in line for line in verdict.diagnosis)
+
+
+def test_a_patch_that_fails_in_the_copy_is_an_open_question_and_named(minted: Mint) -> None:
+    encoder, _, card = minted("bert")
+    copy = encoder.duplicate()
+    layer = copy.model.encoder.layer[0].output.LayerNorm
+    honest = layer.forward  # of the float32 module, also in a float64 copy
+    layer.forward = lambda states: honest(states) * 1.1
+    verdict = authenticate(copy, card)
+    assert verdict.status == "inconclusive"
+    assert verdict.reason.startswith("the key samples could not be run: RuntimeError")
+    assert any("patched forward on encoder.layer.0.output.LayerNorm" in line for line in verdict.diagnosis)
+    assert not any("processor" in line for line in verdict.diagnosis)

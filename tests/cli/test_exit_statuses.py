@@ -16,6 +16,7 @@ COMMANDS = {
     "mint": ("mint", "tiny", "--out", "never"),
     "verify": ("verify", "tiny"),
     "inspect": ("inspect", "cards/tiny"),
+    "stress": ("stress", "tiny", "--card", "cards/tiny"),
     "demo": ("demo", "--encoder", "tiny", "--out", "never"),
 }
 

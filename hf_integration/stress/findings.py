@@ -1,0 +1,100 @@
+"""What a stress run found, as values with a JSON form."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hf_integration.verdict import Status
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """One kind of alteration.
+
+    Attributes:
+        name: what was done.
+        status: verdict of the whole check, on the smallest magnitude that was tried; ``None`` where the
+            altered encoder could not even be loaded, which is no pass either.
+        evidence: what gave it away: tensors, settings, or strips, at most a few.
+        floor: smallest magnitude at which the watermark alone broke, digests left aside, with every seed;
+            ``None`` where none did.
+        strip: the first strip that broke then.
+        unit: what the magnitude means; empty where there is one size only.
+    """
+
+    name: str
+    status: Status | None
+    evidence: tuple[str, ...]
+    floor: float | None
+    strip: str | None
+    unit: str = ""
+
+    @property
+    def detected(self) -> bool:
+        """Whether the whole check did not pass it."""
+        return self.status != "authentic"
+
+
+@dataclass(frozen=True)
+class BenignChange:
+    """One change that leaves the encoder what it is.
+
+    Attributes:
+        name: what was done.
+        precision: arithmetic of the run.
+        margin: tolerance over error, above 1 is intact; ``None`` where it could not be run.
+        note: why not, or what was not authentic.
+    """
+
+    name: str
+    precision: str
+    margin: float | None
+    note: str = ""
+
+    @property
+    def false_alarm(self) -> bool:
+        """Whether an unaltered encoder did not pass."""
+        return self.margin is not None and self.margin <= 1
+
+
+@dataclass(frozen=True)
+class StressReport:
+    """Everything that was tried on one encoder and one card.
+
+    Attributes:
+        encoder: its name.
+        card: digest of the card.
+        precision: arithmetic of the checks of altered encoders.
+        seeds: how many draws every alteration of weights was tried with.
+        alterations: in the order of the catalogue.
+        benign: in the order in which they were run.
+        seconds: how long all of it took.
+    """
+
+    encoder: str
+    card: str
+    precision: str
+    seeds: int
+    alterations: tuple[Alteration, ...]
+    benign: tuple[BenignChange, ...]
+    seconds: float
+
+    @property
+    def missed(self) -> tuple[Alteration, ...]:
+        """Alterations that the whole check passed."""
+        return tuple(alteration for alteration in self.alterations if not alteration.detected)
+
+    @property
+    def false_alarms(self) -> tuple[BenignChange, ...]:
+        """Benign changes that did not pass."""
+        return tuple(change for change in self.benign if change.false_alarm)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "schema": SCHEMA,
+            **asdict(self),
+            "alterations": [{**asdict(a), "detected": a.detected} for a in self.alterations],
+            "benign": [{**asdict(change), "false_alarm": change.false_alarm} for change in self.benign],
+        }
