@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hf_integration.errors import UsageError
+from hf_integration.errors import UsageError, in_one_line
 
 
 def launch_state() -> Any:
@@ -40,6 +40,9 @@ def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tenso
 
     Returns:
         The named tensors with all ``count`` rows in order, the same in every process.
+
+    Raises:
+        RuntimeError: the work failed in another process.
     """
     if _launched() == 1 and not torch.distributed.is_initialized():
         return work(range(count))
@@ -47,10 +50,20 @@ def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tenso
     from accelerate.utils import gather_object
 
     share = range(state.process_index, count, state.num_processes)
-    mine = work(share)
-    parts: list[tuple[list[int], dict[str, Tensor]]] = gather_object([(list(share), mine)])
+    mine: dict[str, Tensor] = {}
+    failure: Exception | None = None
+    try:
+        mine = work(share)
+    except Exception as error:  # kept until all know of it: the others would wait for this process for ever
+        failure = error
+    told = "" if failure is None else in_one_line(failure)
+    parts: list[tuple[list[int], dict[str, Tensor], str]] = gather_object([(list(share), mine, told)])
+    if failure is not None:
+        raise failure
     whole: dict[str, Tensor] = {}
-    for rows, part in parts:
+    for rows, part, elsewhere in parts:
+        if elsewhere:
+            raise RuntimeError(f"in another process: {elsewhere}")
         for name, tensor in part.items():
             filled = whole.setdefault(name, tensor.new_full((count, *tensor.shape[1:]), torch.nan))
             filled[torch.tensor(rows)] = tensor
