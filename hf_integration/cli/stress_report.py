@@ -8,6 +8,7 @@ from hf_integration.stress import Alteration, BenignChange, StressReport
 def render_stress(report: StressReport) -> str:
     """Both lists, what was missed, and every false alarm; no final line break."""
     missed, alarms = report.missed, report.false_alarms
+    ran = len(report.benign) - len(report.not_run)
     altered = [("alteration", "verdict", "seen by the watermark alone", "from strip", "given away by")]
     altered += [_altered(alteration) for alteration in report.alterations]
     benign = [("benign change", "precision", "margin", "")]
@@ -15,12 +16,13 @@ def render_stress(report: StressReport) -> str:
     sections = [
         [
             f"STRESS of {harmless(report.encoder)}: {len(report.alterations)} kinds of alteration, "
-            f"{len(missed)} missed; {len(report.benign)} benign runs, {len(alarms)} false alarms",
+            f"{len(missed)} missed; {ran} benign runs, {len(alarms)} false alarms",
             f"checked in {report.precision}, {_draws(report.seeds)} each, {report.seconds:.0f} s",
         ],
         table(altered),
         table(benign, right=(2,)),
         [f"MISSED: {harmless(alteration.name)}" for alteration in missed],
+        [f"NOT RUN: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in report.not_run],
         [f"FALSE ALARM: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in alarms],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)

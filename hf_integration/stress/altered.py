@@ -9,7 +9,7 @@ from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, Precision
-from hf_integration.errors import SSLAuthError
+from hf_integration.errors import EncoderError, KeySampleError
 from hf_integration.stress.findings import Alteration
 from hf_integration.tampering.interface import Family, Tampering
 from hf_integration.verdict import Verdict
@@ -81,7 +81,7 @@ def of_one_size(
     try:
         altered = tampering(encoder)
         verdict = _verdict(altered, card, precision)
-    except SSLAuthError as error:  # refused on the way: a stack of the altered shape cannot run at all
+    except (EncoderError, KeySampleError) as error:  # refused on the way; a full disk is no detection
         return Alteration(tampering.name, None, (str(error),), None, None)
     compared = any(strip.error < LARGEST_ERROR for strip in verdict.strips)
     strip = verdict.first_broken_strip if compared else None

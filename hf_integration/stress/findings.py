@@ -86,6 +86,11 @@ class StressReport:
         return tuple(alteration for alteration in self.alterations if not alteration.detected)
 
     @property
+    def not_run(self) -> tuple[BenignChange, ...]:
+        """Benign changes that could not be run here."""
+        return tuple(change for change in self.benign if change.margin is None)
+
+    @property
     def false_alarms(self) -> tuple[BenignChange, ...]:
         """Benign changes that did not pass."""
         return tuple(change for change in self.benign if change.false_alarm)

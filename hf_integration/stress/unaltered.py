@@ -1,22 +1,21 @@
 """Benign changes, each a real run: none of them may raise an alarm."""
 
-import random
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from hf_integration.authentication import Authenticator, observe_sketches
+from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.authentication.reconstruction import reconstruct_first
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, Precision, open_encoder
 from hf_integration.errors import SSLAuthError
-from hf_integration.minting.benign import one_thread, other_attention
+from hf_integration.minting.benign import Variant, one_thread, other_attention
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.stress.findings import BenignChange
@@ -24,24 +23,24 @@ from hf_integration.stress.findings import BenignChange
 KEYS_IN_HALF = 16
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One way of carrying out the same run."""
-
-    name: str
-    batch_size: int
-    shuffled: bool = False
-    setting: str = ""
+@contextmanager
+def _channels_last(encoder: Encoder) -> Iterator[None]:
+    """Filters of images laid out as many pipelines lay them out for speed."""
+    encoder.model.to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        encoder.model.to(memory_format=torch.contiguous_format)
 
 
 WAYS = (
-    _Way("as authenticated", 8),
-    _Way("samples one by one", 1),
-    _Way("batches of 7, shuffled, padded where masked", 7, shuffled=True),
-    _Way("one batch of all, shuffled", 1024, shuffled=True),
-    _Way("other attention kernel", 8, setting="attention"),
-    _Way("one thread", 8, setting="thread"),
-    _Way("memory in channels-last order", 8, setting="channels last"),
+    Variant("as authenticated", BATCH_SIZE),
+    Variant("samples one by one", 1),
+    Variant("batches of 7, shuffled, padded where masked", 7, shuffled=True),
+    Variant("one batch of all, shuffled", 1024, shuffled=True),
+    Variant("other attention kernel", BATCH_SIZE, setting=other_attention),
+    Variant("one thread", BATCH_SIZE, setting=one_thread),
+    Variant("memory in channels-last order", BATCH_SIZE, setting=_channels_last),
 )
 
 
@@ -53,18 +52,18 @@ def benign_runs(encoder: Encoder, card: WatermarkCard, precision: Precision) -> 
     reference = reference_for(card, "stored", precision)
     samples = card.key_samples if precision in CHEAP else card.key_samples[:KEYS_IN_HALF]
     for way in WAYS:
-        with _setting(way.setting, encoder):
+        with way.setting(encoder):
             running = encoder.at_precision(precision, weights=reference.weights)
             sketches = observe_sketches(
                 running,
                 samples,
                 seed=card.seed,
                 batch_size=way.batch_size,
-                order=_order(len(samples)) if way.shuffled else None,
+                order=way.order(len(samples)),
             )
         yield BenignChange(way.name, precision, reconstruct_first(card, reference, sketches).margin)
     for name in INSTRUCTION_SETS if encoder.path is not None else ():
-        work = Run(reference.weights, precision, 8, len(samples))
+        work = Run(reference.weights, precision, BATCH_SIZE, len(samples))
         try:
             found = run_under(name, encoder, card.key_samples, [work], seed=card.seed)
         except SSLAuthError as error:
@@ -107,25 +106,3 @@ def _save_again(source: Path, folder: Path, *, half: bool) -> None:
             tensors = {name: t.half() if t.dtype == torch.float32 else t for name, t in tensors.items()}
         file.unlink()
         save_file(dict(reversed(tensors.items())), file, metadata={"format": "pt", "written": "again"})
-
-
-def _order(count: int) -> list[int]:
-    return random.Random(1).sample(range(count), count)  # noqa: S311  # not a secret
-
-
-def _setting(name: str, encoder: Encoder) -> AbstractContextManager[None]:
-    if name == "attention":
-        return other_attention(encoder)
-    if name == "thread":
-        return one_thread(encoder)
-    return _channels_last(encoder) if name else nullcontext()
-
-
-@contextmanager
-def _channels_last(encoder: Encoder) -> Iterator[None]:
-    """Filters of images laid out as many pipelines lay them out for speed."""
-    encoder.model.to(memory_format=torch.channels_last)
-    try:
-        yield
-    finally:
-        encoder.model.to(memory_format=torch.contiguous_format)

@@ -28,7 +28,7 @@ from hf_integration.tampering.weights.selection import (
     linear_layers,
     normalisations,
     running_statistics,
-    table,
+    tables,
 )
 
 
@@ -44,54 +44,50 @@ EXPONENT_BIT = Family("exponent bit of one weight", bits.flip(bits.HIGHEST_EXPON
 SIGN_BIT = Family("sign bit of one weight", bits.flip(bits.SIGN))
 PRUNING = Family("magnitude pruning", pruning.by_magnitude, _decades(-5, -1), "of the weights")
 UNITS = Family("units set to zero", pruning.units, (1, 2, 4, 8), "of one matrix")
-TABLE_ROW = Family(
-    "row of the vocabulary", rows.table_row, _decades(-5, 0), "of its norm", lambda e: table(e) is not None
-)
+TABLE_ROW = Family("row of the vocabulary", rows.table_row, _decades(-5, 0), "of its norm", tables)
 FIRST_FILTER = Family(
     "filter of the first convolution",
     rows.first_filter,
     _decades(-7, 0),
     "of its norm",
-    lambda encoder: first_filters(encoder) is not None,
+    first_filters,
 )
 BIAS = Family(
     "one bias",
     normalisation.one_bias,
     _decades(-7, 0),
     "of its size",
-    lambda e: any(b.any() for b in biases(e)),
+    biases,
 )
 SCALE = Family(
     "one scale of a normalisation",
     normalisation.one_scale,
     _decades(-7, 0),
     "of itself",
-    lambda encoder: bool(normalisations(encoder)),
+    normalisations,
 )
 STATISTICS = Family(
     "running statistics",
     normalisation.statistics,
     _decades(-7, 0),
     "standard deviations",
-    lambda encoder: bool(running_statistics(encoder)),
+    running_statistics,
 )
-SWAP = Family("two layers exchanged", layers.swap, applies=lambda encoder: any(like_layers(encoder)))
-REINITIALISED = Family(
-    "one layer drawn anew", layers.reinitialise, applies=lambda encoder: any(like_layers(encoder))
-)
+SWAP = Family("two layers exchanged", layers.swap, parts=like_layers)
+REINITIALISED = Family("one layer drawn anew", layers.reinitialise, parts=like_layers)
 RANK_ONE = Family(
     "rank-one edit",
     low_rank.rank_one,
     _decades(-5, 1),
     "of the output for one input",
-    lambda encoder: bool(linear_layers(encoder)),
+    linear_layers,
 )
 ADAPTER = Family(
     "merged adapter of rank 8",
     low_rank.merged_adapter,
     _decades(-7, -1),
     "of each matrix",
-    lambda encoder: bool(linear_layers(encoder)),
+    linear_layers,
 )
 INT8 = Family("int8 round trip", quantisation.round_trip(8))
 INT4 = Family("int4 round trip", quantisation.round_trip(4))

@@ -1,7 +1,7 @@
 """What every tampering is: a named function from encoder to encoder, and families of them by magnitude."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 
 import torch
@@ -40,14 +40,18 @@ class Family:
         edit: carries one out in place; its docstring cites the source.
         magnitudes: those that are tried, smallest first; fixed before anything was measured.
         unit: what a magnitude means; empty where there is one size only.
-        applies: whether an encoder has what is altered.
+        parts: what is altered; empty for an encoder that has none of it.
     """
 
     name: str
     edit: Edit
     magnitudes: tuple[float, ...] = (1.0,)
     unit: str = ""
-    applies: Callable[[Encoder], bool] = lambda _: True
+    parts: Callable[[Encoder], Sized] = lambda encoder: encoder.tensors()
+
+    def applies(self, encoder: Encoder) -> bool:
+        """Whether an encoder has what is altered."""
+        return len(self.parts(encoder)) > 0
 
     def at(self, magnitude: float, *, seed: int = 0) -> "WeightTampering":
         """The tampering of one magnitude; everything random about it follows from the seed."""

@@ -1,18 +1,22 @@
 """Both lists against one card, on a tiny encoder."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from hf_integration.card import WatermarkCard
+from hf_integration.cli.stress_report import render_stress
 from hf_integration.encoders import Encoder
-from hf_integration.errors import InconclusiveError
+from hf_integration.errors import InconclusiveError, OutputError
+from hf_integration.progress import Progress
 from hf_integration.report.json_format import strict_json
 from hf_integration.stress import Alteration, BenignChange, StressReport, stress
-from hf_integration.stress.altered import by_magnitude, watermark_alone
+from hf_integration.stress.altered import by_magnitude, of_one_size, watermark_alone
 from hf_integration.stress.unaltered import benign_files
 from hf_integration.tampering.catalogue import NOISE, families_for
+from hf_integration.tampering.interface import Tampering
 
 Pair = tuple[Encoder, WatermarkCard]
 
@@ -81,6 +85,24 @@ def test_a_false_alarm_is_reported_as_one(pair: Pair) -> None:
     finally:
         settings.write_text(before)
     assert all(change.false_alarm and "hidden_act" in change.note for change in changes)
+
+
+def test_what_could_not_run_is_not_counted_among_the_runs(report: StressReport) -> None:
+    nothing = BenignChange("other device", "float32", None, "there is none")
+    shown = render_stress(replace(report, benign=(*report.benign[:2], nothing)))
+    assert "2 benign runs, 0 false alarms" in shown
+    assert "NOT RUN: other device in float32: there is none" in shown
+
+
+def test_a_disk_that_is_full_is_no_detection(pair: Pair) -> None:
+    class Full(Tampering):
+        name = "full"
+
+        def __call__(self, _: Encoder, *, progress: Progress | None = None) -> Encoder:  # noqa: ARG002
+            raise OutputError("no room")
+
+    with pytest.raises(OutputError):
+        of_one_size(Full(), *pair, "float64")
 
 
 def test_what_could_not_run_is_neither_passed_nor_an_alarm() -> None:

@@ -8,7 +8,7 @@ from hf_integration.tampering.weights.selection import like_layers, pick
 
 def swap(encoder: Encoder, _: float, seed: int) -> None:
     """Exchange the weights of two layers that follow each other."""
-    pairs = list(like_layers(encoder))
+    pairs = like_layers(encoder)
     first, second = pairs[pick(len(pairs), seed)]
     others = dict(second.named_parameters())
     for name, parameter in first.named_parameters():
@@ -20,7 +20,7 @@ def swap(encoder: Encoder, _: float, seed: int) -> None:
 def reinitialise(encoder: Encoder, _: float, seed: int) -> None:
     """Draw the matrices of one layer anew, with the deviation that they had."""
     random = torch.Generator().manual_seed(seed)
-    pairs = list(like_layers(encoder))
+    pairs = like_layers(encoder)
     layer, _other = pairs[pick(len(pairs), seed)]
     for parameter in layer.parameters():
         if parameter.dim() > 1:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.tampering.weights.selection import linear_layers, matrices, pick
+from hf_integration.tampering.weights.selection import inner_matrices, linear_layers, pick
 
 PROBE_SEED = 7_000_011
 """The input whose meaning is rewritten; apart from the seeds of key samples."""
@@ -35,7 +35,7 @@ def merged_adapter(encoder: Encoder, magnitude: float, seed: int) -> None:
     Source: Hu et al., "LoRA: Low-rank adaptation of large language models", https://arxiv.org/abs/2106.09685.
     """
     random = torch.Generator().manual_seed(seed)
-    for matrix in matrices(encoder).values():
+    for matrix in inner_matrices(encoder):
         if matrix.dim() == 2:
             down = torch.randn(RANK, matrix.shape[1], generator=random)
             update = (torch.randn(matrix.shape[0], RANK, generator=random) @ down).to(matrix)
@@ -55,6 +55,6 @@ def _mean_input(encoder: Encoder, layer: nn.Module) -> Tensor:
     finally:
         handle.remove()
     weight: Tensor = layer.weight  # type: ignore[assignment]  # of a linear layer
-    if not seen:  # a part that this encoder does not run
+    if not seen:  # WavLM hands some weights to a function instead of calling their layer
         return torch.ones(weight.shape[1]).to(weight)
     return seen[0].clone().to(weight)

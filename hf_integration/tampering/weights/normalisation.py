@@ -8,7 +8,7 @@ from hf_integration.tampering.weights.selection import biases, normalisations, p
 
 def one_bias(encoder: Encoder, magnitude: float, seed: int) -> None:
     """Move one entry of one bias; ``magnitude`` is in root mean squares of that bias."""
-    found = [bias for bias in biases(encoder) if bias.any()]
+    found = biases(encoder)
     bias = found[pick(len(found), seed)]
     bias[pick(len(bias), seed + 1)] += magnitude * float(bias.float().pow(2).mean().sqrt())
 

@@ -1,7 +1,7 @@
 """Pruning: weights set to zero, the smallest ones or a whole unit at a time."""
 
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.weights.selection import matrices, pick
+from hf_integration.tampering.weights.selection import inner_matrices, matrices, pick
 
 
 def by_magnitude(encoder: Encoder, magnitude: float, _: int) -> None:
@@ -10,7 +10,7 @@ def by_magnitude(encoder: Encoder, magnitude: float, _: int) -> None:
     Source: Han, Pool, Tran, Dally, "Learning both weights and connections for efficient neural networks",
     https://arxiv.org/abs/1506.02626.
     """
-    for matrix in matrices(encoder).values():
+    for matrix in matrices(encoder):
         count = round(magnitude * matrix.numel())
         if count:
             threshold = matrix.abs().flatten().float().kthvalue(count).values
@@ -23,7 +23,7 @@ def units(encoder: Encoder, magnitude: float, seed: int) -> None:
     Source: Li, Kadav, Durdanovic, Samet, Graf, "Pruning filters for efficient ConvNets",
     https://arxiv.org/abs/1608.08710.
     """
-    found = list(matrices(encoder).values())
+    found = inner_matrices(encoder)
     matrix = found[pick(len(found), seed)]
     first = pick(len(matrix), seed + 1)
     matrix[first : first + int(magnitude)] = 0

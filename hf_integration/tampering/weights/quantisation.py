@@ -14,7 +14,7 @@ def round_trip(bits: int) -> Callable[[Encoder, float, int], None]:
     most = 2 ** (bits - 1) - 1
 
     def edit(encoder: Encoder, _: float, __: int) -> None:
-        for matrix in matrices(encoder).values():
+        for matrix in matrices(encoder):
             scale = matrix.abs().max() / most
             if scale:
                 matrix.copy_((matrix / scale).round() * scale)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.weights.selection import first_filters, pick, table
+from hf_integration.tampering.weights.selection import first_filters, pick, tables
 
 
 def table_row(encoder: Encoder, magnitude: float, seed: int) -> None:
@@ -13,7 +13,7 @@ def table_row(encoder: Encoder, magnitude: float, seed: int) -> None:
     Source: Yang, Li, Zhang, Ren, Sun, He, "Be careful about poisoned word embeddings",
     https://arxiv.org/abs/2103.15543.
     """
-    _shift_one(table(encoder), magnitude, seed)
+    _shift_one(tables(encoder)[0], magnitude, seed)
 
 
 def first_filter(encoder: Encoder, magnitude: float, seed: int) -> None:
@@ -21,8 +21,7 @@ def first_filter(encoder: Encoder, magnitude: float, seed: int) -> None:
     _shift_one(first_filters(encoder), magnitude, seed)
 
 
-def _shift_one(rows: Tensor | None, magnitude: float, seed: int) -> None:
-    assert rows is not None, "asked for only where there is one"  # noqa: S101  # a defect of the catalogue
+def _shift_one(rows: Tensor, magnitude: float, seed: int) -> None:
     row = rows[pick(len(rows), seed)]
     noise = torch.randn(row.shape, generator=torch.Generator().manual_seed(seed)).to(row)
     row += noise * (magnitude * row.norm() / noise.norm())

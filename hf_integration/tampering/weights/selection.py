@@ -1,6 +1,6 @@
 """Which tensors and layers of an encoder an alteration touches."""
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,30 +13,37 @@ def floating(encoder: Encoder) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in encoder.tensors().items() if tensor.is_floating_point()}
 
 
-def matrices(encoder: Encoder) -> dict[str, Tensor]:
-    """Weight matrices and filters, lookup tables and the like left out."""
-    return {
-        name: tensor
-        for name, tensor in floating(encoder).items()
-        if tensor.dim() > 1 and "embed" not in name and tensor.numel() > 1
-    }
+def matrices(encoder: Encoder) -> list[Tensor]:
+    """Weight matrices, filters and lookup tables."""
+    return [tensor for tensor in floating(encoder).values() if tensor.dim() > 1]
 
 
-def table(encoder: Encoder) -> Tensor | None:
-    """The largest lookup table, which in text encoders is the vocabulary's."""
-    tables = [module.weight for module in encoder.model.modules() if isinstance(module, nn.Embedding)]
-    return max(tables, key=Tensor.numel).detach() if tables else None
+def inner_matrices(encoder: Encoder) -> list[Tensor]:
+    """Weight matrices and filters behind the embedding."""
+    return [tensor for name, tensor in floating(encoder).items() if tensor.dim() > 1 and "embed" not in name]
+
+
+def tables(encoder: Encoder) -> list[Tensor]:
+    """Lookup tables of a text encoder, the vocabulary's first."""
+    found = [m.weight.detach() for m in encoder.model.modules() if isinstance(m, nn.Embedding)]
+    return sorted(found, key=Tensor.numel, reverse=True) if encoder.modality == "text" else []
 
 
 def linear_layers(encoder: Encoder) -> list[nn.Linear]:
-    """All linear layers."""
-    return [module for module in encoder.model.modules() if isinstance(module, nn.Linear)]
+    """All linear layers that count: those of an unused head or tower do not."""
+    counted = {tensor.data_ptr() for tensor in encoder.tensors().values()}
+    return [
+        module
+        for module in encoder.model.modules()
+        if isinstance(module, nn.Linear) and module.weight.data_ptr() in counted
+    ]
 
 
-def first_filters(encoder: Encoder) -> Tensor | None:
-    """Filters of the first convolution: patch embedding, stem, or feature extractor of waveforms."""
+def first_filters(encoder: Encoder) -> Tensor:
+    """Filters of the first convolution (patches, stem, feature extractor), or an empty tensor."""
     kinds = (nn.Conv1d, nn.Conv2d)
-    return next((m.weight.detach() for m in encoder.model.modules() if isinstance(m, kinds)), None)
+    found = (m.weight.detach() for m in encoder.model.modules() if isinstance(m, kinds))
+    return next(found, torch.empty(0))
 
 
 def normalisation_layers(encoder: Encoder) -> list[nn.Module]:
@@ -56,11 +63,11 @@ def normalisations(encoder: Encoder) -> list[Tensor]:
 
 
 def biases(encoder: Encoder) -> list[Tensor]:
-    """Biases of all linear layers and convolutions."""
+    """Biases of all linear layers and convolutions that are not zero throughout."""
     return [
         tensor
         for name, tensor in floating(encoder).items()
-        if tensor.dim() == 1 and "norm" not in name.lower() and name.endswith("bias")
+        if tensor.dim() == 1 and "norm" not in name.lower() and name.endswith("bias") and tensor.any()
     ]
 
 
@@ -75,13 +82,15 @@ def running_statistics(encoder: Encoder) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def like_layers(encoder: Encoder) -> Iterator[tuple[nn.Module, nn.Module]]:
+def like_layers(encoder: Encoder) -> list[tuple[nn.Module, nn.Module]]:
     """Pairs of layers that follow each other and hold tensors of the same names and shapes."""
-    for stack in encoder.model.modules():
-        if isinstance(stack, nn.ModuleList):
-            for number in range(len(stack) - 1):
-                if _shapes(stack[number]) == _shapes(stack[number + 1]) != {}:
-                    yield stack[number], stack[number + 1]
+    return [
+        (first, second)
+        for stack in encoder.model.modules()
+        if isinstance(stack, nn.ModuleList)
+        for first, second in pairwise(stack)
+        if _shapes(first) == _shapes(second) != {}
+    ]
 
 
 def _shapes(layer: nn.Module) -> dict[str, torch.Size]:
