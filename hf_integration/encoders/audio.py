@@ -33,6 +33,8 @@ class AudioPreparation(Preparation):
         # Group norm in the first convolution averages over time: padding moves every frame, by up to 30 %.
         masks = getattr(config, "feat_extract_norm", "") == "layer"
         self.pads = not self._spectrogram and masks and bool(feature_extractor.return_attention_mask)
+        if self._spectrogram:
+            self.window = feature_extractor.n_samples / feature_extractor.sampling_rate
         self._shortest = 1 if self._spectrogram else _receptive_field(config)
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_integration.key_samples.interface import Modality, Sample
 from hf_integration.verdict import Verdict
@@ -103,24 +103,35 @@ class Encoder(ABC):
         """The precision that the encoder computes in as it is."""
 
     @property
+    def window(self) -> float | None:
+        """Seconds that every recording is filled up to, or ``None`` where it keeps its own length."""
+        return None
+
+    @property
     def copies_differ(self) -> bool:
         """Whether a copy in another precision may run other code than the encoder itself."""
         return False
 
     @abstractmethod
     def observe(
-        self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None
+        self,
+        samples: Sequence[Sample],
+        *,
+        batch_size: int = 16,
+        order: Sequence[int] | None = None,
+        gradient: bool = False,
     ) -> Iterator[StripBatch]:
         """Run samples through the encoder and give every strip, batch by batch.
 
-        Runs under ``torch.inference_mode`` in evaluation mode, whatever mode the module was left in
-        (restored afterwards). By default samples are grouped by length so that little is padded;
-        architectures that do not mask padding never get any, whatever the order.
+        Runs in evaluation mode, whatever mode the module was left in (restored afterwards), and without
+        gradients unless they are asked for. By default samples are grouped by length so that little is
+        padded; architectures that do not mask padding never get any, whatever the order.
 
         Args:
             samples: raw samples of this encoder's modality.
             batch_size: most samples in one batch.
             order: visit the samples in this order instead of by length (a benign variant).
+            gradient: keep the graph, so that strips can be differentiated by the encoder's parameters.
 
         Raises:
             KeySampleError: a sample is of another modality, empty, or not processable.
@@ -149,6 +160,10 @@ class Encoder(ABC):
     @abstractmethod
     def tensors(self) -> Mapping[str, Tensor]:
         """Loaded tensors that can influence the embedding, by name; tied tensors once."""
+
+    @abstractmethod
+    def parameters(self) -> Mapping[str, nn.Parameter]:
+        """Those of :meth:`tensors` that a gradient can be taken by, under the same names."""
 
     @abstractmethod
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:

@@ -49,11 +49,13 @@ class Preparation(ABC):
         modality: kind of raw sample.
         backend: what does the work, e.g. ``tokenizers`` or ``pil``.
         pads: whether samples of different length may share a batch; only where the model masks padding.
+        window: seconds that every recording is filled up to, or ``None`` where it keeps its own length.
     """
 
     modality: Modality
     backend: str
     pads: bool
+    window: float | None = None
 
     @property
     @abstractmethod

@@ -2,11 +2,12 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_integration.encoders import attention, pooling, precision_copy
@@ -78,6 +79,11 @@ class TorchEncoder(Encoder):
         return name
 
     @property
+    def window(self) -> float | None:
+        """See :meth:`Encoder.window`."""
+        return self._preparation.window
+
+    @property
     def copies_differ(self) -> bool:
         """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, a replaced attention kernel."""
         return attention.could_be_fused(self.model) or bool(self.in_process_changes())
@@ -102,12 +108,18 @@ class TorchEncoder(Encoder):
         return self._description
 
     def observe(
-        self, samples: Sequence[Sample], *, batch_size: int = 16, order: Sequence[int] | None = None
+        self,
+        samples: Sequence[Sample],
+        *,
+        batch_size: int = 16,
+        order: Sequence[int] | None = None,
+        gradient: bool = False,
     ) -> Iterator[StripBatch]:
         """See :meth:`Encoder.observe`."""
+        mode = torch.enable_grad if gradient else torch.inference_mode
         prepared = self._preparation.prepare(samples)
         plan = plan_batches(prepared.lengths, batch_size=batch_size, order=order, pads=self._preparation.pads)
-        return (self._strips(prepared, indices) for indices in plan)
+        return (self._strips(prepared, indices, mode) for indices in plan)
 
     def embed(self, samples: Sequence[Any], *, batch_size: int = 16) -> Tensor:
         """See :meth:`Encoder.embed`; float64 for a float64 model, else float32."""
@@ -117,14 +129,17 @@ class TorchEncoder(Encoder):
         for indices in plan_batches(
             prepared.lengths, batch_size=batch_size, order=None, pads=self._preparation.pads
         ):
-            embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=False)
+            with torch.inference_mode():
+                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=False)
             embeddings[indices] = embedding.to("cpu", dtype)
         return embeddings
 
-    def _strips(self, prepared: Prepared, indices: list[int]) -> StripBatch:
-        embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
+    def _strips(
+        self, prepared: Prepared, indices: list[int], mode: Callable[[], AbstractContextManager[Any]]
+    ) -> StripBatch:
         features = {PROCESSOR_STRIP: prepared.strip(indices)}
-        with torch.inference_mode():
+        with mode():
+            embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
                 features[name] = pooling.hidden_state(state, mask)
@@ -141,7 +156,7 @@ class TorchEncoder(Encoder):
         }
         # Called through the module, not its forward: hooks run.
         call = self.model if self._recipe.method == "forward" else getattr(self.model, self._recipe.method)
-        with torch.inference_mode(), evaluation_mode(self._assembly):
+        with evaluation_mode(self._assembly):
             output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
             embedding = self._recipe.head(output, mask)
@@ -183,6 +198,12 @@ class TorchEncoder(Encoder):
         model |= off_count(self.model)
         tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
         return {**model, **tail}
+
+    def parameters(self) -> Mapping[str, nn.Parameter]:
+        """See :meth:`Encoder.parameters`."""
+        counted = self.tensors().keys()
+        own = {**dict(self.model.named_parameters()), **dict(self._assembly.tail.named_parameters())}
+        return {name: parameter for name, parameter in own.items() if name in counted}
 
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""

@@ -8,7 +8,13 @@ from hf_integration.key_samples.synthetic_text import synthetic_texts
 
 
 def synthetic_samples(
-    modality: Modality, count: int, *, seed: int, image_size: int = 224, sampling_rate: int = 16000
+    modality: Modality,
+    count: int,
+    *,
+    seed: int,
+    image_size: int = 224,
+    sampling_rate: int = 16000,
+    seconds: float | None = None,
 ) -> KeySamples:
     """Key samples from the built-in pool of a modality.
 
@@ -22,6 +28,7 @@ def synthetic_samples(
         image_size: side of the square images in pixels; more than 224 is taken as 224, which keeps the
             card small, and processors enlarge images anyway.
         sampling_rate: of the waveforms, in hertz, from 4000 to 48000.
+        seconds: length of waveforms that are collages of many sounds; by default each is one short sound.
 
     Raises:
         KeySampleError: an argument is out of range.
@@ -36,7 +43,10 @@ def synthetic_samples(
         case "image":
             samples = [synthetic_image(position, seed=seed, size=image_size) for position in positions]
         case "audio":
-            samples = [synthetic_waveform(position, seed=seed, rate=sampling_rate) for position in positions]
+            samples = [
+                synthetic_waveform(position, seed=seed, rate=sampling_rate, seconds=seconds)
+                for position in positions
+            ]
         case _:
             raise KeySampleError(f"unknown modality {modality!r}", remedy=f"one of {', '.join(MODALITIES)}")
     return KeySamples(samples, origin=f"synthetic {modality}, seed {seed}")

@@ -17,6 +17,12 @@ from hf_integration.key_samples.interface import Waveform
 TENTHS_OF_SECONDS = (5, 8, 11, 15)
 """Four lengths only, so that batches of equal length need no padding: padding moves some encoders."""
 
+LONGEST_COLLAGE = 30.0
+"""Seconds of a collage; 350 kB in a card."""
+
+LAYERS = 2
+"""Rows of sounds in a collage that are heard at the same time."""
+
 SLOWEST_RATE, FASTEST_RATE = 4000, 48000
 
 # Eight bits of amplitude: the low byte of every sample is zero, which halves the compressed size, and the
@@ -29,16 +35,20 @@ _FINE = 1 << 16
 Sound = Callable[[DeterministicRandom, int, int], Integers]
 
 
-def synthetic_waveform(position: int, *, seed: int, rate: int = 16000) -> Waveform:
+def synthetic_waveform(
+    position: int, *, seed: int, rate: int = 16000, seconds: float | None = None
+) -> Waveform:
     """The waveform at one position of the pool.
 
     Args:
         position: from 0; lengths and kinds of sound take turns.
         seed: any integer.
         rate: sampling rate in hertz.
+        seconds: length of a collage of many sounds, for encoders that compute on a window of fixed length
+            and would spend it on silence.
 
     Returns:
-        int16 mono of 0.5, 0.8, 1.1 or 1.5 seconds.
+        int16 mono of 0.5, 0.8, 1.1 or 1.5 seconds, or of the given length.
 
     Raises:
         KeySampleError: the rate is not between 4000 and 48000.
@@ -48,11 +58,28 @@ def synthetic_waveform(position: int, *, seed: int, rate: int = 16000) -> Wavefo
             f"synthetic audio at {rate} Hz", remedy=f"use a rate from {SLOWEST_RATE} to {FASTEST_RATE} Hz"
         )
     random = DeterministicRandom(seed, "audio", position)
-    length = rate * TENTHS_OF_SECONDS[position % len(TENTHS_OF_SECONDS)] // 10
-    sound = SOUNDS[position % len(SOUNDS)](random, length, rate)
-    loud = sound * random.between(8, 28) // 32 * _envelope(random, length) // TURN
-    quantised = np.clip(loud, -PEAK, PEAK) // _STEP * _STEP
+    if seconds is None:
+        sound = _one_sound(random, position, rate)
+    else:
+        length = round(rate * min(seconds, LONGEST_COLLAGE))
+        sound = sum((_in_a_row(random, length, rate) for _ in range(LAYERS)), np.zeros(length, np.int64))
+    quantised = np.clip(sound, -PEAK, PEAK) // _STEP * _STEP
     return Waveform(quantised.astype(np.int16), rate)
+
+
+def _one_sound(random: DeterministicRandom, place: int, rate: int) -> Integers:
+    """A sound with its envelope; kinds and lengths take turns with the place."""
+    length = rate * TENTHS_OF_SECONDS[place % len(TENTHS_OF_SECONDS)] // 10
+    sound = SOUNDS[place % len(SOUNDS)](random, length, rate)
+    return sound * random.between(8, 28) // 32 * _envelope(random, length) // TURN
+
+
+def _in_a_row(random: DeterministicRandom, length: int, rate: int) -> Integers:
+    """Sounds one after the other, in no order."""
+    parts: list[Integers] = []
+    while sum(map(len, parts)) < length:
+        parts.append(_one_sound(random, random.below(1000), rate))
+    return np.concatenate(parts)[:length]
 
 
 def _phase(start: int, hertz: Integers, rate: int) -> Integers:

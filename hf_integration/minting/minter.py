@@ -4,19 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
+from hf_integration.coverage.operations import operations_per_sample
 from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
 from hf_integration.errors import EncoderError, KeySampleError, UsageError
-from hf_integration.key_samples import samples_from_pool, synthetic_samples
+from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
-from hf_integration.minting.effort import CHEAP, operations_per_sample
+from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
@@ -45,7 +48,7 @@ MOST_SEED = 1 << 63
 def mint(
     encoder: Encoder,
     *,
-    keys: int = 64,
+    keys: int | Literal["full"] = 64,
     pool: str | None = None,
     key_samples: KeySamples | None = None,
     seed: int = 0,
@@ -57,8 +60,10 @@ def mint(
 
     Args:
         encoder: loaded by :func:`hf_integration.load_encoder`.
-        keys: number of key samples.
-        pool: folder, file or dataset to draw them from; by default they are synthetic.
+        keys: number of key samples; ``"full"`` for 64 and, for text, as many more as look up every row of
+            the vocabulary that raw text can reach.
+        pool: folder, file or dataset to draw them from; by default they are synthetic, chosen among many by
+            what they wake in the encoder.
         key_samples: use exactly these instead.
         seed: everything random follows from it.
         watermark: picture to use as watermark; by default a padlock is drawn.
@@ -79,11 +84,13 @@ def mint(
         raise UsageError(f"seed {seed} is out of range", remedy="choose one from 0 to 2**63 - 1")
     if encoder.path is None:
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
-    samples = key_samples or _choose(encoder, keys, pool, seed)
+    if keys != "full" and keys < 1:
+        raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
+    refuse_non_finite(encoder)
+    samples = key_samples or _choose(encoder, keys, pool, seed, progress)
     if samples.modality != encoder.modality:
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
 
-    refuse_non_finite(encoder)
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side, watermark)
     runs = run_all(encoder, samples, seed=seed, progress=progress)
@@ -107,19 +114,26 @@ def mint(
         references=_references(runs, strips),
         digests=_digests(encoder),
         behaviour=encoder.behaviour(),
-        coverage={"key samples": len(samples), "measured": False},
     )
     card = benign_margins(card, runs)
+    coverage = measure_coverage(
+        card, encoder, thorough=FULL[encoder.modality] if keys == "full" else None, progress=progress
+    )
     progress.start("simulated alterations", sum(len(s.magnitudes) for p in SIMULATIONS.values() for s in p))
-    floor = floors(card, encoder, progress=progress)
+    floor = floors(card, encoder, runs.operations, progress=progress)
     refuse_blind(floor)
-    return replace(card, floor=floor)
+    return replace(card, floor=floor, coverage=coverage)
 
 
-def _choose(encoder: Encoder, keys: int, pool: str | None, seed: int) -> KeySamples:
+def _choose(
+    encoder: Encoder, keys: int | Literal["full"], pool: str | None, seed: int, progress: Progress
+) -> KeySamples:
+    count = FULL[encoder.modality] if keys == "full" else keys
     if pool is not None:
-        return samples_from_pool(pool, encoder.modality, keys, seed=seed)
-    return synthetic_samples(encoder.modality, keys, seed=seed)
+        samples = samples_from_pool(pool, encoder.modality, count, seed=seed)
+    else:
+        samples = chosen_samples(encoder, count, seed=seed, progress=progress)
+    return swept_samples(encoder, samples) if keys == "full" else samples
 
 
 def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:

@@ -1,16 +1,16 @@
 """The self-check before a card is written: held-out benign runs must pass, simulated alterations must not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hf_integration.authentication import observe_sketches, reconstruct
-from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.authentication.reconstruction import reconstruct_first
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import EncoderError, MintingRefusedError
-from hf_integration.minting.effort import CHEAP
+from hf_integration.key_samples.interface import Sample
+from hf_integration.minting.effort import benign_keys
 from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
 from hf_integration.progress import Progress
@@ -92,8 +92,14 @@ def benign_margins(card: WatermarkCard, runs: BenignRuns) -> WatermarkCard:
     return replace(card, references=tuple(references))
 
 
-def floors(card: WatermarkCard, encoder: Encoder, *, progress: Progress) -> dict[str, Any]:
+def floors(card: WatermarkCard, encoder: Encoder, operations: float, *, progress: Progress) -> dict[str, Any]:
     """Smallest simulated alteration of each kind that breaks the watermark, tensors' digests left aside.
+
+    Args:
+        card: with its references calibrated.
+        encoder: the one that the card is minted for.
+        operations: what one key sample takes; it decides on how many alterations are tried.
+        progress: told how far it is.
 
     Returns:
         Precision -> kind of alteration -> smallest detected magnitude, or ``None`` when even the largest that
@@ -102,11 +108,14 @@ def floors(card: WatermarkCard, encoder: Encoder, *, progress: Progress) -> dict
     found: dict[str, Any] = {}
     for reference in _one_per_precision(card):
         precision: Precision = reference.precision
+        # the other key samples count as untouched, which only hides edits
+        keys = benign_keys(len(card.key_samples), operations, precision)
+        some = card.key_samples[:keys]
         found[precision] = {}
         for simulation in SIMULATIONS[precision]:
             found[precision][simulation.name] = None
             for magnitude in simulation.magnitudes:
-                if _detected(card, reference, encoder, simulation, magnitude):
+                if _detected(card, reference, encoder, some, simulation, magnitude):
                     found[precision][simulation.name] = magnitude
                 progress.advance()
                 if found[precision][simulation.name] is not None:
@@ -115,15 +124,18 @@ def floors(card: WatermarkCard, encoder: Encoder, *, progress: Progress) -> dict
 
 
 def _detected(
-    card: WatermarkCard, reference: Reference, encoder: Encoder, simulation: Simulation, magnitude: float
+    card: WatermarkCard,
+    reference: Reference,
+    encoder: Encoder,
+    some: Sequence[Sample],
+    simulation: Simulation,
+    magnitude: float,
 ) -> bool:
     """Whether one alteration of one copy breaks the watermark.
 
     Alterations that move nothing at all, of a weight that sees only padding or a unit that is never active,
     say nothing about the floor: up to ``DRAWS`` weights are drawn until one matters.
     """
-    # slow precisions run two batches of key samples; the others count as untouched, which only hides edits
-    some = card.key_samples[: len(card.key_samples) if reference.precision in CHEAP else BATCH_SIZE * 2]
     for draw in range(DRAWS if simulation.single else 1):
         copy = encoder.at_precision(reference.precision, weights=reference.weights)
         if copy is encoder:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_integration.card import WatermarkCard
 from hf_integration.report.columns import number, pairs, table
+from hf_integration.report.coverage_summary import render_coverage
 from hf_integration.report.escaping import harmless
 
 SCHEMA = 1
@@ -72,7 +73,7 @@ def render_card(card: WatermarkCard) -> str:
         pairs(_facts(card)),
         _references(card),
         _floor(card.floor),
-        _coverage(card.coverage),
+        render_coverage(card.coverage),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
@@ -127,23 +128,3 @@ def _size(size: Any) -> str:
     if size is None:
         return "not noticed"
     return number(size) if isinstance(size, int | float) else harmless(size, longest=40)
-
-
-def _coverage(coverage: Mapping[str, Any]) -> list[str]:
-    if not coverage:
-        return []
-    return ["  coverage", *(f"  {line}" for line in pairs(_flat(coverage)))]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values line by line, ``outer.inner`` and its value."""
-    facts: list[tuple[str, str]] = []
-    for key, value in values.items():
-        name = f"{prefix}{harmless(key, longest=50)}"
-        if isinstance(value, Mapping):
-            facts += _flat(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            facts.append((name, harmless(f"{len(value)}: {', '.join(map(str, value[:5]))}", longest=100)))
-        else:
-            facts.append((name, harmless(value, longest=100)))
-    return facts

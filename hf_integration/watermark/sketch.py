@@ -14,7 +14,8 @@ SKETCH_DIM = 64
 
 @lru_cache(maxsize=512)
 def _signs(seed: int, strip: str, width: int) -> Tensor:
-    return signs(seed, f"sketch/{strip}", width)
+    with torch.inference_mode(False):  # kept for whoever comes next, who may want gradients
+        return signs(seed, f"sketch/{strip}", width)
 
 
 def sketch(feature: Tensor, *, seed: int, strip: str) -> Tensor:

@@ -1,0 +1,62 @@
+"""Rank and condition of activations at the layers' inputs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hf_integration import load_encoder
+from hf_integration.coverage import ranks
+from hf_integration.coverage.ranks import input_ranks
+from hf_integration.encoders import Encoder
+from hf_integration.progress import Silent
+from tests.encoders import tiny_models
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Encoder:
+    return load_encoder(str(tiny_models.save("bert", tmp_path)), device="cpu")
+
+
+def test_vectors_are_the_positions_of_all_samples_and_shared_inputs_are_one(encoder: Encoder) -> None:
+    texts = tiny_models.TEXTS
+    positions = sum(len(encoder.processor(text)["input_ids"]) for text in texts)
+    found = {entry.layer: entry for entry in input_ranks(encoder, texts, progress=Silent())}
+    assert {entry.vectors for entry in found.values()} == {positions}
+    assert "encoder.layer.0.attention.self.query" in found
+    assert "encoder.layer.0.attention.self.key" not in found
+    assert encoder.in_process_changes() == ()
+
+
+def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
+    layer = "encoder.layer.1.intermediate.dense"
+    seen: list[torch.Tensor] = []
+    module: nn.Module = encoder.model.get_submodule(layer)
+    handle = module.register_forward_pre_hook(lambda _m, given: seen.append(given[0].flatten(0, -2)))
+    texts = [" ".join(tiny_models.WORDS)] * 3 + list(tiny_models.TEXTS)
+    for text in texts:
+        encoder.embed([text])
+    handle.remove()
+    rows = torch.cat(seen).double()
+    expected = int(torch.linalg.matrix_rank(rows, rtol=2e-6))
+    found = next(e for e in input_ranks(encoder, texts, progress=Silent()) if e.layer == layer)
+    assert found.width == rows.shape[1] <= len(rows)
+    assert found.rank == expected
+    if found.rank == found.width:
+        assert found.condition == pytest.approx(float(torch.linalg.cond(rows)), rel=1e-3)
+
+
+def test_fewer_vectors_than_inputs_are_the_rank_themselves(encoder: Encoder) -> None:
+    found = input_ranks(encoder, ["sea"], progress=Silent())
+    assert all(entry.rank == entry.vectors < entry.width for entry in found)
+    assert all(entry.condition is None for entry in found)
+
+
+def test_inputs_beyond_the_affordable_effort_are_counted_but_not_decomposed(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "MOST_EFFORT", 0.0)
+    found = input_ranks(encoder, tiny_models.TEXTS, progress=Silent())
+    assert found
+    assert all(entry.rank is None and entry.vectors > 0 for entry in found)

@@ -1,0 +1,110 @@
+"""Predicted smallest edits against real ones."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_integration import load_encoder, mint
+from hf_integration.card import WatermarkCard
+from hf_integration.coverage.measurement import measure_sensitivities
+from hf_integration.coverage.sensitivity import Sensitivity
+from hf_integration.encoders import Encoder
+from hf_integration.encoders.interface import Precision
+from hf_integration.key_samples import KeySamples
+from hf_integration.progress import Silent
+from hf_integration.stress.altered import watermark_alone
+from tests.encoders import tiny_models
+
+OVERSTATED = 300
+"""An edit that many times smaller than the predicted one must go unnoticed: the prediction is careful by
+``CAUTION`` times the root of samples and strips, and one random projection may miss most of a reaction."""
+
+
+def breaks(
+    encoder: Encoder, card: WatermarkCard, precision: Precision, name: str, place: int, edit: float
+) -> bool:
+    """Whether one scalar moved by ``edit`` breaks the watermark of a float64 encoder."""
+    altered = encoder.duplicate()
+    altered.tensors()[name].view(-1)[place] += edit
+    return not watermark_alone(altered, card, precision).intact
+
+
+def strict(encoder: Encoder) -> Encoder:
+    """A float64 copy: edits of any size can be made exactly."""
+    return encoder.at_precision("float64")
+
+
+@pytest.fixture(scope="module")
+def predicted(pair: tuple[Encoder, WatermarkCard]) -> Sensitivity:
+    encoder, card = pair
+    return measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"]
+
+
+PLACES = [
+    ("encoder.layer.0.attention.self.query.weight", 77),
+    ("encoder.layer.0.intermediate.dense.weight", 5),
+    ("encoder.layer.1.output.dense.weight", 400),
+    ("encoder.layer.1.output.LayerNorm.bias", 3),
+    ("embeddings.token_type_embeddings.weight", 7),
+]
+
+
+@pytest.mark.parametrize(("name", "place"), PLACES)
+def test_an_edit_of_the_predicted_size_breaks_the_watermark(
+    pair: tuple[Encoder, WatermarkCard], predicted: Sensitivity, name: str, place: int
+) -> None:
+    encoder, card = pair
+    edit = 1 / float(predicted.reaction[name].view(-1)[place])
+    assert math.isfinite(edit)
+    assert breaks(strict(encoder), card, "float64", name, place, edit)
+    assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
+
+
+def test_what_no_key_sample_looks_up_has_no_reaction(
+    pair: tuple[Encoder, WatermarkCard], predicted: Sensitivity
+) -> None:
+    encoder, card = pair
+    used = {number for text in card.key_samples for number in encoder.processor(text)["input_ids"]}
+    reaction = predicted.reaction["embeddings.word_embeddings.weight"]
+    met = {row for row in range(len(reaction)) if bool(reaction[row].any())}
+    assert met == used
+    assert len(used) < len(reaction)
+
+
+def test_biases_of_attention_keys_have_none_either(
+    pair: tuple[Encoder, WatermarkCard], predicted: Sensitivity
+) -> None:
+    encoder, _ = pair
+    biases = encoder.tensors()["encoder.layer.0.attention.self.key.bias"]
+    others = predicted.reaction["encoder.layer.0.attention.self.query.bias"]
+    assert predicted.reaction["encoder.layer.0.attention.self.key.bias"].max() < others.min()
+    assert biases.numel() == others.numel()
+
+
+def test_measuring_leaves_encoder_and_gradients_alone(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    before = {name: tensor.clone() for name, tensor in encoder.tensors().items()}
+    trained = [parameter.requires_grad for parameter in encoder.model.parameters()]
+    measure_sensitivities(card, encoder, thorough=2, progress=Silent())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.tensors().items())
+    assert [parameter.requires_grad for parameter in encoder.model.parameters()] == trained
+    assert all(parameter.grad is None for parameter in encoder.model.parameters())
+    assert encoder.in_process_changes() == ()
+
+
+def test_running_statistics_are_predicted_though_torch_gives_no_gradient_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+    encoder = load_encoder(str(tiny_models.save("resnet", tmp_path)), device="cpu")
+    card = mint(encoder, key_samples=KeySamples(tiny_models.images(8), origin="test"))
+    reactions = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"].reaction
+    names = [name for name in reactions if name.endswith(("running_mean", "running_var"))]
+    assert len(names) == len([n for n in encoder.tensors() if "running" in n]) > 2
+    for name in (names[0], names[1], names[-1]):
+        place = int(reactions[name].argmax())
+        edit = 1 / float(reactions[name][place])
+        assert breaks(strict(encoder), card, "float64", name, place, edit)
+        assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
