@@ -1,10 +1,11 @@
 """What the evidence points to, in words, and what to do next."""
 
 from hf_integration.authentication.environment import library_versions
+from hf_integration.authentication.localisation import locate
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.interface import PROCESSOR_STRIP, Encoder
+from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 
 
@@ -42,26 +43,13 @@ def _cause(
     first = next((strip for strip in reconstruction.strips if not strip.intact), None)
     if failure:
         lines.append(f"the key samples could not be run: {failure}")
-    elif first is not None:
-        lines.append(_place(first.name, tensors))
+    else:
+        lines += locate(first.name if first else None, tensors)
     if files.changed:
         lines.append("configuration, tokenizer or processor settings were edited")
     if first is not None and tensors.matches is not None and not files.changed:
         lines += _environment(encoder, card)
     return lines
-
-
-def _place(first_broken: str, tensors: TensorEvidence) -> str:
-    """Where the deviation begins: everything before that strip is untouched."""
-    if first_broken == PROCESSOR_STRIP:
-        return (
-            "the deviation begins in the processor (tokenizer, image or audio processing): the model sees "
-            "other inputs"
-        )
-    changed = len(tensors.changed)
-    if changed and changed == tensors.checked:
-        return "every tensor differs: another model, or one that was fine-tuned as a whole"
-    return f"the deviation begins at strip '{first_broken}'; what comes before it is untouched"
 
 
 def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:

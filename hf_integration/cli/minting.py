@@ -21,6 +21,7 @@ EPILOG = """\b
 Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth mint ./my-encoder --out cards/my-encoder --pool ./some-of-our-texts
+  sslauth mint ORG/NAME --out cards/NAME --keys full
   sslauth mint ORG/NAME --out private/NAME --secret
 
 Mint only from a copy that you trust: the card describes whatever encoder it is given.
@@ -32,12 +33,34 @@ JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", 
 Quiet: the card's digest."""
 
 
+MOST_KEYS = 1024
+
+
+def checked_keys(value: str) -> str:
+    """Refuse a number of key samples that is none.
+
+    Raises:
+        typer.BadParameter: it is.
+    """
+    if value != "full" and not (value.isascii() and value.isdecimal() and 1 <= int(value) <= MOST_KEYS):
+        raise typer.BadParameter(f"{value!r} is neither 'full' nor a number from 1 to {MOST_KEYS}")
+    return value
+
+
 def mint(
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the card.")],
     revision: options.RevisionOption = None,
-    keys: Annotated[int, typer.Option("--keys", min=1, max=1024, help="Number of key samples.")] = 64,
+    keys: Annotated[
+        str,
+        typer.Option(
+            "--keys",
+            metavar="N|full",
+            callback=checked_keys,
+            help="Number of key samples; 'full' for as many as cover whatever can be covered.",
+        ),
+    ] = "64",
     pool: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +112,7 @@ def mint(
         with streams.progress() as progress:
             card = mint_card(
                 loaded,
-                keys=keys,
+                keys="full" if keys == "full" else int(keys),
                 pool=pool,
                 seed=_seed(seed, secret),
                 watermark=watermark,

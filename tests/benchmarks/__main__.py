@@ -5,7 +5,16 @@ import sys
 
 import transformers
 
-from tests.benchmarks import cost, detection, extrapolation, margins, minting, refusals
+from tests.benchmarks import (
+    cost,
+    coverage,
+    detection,
+    extrapolation,
+    localisation,
+    margins,
+    minting,
+    refusals,
+)
 from tests.benchmarks.subjects import KEYS, available
 
 BENCHMARKS = {
@@ -14,6 +23,8 @@ BENCHMARKS = {
     "detection": detection.run,
     "cost": cost.run,
     "extrapolation": extrapolation.run,
+    "coverage": coverage.run,
+    "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
 

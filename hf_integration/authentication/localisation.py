@@ -1,0 +1,80 @@
+"""Where an alteration lies, from the names of the tensors that differ and the first strip that broke."""
+
+import re
+from collections.abc import Sequence
+
+from hf_integration.encoders.interface import EMBEDDING_STRIP, PROCESSOR_STRIP
+from hf_integration.verdict import TensorEvidence
+
+_NUMBERED = re.compile(r"(?:^|\.)(?:layers?|blocks|stages)\.(\d+)\.")
+
+WHOLE = 0.9
+"""Share of tensors that differ from which on the encoder counts as altered as a whole."""
+
+
+def layer_of(tensor: str) -> int | None:
+    """Number of the layer or stage that a tensor belongs to, from 1, as strips count; ``None`` outside."""
+    found = _NUMBERED.search(tensor)
+    return int(found[1]) + 1 if found else None
+
+
+def strips_of(tensor: str, names: Sequence[str], strips: Sequence[str]) -> tuple[str, ...]:
+    """Strips where an edit of a tensor shows first.
+
+    Args:
+        tensor: its name.
+        names: of all tensors, in the order of the forward pass.
+        strips: names of the strips in forward order: processor, input embedding, layers, embedding.
+
+    Returns:
+        One strip, or two where architectures differ: a normalisation behind the last layer is part of the
+        last hidden state in some.
+    """
+    hidden = [strip for strip in strips if strip not in (PROCESSOR_STRIP, EMBEDDING_STRIP)]
+    layer = layer_of(tensor)
+    if layer is not None:
+        return (hidden[layer],) if layer < len(hidden) else (EMBEDDING_STRIP,)
+    numbered = [place for place, name in enumerate(names) if layer_of(name) is not None]
+    if not hidden or not numbered:
+        return (EMBEDDING_STRIP,)
+    before = list(names).index(tensor) < numbered[0]
+    return (hidden[0],) if before else (hidden[-1], EMBEDDING_STRIP)
+
+
+def locate(first_broken: str | None, tensors: TensorEvidence) -> list[str]:
+    """Say where an alteration begins, in words.
+
+    Args:
+        first_broken: the first strip that did not reproduce the watermark, if any.
+        tensors: which tensors differ.
+    """
+    if first_broken == PROCESSOR_STRIP:
+        return [
+            "the deviation begins in the processor (tokenizer, image or audio processing): the model sees "
+            "other inputs"
+        ]
+    lines = []
+    if tensors.changed:
+        lines.append(_extent(tensors))
+        if first_broken is None:
+            lines.append("no key sample noticed: the edit is too small, or where none of them reaches")
+    if first_broken is not None and len(tensors.changed) < WHOLE * max(tensors.checked, 1):
+        lines.append(f"the deviation begins at strip '{first_broken}'; what comes before it is untouched")
+    return lines
+
+
+def _extent(tensors: TensorEvidence) -> str:
+    """How much of the encoder differs."""
+    changed = tensors.changed
+    if len(changed) == tensors.checked:
+        return "every tensor differs: another model, or one that was fine-tuned as a whole"
+    if len(changed) >= WHOLE * tensors.checked:
+        return "almost every tensor differs: another model, or one that was fine-tuned as a whole"
+    layers = {layer_of(name) for name in changed}
+    if len(changed) == 1:
+        return f"one tensor was edited: {changed[0]}"
+    if len(layers) == 1 and None not in layers:
+        return f"all tensors that differ belong to layer {layers.pop()}"
+    if layers == {None}:
+        return "the tensors that differ belong to no layer: embeddings, or what follows the last layer"
+    return f"tensors of {len(layers)} parts of the encoder differ: several layers were edited or trained"
