@@ -83,6 +83,7 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
         card=subject.card,
         precision=request.precision or settings.precision,  # type: ignore[arg-type]  # validated names
         accept_self_asserted=settings.accept_self_asserted,
+        budget=settings.budget,
     )
     return authenticator.authenticate(subject.encoder)
 

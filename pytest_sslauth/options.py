@@ -24,6 +24,7 @@ class Settings:
         device: where encoders are loaded; ``None`` is the engine's choice.
         report_dir: folder for the verdict and the picture of each check, if wanted.
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
+        budget: seconds that running key samples may take in one check; ``None`` runs all of them.
         worker: id of the pytest-xdist worker, or an empty string.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     device: str | None = None
     report_dir: Path | None = None
     accept_self_asserted: bool = False
+    budget: float | None = None
     worker: str = ""
 
 
@@ -65,6 +67,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="accept cards that only the checked repository itself vouches for "
         "(worth nothing against whoever can alter that repository)",
     )
+    group.addoption(
+        "--sslauth-budget",
+        type=parse_budget,
+        metavar="SECONDS",
+        help="run only as many key samples in each check as this allows; verdicts say how many "
+        "(default: all)",
+    )
     parser.addini(
         "sslauth_cards",
         type="string",
@@ -90,6 +99,17 @@ def parse_device(value: str) -> str:
             f"--sslauth-device: unknown device {value!r}, write for example cpu, cuda or cuda:1"
         )
     return value
+
+
+def parse_budget(value: str) -> float:
+    """``--sslauth-budget``: seconds."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise pytest.UsageError(f"--sslauth-budget: {value!r} is no number of seconds, write for example 5")
+    return seconds
 
 
 def parse_report_dir(value: str) -> str:
@@ -137,6 +157,7 @@ def settings_of(config: pytest.Config) -> Settings:
         device=config.getoption("--sslauth-device"),
         report_dir=None if report_dir is None else Path(report_dir),
         accept_self_asserted=config.getoption("--sslauth-accept-self-asserted"),
+        budget=config.getoption("--sslauth-budget"),
         worker=getattr(config, "workerinput", {}).get("workerid", ""),
     )
 
@@ -148,6 +169,7 @@ def header_line(settings: Settings) -> str | None:
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
         f"reports {settings.report_dir}" if settings.report_dir else "",
+        "" if settings.budget is None else f"budget {settings.budget:g} s",
         "self-asserted cards accepted" if settings.accept_self_asserted else "",
     ]
     shown = ", ".join(part for part in parts if part)

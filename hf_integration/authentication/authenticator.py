@@ -1,15 +1,18 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from hf_integration.authentication.diagnosis import diagnose
 from hf_integration.authentication.environment import environment_of
 from hf_integration.authentication.evidence import file_evidence, tensor_evidence, weights_of
 from hf_integration.authentication.judgement import judge
-from hf_integration.authentication.observation import observe_sketches
-from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.observation import observe_sketches, observe_within
+from hf_integration.authentication.reconstruction import Reconstruction, reconstruct_first
 from hf_integration.authentication.references import (
     default_precision,
     other_kind,
@@ -51,6 +54,8 @@ class Authenticator:
         accept_self_asserted: let a card pass that only the checked repository itself vouches for.
         clean_process: the caller asserts that no code in this process tampers with encoders, so a broken
             watermark over equal tensors is an alteration and not an open question.
+        budget: seconds that running key samples may take; the verdict says how many of them were run. By
+            default all are.
     """
 
     card: WatermarkCard
@@ -58,6 +63,7 @@ class Authenticator:
     trust: Trust | None = None
     accept_self_asserted: bool = False
     clean_process: bool = False
+    budget: float | None = None
 
     def authenticate(self, encoder: Encoder, *, progress: Progress | None = None) -> Authentication:
         """Check one encoder.
@@ -93,12 +99,12 @@ class Authenticator:
         failure = ""
         if not another:  # another kind of encoder leaves every strip broken
             try:
-                sketches = observe_sketches(running, card.key_samples, seed=card.seed, progress=progress)
+                sketches = self._observe(running, progress)
             except SSLAuthError:
                 raise
             except Exception as error:  # whatever code runs in an encoder: one that cannot run is no pass
                 failure = in_one_line(error)
-        reconstruction = reconstruct(card, reference, sketches)
+        reconstruction = reconstruct_first(card, reference, sketches)
         if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
             seen = witness(encoder, card, weights)
             if not seen.intact:
@@ -120,7 +126,7 @@ class Authenticator:
         )
         verdict = Verdict(
             status=status,
-            reason=reason,
+            reason=reason + self._left_out(sketches),
             trust=trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -137,6 +143,18 @@ class Authenticator:
             environment=environment_of(encoder),
         )
         return Authentication(verdict, reconstruction)
+
+    def _observe(self, running: Encoder, progress: Progress) -> dict[str, Tensor]:
+        samples, seed = self.card.key_samples, self.card.seed
+        if self.budget is None:
+            return observe_sketches(running, samples, seed=seed, progress=progress)
+        return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
+
+    def _left_out(self, sketches: Mapping[str, Tensor]) -> str:
+        """What a budget cost, as the end of a sentence."""
+        count = len(self.card.key_samples)
+        run = len(next(iter(sketches.values()))) if sketches else count
+        return f"; the budget allowed the first {run} of {count} key samples" if run < count else ""
 
 
 def authenticate(encoder: Encoder, card: WatermarkCard, *, precision: Precision | None = None) -> Verdict:

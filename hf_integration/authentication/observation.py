@@ -1,5 +1,6 @@
 """Running key samples through an encoder and sketching what every strip gives."""
 
+import time
 from collections.abc import Sequence
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from hf_integration.encoders.full_precision import full_precision
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.processes import in_all_processes
+from hf_integration.encoders.processes import in_all_processes, largest_of_all
 from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import SKETCH_DIM, sketch
@@ -42,6 +43,42 @@ def observe_sketches(
         len(samples),
         lambda share: _observe_share(encoder, samples, share, seed, batch_size, order, progress or Silent()),
     )
+
+
+def observe_within(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    *,
+    seed: int,
+    seconds: float,
+    progress: Progress | None = None,
+) -> dict[str, Tensor]:
+    """Sketches of as many of the first key samples as a time allows, a batch at least.
+
+    Cards put the key samples first that reach the most.
+
+    Args:
+        encoder: already at the precision of the check.
+        samples: the card's key samples.
+        seed: the card's seed.
+        seconds: no further batch is begun that would likely end later.
+        progress: told how many samples are done.
+
+    Returns:
+        Strip name -> float64 CPU tensor with shape ``(samples that were run, SKETCH_DIM)``.
+    """
+    started = time.perf_counter()
+    parts: list[dict[str, Tensor]] = []
+    longest = 0.0
+    for place in range(0, len(samples), BATCH_SIZE):
+        spent = largest_of_all(time.perf_counter() - started)
+        if parts and spent + longest > seconds:
+            break
+        parts.append(
+            observe_sketches(encoder, samples[place : place + BATCH_SIZE], seed=seed, progress=progress)
+        )
+        longest = max(longest, largest_of_all(time.perf_counter() - started) - spent)
+    return {strip: torch.cat([part[strip] for part in parts]) for strip in parts[0]}
 
 
 def _observe_share(

@@ -52,6 +52,15 @@ def verify(
             "--precision", help="Arithmetic of the check; by default the strictest that is possible."
         ),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget",
+            metavar="SECONDS",
+            min=0,
+            help="Run only as many of the key samples as this allows; the report says how many.",
+        ),
+    ] = None,
     device: options.DeviceOption = None,
     trust_self_asserted: Annotated[
         bool,
@@ -105,6 +114,7 @@ def verify(
             loaded,
             held,
             precision=precision,
+            budget=budget,
             trust_self_asserted=trust_self_asserted,
             picture=picture,
             streams=streams,
@@ -118,6 +128,7 @@ def _check(
     card: "WatermarkCard",
     *,
     precision: options.PrecisionName | None,
+    budget: float | None,
     trust_self_asserted: bool,
     picture: Path | None,
     streams: Streams,
@@ -129,6 +140,7 @@ def _check(
         card=card,
         precision=precision.value if precision else None,
         accept_self_asserted=trust_self_asserted,
+        budget=budget,
     )
     with streams.progress() as progress:
         authentication = authenticator.authenticate(encoder, progress=progress)

@@ -31,6 +31,16 @@ def _launched() -> int:
     return int(value)
 
 
+def largest_of_all(value: float) -> float:
+    """The largest of what every process of the launch gives, so that all decide alike."""
+    processes = _launched()
+    if processes == 1 and not torch.distributed.is_initialized():
+        return value
+    rows = launch_state().num_processes
+    mine = torch.tensor([[value]], dtype=torch.float64)
+    return float(in_all_processes(rows, lambda share: {"value": mine.expand(len(share), 1)})["value"].max())
+
+
 def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Split ``range(count)`` between the processes, and give every process the whole result.
 

@@ -72,6 +72,20 @@ def test_two_processes_share_the_key_samples_and_reach_the_verdict_of_one(
     assert [strip["name"] for strip in first["strips"]] == [strip.name for strip in alone.strips]
 
 
+WITHIN = """
+from hf_integration.authentication import authenticator
+whole = authenticator.Authenticator
+authenticator.Authenticator = lambda **options: whole(**options, budget=0)
+"""
+
+
+def test_a_budget_ends_in_all_processes_at_once(minted: Callable[[str], Minted], tmp_path: Path) -> None:
+    _, folder, card = minted("bert")
+    first, second = _launch(WITHIN + SCRIPT, tmp_path, folder, card.location)
+    assert first == second
+    assert first["status"] == "authentic"
+
+
 def test_where_one_process_fails_the_other_neither_waits_nor_passes(
     minted: Callable[[str], Minted], tmp_path: Path
 ) -> None:

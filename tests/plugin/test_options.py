@@ -8,6 +8,7 @@ from pytest_sslauth.options import (
     PRECISIONS,
     Settings,
     header_line,
+    parse_budget,
     parse_cards,
     parse_device,
     parse_precision,
@@ -39,6 +40,17 @@ class TestDevice:
     def test_others_are_refused(self, value: str) -> None:
         with pytest.raises(pytest.UsageError, match="--sslauth-device: unknown device"):
             parse_device(value)
+
+
+class TestBudget:
+    @pytest.mark.parametrize(("value", "seconds"), [("5", 5.0), ("0", 0.0), ("0.5", 0.5)])
+    def test_seconds_are_accepted(self, value: str, seconds: float) -> None:
+        assert parse_budget(value) == seconds
+
+    @pytest.mark.parametrize("value", ["", "soon", "-1", "nan", "inf", "5 s"])
+    def test_others_are_refused(self, value: str) -> None:
+        with pytest.raises(pytest.UsageError, match=r"--sslauth-budget: .* is no number of seconds"):
+            parse_budget(value)
 
 
 class TestReportDir:
@@ -73,16 +85,23 @@ class TestHeader:
 
     def test_other_settings_are(self, tmp_path: Path) -> None:
         settings = Settings(
-            tmp_path, tmp_path / "trust", precision="float32", device="cpu", accept_self_asserted=True
+            tmp_path,
+            tmp_path / "trust",
+            precision="float32",
+            device="cpu",
+            budget=2.5,
+            accept_self_asserted=True,
         )
         assert header_line(settings) == (
-            f"sslauth: cards {tmp_path}/trust, precision float32, device cpu, self-asserted cards accepted"
+            f"sslauth: cards {tmp_path}/trust, precision float32, device cpu, budget 2.5 s, "
+            "self-asserted cards accepted"
         )
 
 
 class TestCommandLine:
     @pytest.mark.parametrize(
-        "option", ["--sslauth-precision=x", "--sslauth-device=x", "--sslauth-report-dir="]
+        "option",
+        ["--sslauth-precision=x", "--sslauth-device=x", "--sslauth-report-dir=", "--sslauth-budget=x"],
     )
     def test_a_refused_value_is_a_usage_error(self, plugged: pytest.Pytester, option: str) -> None:
         result = plugged.runpytest(option)
@@ -108,3 +127,19 @@ class TestCommandLine:
         result = project.runpytest("--sslauth-precision=float32", "--sslauth-device=cpu")
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["sslauth: cards */trust, precision float32, device cpu"])
+
+    def test_a_budget_reaches_the_check(self, project: pytest.Pytester) -> None:
+        project.makepyfile(
+            """
+            from pytest_sslauth import engine
+
+            def test_search(sslauth, monkeypatch):
+                given, real = [], engine.Authenticator
+                monkeypatch.setattr(
+                    engine, "Authenticator", lambda **o: given.append(o["budget"]) or real(**o)
+                )
+                assert sslauth.authenticate("models/tiny").authentic
+                assert given == [2.5]
+            """
+        )
+        project.runpytest("--sslauth-budget=2.5").assert_outcomes(passed=1)

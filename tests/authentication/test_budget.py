@@ -1,0 +1,71 @@
+"""Checks that may take only so long."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hf_integration import mint
+from hf_integration.authentication import Authenticator
+from hf_integration.authentication.observation import BATCH_SIZE, observe_sketches, observe_within
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders import Encoder
+from hf_integration.key_samples import KeySamples
+from tests.authentication.conftest import Minted
+from tests.encoders import tiny_models
+
+COUNT = 3 * BATCH_SIZE
+
+
+@pytest.fixture(scope="module")
+def pair(minted: Callable[[str], Minted]) -> tuple[Encoder, WatermarkCard]:
+    """A tiny encoder with a card of three batches of key samples."""
+    encoder = minted("bert").encoder
+    words = tiny_models.WORDS
+    texts = [f"{words[i % len(words)]} {words[i * 7 % len(words)]} {i * ' sea'}" for i in range(COUNT)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+        return encoder, mint(encoder, key_samples=KeySamples(texts, origin="test"))
+
+
+def test_a_generous_budget_checks_all_and_says_nothing_of_it(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    verdict = Authenticator(card=card, budget=1e6, trust="local").authenticate(encoder).verdict
+    assert verdict.status == "authentic"
+    assert "budget" not in verdict.reason
+
+
+def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
+    assert verdict.status == "authentic"
+    assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
+
+
+def test_an_altered_encoder_does_not_pass_for_lack_of_time(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    altered = encoder.duplicate()
+    altered.tensors()["encoder.layer.0.output.dense.weight"][0, 0] += 0.1
+    verdict = Authenticator(card=card, budget=0, trust="local").authenticate(altered).verdict
+    assert verdict.status == "altered"
+    assert verdict.first_broken_strip == "layer 1"
+
+
+def test_what_was_left_out_is_what_goes_unnoticed(pair: tuple[Encoder, WatermarkCard]) -> None:
+    # a later key sample that the card expects something else of: only a whole check can see it
+    encoder, card = pair
+    later = list(card.key_samples)
+    later[-1] = "another text"
+    other = replace(card, key_samples=KeySamples(later, origin="test"))
+    assert not Authenticator(card=other, trust="local").authenticate(encoder).verdict.authentic
+    assert Authenticator(card=other, budget=0, trust="local").authenticate(encoder).verdict.authentic
+
+
+def test_batches_run_one_by_one_give_the_sketches_of_all(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    strict = encoder.at_precision("float64")
+    whole = observe_sketches(strict, card.key_samples, seed=card.seed)
+    stepwise = observe_within(strict, card.key_samples, seed=card.seed, seconds=1e6)
+    for strip, sketches in whole.items():
+        assert stepwise[strip].shape == sketches.shape
+        assert (stepwise[strip] - sketches).abs().max() < 1e-9
