@@ -9,11 +9,13 @@ from hf_integration.authentication.reconstruction import Reconstruction, reconst
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder, Weights
-from hf_integration.watermark import GROUP
+
+WITNESSES = 4
+"""Key samples: a difference between encoder and copy is in its code, which any sample runs through."""
 
 
 def witness(encoder: Encoder, card: WatermarkCard, weights: Weights) -> Reconstruction:
-    """Reconstruct the watermark from the first group of key samples, run as the encoder's users run it.
+    """Reconstruct the watermark from the first key samples, run as the encoder's users run it.
 
     Args:
         encoder: the encoder as it is; it is not copied.
@@ -27,5 +29,5 @@ def witness(encoder: Encoder, card: WatermarkCard, weights: Weights) -> Reconstr
         UsageError: the card has no reference for the precision that the encoder computes in.
     """
     reference = reference_for(card, weights, encoder.own_precision)
-    observed = observe_sketches(encoder, card.key_samples[:GROUP], seed=card.seed)
+    observed = observe_sketches(encoder, card.key_samples[:WITNESSES], seed=card.seed)
     return reconstruct_first(card, reference, observed)

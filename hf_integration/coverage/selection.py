@@ -9,6 +9,7 @@ from hf_integration.coverage.vocabulary import sweep
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.interface import KeySamples, Modality, Sample, Waveform
+from hf_integration.key_samples.synthetic_images import LARGEST_SIDE, SMALLEST_SIDE
 from hf_integration.progress import Progress
 
 LEAST_CANDIDATES, MOST_CANDIDATES = 4, 16
@@ -16,6 +17,9 @@ LEAST_CANDIDATES, MOST_CANDIDATES = 4, 16
 
 OPERATIONS = 2e11
 """What running all candidates may compute before there are fewer than the most: some seconds."""
+
+OTHER_SIDE = 192
+"""Side of key images where the largest is just what the processor resizes to."""
 
 FULL: Mapping[Modality, int] = {"text": 64, "image": 256, "audio": 64}
 """Chosen key samples of a card with full coverage; texts that sweep the vocabulary come on top."""
@@ -49,7 +53,20 @@ def chosen_samples(encoder: Encoder, keys: int, *, seed: int, progress: Progress
 
 
 def _candidates(encoder: Encoder, count: int, seed: int) -> KeySamples:
-    return synthetic_samples(encoder.modality, count, seed=seed, seconds=encoder.window)
+    return synthetic_samples(
+        encoder.modality, count, seed=seed, image_size=image_size(encoder.side), seconds=encoder.window
+    )
+
+
+def image_size(side: int | None) -> int:
+    """Side of square key images for a processor that resizes to ``side`` pixels.
+
+    Twice as large, where that is not too much for a card: shrinking an image from far more takes longer than
+    a small encoder's pass over it. Never just as large: resizing would do nothing, and an edit of how it is
+    done would not show.
+    """
+    size = LARGEST_SIDE if side is None else min(max(2 * side, SMALLEST_SIDE), LARGEST_SIDE)
+    return OTHER_SIDE if size == side else size
 
 
 def swept_samples(encoder: Encoder, samples: KeySamples) -> KeySamples:

@@ -25,6 +25,7 @@ class ImagePreparation(Preparation):
     def __init__(self, image_processor: Any) -> None:
         self._processor = image_processor
         self.backend = str(getattr(image_processor, "backend", "") or "pil")
+        self.side = _resized_to(image_processor)
 
     @property
     def processor(self) -> Any:
@@ -50,6 +51,15 @@ class ImagePreparation(Preparation):
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """The image processor's settings."""
         return processor_behaviour(self._processor)
+
+
+def _resized_to(processor: Any) -> int | None:
+    """Pixels of the shorter side that a processor resizes images to, if it says so."""
+    size = getattr(processor, "size", None)
+    if not getattr(processor, "do_resize", False) or not isinstance(size, Mapping):
+        return None
+    sides = [size[key] for key in ("shortest_edge", "height", "width") if isinstance(size.get(key), int)]
+    return min(sides, default=None)
 
 
 class PreparedImages(Prepared):

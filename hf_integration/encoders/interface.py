@@ -108,6 +108,11 @@ class Encoder(ABC):
         return None
 
     @property
+    def side(self) -> int | None:
+        """Pixels that every image is resized to, or ``None`` where it keeps its own size."""
+        return None
+
+    @property
     def copies_differ(self) -> bool:
         """Whether a copy in another precision may run other code than the encoder itself."""
         return False

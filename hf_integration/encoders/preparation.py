@@ -50,12 +50,14 @@ class Preparation(ABC):
         backend: what does the work, e.g. ``tokenizers`` or ``pil``.
         pads: whether samples of different length may share a batch; only where the model masks padding.
         window: seconds that every recording is filled up to, or ``None`` where it keeps its own length.
+        side: pixels that every image is resized to, or ``None`` where it keeps its own size.
     """
 
     modality: Modality
     backend: str
     pads: bool
     window: float | None = None
+    side: int | None = None
 
     @property
     @abstractmethod

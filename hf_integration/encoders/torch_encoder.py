@@ -84,6 +84,11 @@ class TorchEncoder(Encoder):
         return self._preparation.window
 
     @property
+    def side(self) -> int | None:
+        """See :meth:`Encoder.side`."""
+        return self._preparation.side
+
+    @property
     def copies_differ(self) -> bool:
         """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, a replaced attention kernel."""
         return attention.could_be_fused(self.model) or bool(self.in_process_changes())
