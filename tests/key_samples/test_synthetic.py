@@ -5,6 +5,7 @@ import pytest
 
 from hf_integration.errors import KeySampleError
 from hf_integration.key_samples import KeySamples, Modality, Waveform, encode_samples, synthetic_samples
+from hf_integration.key_samples.synthetic_audio import LONGEST_COLLAGE, synthetic_waveform
 from hf_integration.key_samples.synthetic_images import PATTERNS
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "audio")
@@ -129,3 +130,14 @@ def test_a_set_of_waveforms_is_small_when_compressed() -> None:
 def test_unusual_sampling_rates_are_refused(rate: int) -> None:
     with pytest.raises(KeySampleError, match=f"at {rate} Hz"):
         synthetic_samples("audio", 1, seed=0, sampling_rate=rate)
+
+
+def test_a_collage_is_as_long_as_asked_for_and_full_of_sound() -> None:
+    short, long = (synthetic_waveform(3, seed=0, seconds=seconds) for seconds in (2.0, 99.0))
+    assert len(short.samples) == 2 * short.sampling_rate
+    assert len(long.samples) == LONGEST_COLLAGE * long.sampling_rate
+    seconds = np.abs(long.samples[: 30 * 16000].astype(int)).reshape(30, -1).max(1)
+    assert (seconds > 1000).mean() > 0.9
+    again = synthetic_waveform(3, seed=0, seconds=2.0)
+    assert np.array_equal(short.samples, again.samples)
+    assert not np.array_equal(short.samples, synthetic_waveform(4, seed=0, seconds=2.0).samples)
