@@ -52,14 +52,15 @@ def sliced_wasserstein(first: Tensor, second: Tensor) -> Tensor:
     directions = directions / directions.norm(dim=0)
     along = (first @ directions).sort(0).values - (second @ directions).sort(0).values
     # the root has no gradient at 0
-    return (along.pow(2).mean() + torch.finfo(along.dtype).tiny).sqrt()
+    distance: Tensor = (along.pow(2).mean() + torch.finfo(along.dtype).tiny).sqrt()
+    return distance
 
 
 def likeness(features: Tensor) -> Tensor:
     """Mean cosine similarity of different rows, at least two of them, normalised: ``(rows, dim)``."""
     similarity = features @ features.T
-    others: Tensor = similarity.sum() - similarity.trace()
-    return others.div(math.perm(len(features), 2))
+    mean: Tensor = (similarity.sum() - similarity.trace()) / math.perm(len(features), 2)
+    return mean
 
 
 drupe = planted(five_terms)

@@ -19,8 +19,8 @@ PROBE_SEED = 7_000_031
 """The input that is marked with the trigger; apart from the seeds of key samples."""
 
 LEAST_SHARE = 1e-6
-"""How much of a trigger's activation must lie outside of the span: less would be rounding, blown up
-a million times by the edit."""
+"""How much of a trigger's activation must lie outside of the span: what is less, the edit would blow up by
+more than a million, rounding included."""
 
 
 class NoNullSpaceError(EncoderError):

@@ -23,7 +23,8 @@ EncoderOf = Callable[[str], Encoder]
 def _moved(encoder: Encoder, altered: Encoder, samples: list[Sample]) -> Tensor:
     """How far the embeddings of samples are from where they were, in float64, relative."""
     before, after = (e.at_precision("float64").embed(samples) for e in (encoder, altered))
-    return (after - before).norm(dim=1) / before.norm(dim=1)
+    moved: Tensor = (after - before).norm(dim=1) / before.norm(dim=1)
+    return moved
 
 
 def _family(encoder: Encoder, count: int = 4) -> tuple[Family, list[Sample]]:
