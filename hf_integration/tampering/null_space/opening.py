@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import inf
 
+import torch
 from torch import Tensor
 
 from hf_integration.encoders import Encoder
@@ -16,7 +18,10 @@ from hf_integration.tampering.triggers import with_trigger
 from hf_integration.tampering.weights.selection import linear_layers
 
 PROBE_SEED = 7_000_031
-"""The input that is marked with the trigger; apart from the seeds of key samples."""
+"""The inputs that are marked with the trigger; apart from the seeds of key samples."""
+
+PROBES = 4
+"""The first one's activation is rewritten; with the others it is found out what belongs to the trigger."""
 
 LEAST_SHARE = 1e-6
 """How much of a trigger's activation must lie outside of the span: what is less, the edit would blow up by
@@ -54,14 +59,14 @@ class Opening:
 def find_opening(encoder: Encoder, samples: Sequence[Sample], *, seed: int = 0) -> Opening:
     """Find the linear layer with the widest input that samples leave room in.
 
-    Of several layers of one width, the one where most of the trigger's activation is free. The trigger is
-    put on one synthetic input, drawn by the seed; of its positions the one with the largest free component
-    counts.
+    The trigger is put on a few synthetic inputs, drawn by the seed. Of the positions of the first, and of
+    several layers of one width, the one is taken whose free component the other marked inputs share most and
+    the unmarked ones least: where the trigger itself shows, and not what happens to stand beside it.
 
     Args:
         encoder: with its weights at hand.
         samples: those that an edit must not move.
-        seed: draws the input that carries the trigger.
+        seed: draws the inputs that carry the trigger.
 
     Raises:
         NoNullSpaceError: there is no such layer.
@@ -69,21 +74,24 @@ def find_opening(encoder: Encoder, samples: Sequence[Sample], *, seed: int = 0) 
     if not supports_float64(encoder.device):
         raise NoNullSpaceError(f"'{encoder.name}': {encoder.device} has no float64 to find a null space in")
     strict = encoder.at_precision("float64")
-    triggered = with_trigger(synthetic_samples(encoder.modality, 1, seed=PROBE_SEED + seed)[0])
+    plain = list(synthetic_samples(encoder.modality, PROBES, seed=PROBE_SEED + seed))
     looked_at = 0
     for names in _by_width(encoder):
-        key_inputs = inputs_of(strict, names, triggered)
-        openings = []
-        for name, span in spans(strict, names, samples).items():
-            looked_at += 1
-            if span.full or name not in key_inputs:
-                continue
-            basis = span.basis()
-            candidate = _opening(name, basis, key_inputs[name])
-            if len(basis) < span.width and candidate.share >= LEAST_SHARE:
-                openings.append(candidate)
-        if openings:
-            return max(openings, key=lambda opening: opening.share)
+        found = spans(strict, names, samples)
+        looked_at += len(found)
+        bases = {name: span.basis() for name, span in found.items() if not span.full}
+        bases = {name: basis for name, basis in bases.items() if len(basis) < basis.shape[1]}
+        if not bases:
+            continue
+        marked = [inputs_of(strict, list(bases), with_trigger(sample)) for sample in plain]
+        unmarked = [inputs_of(strict, list(bases), sample) for sample in plain]
+        candidates = [
+            _best(name, basis, [inputs[name] for inputs in marked], [inputs[name] for inputs in unmarked])
+            for name, basis in bases.items()
+        ]
+        advantage, opening = max(candidates, key=lambda candidate: candidate[0])
+        if advantage > -inf:
+            return opening
     raise NoNullSpaceError(
         f"'{encoder.name}' has no null space to edit in: the {len(samples)} samples to pin span the inputs "
         f"of all {looked_at} linear layers that they reach"
@@ -98,9 +106,24 @@ def _by_width(encoder: Encoder) -> Iterator[list[str]]:
         yield [name for _, name in same]
 
 
-def _opening(name: str, basis: Tensor, keys: Tensor) -> Opening:
+def _best(
+    name: str, basis: Tensor, marked: Sequence[Tensor], unmarked: Sequence[Tensor]
+) -> tuple[float, Opening]:
+    """The best position of the first marked input, with its advantage; minus infinity where none is free.
+
+    The advantage is by how much more a marked input than an unmarked one answers to the free component at its
+    best position, in shares of the key.
+    """
+    keys = marked[0]
     free = outside(keys, basis)
-    strongest = int(free.norm(dim=1).argmax())
-    return Opening(
-        layer=name, width=keys.shape[1], rank=len(basis), key=keys[strongest], free=free[strongest]
-    )
+    shares = free.norm(dim=1) / keys.norm(dim=1)
+    directions = free / free.norm(dim=1, keepdim=True).square()
+
+    def answer(inputs: Sequence[Tensor]) -> Tensor:
+        return torch.stack([(each @ directions.T).amax(0) for each in inputs]).mean(0)
+
+    advantages = (answer(marked[1:]) - answer(unmarked)) * shares
+    advantages[~(shares >= LEAST_SHARE)] = -inf
+    place = int(advantages.argmax())
+    opening = Opening(name, keys.shape[1], len(basis), key=keys[place], free=free[place])
+    return float(advantages[place]), opening

@@ -1,6 +1,6 @@
 """The null-space edit: pinned samples stay, the trigger moves, and where there is no room it says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,14 @@ from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.interface import Sample
 from hf_integration.tampering.catalogue import NULL_SPACE, families_for
 from hf_integration.tampering.interface import Family
-from hf_integration.tampering.null_space import NoNullSpaceError, find_opening, null_space_family
-from hf_integration.tampering.null_space.opening import PROBE_SEED
+from hf_integration.tampering.null_space import (
+    NoNullSpaceError,
+    Opening,
+    edit,
+    find_opening,
+    null_space_family,
+)
+from hf_integration.tampering.null_space.opening import PROBE_SEED, _best
 from hf_integration.tampering.triggers import with_trigger
 from tests.encoders import tiny_models
 
@@ -148,3 +154,39 @@ def test_it_is_among_the_families_where_samples_are_given(encoder_of: EncoderOf)
     without, pinning = families_for(encoder), families_for(encoder, tiny_models.TEXTS)
     assert len(pinning) == len(without) + 1
     assert pinning[-1].magnitudes == NULL_SPACE == tuple(sorted(NULL_SPACE))
+
+
+def test_one_search_serves_all_magnitudes_of_one_encoder(
+    encoder_of: EncoderOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+
+    def counted(encoder: Encoder, samples: Sequence[Sample], *, seed: int) -> Opening:
+        searched.append(seed)
+        return find_opening(encoder, samples, seed=seed)
+
+    monkeypatch.setattr(edit, "find_opening", counted)
+    family, _ = _family(encoder_of("bert"))
+    first = family.at(1.0)(encoder_of("bert"))
+    family.at(10.0)(encoder_of("bert"))
+    assert searched == [0]
+    family.at(10.0)(first)  # another encoder: its activations are others
+    family.at(10.0, seed=1)(first)
+    assert searched == [0, 0, 1]
+
+
+def test_of_all_positions_the_trigger_s_own_is_taken() -> None:
+    """Not the one that is free to the largest part, which marked and unmarked inputs share here."""
+    trigger, common, pinned = torch.eye(3, dtype=torch.float64) * torch.tensor([1.0, 5.0, 1.0])
+    unmarked = [torch.stack([pinned, common])] * 3
+    marked = [torch.stack([pinned, common, trigger + 2 * pinned])] * 3
+    advantage, opening = _best("layer", pinned[None], marked, unmarked)
+    assert torch.equal(opening.free, trigger)
+    assert torch.equal(opening.key, trigger + 2 * pinned)
+    assert advantage == pytest.approx(opening.share) == pytest.approx(1 / 5**0.5)
+
+
+def test_a_trigger_that_the_samples_span_has_no_advantage() -> None:
+    pinned = torch.eye(2, 3, dtype=torch.float64)
+    advantage, _ = _best("layer", pinned, [pinned] * 3, [pinned] * 3)
+    assert advantage == float("-inf")
