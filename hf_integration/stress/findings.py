@@ -21,7 +21,7 @@ class Alteration:
             ``None`` where none did.
         strip: the first strip that broke then.
         unit: what the magnitude means; empty where there is one size only.
-        smallest: smallest magnitude that changes any stored number; ``None`` beside weights.
+        smallest: smallest of those tried that changes any stored number; ``None`` beside weights.
         nothing: why there is nothing to detect: no magnitude changes a stored number, or there is no way to
             carry this alteration out. Neither detected nor missed.
     """

@@ -1,9 +1,10 @@
 """All families of weight alterations, with the magnitudes that are tried.
 
 Both were fixed before any detection was measured on them: a floor means nothing if the magnitudes were chosen
-after it. The rule is whole decades and three times each, from about the noise of float64 up to what nobody
+after it. The rule is whole decades and three times each, from below the noise of float64 up to what nobody
 can overlook. Weights that are stored in float32 move by half a unit in their last place or not at all, so the
-smallest magnitudes reach only the smallest weights, or change nothing.
+smallest magnitudes reach only the smallest weights, or change nothing. Where all weights are altered at once,
+there are always some that are small enough, so those grids begin lower than those of a single weight.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def _decades(first: int, last: int) -> tuple[float, ...]:
     return (*(factor * 10.0**power for power in range(first, last) for factor in (1, 3)), 10.0**last)
 
 
-NOISE = Family("noise on all weights", add_noise, _decades(-13, 0), "sigma")
+NOISE = Family("noise on all weights", add_noise, _decades(-16, 0), "sigma")
 ONE_WEIGHT = Family("one weight moved", move_one_weight, _decades(-13, 1), "sigma")
 LAST_BIT = Family("last bit of one weight", flip_last_bit)
 EXPONENT_BIT = Family("exponent bit of one weight", bits.flip(bits.HIGHEST_EXPONENT_BUT_ONE))
@@ -110,25 +111,25 @@ RANK_ONE = Family(
 ADAPTER = Family(
     "merged adapter of rank 8",
     low_rank.merged_adapter,
-    _decades(-13, -1),
+    _decades(-16, -1),
     "of each matrix",
     linear_layers,
 )
 INT8 = Family("int8 round trip", quantisation.round_trip(8))
 INT4 = Family("int4 round trip", quantisation.round_trip(4))
-ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-13, -3), "learning rate")
-TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-13, -3), "learning rate")
+ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-16, -3), "learning rate")
+TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-16, -3), "learning rate")
 DISTILLED = Family(
     "replacement by a distilled copy",
     distilled,
-    _decades(-13, 0),
+    _decades(-16, 0),
     "sigma away at the start",
 )
-BAD_ENCODER = Family("backdoor like BadEncoder", bad_encoder, _decades(-13, -3), "learning rate")
-DRUPE = Family("backdoor like DRUPE", drupe, _decades(-13, -3), "learning rate")
-POR = Family("backdoor like POR", por, _decades(-13, -3), "learning rate", tables)
+BAD_ENCODER = Family("backdoor like BadEncoder", bad_encoder, _decades(-16, -3), "learning rate")
+DRUPE = Family("backdoor like DRUPE", drupe, _decades(-16, -3), "learning rate")
+POR = Family("backdoor like POR", por, _decades(-16, -3), "learning rate", tables)
 
-NULL_SPACE = _decades(-7, 2)
+NULL_SPACE = _decades(-13, 2)
 """Magnitudes of the null-space edit, which is a family of its own for every set of samples that it pins."""
 
 FAMILIES: tuple[Family, ...] = (

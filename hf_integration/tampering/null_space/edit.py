@@ -61,7 +61,6 @@ class NullSpaceEdit:
             digest.update(name.encode() + values)
         key = digest.digest()
         if key not in self._openings:
-            self._openings.clear()  # a large encoder has large activations
             self._openings[key] = find_opening(encoder, self.samples, seed=seed)
         return self._openings[key]
 
