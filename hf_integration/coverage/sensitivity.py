@@ -40,10 +40,15 @@ class Sensitivity:
 
     reaction: dict[str, Tensor] = field(default_factory=dict)
 
-    def raise_to(self, name: str, reaction: Tensor) -> None:
-        """Keep the largest reaction seen so far."""
-        known = self.reaction.get(name)
-        self.reaction[name] = reaction if known is None else torch.maximum(known, reaction, out=known)
+    def raise_to(self, name: str, gradient: Tensor, scale: float = 1.0) -> None:
+        """Keep the largest size of a derivative seen so far, divided by ``scale``; a sparse one by rows."""
+        known = self.reaction.setdefault(name, torch.zeros(gradient.shape))
+        if gradient.is_sparse:
+            gradient = gradient.coalesce()
+            rows = gradient.indices()[0].cpu()
+            known[rows] = torch.maximum(known[rows], gradient.values().abs().float().cpu().div_(scale))
+        else:
+            torch.maximum(known, gradient.abs().float().cpu().div_(scale), out=known)
 
 
 def sensitivities(
@@ -58,7 +63,7 @@ def sensitivities(
     """Measure the reaction to every scalar of a float64 encoder.
 
     Args:
-        running: computes in float64; gradients are enabled for its parameters.
+        running: a copy that computes in float64; gradients are enabled for its parameters.
         samples: key samples.
         units: precision -> its units for these samples.
         seed: the card's seed; the random projections follow from it, too.
@@ -72,6 +77,9 @@ def sensitivities(
     parameters = dict(running.parameters())
     for parameter in parameters.values():
         parameter.requires_grad_(True)
+    for module in running.model.modules():
+        if isinstance(module, nn.Embedding):
+            module.sparse = True  # a batch looks up a few of its rows
     statistics = _batch_statistics(running.model)
     random = torch.Generator().manual_seed(seed % (1 << 63))
     found = {precision: Sensitivity() for precision in units}
@@ -90,7 +98,7 @@ def sensitivities(
                 gradients = _projected(sketches, unit, rows, parameters, random)
                 gradients |= _by_statistics(statistics, gradients)
                 for name, gradient in gradients.items():
-                    found[precision].raise_to(name, gradient.abs().float().cpu().div_(careful))
+                    found[precision].raise_to(name, gradient, careful)
             if progress is not None:
                 progress.advance(len(rows))
     for sensitivity in found.values():
