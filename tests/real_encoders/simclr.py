@@ -52,14 +52,26 @@ def new_encoder() -> Any:
 
 def train(encoder: Any, say: Say) -> None:
     """Minimise the NT-Xent loss over random views, in place; leaves the encoder in evaluation mode."""
+    contrast(encoder, nn.Sequential(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 64)), say, epochs=EPOCHS)
+
+
+def contrast(encoder: Any, head: nn.Module, say: Say, *, epochs: int, most_rate: float = 2e-3) -> None:
+    """Train an encoder under a head that is thrown away, in place.
+
+    Args:
+        encoder: a vision model with a pooled output; parameters that are frozen stay as they are.
+        head: features ``(n, dim)`` to what is contrasted.
+        say: is given a line per epoch.
+        epochs: passes over the images.
+        most_rate: learning rate after the warm-up.
+    """
     images = pixels(fashion("train", IMAGES)[0])
-    head = nn.Sequential(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 64))
-    parameters = [*encoder.parameters(), *head.parameters()]
+    parameters = [p for p in (*encoder.parameters(), *head.parameters()) if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=1e-3)
-    steps = EPOCHS * (IMAGES // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=2e-3, total_steps=steps)
+    steps = epochs * (IMAGES // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=most_rate, total_steps=steps)
     encoder.train()
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         began, total = time.perf_counter(), 0.0
         batches = torch.randperm(IMAGES)[: IMAGES // BATCH * BATCH].view(-1, BATCH)
         for batch in batches:
@@ -71,7 +83,7 @@ def train(encoder: Any, say: Say) -> None:
             schedule.step()
             total += loss.item()
         seconds = time.perf_counter() - began
-        say(f"epoch {epoch + 1}/{EPOCHS}: loss {total / len(batches):.3f} ({seconds:.0f} s)")
+        say(f"epoch {epoch + 1}/{epochs}: loss {total / len(batches):.3f} ({seconds:.0f} s)")
     encoder.eval()
 
 

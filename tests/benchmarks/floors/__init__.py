@@ -15,7 +15,7 @@ from hf_integration.encoders import Encoder, Precision
 from hf_integration.minting.references import calibrate_strips
 from hf_integration.tampering.catalogue import families_for
 from hf_integration.tampering.interface import Family
-from tests.benchmarks.floors.decoder import plain_decoder
+from tests.benchmarks.floors.decoder import decoded_bits, plain_decoder
 from tests.benchmarks.floors.detectors import (
     Detector,
     StripDistance,
@@ -89,6 +89,7 @@ def all_detectors(
             least=averaged(len(card.key_samples)),
         ),
         decoder,
+        decoded_bits(decoder, runs),
     ]
     return detectors, {
         "error of the plain decoder on what it was trained on": decoder.trained_to,

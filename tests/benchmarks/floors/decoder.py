@@ -48,6 +48,37 @@ class PlainDecoder(Detector):
         return worst_tile(self.network, observation.embeddings, self.expected) / self.threshold
 
 
+@dataclass(frozen=True, eq=False)
+class DecodedBits(Detector):
+    """The same decoder read as bits, as a watermark usually is: how many come out wrong.
+
+    Attributes:
+        decoder: what draws them.
+        threshold: tolerated number; half a bit where benign runs had none wrong.
+    """
+
+    decoder: PlainDecoder
+    threshold: float
+    name = "decoded bits"
+
+    def excess(self, observation: Observation) -> float:
+        """Wrong bits over the threshold."""
+        return wrong_bits(self.decoder, observation.embeddings) / self.threshold
+
+
+def wrong_bits(decoder: PlainDecoder, embeddings: Tensor) -> int:
+    """Pixels of the wrong sign, over the key samples that were run; what is no number is wrong."""
+    expected = decoder.expected[: len(embeddings)]
+    with torch.no_grad():
+        return int((~(decoder.network(embeddings) * expected > 0)).sum())
+
+
+def decoded_bits(decoder: PlainDecoder, runs: BenignRuns) -> DecodedBits:
+    """Read a trained decoder as bits."""
+    most = max(wrong_bits(decoder, run.embeddings) for run in runs.calibration)
+    return DecodedBits(decoder, max(SAFETY * most, 0.5))
+
+
 def worst_tile(network: nn.Module, embeddings: Tensor, expected: Tensor) -> float:
     """Root mean square error of the worst tile, over the key samples that were run."""
     with torch.no_grad():

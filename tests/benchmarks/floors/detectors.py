@@ -1,4 +1,4 @@
-"""Four ways to tell an altered encoder from an unaltered one, from the same observation of the same samples.
+"""Ways to tell an altered encoder from an unaltered one, from the same observation of the same samples.
 
 Every threshold is set the same way: the safety factor times the larger of what the same benign runs reached
 and what the same least rounding would reach. None was tuned after an alteration was seen.

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from tests.benchmarks.floors.search import Floor, Judged
 
-OURS, DISTANCE, STRIPS, EMBEDDING, DECODER = (
+OURS, DISTANCE, STRIPS, EMBEDDING, DECODER, BITS = (
     "watermark",
     "max distance",
     "strip distance",
     "embedding distance",
     "plain decoder",
+    "decoded bits",
 )
-DETECTORS = (OURS, DISTANCE, STRIPS, EMBEDDING, DECODER)
+DETECTORS = (OURS, DISTANCE, STRIPS, EMBEDDING, DECODER, BITS)
 
 LEAST_RATIO = {
     "float32": {DISTANCE: 10.0, DECODER: 100.0},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 SEEDS = 5
@@ -11,7 +12,7 @@ Bound = Literal["", ">", "<="]
 
 @dataclass(frozen=True)
 class Floor:
-    """The smallest magnitude that a detector saw in every seed, as it also saw all larger ones.
+    """The smallest magnitude from which on a detector saw every seed.
 
     Attributes:
         magnitude: in the family's unit.
@@ -52,30 +53,46 @@ def find_floors(
     *,
     seeds: int = SEEDS,
 ) -> tuple[dict[str, Floor], list[Judged]]:
-    """Descend from the largest magnitude until every detector has missed one seed.
+    """Descend from the largest magnitude with one seed, then climb as far as the others need.
 
-    A detector that missed a seed is out: what it may see of smaller alterations is chance. Nothing is assumed
-    of magnitudes that were not run, so a floor means that everything from there on up was seen.
+    The first seed runs every magnitude until all detectors have missed one, so that what is above a floor was
+    seen and not supposed. Each further seed is tried at the floors found so far, and where it goes unseen the
+    floor moves up: this takes for granted that a larger alteration of the same seed shows more.
 
     Args:
         magnitudes: smallest first.
         detectors: names.
-        judge: magnitude and seed to the excess of each detector, above 1 where it is an alarm.
+        judge: magnitude and seed to the excess of each detector, above 1 where it is an alarm; called once
+            for each.
         seeds: alterations per magnitude, all of which must be seen.
 
     Returns:
         The floor of each detector, and all that was judged, in the order of running.
     """
-    floors = {name: Floor(magnitudes[-1], ">") for name in detectors}
-    judged: list[Judged] = []
-    left = set(detectors)
-    for place in reversed(range(len(magnitudes))):
-        for seed in range(seeds):
-            excesses = judge(magnitudes[place], seed)
-            judged.append(Judged(magnitudes[place], seed, excesses))
-            left = {name for name in left if excesses[name] > 1}
-            if not left:
-                return floors, judged
-        for name in left:
-            floors[name] = Floor(magnitudes[place], "" if place else "<=")
-    return floors, judged
+    judged: dict[tuple[int, int], Judged] = {}
+
+    def seen(name: str, place: int, seed: int) -> bool:
+        if (place, seed) not in judged:
+            judged[place, seed] = Judged(magnitudes[place], seed, judge(magnitudes[place], seed))
+        return judged[place, seed].excesses[name] > 1
+
+    places = {name: _descend(partial(seen, name, seed=0), len(magnitudes)) for name in detectors}
+    for seed in range(1, seeds):
+        for name in detectors:
+            while places[name] < len(magnitudes) and not seen(name, places[name], seed):
+                places[name] += 1
+    return {name: _floor(magnitudes, place) for name, place in places.items()}, list(judged.values())
+
+
+def _descend(seen: Callable[[int], bool], count: int) -> int:
+    """Lowest of ``count`` places from which on upwards everything is seen; ``count`` if the last is not."""
+    place = count
+    while place and seen(place - 1):
+        place -= 1
+    return place
+
+
+def _floor(magnitudes: Sequence[float], place: int) -> Floor:
+    if place == len(magnitudes):
+        return Floor(magnitudes[-1], ">")
+    return Floor(magnitudes[place], "" if place else "<=")
