@@ -46,6 +46,7 @@ def _comparison(result: Result) -> str:
                 f"{result.ratio(rival):.3g}",
                 "" if goal is None else f"{goal:g}",
                 reached,
+                "" if (times := result.sensitivity(rival)) is None else f"{times:.3g}",
                 ", ".join(above) or "none",
                 judged,
             ]
@@ -55,6 +56,7 @@ def _comparison(result: Result) -> str:
         "geometric mean",
         "goal",
         "",
+        "without the grid",
         "families where ours is above",
         "goal: none",
     ]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ NEVER_ABOVE = {"float32": (DISTANCE, STRIPS, EMBEDDING)}
 """Rivals whose floor ours exceeds in no family."""
 
 
+NEAR = (0.3, 300.0)
+"""Share of its threshold at which a rival's deviation is neither nothing but rounding nor large."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One family.
@@ -44,6 +49,20 @@ class Row:
     unit: str
     floors: dict[str, Floor]
     judged: list[Judged]
+
+    def sensitivity(self, rival: str) -> float | None:
+        """How many times as far beyond its threshold ours is as a rival, whatever the steps of the grid.
+
+        The median over runs that put the rival within ``NEAR`` of its threshold, as far from it deviations
+        are no longer small. Ours is taken as a distance (``strip distance``): the error of a tile saturates.
+        None where no run came near.
+        """
+        ratios = [
+            judged.excesses[STRIPS] / judged.excesses[rival]
+            for judged in self.judged
+            if NEAR[0] < judged.excesses[rival] < NEAR[1]
+        ]
+        return statistics.median(ratios) if ratios else None
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,11 @@ class Result:
         """
         logs = [math.log(row.floors[rival].magnitude / row.floors[OURS].magnitude) for row in self.rows]
         return math.exp(sum(logs) / len(logs))
+
+    def sensitivity(self, rival: str) -> float | None:
+        """Geometric mean over families of :meth:`Row.sensitivity`, as far as there is one."""
+        found = [ratio for row in self.rows if (ratio := row.sensitivity(rival))]
+        return math.exp(sum(map(math.log, found)) / len(found)) if found else None
 
     def families_above(self, rival: str) -> list[str]:
         """Families in which a rival sees smaller alterations than ours."""

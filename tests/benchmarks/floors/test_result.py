@@ -10,6 +10,7 @@ from tests.benchmarks.floors.result import (
     DETECTORS,
     DISTANCE,
     OURS,
+    STRIPS,
     Alarms,
     Result,
     Row,
@@ -20,7 +21,15 @@ from tests.benchmarks.floors.search import Floor, Judged
 
 def row(family: str, ours: Floor, rival: Floor) -> Row:
     floors = {name: ours if name == OURS else rival for name in DETECTORS}
-    return Row(family, "sigma", floors, [Judged(1.0, 0, {OURS: 2.0})])
+    return Row(
+        family,
+        "sigma",
+        floors,
+        [
+            Judged(m, 0, dict.fromkeys(DETECTORS, 0.0) | {STRIPS: 10 * m, DISTANCE: m})
+            for m in (0.1, 1.0, 2.0)
+        ],
+    )
 
 
 @pytest.fixture
@@ -33,6 +42,11 @@ def result() -> Result:
 def test_ratios_are_geometric_and_a_bound_counts_as_itself(result: Result) -> None:
     assert result.ratio(DISTANCE) == pytest.approx(1000**0.5)
     assert result.families_above(DISTANCE) == ["bias"]
+
+
+def test_sensitivity_needs_no_grid(result: Result) -> None:
+    assert result.sensitivity(DISTANCE) == pytest.approx(10)
+    assert result.rows[0].sensitivity(DECODER) is None
 
 
 def test_goals_that_are_not_reached_are_named(result: Result) -> None:
