@@ -5,8 +5,8 @@ other among those of a batch, as in SimCLR, but in a transformer. Followed: the 
 warm-up, patches projected at random and left so, which steadies the training. Departed: no momentum encoder,
 as batches of a few minutes need none; six narrow layers on 32 pixels.
 
-DINO and masked autoencoding were tried first and in the same minutes did not get above random initialisation
-(linear probe of 0.56 and 0.62 after 0.62).
+DINO and masked autoencoding were tried first, from the library's default initialisation, and in the same
+minutes did not get above it (linear probe of 0.56 and 0.62 after 0.62); this one went from 0.64 to 0.72.
 
     python -m tests.real_encoders.contrastive_vit
 """
