@@ -2,22 +2,28 @@
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 import transformers
 
+from hf_integration.encoders import PRECISIONS
 from tests.benchmarks import (
     cost,
     coverage,
     detection,
     extrapolation,
+    floors,
+    last_bit,
     localisation,
     margins,
     minting,
     refusals,
 )
-from tests.benchmarks.subjects import KEYS, available
+from tests.benchmarks.subjects import KEYS, Subject, available
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[Subject], list[str]]] = {
     "minting": minting.run,
     "margins": margins.run,
     "detection": detection.run,
@@ -27,31 +33,54 @@ BENCHMARKS = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
+WHEN_NAMED = ("floors", "last_bit")
+"""They take long, so they run only when they are named."""
 
 
 def main() -> int:
     """Run the chosen benchmarks; 1 if a figure falls short of its goal."""
-    known = [*BENCHMARKS, *WITHOUT_ENCODER]
+    usual = [*BENCHMARKS, *WITHOUT_ENCODER]
+    known = [*usual, *WHEN_NAMED]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "benchmarks", nargs="*", metavar="BENCHMARK", help=f"any of {', '.join(known)}; all by default"
+        "benchmarks",
+        nargs="*",
+        metavar="BENCHMARK",
+        help=f"any of {', '.join(known)}; by default all but {' and '.join(WHEN_NAMED)}",
     )
     parser.add_argument(
         "--encoder", action="append", choices=list(KEYS), help="only this one; may be repeated"
     )
+    parser.add_argument(
+        "--precision",
+        action="append",
+        choices=PRECISIONS,
+        help="of floors: only this one; may be repeated; by default those with goals",
+    )
+    parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
+    parser.add_argument("--out", type=Path, help="folder for the results of floors; by default a new one")
     arguments = parser.parse_args()
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    benchmarks: dict[str, Callable[[Subject], list[str]]] = {
+        **BENCHMARKS,
+        "floors": lambda subject: floors.run(
+            subject, precisions=arguments.precision or floors.PRECISIONS, out=arguments.out
+        ),
+        "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
+    }
+    if "floors" in arguments.benchmarks and arguments.out is None:
+        arguments.out = Path(tempfile.mkdtemp(prefix="sslauth-floors-"))
     transformers.logging.disable_progress_bar()
     short: list[str] = []
-    for name in arguments.benchmarks or known:
+    for name in arguments.benchmarks or usual:
         if name in WITHOUT_ENCODER:
             print(f"\n## {name}\n", flush=True)
             short += [f"{name}: {line}" for line in WITHOUT_ENCODER[name]()]
             continue
         for subject in available(arguments.encoder or list(KEYS)):
             print(f"\n## {name}: {subject.name}\n", flush=True)
-            short += [f"{name}: {subject.name}: {line}" for line in BENCHMARKS[name](subject)]
+            short += [f"{name}: {subject.name}: {line}" for line in benchmarks[name](subject)]
     print(
         "\n" + "\n".join(f"FALLS SHORT: {line}" for line in short)
         if short

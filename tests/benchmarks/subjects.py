@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hf_integration import WatermarkCard, load_encoder, mint
 from hf_integration.encoders import Encoder
+from tests.real_encoders.contrastive_vit import vit_folder
 from tests.real_encoders.minilm import minilm_folder
 from tests.real_encoders.simclr import simclr_folder
 from tests.real_encoders.whisper import whisper_folder
@@ -16,9 +17,10 @@ from tests.real_encoders.whisper import whisper_folder
 FOLDERS: dict[str, Callable[[], Path | None]] = {
     "minilm": minilm_folder,
     "simclr": simclr_folder,
+    "vit": vit_folder,
     "whisper": whisper_folder,
 }
-KEYS = {"minilm": 64, "simclr": 64, "whisper": 8}
+KEYS = {"minilm": 64, "simclr": 64, "vit": 64, "whisper": 8}
 """Whisper computes on 30 seconds whatever a clip's length: more keys would take far longer to mint."""
 
 

@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.real_encoders import fashion, minilm, simclr, speech, whisper
+from tests.real_encoders import contrastive_vit, fashion, minilm, simclr, speech, whisper
 from tests.real_encoders.cache import cached_folder
 from tests.real_encoders.linear_probe import probe_accuracy
+from tests.real_encoders.training import accuracy, recorded
+
+LEAST_GAIN = 0.01
+"""Of the linear probe's accuracy, by training."""
 
 
 def test_minilm_knows_which_sentences_are_alike() -> None:
@@ -45,24 +50,24 @@ def test_whisper_gives_finite_frames_that_tell_prompts_apart() -> None:
     assert (frames[0] - frames[1])[:50].norm() > 0.3 * frames[0][:50].norm()
 
 
-class TestSimCLR:
+@pytest.mark.parametrize("trained", [simclr.simclr_folder, contrastive_vit.vit_folder], ids=["simclr", "vit"])
+class TestTrainedHere:
     @pytest.fixture
-    def folder(self) -> Path:
-        folder = simclr.simclr_folder()
+    def folder(self, trained: Callable[[], Path | None]) -> Path:
+        folder = trained()
         if folder is None:
             pytest.skip(fashion.MISSING)
         return folder
 
     def test_training_beats_random_initialisation(self, folder: Path) -> None:
-        record = simclr.simclr_record()
-        assert record["trained"] > record["random"] + 0.01
-        assert (folder.parent / "record.json").is_file()
+        record = recorded(folder)
+        assert record["trained"] > record["random"] + LEAST_GAIN
 
     def test_the_folder_holds_what_was_probed(self, folder: Path) -> None:
         from transformers import AutoModel
 
         encoder = AutoModel.from_pretrained(folder, dtype=torch.float32)
-        assert simclr.accuracy(encoder) == pytest.approx(simclr.simclr_record()["trained"], abs=0.005)
+        assert accuracy(encoder) == pytest.approx(recorded(folder)["trained"], abs=0.005)
 
     def test_the_processor_prepares_images_as_in_training(self, folder: Path) -> None:
         from transformers import AutoImageProcessor
@@ -74,6 +79,16 @@ class TestSimCLR:
         assert pixels.shape == (2, 3, 32, 32)
         assert pixels.min() == -1
         assert pixels.max() <= 1
+
+
+def test_a_vision_transformer_trained_here_keeps_its_pooler() -> None:
+    from transformers import AutoModel
+
+    folder = contrastive_vit.vit_folder()
+    if folder is None:
+        pytest.skip(fashion.MISSING)
+    _, info = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert not info["missing_keys"]
 
 
 def test_the_loss_is_low_only_when_views_find_each_other() -> None:
