@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.coverage.operations import operations_per_sample
 from hf_integration.encoders import Encoder, Precision
 from hf_integration.minting.benign import (
     CALIBRATION,
@@ -19,7 +20,7 @@ from hf_integration.minting.benign import (
     one_thread_other_attention,
     other_attention,
 )
-from hf_integration.minting.effort import CHEAP, benign_keys, operations_per_sample
+from hf_integration.minting.effort import CHEAP, benign_keys
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS
 from tests.benchmarks.floors.observation import Observation, observe
 from tests.benchmarks.floors.other_process import Batches, observe_under

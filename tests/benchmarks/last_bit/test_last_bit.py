@@ -1,10 +1,14 @@
 """Passes that start at a layer give the same bits; weights come back to the bit; shares have an interval."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
+from torch import Tensor
 
 from hf_integration.authentication import Authenticator
 from hf_integration.card import WatermarkCard
+from hf_integration.coverage.sensitivity import Sensitivity
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.watermark import Layout
 from tests.benchmarks import last_bit
@@ -13,16 +17,24 @@ from tests.benchmarks.last_bit.checking import StrictCheck, settled
 from tests.benchmarks.last_bit.interval import wilson
 from tests.benchmarks.last_bit.replay import Replay
 from tests.benchmarks.last_bit.sampling import (
-    RowsSeen,
-    Weight,
+    covered_places,
     draw,
-    inner_matrices,
     last_bit_changed,
-    lookup_tables,
+    weights_of,
 )
 from tests.encoders import tiny_models
 
 Pair = tuple[Encoder, WatermarkCard]
+
+
+def everywhere(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All places of all tensors."""
+    return {name: torch.arange(tensor.numel()) for name, tensor in tensors.items()}
+
+
+def inner(encoder: Encoder) -> dict[str, Tensor]:
+    """Matrices and filters without the tables, of which few rows are looked up."""
+    return {name: tensor for name, tensor in weights_of(encoder).items() if "embeddings" not in name}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +44,7 @@ def check(pair: Pair) -> StrictCheck:
 
 def test_an_unaltered_encoder_is_intact_and_a_last_bit_is_not(check: StrictCheck) -> None:
     assert not check.broken(None)
-    drawn = draw(inner_matrices(check.running), 20, seed=0)
+    drawn = draw(everywhere(inner(check.running)), 20, seed=0)
     assert len(drawn) == 20
     assert len(last_bit.misses(check, drawn)) <= 2
     assert not check.broken(None)  # everything is back to the bit
@@ -40,7 +52,7 @@ def test_an_unaltered_encoder_is_intact_and_a_last_bit_is_not(check: StrictCheck
 
 def test_it_finds_what_a_check_finds(pair: Pair, check: StrictCheck) -> None:
     encoder, card = pair
-    for weight in draw(inner_matrices(check.running), 6, seed=1):
+    for weight in draw(everywhere(inner(check.running)), 6, seed=1):
         altered = encoder.duplicate()
         with last_bit_changed(altered.tensors()[weight.tensor], weight.place):
             verdict = Authenticator(card=card, precision="float64").authenticate(altered).verdict
@@ -58,9 +70,9 @@ def test_a_pass_from_a_layer_on_gives_the_same_bits(
     replay = Replay(encoder.model)
     with replay.recording(0):
         observe(encoder, samples, seed=0)
-    tensors = inner_matrices(encoder)
+    tensors = inner(encoder)
     assert len({replay.part_of(name) for name in tensors}) >= 2
-    for weight in draw(tensors, 12, seed=0):
+    for weight in draw(everywhere(tensors), 12, seed=0):
         with last_bit_changed(tensors[weight.tensor], weight.place):
             whole = observe(encoder, samples, seed=0)
             with replay.starting_at(replay.part_of(weight.tensor), 0):
@@ -79,24 +91,21 @@ def test_what_comes_before_is_not_computed(pair: Pair, check: StrictCheck) -> No
     assert set(calls) == {layers[-1]}
 
 
-def test_tables_are_drawn_apart_and_rows_that_no_sample_holds_are_known(check: StrictCheck) -> None:
-    tables = lookup_tables(check.running)
-    assert tables
-    assert not tables.keys() & inner_matrices(check.running).keys()
-    with RowsSeen(check.running) as reached:
-        check.broken(None)
-    words = max(tables, key=lambda name: tables[name].numel())
-    width = tables[words].shape[1]
-    assert reached(Weight(words, 2 * width), tables[words])  # the class token
-    assert not reached(Weight(words, 4 * width), tables[words])  # the mask token
+def test_only_covered_weights_are_drawn(check: StrictCheck) -> None:
+    tensors = {"w": torch.full((2, 3), 2.0)}
+    reaction = torch.tensor([[0.0, 9.0, 4.9], [5.1, 0.0, 0.0]])  # covered from 1 / (0.1 * 2) on
+    places = covered_places(tensors, Sensitivity({"w": reaction}))
+    assert places["w"].tolist() == [1, 3]
+    assert {weight.place for weight in draw(places, 9, seed=0)} == {1, 3}
+    assert covered_places(weights_of(check.running), Sensitivity()) == {}
 
 
 def test_weights_are_drawn_evenly_over_scalars() -> None:
     tensors = {"small": torch.zeros(10, 10), "large": torch.zeros(90, 10)}
-    drawn = draw(tensors, 500, seed=0)
+    drawn = draw(everywhere(tensors), 500, seed=0)
     assert len(set(drawn)) == 500
     assert sum(weight.tensor == "small" for weight in drawn) == pytest.approx(50, abs=20)
-    assert len(draw(tensors, 5_000, seed=0)) == 1_000
+    assert len(draw(everywhere(tensors), 5_000, seed=0)) == 1_000
 
 
 def test_the_last_bit_changes_and_comes_back() -> None:
