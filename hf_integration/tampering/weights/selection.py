@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hf_integration.coverage.counting import KEY_BIAS
 from hf_integration.encoders import Encoder
 
 
@@ -106,11 +107,18 @@ def normalisations(encoder: Encoder) -> list[Tensor]:
 
 
 def biases(encoder: Encoder) -> list[Tensor]:
-    """Biases of all linear layers and convolutions that are not zero throughout."""
+    """Biases of all linear layers and convolutions that are not zero throughout.
+
+    Without those of attention keys: softmax is the same for all shifts, so their edits alter nothing.
+    """
     return [
         tensor
         for name, tensor in floating(encoder).items()
-        if tensor.dim() == 1 and "norm" not in name.lower() and name.endswith("bias") and tensor.any()
+        if tensor.dim() == 1
+        and "norm" not in name.lower()
+        and name.endswith("bias")
+        and not KEY_BIAS.search(name)
+        and tensor.any()
     ]
 
 
