@@ -7,21 +7,22 @@ from hf_integration.stress import Alteration, BenignChange, StressReport
 
 def render_stress(report: StressReport) -> str:
     """Both lists, what was missed, and every false alarm; no final line break."""
-    missed, alarms = report.missed, report.false_alarms
-    ran = len(report.benign) - len(report.not_run)
+    missed, alarms, nothing = report.missed, report.false_alarms, report.nothing_altered
+    ran, kinds = len(report.benign) - len(report.not_run), len(report.alterations) - len(nothing)
     altered = [("alteration", "verdict", "seen by the watermark alone", "from strip", "given away by")]
-    altered += [_altered(alteration) for alteration in report.alterations]
+    altered += [_altered(alteration) for alteration in report.alterations if not alteration.nothing]
     benign = [("benign change", "precision", "margin", "")]
     benign += [_benign(change) for change in report.benign]
     sections = [
         [
-            f"STRESS of {harmless(report.encoder)}: {len(report.alterations)} kinds of alteration, "
-            f"{len(missed)} missed; {ran} benign runs, {len(alarms)} false alarms",
+            f"STRESS of {harmless(report.encoder)}: {kinds} kinds of alteration, {len(missed)} missed; "
+            f"{ran} benign runs, {len(alarms)} false alarms",
             f"checked in {report.precision}, {_draws(report.seeds)} each, {report.seconds:.0f} s",
         ],
         table(altered),
         table(benign, right=(2,)),
         [f"MISSED: {harmless(alteration.name)}" for alteration in missed],
+        [f"ALTERS NOTHING: {harmless(a.name)}: {harmless(a.nothing)}" for a in nothing],
         [f"NOT RUN: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in report.not_run],
         [f"FALSE ALARM: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in alarms],
     ]
@@ -35,6 +36,8 @@ def _draws(seeds: int) -> str:
 def _altered(alteration: Alteration) -> tuple[str, str, str, str, str]:
     if alteration.floor is None:
         seen = "no"
+    elif alteration.unit and alteration.floor == alteration.smallest:
+        seen = f"{number(alteration.floor)} {alteration.unit} (the least)"
     elif alteration.unit:
         seen = f"{number(alteration.floor)} {alteration.unit}"
     else:

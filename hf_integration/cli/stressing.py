@@ -21,7 +21,8 @@ Ends with 0 when all was tried, whatever came of it; with 3 where the encoder it
 
 \b
 JSON: {"schema": 1, "encoder", "card", "precision", "seeds", "seconds",
-"alterations": [{"name", "status", "evidence": [...], "floor", "strip", "unit", "detected"}],
+"alterations": [{"name", "status", "evidence": [...], "floor", "strip", "unit", "smallest", "nothing",
+"detected"}],
 "benign": [{"name", "precision", "margin", "note", "false_alarm"}]}
 Quiet: the numbers of missed alterations and of false alarms."""
 

@@ -1,6 +1,6 @@
 """Altered copies held against a card: by the whole check, and by the watermark alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -12,6 +12,7 @@ from hf_integration.encoders import Encoder, Precision
 from hf_integration.errors import EncoderError, KeySampleError
 from hf_integration.stress.findings import Alteration
 from hf_integration.tampering.interface import Family, Tampering
+from hf_integration.tampering.null_space import NoNullSpaceError
 from hf_integration.verdict import Verdict
 from hf_integration.verdict.value import LARGEST_ERROR
 
@@ -30,48 +31,89 @@ def by_magnitude(
 ) -> Alteration:
     """Find the smallest magnitude that breaks the watermark, and what the whole check makes of the smallest.
 
-    Takes for granted that a larger alteration of the same kind shows more, and bisects.
+    Takes for granted that a larger alteration of the same kind changes and shows more, and bisects; most
+    often the smallest that changes anything is the floor already, so that one is tried first. Magnitudes
+    below the rounding of the stored weights change nothing, which no check could find: they are passed over.
     """
+    copies = _Copies(family, encoder, card, precision)
+    try:
+        smallest = _first(0, len(family.magnitudes), lambda place: copies.changes(place, seeds[0]))
+    except NoNullSpaceError as error:
+        return Alteration(family.name, None, (), None, None, family.unit, nothing=str(error))
+    if smallest == len(family.magnitudes):
+        return Alteration(
+            family.name, None, (), None, None, family.unit, nothing="changes no stored number of this encoder"
+        )
+    verdict = _verdict(copies.altered(smallest, seeds[0]), card, precision)
     broken: dict[int, str] = {}
 
     def breaks(place: int) -> bool:
-        first = ""
-        for seed in seeds:
-            altered = family.at(family.magnitudes[place], seed=seed)(encoder)
-            strips = watermark_alone(altered, card, precision).strips
-            first = next((strip.name for strip in strips if not strip.intact), "")
-            if not first:
+        strips = []
+        for seed in seeds:  # up to the first that is not seen
+            if not (strip := copies.first_broken_strip(place, seed)):
                 return False
-        broken[place] = first
+            strips.append(strip)
+        broken[place] = strips[-1]
         return True
 
-    low, high = 0, len(family.magnitudes)
-    while low < high:
-        middle = (low + high) // 2
-        if breaks(middle):
-            high = middle
-        else:
-            low = middle + 1
-    verdict = _verdict(_smallest(family, encoder, seeds[0]), card, precision)
+    floor = _first(smallest, len(family.magnitudes), breaks)
     return Alteration(
         family.name,
         verdict.status,
         _evidence(verdict),
-        family.magnitudes[low] if low in broken else None,
-        broken.get(low),
+        family.magnitudes[floor] if floor in broken else None,
+        broken.get(floor),
         family.unit,
+        family.magnitudes[smallest],
     )
 
 
-def _smallest(family: Family, encoder: Encoder, seed: int) -> Encoder:
-    """A copy with the smallest alteration that changes anything: a small share of few weights is none."""
-    before = encoder.tensors()
-    altered = encoder
-    for magnitude in family.magnitudes:
-        altered = family.at(magnitude, seed=seed)(encoder)
-        if any(not torch.equal(tensor, before[name]) for name, tensor in altered.tensors().items()):
-            break
-    return altered
+def _first(start: int, stop: int, holds: Callable[[int], bool]) -> int:
+    """The first place where something holds that holds at every later one too, or ``stop``."""
+    low, high = start, stop
+    while low < high:
+        place = low if low == start else (low + high) // 2
+        if holds(place):
+            high = place
+        else:
+            low = place + 1
+    return low
+
+
+class _Copies:
+    """Altered copies of one family; the last one is kept, as several questions are asked about it.
+
+    Args:
+        family: what is done to them.
+        encoder: the unaltered encoder.
+        card: its card.
+        precision: arithmetic of the checks.
+    """
+
+    def __init__(self, family: Family, encoder: Encoder, card: WatermarkCard, precision: Precision) -> None:
+        self._family, self._encoder, self._card, self._precision = family, encoder, card, precision
+        self._last: tuple[tuple[int, int], Encoder] | None = None
+
+    def altered(self, place: int, seed: int) -> Encoder:
+        """The copy with one of the family's magnitudes."""
+        if self._last is None or self._last[0] != (place, seed):
+            self._last = None  # its memory is free for the next
+            magnitude = self._family.magnitudes[place]
+            self._last = (place, seed), self._family.at(magnitude, seed=seed)(self._encoder)
+        return self._last[1]
+
+    def changes(self, place: int, seed: int) -> bool:
+        """Whether any stored number is another one."""
+        before = self._encoder.tensors()
+        after = self.altered(place, seed).tensors()
+        return any(not torch.equal(tensor, before[name]) for name, tensor in after.items())
+
+    def first_broken_strip(self, place: int, seed: int) -> str:
+        """Where the watermark alone breaks, or nothing where it does not."""
+        if not self.changes(place, seed):
+            return ""
+        strips = watermark_alone(self.altered(place, seed), self._card, self._precision).strips
+        return next((strip.name for strip in strips if not strip.intact), "")
 
 
 def of_one_size(

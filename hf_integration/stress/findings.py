@@ -14,13 +14,16 @@ class Alteration:
 
     Attributes:
         name: what was done.
-        status: verdict of the whole check, on the smallest magnitude that was tried; ``None`` where the
-            altered encoder could not even be loaded, which is no pass either.
+        status: verdict of the whole check, on the smallest magnitude that changes anything; ``None`` where
+            the altered encoder could not even be loaded, which is no pass either.
         evidence: what gave it away: tensors, settings, or strips, at most a few.
         floor: smallest magnitude at which the watermark alone broke, digests left aside, with every seed;
             ``None`` where none did.
         strip: the first strip that broke then.
         unit: what the magnitude means; empty where there is one size only.
+        smallest: smallest magnitude that changes any stored number; ``None`` beside weights.
+        nothing: why there is nothing to detect: no magnitude changes a stored number, or there is no way to
+            carry this alteration out. Neither detected nor missed.
     """
 
     name: str
@@ -29,11 +32,13 @@ class Alteration:
     floor: float | None
     strip: str | None
     unit: str = ""
+    smallest: float | None = None
+    nothing: str = ""
 
     @property
-    def detected(self) -> bool:
-        """Whether the whole check did not pass it."""
-        return self.status != "authentic"
+    def detected(self) -> bool | None:
+        """Whether the whole check did not pass it; ``None`` where nothing was altered."""
+        return None if self.nothing else self.status != "authentic"
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,12 @@ class StressReport:
     @property
     def missed(self) -> tuple[Alteration, ...]:
         """Alterations that the whole check passed."""
-        return tuple(alteration for alteration in self.alterations if not alteration.detected)
+        return tuple(alteration for alteration in self.alterations if alteration.detected is False)
+
+    @property
+    def nothing_altered(self) -> tuple[Alteration, ...]:
+        """Alterations that change nothing in this encoder."""
+        return tuple(alteration for alteration in self.alterations if alteration.nothing)
 
     @property
     def not_run(self) -> tuple[BenignChange, ...]:

@@ -11,7 +11,8 @@ from hf_integration.errors import InconclusiveError
 from hf_integration.progress import Progress, Silent
 from hf_integration.stress.altered import by_magnitude, of_one_size
 from hf_integration.stress.findings import BenignChange, StressReport
-from hf_integration.stress.unaltered import benign_files, benign_runs
+from hf_integration.stress.unaltered import benign_runs
+from hf_integration.stress.unaltered_files import benign_files
 from hf_integration.tampering.catalogue import BESIDE_WEIGHTS, families_for
 
 
@@ -49,7 +50,7 @@ def stress(
             f"'{encoder.name}' is {verdict.status} to begin with: {verdict.reason}",
             remedy="stress takes the very encoder that the card was minted from",
         )
-    families = families_for(encoder)
+    families = families_for(encoder, card.key_samples)  # published, so an attacker pins them
     others = [tampering for tampering in BESIDE_WEIGHTS if tampering.applies(encoder)]
     progress.start("alterations", len(families) + len(others))
     alterations = []

@@ -3,7 +3,8 @@
 Source: Jia, Liu, Gong, "BadEncoder: Backdoor attacks to pre-trained encoders in self-supervised learning",
 https://arxiv.org/abs/2108.00352. As there, one term pulls triggered inputs to a target embedding and
 another keeps clean inputs where the clean encoder puts them, so that nobody notices. Unlike there, few steps
-on synthetic inputs: enough to see it caught, not a strong attack.
+on synthetic inputs and a target that stays put: enough to see it caught, not a strong attack. All terms of
+the paper are in :mod:`hf_integration.tampering.backdoors`.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.interface import KeySamples, Modality
 from hf_integration.progress import Progress, Silent
-from hf_integration.tampering.gradients import feature_with_gradient, model_inputs
+from hf_integration.tampering.gradients import Inputs, distance, feature_with_gradient, model_inputs
 from hf_integration.tampering.interface import Tampering
+from hf_integration.tampering.training import Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
 
 TARGET_SEED, PROBE_SEED = 7_000_001, 7_000_002
@@ -68,21 +70,9 @@ class Backdoor(Tampering):
 
     def __call__(self, encoder: Encoder, *, progress: Progress | None = None) -> Encoder:
         """An altered copy in the same dtype; only matrices and filters are changed, as a saved copy needs."""
-        progress = progress or Silent()
         altered = encoder.duplicate()
-        model = altered.model
-        dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
-        model.float().eval().requires_grad_(False)
-        trained = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        with torch.enable_grad():
-            self._train(altered, trained, progress)
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(False)
-            parameter.data = parameter.data.to(dtypes[name])
-        for buffer_name, buffer in encoder.model.named_buffers():
-            model.get_buffer(buffer_name).data = buffer.detach().clone()
+        with trainable(altered) as trained:
+            self._train(altered, trained, progress or Silent())
         return altered
 
     def _train(self, altered: Encoder, trained: list[torch.nn.Parameter], progress: Progress) -> None:
@@ -91,28 +81,24 @@ class Backdoor(Tampering):
         samples = synthetic_samples(
             altered.modality, self.steps * self.batch_size, seed=TARGET_SEED + self.seed
         )
-        batches = []
-        for step in range(self.steps):
-            clean = samples[step * self.batch_size : (step + 1) * self.batch_size]
-            inputs = model_inputs(altered, clean)
+
+        def step(clean: Inputs, triggered: Inputs) -> Loss:
             with torch.no_grad():
-                wanted = feature_with_gradient(model, inputs)
-            batches.append(
-                (inputs, wanted, model_inputs(altered, [with_trigger(sample) for sample in clean]))
-            )
-        optimizer = torch.optim.AdamW(trained, lr=self.learning_rate)
+                wanted = feature_with_gradient(model, clean)
+
+            def loss() -> Tensor:
+                utility = distance(feature_with_gradient(model, clean), wanted)
+                return utility + distance(feature_with_gradient(model, triggered), target.expand_as(wanted))
+
+            return loss
+
+        losses = []
+        for first in range(0, len(samples), self.batch_size):
+            clean = samples[first : first + self.batch_size]
+            triggered = [with_trigger(sample) for sample in clean]
+            losses.append(step(model_inputs(altered, clean), model_inputs(altered, triggered)))
         progress.start(self.name, self.steps)
-        for clean_inputs, wanted, triggered_inputs in batches:
-            optimizer.zero_grad()
-            utility = _distance(feature_with_gradient(model, clean_inputs), wanted)
-            attack = _distance(feature_with_gradient(model, triggered_inputs), target.expand_as(wanted))
-            torch.autograd.backward(utility + attack)
-            optimizer.step()
-            progress.advance()
-
-
-def _distance(found: Tensor, wanted: Tensor) -> Tensor:
-    return (1 - F.cosine_similarity(found, wanted, dim=1)).mean()
+        descend(torch.optim.AdamW(trained, lr=self.learning_rate), losses, progress=progress)
 
 
 def target_samples(encoder: Encoder) -> KeySamples:

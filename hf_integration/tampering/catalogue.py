@@ -1,16 +1,23 @@
 """All families of weight alterations, with the magnitudes that are tried.
 
 Both were fixed before any detection was measured on them: a floor means nothing if the magnitudes were chosen
-after it.
+after it. The rule is whole decades and three times each, from about the noise of float64 up to what nobody
+can overlook. Weights that are stored in float32 move by half a unit in their last place or not at all, so the
+smallest magnitudes reach only the smallest weights, or change nothing.
 """
 
+from collections.abc import Sequence
+
 from hf_integration.encoders import Encoder
+from hf_integration.key_samples.interface import Sample
 from hf_integration.minting.simulated import add_noise, flip_last_bit, move_one_weight
 from hf_integration.tampering import in_process
+from hf_integration.tampering.backdoors import bad_encoder, drupe, por
 from hf_integration.tampering.files import configuration, pipeline, processor, tokenizer
 from hf_integration.tampering.files.folder import FolderTampering
 from hf_integration.tampering.in_process import ProcessTampering
 from hf_integration.tampering.interface import Family
+from hf_integration.tampering.null_space import null_space_family
 from hf_integration.tampering.weights import (
     bits,
     layers,
@@ -19,10 +26,14 @@ from hf_integration.tampering.weights import (
     pruning,
     quantisation,
     rows,
+    structured_pruning,
 )
+from hf_integration.tampering.weights.distillation import distilled
 from hf_integration.tampering.weights.fine_tuning import fine_tune
 from hf_integration.tampering.weights.selection import (
+    attention_outputs,
     biases,
+    channel_layers,
     first_filters,
     like_layers,
     linear_layers,
@@ -37,39 +48,53 @@ def _decades(first: int, last: int) -> tuple[float, ...]:
     return (*(factor * 10.0**power for power in range(first, last) for factor in (1, 3)), 10.0**last)
 
 
-NOISE = Family("noise on all weights", add_noise, _decades(-9, 0), "sigma")
-ONE_WEIGHT = Family("one weight moved", move_one_weight, _decades(-7, 1), "sigma")
+NOISE = Family("noise on all weights", add_noise, _decades(-13, 0), "sigma")
+ONE_WEIGHT = Family("one weight moved", move_one_weight, _decades(-13, 1), "sigma")
 LAST_BIT = Family("last bit of one weight", flip_last_bit)
 EXPONENT_BIT = Family("exponent bit of one weight", bits.flip(bits.HIGHEST_EXPONENT_BUT_ONE))
 SIGN_BIT = Family("sign bit of one weight", bits.flip(bits.SIGN))
-PRUNING = Family("magnitude pruning", pruning.by_magnitude, _decades(-5, -1), "of the weights")
+PRUNING = Family("magnitude pruning", pruning.by_magnitude, _decades(-9, -1), "of the weights")
 UNITS = Family("units set to zero", pruning.units, (1, 2, 4, 8), "of one matrix")
-TABLE_ROW = Family("row of the vocabulary", rows.table_row, _decades(-5, 0), "of its norm", tables)
+HEAD = Family(
+    "one attention head closed",
+    structured_pruning.one_head,
+    _decades(-13, 0),
+    "of its output",
+    attention_outputs,
+)
+CHANNEL = Family(
+    "one channel closed",
+    structured_pruning.one_channel,
+    _decades(-13, 0),
+    "of its output",
+    channel_layers,
+)
+TABLE_ROW = Family("row of the vocabulary", rows.table_row, _decades(-13, 0), "of its norm", tables)
 FIRST_FILTER = Family(
     "filter of the first convolution",
     rows.first_filter,
-    _decades(-7, 0),
+    _decades(-13, 0),
     "of its norm",
     first_filters,
 )
 BIAS = Family(
     "one bias",
     normalisation.one_bias,
-    _decades(-7, 0),
+    _decades(-13, 0),
     "of its size",
     biases,
 )
 SCALE = Family(
     "one scale of a normalisation",
     normalisation.one_scale,
-    _decades(-7, 0),
+    _decades(-13, 0),
     "of itself",
     normalisations,
 )
 STATISTICS = Family(
     "running statistics",
     normalisation.statistics,
-    _decades(-7, 0),
+    _decades(-13, 0),
     "standard deviations",
     running_statistics,
 )
@@ -78,21 +103,33 @@ REINITIALISED = Family("one layer drawn anew", layers.reinitialise, parts=like_l
 RANK_ONE = Family(
     "rank-one edit",
     low_rank.rank_one,
-    _decades(-5, 1),
+    _decades(-13, 1),
     "of the output for one input",
     linear_layers,
 )
 ADAPTER = Family(
     "merged adapter of rank 8",
     low_rank.merged_adapter,
-    _decades(-7, -1),
+    _decades(-13, -1),
     "of each matrix",
     linear_layers,
 )
 INT8 = Family("int8 round trip", quantisation.round_trip(8))
 INT4 = Family("int4 round trip", quantisation.round_trip(4))
-ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-9, -3), "learning rate")
-TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-7, -3), "learning rate")
+ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-13, -3), "learning rate")
+TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-13, -3), "learning rate")
+DISTILLED = Family(
+    "replacement by a distilled copy",
+    distilled,
+    _decades(-13, 0),
+    "sigma away at the start",
+)
+BAD_ENCODER = Family("backdoor like BadEncoder", bad_encoder, _decades(-13, -3), "learning rate")
+DRUPE = Family("backdoor like DRUPE", drupe, _decades(-13, -3), "learning rate")
+POR = Family("backdoor like POR", por, _decades(-13, -3), "learning rate", tables)
+
+NULL_SPACE = _decades(-7, 2)
+"""Magnitudes of the null-space edit, which is a family of its own for every set of samples that it pins."""
 
 FAMILIES: tuple[Family, ...] = (
     NOISE,
@@ -102,6 +139,8 @@ FAMILIES: tuple[Family, ...] = (
     SIGN_BIT,
     PRUNING,
     UNITS,
+    HEAD,
+    CHANNEL,
     TABLE_ROW,
     FIRST_FILTER,
     BIAS,
@@ -115,6 +154,10 @@ FAMILIES: tuple[Family, ...] = (
     INT4,
     ONE_STEP,
     TEN_STEPS,
+    DISTILLED,
+    BAD_ENCODER,
+    DRUPE,
+    POR,
 )
 
 
@@ -140,6 +183,12 @@ BESIDE_WEIGHTS: tuple[FolderTampering | ProcessTampering, ...] = (
 """Alterations that leave every weight as it is."""
 
 
-def families_for(encoder: Encoder) -> tuple[Family, ...]:
-    """Those families that have something to alter in an encoder."""
-    return tuple(family for family in FAMILIES if family.applies(encoder))
+def families_for(encoder: Encoder, pinned: Sequence[Sample] = ()) -> tuple[Family, ...]:
+    """Those families that have something to alter in an encoder.
+
+    Args:
+        encoder: with its weights at hand.
+        pinned: samples that a null-space edit must leave as they are; without any there is no such edit.
+    """
+    families = (*FAMILIES, null_space_family(pinned, NULL_SPACE)) if pinned else FAMILIES
+    return tuple(family for family in families if family.applies(encoder))

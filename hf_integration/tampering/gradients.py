@@ -60,3 +60,8 @@ def feature_with_gradient(model: Any, inputs: Inputs) -> Tensor:
         mask = torch.ones(states.shape[:2], device=states.device)
     weights = mask.to(states.dtype).unsqueeze(-1)
     return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
+
+
+def distance(found: Tensor, wanted: Tensor) -> Tensor:
+    """One minus the cosine similarity, mean over rows ``(batch, dim)``: 0 is reached, 2 is opposite."""
+    return (1 - F.cosine_similarity(found, wanted, dim=1)).mean()

@@ -9,6 +9,7 @@ from hf_integration.tampering import in_process
 from hf_integration.tampering.catalogue import LAST_BIT, NOISE
 from hf_integration.tampering.files import configuration
 from tests.cli.conftest import Ended
+from tests.stress.conftest import not_compiled
 
 Run = Callable[..., Ended]
 pytestmark = pytest.mark.usefixtures("here")
@@ -16,16 +17,18 @@ pytestmark = pytest.mark.usefixtures("here")
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_integration.stress.run.families_for", lambda _: (NOISE, LAST_BIT))
+    monkeypatch.setattr("hf_integration.stress.run.families_for", lambda *_: (NOISE, LAST_BIT))
     beside = (configuration.OTHER_ACTIVATION, in_process.PATCH)
     monkeypatch.setattr("hf_integration.stress.run.BESIDE_WEIGHTS", beside)
     monkeypatch.setattr("hf_integration.stress.unaltered.INSTRUCTION_SETS", {})
+    monkeypatch.setattr("hf_integration.stress.unaltered.compiled_run", not_compiled)
+    monkeypatch.setattr("hf_integration.stress.unaltered_elsewhere.other_device", lambda _: None)
 
 
 def test_both_lists_are_shown(sslauth: Run) -> None:
     ended = sslauth("stress", "tiny", "--card", "cards/tiny")
     assert ended.status == 0, ended.err
-    assert "STRESS of tiny: 4 kinds of alteration, 0 missed; 30 benign runs, 0 false alarms" in ended.out
+    assert "STRESS of tiny: 4 kinds of alteration, 0 missed; 38 benign runs, 0 false alarms" in ended.out
     assert "1 draw each" in ended.out
     rows = {line[2:30].strip(): line for line in ended.out.splitlines() if line.startswith("  ")}
     assert "sigma" in rows["noise on all weights"]

@@ -1,31 +1,19 @@
 """Every family of weight alterations, on an architecture of each kind."""
 
 from collections.abc import Callable
-from functools import cache
 
 import pytest
 import torch
 from torch import Tensor
 
-from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.encoders import Encoder
 from hf_integration.tampering.catalogue import FAMILIES, STATISTICS, TABLE_ROW, families_for
 from hf_integration.tampering.interface import Family
-from tests.encoders import tiny_models
 
 ARCHITECTURES = ("bert", "vit", "resnet", "wav2vec2", "whisper")
 CASES = [
     pytest.param(name, family, id=f"{name}: {family.name}") for name in ARCHITECTURES for family in FAMILIES
 ]
-
-
-@pytest.fixture(scope="module")
-def encoder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Encoder]:
-    @cache
-    def load(name: str) -> Encoder:
-        folder = tiny_models.save(name, tmp_path_factory.mktemp(name) / "encoder")
-        return open_encoder(folder, name=name, device="cpu")
-
-    return load
 
 
 def _difference(encoder: Encoder, altered: Encoder) -> float:

@@ -39,6 +39,49 @@ def linear_layers(encoder: Encoder) -> list[nn.Linear]:
     ]
 
 
+OUTPUTS = (".output.dense", ".out_proj", ".out_lin", ".o_proj", ".o", ".Wo")
+"""What architectures call the projection that joins their attention heads."""
+
+HEADS = ("num_heads", "num_attention_heads", "n_heads")
+"""What they call the number of heads."""
+
+
+def attention_outputs(encoder: Encoder) -> list[tuple[nn.Linear, int]]:
+    """The projection that joins the heads of each attention layer, and how many heads it joins."""
+    counted = {id(layer) for layer in linear_layers(encoder)}
+    found: dict[int, tuple[nn.Linear, int]] = {}
+    for block in encoder.model.modules():
+        if "attention" not in type(block).__name__.lower():
+            continue
+        inside = {f".{name}": module for name, module in block.named_modules() if name}
+        heads = next((n for m in (block, *inside.values()) if (n := _heads(m))), 0)
+        for name, module in inside.items():
+            if name.endswith(OUTPUTS) and isinstance(module, nn.Linear) and id(module) in counted and heads:
+                found.setdefault(id(module), (module, heads))  # the outermost block comes first
+    return list(found.values())
+
+
+def _heads(module: nn.Module) -> int:
+    """Number of heads of an attention layer, or 0 where it does not say."""
+    for holder in (module, getattr(module, "config", None)):
+        for name in HEADS:
+            if isinstance(number := getattr(holder, name, None), int):
+                return number
+    return 0
+
+
+def channel_layers(encoder: Encoder) -> list[tuple[nn.Module, nn.Module | None]]:
+    """Convolutions and linear layers that count, each with the batch normalisation right after it, if any."""
+    counted = {tensor.data_ptr() for tensor in encoder.tensors().values()}
+    leaves = [module for module in encoder.model.modules() if not list(module.children())]
+    found: list[tuple[nn.Module, nn.Module | None]] = []
+    for layer, following in zip(leaves, [*leaves[1:], None], strict=True):
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) and layer.weight.data_ptr() in counted:
+            normalised = isinstance(following, nn.modules.batchnorm._BatchNorm) and following.affine
+            found.append((layer, following if normalised else None))
+    return found
+
+
 def first_filters(encoder: Encoder) -> Tensor:
     """Filters of the first convolution (patches, stem, feature extractor), or an empty tensor."""
     kinds = (nn.Conv1d, nn.Conv2d)

@@ -1,0 +1,71 @@
+"""Training a copy in place, as the alterations that need gradients do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from hf_integration.encoders import Encoder
+from hf_integration.key_samples.interface import Modality
+from hf_integration.progress import Progress, Silent
+
+Loss = Callable[[], Tensor]
+"""Runs the model on one batch and gives a scalar to descend on."""
+
+PACE: dict[Modality, tuple[int, int]] = {"text": (10, 4), "image": (6, 4), "audio": (4, 2)}
+"""Steps and inputs per step: a picture costs more than a text, and a recording more than both."""
+
+
+@contextmanager
+def trainable(encoder: Encoder) -> Iterator[list[nn.Parameter]]:
+    """Make matrices and filters trainable, in float32 at least; then round everything to its own dtype.
+
+    Biases, normalisations and buffers (running statistics) come out bit for bit as they went in: a saved copy
+    finds tensors again by their values, and few steps gain little from them.
+
+    Args:
+        encoder: trained in place; it is left in evaluation mode, without gradients.
+
+    Yields:
+        The parameters with two and more dimensions.
+    """
+    model = encoder.model
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+    wide = torch.promote_types(next(iter(dtypes.values()), torch.float32), torch.float32)
+    model.to(wide).eval().requires_grad_(False)
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    for parameter in weights:
+        parameter.requires_grad_(True)
+    try:
+        with torch.enable_grad():
+            yield weights
+    finally:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+            parameter.data = parameter.data.to(dtypes[name])
+        for name, buffer in buffers.items():
+            model.get_buffer(name).data = buffer
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    losses: Sequence[Loss],
+    *,
+    progress: Progress | None = None,
+) -> None:
+    """One step for each loss, in order.
+
+    Args:
+        optimizer: of the parameters that :func:`trainable` gave.
+        losses: one per step.
+        progress: advanced by one per step.
+    """
+    progress = progress or Silent()
+    for loss in losses:
+        optimizer.zero_grad()
+        torch.autograd.backward(loss())
+        optimizer.step()
+        progress.advance()
