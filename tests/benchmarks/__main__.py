@@ -2,10 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import transformers
 
 from tests.benchmarks import (
+    attackers,
     cost,
     coverage,
     detection,
@@ -15,9 +19,11 @@ from tests.benchmarks import (
     minting,
     refusals,
 )
-from tests.benchmarks.subjects import KEYS, available
+from tests.benchmarks.subjects import KEYS, Subject, available
 
-BENCHMARKS = {
+Benchmark = Callable[[Subject], list[str]]
+
+BENCHMARKS: dict[str, Benchmark] = {
     "minting": minting.run,
     "margins": margins.run,
     "detection": detection.run,
@@ -25,6 +31,7 @@ BENCHMARKS = {
     "extrapolation": extrapolation.run,
     "coverage": coverage.run,
     "localisation": localisation.run,
+    "attackers": attackers.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
 
@@ -39,9 +46,19 @@ def main() -> int:
     parser.add_argument(
         "--encoder", action="append", choices=list(KEYS), help="only this one; may be repeated"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="results and cards of 'attackers'; a temporary folder by default",
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    benchmarks: dict[str, Benchmark] = {
+        **BENCHMARKS,
+        "attackers": partial(attackers.run, folder=arguments.out),
+    }
     transformers.logging.disable_progress_bar()
     short: list[str] = []
     for name in arguments.benchmarks or known:
@@ -51,7 +68,7 @@ def main() -> int:
             continue
         for subject in available(arguments.encoder or list(KEYS)):
             print(f"\n## {name}: {subject.name}\n", flush=True)
-            short += [f"{name}: {subject.name}: {line}" for line in BENCHMARKS[name](subject)]
+            short += [f"{name}: {subject.name}: {line}" for line in benchmarks[name](subject)]
     print(
         "\n" + "\n".join(f"FALLS SHORT: {line}" for line in short)
         if short
