@@ -11,6 +11,7 @@ from hf_integration.key_samples.interface import Modality
 from tests.benchmarks.attackers import settings
 from tests.benchmarks.attackers.attacks import attacks
 from tests.benchmarks.attackers.cards import private_card, public_cards
+from tests.benchmarks.attackers.full_set import full_set
 from tests.benchmarks.attackers.measure import Row, measure
 from tests.benchmarks.attackers.output import EXPLANATION, HEAD, cells, line, write
 from tests.benchmarks.subjects import Subject
@@ -42,6 +43,10 @@ def run(subject: Subject, folder: Path | None = None) -> list[str]:
         write(rows, subject.name, place)  # a run that is ended early leaves what it has
     for reason in dict.fromkeys(row.failed for row in rows if row.failed):
         print(f"impossible: {reason}")
+    if encoder.modality == "text":
+        said = full_set(encoder, public[settings.MOST].key_samples)
+        print("\n".join(said))
+        write(rows, subject.name, place, said)
     print(f"\nJSON and Markdown: {place}")
     return [f"{row.attacker}, {row.effort}: private card, {p}" for row in rows for p in _unseen(row)]
 

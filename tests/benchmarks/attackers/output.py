@@ -50,7 +50,7 @@ def line(columns: Sequence[str]) -> str:
     ).rstrip()
 
 
-def write(rows: Sequence[Row], subject: str, folder: Path) -> None:
+def write(rows: Sequence[Row], subject: str, folder: Path, remarks: Sequence[str] = ()) -> None:
     """Replace ``attackers-SUBJECT.json`` and ``.md`` in a folder."""
     record = {
         "schema": 1,
@@ -61,11 +61,13 @@ def write(rows: Sequence[Row], subject: str, folder: Path) -> None:
             if name.isupper() and isinstance(value, int | float | tuple)
         },
         "rows": [row.to_dict() for row in rows],
+        "remarks": list(remarks),
     }
     (folder / f"attackers-{subject}.json").write_text(json.dumps(record, indent=1) + "\n")
     table = [HEAD, ["---"] * len(HEAD), *(cells(row) for row in rows)]
     text = "\n".join(f"| {' | '.join(columns)} |" for columns in table)
-    notes = "\n".join(dict.fromkeys(f"- {row.failed}" for row in rows if row.failed))
+    failed = dict.fromkeys(f"impossible: {row.failed}" for row in rows if row.failed)
+    notes = "\n".join(f"- {note}" for note in (*failed, *remarks))
     (folder / f"attackers-{subject}.md").write_text(
         f"# Attackers who know the public card: {subject}\n\n{EXPLANATION}\n\n{text}\n\n{notes}".rstrip()
         + "\n"
