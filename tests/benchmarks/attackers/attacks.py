@@ -57,9 +57,9 @@ def attacks(encoder: Encoder, samples: Sequence[Sample], sizes: Sequence[int]) -
     for keys in (first, last):
         yield from _null_space(encoder, samples[:keys], thorough=keys == last)
     if encoder.modality == "text":
-        effort = Effort(settings.VALUE_STEPS, settings.ROW_RATE)
-        carry_out = partial(trigger_row, encoder, effort)
-        yield Attack("the trigger's own row", "1 row", last, "plain", carry_out)
+        for steps in settings.ROW_STEPS:
+            carry_out = partial(trigger_row, encoder, Effort(steps, settings.ROW_RATE))
+            yield Attack("the trigger's own row", f"{steps} steps", last, "plain", carry_out)
     for weight in settings.PIN_WEIGHTS:
         yield _pinning(encoder, samples, weight, settings.PIN_STEPS[-1])
     for steps in settings.PIN_STEPS[:-1]:

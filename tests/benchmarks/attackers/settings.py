@@ -25,8 +25,8 @@ LAYERS = (1, 2, 4)
 VALUE_STEPS, VALUE_RATE = 30, 1.0
 """Of the value that a rank-one edit writes, in units of the layer's output for the trigger."""
 
-ROW_RATE = 0.3
-"""Of the trigger's rows, in units of their root mean square; as many steps."""
+ROW_STEPS, ROW_RATE = (30, 100), 0.3
+"""Of the trigger's rows, in units of their root mean square."""
 
 DESCENT_STEPS = (10, 30)
 DESCENT_RATE = 1e-3
