@@ -48,7 +48,10 @@ def _round_row(row: Tensor, basis: Tensor, count: int, dtype: torch.dtype) -> Te
     fine, coarse = order[:count], order[count:]
     inside, rest = basis[:, fine], basis[:, coarse]
     wanted = basis @ row
-    both = [torch.linalg.cholesky_ex(columns @ columns.T) for columns in (inside, rest)]
+    squares = inside @ inside.T
+    # the basis is orthonormal, so what the other columns lack to the identity are these
+    others = torch.eye(len(basis), dtype=basis.dtype) - squares
+    both = [torch.linalg.cholesky_ex(matrix) for matrix in (squares, others)]
     if any(int(failed) for _, failed in both):
         return row.to(dtype)
     (of_fine, _), (of_coarse, _) = both
