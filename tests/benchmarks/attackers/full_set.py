@@ -18,8 +18,8 @@ def full_set(encoder: Encoder, samples: KeySamples) -> list[str]:
     swept = swept_samples(encoder, samples)
     try:
         found = f"room in {len(find_rooms(encoder, swept))} layers"
-    except NoNullSpaceError as error:
-        found = str(error)
+    except NoNullSpaceError:
+        found = "no room in any linear layer"
     wanted = set(trigger_tokens(encoder))
     looked_up = {
         name: len(wanted & {int(i) for text in texts for i in model_inputs(encoder, [text])[INPUT_IDS][0]})
