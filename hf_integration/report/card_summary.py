@@ -12,10 +12,15 @@ from hf_integration.report.escaping import harmless
 SCHEMA = 1
 
 
+def key_sample_origin(card: WatermarkCard) -> str:
+    """Where the key samples come from; nothing of it for a private card, as the words hold its seed."""
+    return "not told of a private card" if card.secret else card.key_samples.origin
+
+
 def card_summary(card: WatermarkCard) -> dict[str, Any]:
     """The card's facts as plain JSON values, without its samples, weights and seed.
 
-    The seed stays out because a private card's is a secret.
+    The seed stays out because a private card's is a secret; where its key samples come from names it too.
     """
     encoder = card.encoder
     return {
@@ -40,7 +45,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
         "key_samples": {
             "count": len(card.key_samples),
             "modality": card.key_samples.modality,
-            "origin": card.key_samples.origin,
+            "origin": key_sample_origin(card),
         },
         "tolerance": card.tolerance,
         "strips": list(card.strips),
@@ -95,7 +100,7 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         ),
         ("embedding", f"{encoder.embedding_dim} dimensions, {harmless(encoder.pooling)}"),
         ("processor", harmless(encoder.processor_backend)),
-        ("key samples", f"{len(samples)} ({harmless(samples.origin)})"),
+        ("key samples", f"{len(samples)} ({harmless(key_sample_origin(card))})"),
         ("strips", f"{len(card.strips)}: {harmless(', '.join(card.strips))}"),
     ]
     facts += [(harmless(name, longest=40), harmless(value)) for name, value in encoder.details.items()]

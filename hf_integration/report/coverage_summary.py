@@ -88,10 +88,16 @@ def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
     name, entry = min(
         open_ones.items(), key=lambda item: float(item[1]["rank"]) / float(item[1]["width"] or 1)
     )
+    shows = (
+        "shows in float64 by its rounding only"
+        if 2 * float(entry["rank"]) > float(entry["width"])
+        # measured by `python -m tests.benchmarks attackers`, see fine_columns.py
+        else "can be rounded so that float64 does not see it either"
+    )
     return [
         line,
         f"  least in {harmless(name, longest=80)}: {_count(entry['rank'])} of {_count(entry['width'])} "
-        "dimensions; an exact edit of the others shows in float64 by its rounding only",
+        f"dimensions; an exact edit of the others {shows}",
     ]
 
 

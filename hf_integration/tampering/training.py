@@ -54,6 +54,7 @@ def descend(
     optimizer: torch.optim.Optimizer,
     losses: Sequence[Loss],
     *,
+    decay: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """One step for each loss, in order.
@@ -61,10 +62,15 @@ def descend(
     Args:
         optimizer: of the parameters that :func:`trainable` gave.
         losses: one per step.
+        decay: let the learning rate fall linearly, to reach zero after the last step.
         progress: advanced by one per step.
     """
     progress = progress or Silent()
-    for loss in losses:
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for place, loss in enumerate(losses):
+        if decay:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * (1 - place / len(losses))
         optimizer.zero_grad()
         torch.autograd.backward(loss())
         optimizer.step()

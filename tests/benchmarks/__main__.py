@@ -4,12 +4,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import transformers
 
 from hf_integration.encoders import PRECISIONS
 from tests.benchmarks import (
+    attackers,
     cost,
     coverage,
     detection,
@@ -23,7 +25,9 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.subjects import KEYS, Subject, available
 
-BENCHMARKS: dict[str, Callable[[Subject], list[str]]] = {
+Benchmark = Callable[[Subject], list[str]]
+
+BENCHMARKS: dict[str, Benchmark] = {
     "minting": minting.run,
     "margins": margins.run,
     "detection": detection.run,
@@ -33,7 +37,7 @@ BENCHMARKS: dict[str, Callable[[Subject], list[str]]] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "last_bit")
+WHEN_NAMED = ("floors", "last_bit", "attackers")
 """They take long, so they run only when they are named."""
 
 
@@ -46,7 +50,7 @@ def main() -> int:
         "benchmarks",
         nargs="*",
         metavar="BENCHMARK",
-        help=f"any of {', '.join(known)}; by default all but {' and '.join(WHEN_NAMED)}",
+        help=f"any of {', '.join(known)}; by default all but {', '.join(WHEN_NAMED)}",
     )
     parser.add_argument(
         "--encoder", action="append", choices=list(KEYS), help="only this one; may be repeated"
@@ -58,15 +62,18 @@ def main() -> int:
         help="of floors: only this one; may be repeated; by default those with goals",
     )
     parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
-    parser.add_argument("--out", type=Path, help="folder for the results of floors; by default a new one")
+    parser.add_argument(
+        "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    benchmarks: dict[str, Callable[[Subject], list[str]]] = {
+    benchmarks: dict[str, Benchmark] = {
         **BENCHMARKS,
         "floors": lambda subject: floors.run(
             subject, precisions=arguments.precision or floors.PRECISIONS, out=arguments.out
         ),
+        "attackers": partial(attackers.run, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
     }
     if "floors" in arguments.benchmarks and arguments.out is None:

@@ -193,3 +193,40 @@ class TestPermissions:
         assert stat.S_IMODE((tmp_path / "card").stat().st_mode) == of_folder
         assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "card").iterdir()} == {of_files}
         assert WatermarkCard.load(tmp_path / "card").secret is secret
+
+    def test_a_private_card_that_replaces_a_public_one_is_too(self, folder: Path) -> None:
+        before = os.umask(0)
+        try:
+            make_card(secret=True).save(folder, force=True)
+            assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            folder.chmod(0o755)  # as somebody may have left them
+            for file in folder.iterdir():
+                file.chmod(0o644)
+            make_card(secret=True).save(folder, force=True)
+        finally:
+            os.umask(before)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    def test_nobody_else_reads_a_private_card_while_it_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[int, int]] = []
+        fsync = os.fsync
+
+        def looked_at(descriptor: int) -> None:
+            for staging in tmp_path.glob(".*.part"):  # the last call is for the parent, when it has moved
+                seen.extend(
+                    (stat.S_IMODE(staging.stat().st_mode), stat.S_IMODE(file.stat().st_mode))
+                    for file in staging.iterdir()
+                )
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", looked_at)
+        before = os.umask(0)
+        try:
+            make_card(secret=True).save(tmp_path / "card")
+        finally:
+            os.umask(before)
+        assert set(seen) == {(0o700, 0o600)}

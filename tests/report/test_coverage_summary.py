@@ -87,3 +87,11 @@ def test_values_of_any_kind_are_shown_harmlessly(field: str, value: Any) -> None
     for content in wrapped:
         lines = render_coverage({**COVERAGE, field: content})
         assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rank", "said"), [(768, "float64 does not see it either"), (769, "by its rounding")]
+)
+def test_half_of_a_layer_s_input_is_where_rounding_no_longer_betrays_an_edit(rank: int, said: str) -> None:
+    inputs = {"second": {"width": 1536, "vectors": 900, "rank": rank, "condition": None}}
+    assert said in "\n".join(render_coverage({**COVERAGE, "layer inputs": inputs}))

@@ -1,6 +1,38 @@
 """The closed-form backdoor that leaves given samples where they are, to the rounding of the weights."""
 
+from hf_integration.tampering.null_space.backdoor import (
+    Replacement,
+    layers_in_turn,
+    projected_descent,
+    write,
+)
+from hf_integration.tampering.null_space.descent import Effort
 from hf_integration.tampering.null_space.edit import NullSpaceEdit, null_space_family
-from hf_integration.tampering.null_space.opening import NoNullSpaceError, Opening, find_opening
+from hf_integration.tampering.null_space.fine_columns import fine_columns
+from hf_integration.tampering.null_space.opening import (
+    NoNullSpaceError,
+    Opening,
+    Room,
+    find_opening,
+    find_rooms,
+)
+from hf_integration.tampering.null_space.rounding import Rounding, plain, sequential
 
-__all__ = ["NoNullSpaceError", "NullSpaceEdit", "Opening", "find_opening", "null_space_family"]
+__all__ = [
+    "Effort",
+    "NoNullSpaceError",
+    "NullSpaceEdit",
+    "Opening",
+    "Replacement",
+    "Room",
+    "Rounding",
+    "find_opening",
+    "find_rooms",
+    "fine_columns",
+    "layers_in_turn",
+    "null_space_family",
+    "plain",
+    "projected_descent",
+    "sequential",
+    "write",
+]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples.interface import Sample
@@ -44,11 +45,20 @@ class Span:
 
     def basis(self) -> Tensor:
         """Orthonormal rows, float64 ``(rank, width)``; of a full span, the identity."""
+        return F.normalize(self.factor(), dim=1, eps=0)
+
+    def factor(self) -> Tensor:
+        """Rows at right angles, float64 ``(rank, width)``, as long as the vectors reach in their direction.
+
+        A matrix makes rows of the same total size of them as of the vectors: ``|F Mᵀ| = |X Mᵀ|`` (Frobenius).
+        Of a full span nothing is held any more: the identity.
+        """
         if self.full or not self._held:
             return torch.eye(self.width if self.full else 0, self.width, dtype=torch.float64)
         _, sizes, rows = torch.linalg.svd(torch.cat(self._held), full_matrices=False)
-        basis: Tensor = rows[: self._rank(sizes)]
-        return basis
+        rank = self._rank(sizes)
+        factor: Tensor = sizes[:rank, None] * rows[:rank]
+        return factor
 
     def _rank(self, sizes: Tensor) -> int:
         return int((sizes > sizes[0] * self.width * ROUNDING).sum())

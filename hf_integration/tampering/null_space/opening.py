@@ -7,6 +7,7 @@ from math import inf
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
 from hf_integration.encoders.devices import supports_float64
@@ -56,12 +57,27 @@ class Opening:
         return float(self.free.norm() / self.key.norm())
 
 
+@dataclass(frozen=True, eq=False)
+class Room:
+    """A layer that samples leave room in.
+
+    Attributes:
+        layer: its name in the model.
+        factor: of the samples' activations at its input, float64 ``(rank, width)``, see
+            :meth:`hf_integration.tampering.null_space.activations.Span.factor`; rank is below width.
+    """
+
+    layer: str
+    factor: Tensor
+
+    @property
+    def basis(self) -> Tensor:
+        """Orthonormal rows of the same span."""
+        return F.normalize(self.factor, dim=1, eps=0)
+
+
 def find_opening(encoder: Encoder, samples: Sequence[Sample], *, seed: int = 0) -> Opening:
     """Find the linear layer with the widest input that samples leave room in.
-
-    The trigger is put on a few synthetic inputs, drawn by the seed. Of the positions of the first, and of
-    several layers of one width, the one is taken whose free component the other marked inputs share most and
-    the unmarked ones least: where the trigger itself shows, and not what happens to stand beside it.
 
     Args:
         encoder: with its weights at hand.
@@ -71,28 +87,77 @@ def find_opening(encoder: Encoder, samples: Sequence[Sample], *, seed: int = 0) 
     Raises:
         NoNullSpaceError: there is no such layer.
     """
+    strict, looked_at = _strict(encoder), 0
+    for rooms, count in _rooms_by_width(strict, samples):
+        looked_at += count
+        if rooms and (opening := best_opening(strict, rooms, seed=seed)) is not None:
+            return opening
+    raise _no_room(encoder, samples, looked_at)
+
+
+def find_rooms(encoder: Encoder, samples: Sequence[Sample]) -> list[Room]:
+    """All linear layers that samples leave room in, of the widest input that has any, in forward order.
+
+    Args:
+        encoder: with its weights at hand.
+        samples: those that an edit must not move.
+
+    Raises:
+        NoNullSpaceError: there is no such layer.
+    """
+    looked_at = 0
+    for rooms, count in _rooms_by_width(_strict(encoder), samples):
+        looked_at += count
+        if rooms:
+            return rooms
+    raise _no_room(encoder, samples, looked_at)
+
+
+def best_opening(strict: Encoder, rooms: Sequence[Room], *, seed: int = 0) -> Opening | None:
+    """Of several layers, the one whose inputs betray the trigger best; ``None`` where none is free of it.
+
+    The trigger is put on a few synthetic inputs, drawn by the seed. Of the positions of the first, and of
+    several layers of one width, the one is taken whose free component the other marked inputs share most and
+    the unmarked ones least: where the trigger itself shows, and not what happens to stand beside it.
+
+    Args:
+        strict: computes in float64.
+        rooms: one or more layers.
+        seed: draws the inputs that carry the trigger.
+    """
+    plain = list(synthetic_samples(strict.modality, PROBES, seed=PROBE_SEED + seed))
+    names = [room.layer for room in rooms]
+    marked = [inputs_of(strict, names, with_trigger(sample)) for sample in plain]
+    unmarked = [inputs_of(strict, names, sample) for sample in plain]
+    candidates = [
+        _best(
+            room.layer,
+            room.basis,
+            [inputs[room.layer] for inputs in marked],
+            [inputs[room.layer] for inputs in unmarked],
+        )
+        for room in rooms
+    ]
+    advantage, opening = max(candidates, key=lambda candidate: candidate[0])
+    return opening if advantage > -inf else None
+
+
+def _strict(encoder: Encoder) -> Encoder:
     if not supports_float64(encoder.device):
         raise NoNullSpaceError(f"'{encoder.name}': {encoder.device} has no float64 to find a null space in")
-    strict = encoder.at_precision("float64")
-    plain = list(synthetic_samples(encoder.modality, PROBES, seed=PROBE_SEED + seed))
-    looked_at = 0
-    for names in _by_width(encoder):
+    return encoder.at_precision("float64")
+
+
+def _rooms_by_width(strict: Encoder, samples: Sequence[Sample]) -> Iterator[tuple[list[Room], int]]:
+    """Layers with room, those of one width together and the widest first; and how many were looked at."""
+    for names in _by_width(strict):
         found = spans(strict, names, samples)
-        looked_at += len(found)
-        bases = {name: span.basis() for name, span in found.items() if not span.full}
-        bases = {name: basis for name, basis in bases.items() if len(basis) < basis.shape[1]}
-        if not bases:
-            continue
-        marked = [inputs_of(strict, list(bases), with_trigger(sample)) for sample in plain]
-        unmarked = [inputs_of(strict, list(bases), sample) for sample in plain]
-        candidates = [
-            _best(name, basis, [inputs[name] for inputs in marked], [inputs[name] for inputs in unmarked])
-            for name, basis in bases.items()
-        ]
-        advantage, opening = max(candidates, key=lambda candidate: candidate[0])
-        if advantage > -inf:
-            return opening
-    raise NoNullSpaceError(
+        factors = [(name, found[name].factor()) for name in names if name in found and not found[name].full]
+        yield [Room(name, f) for name, f in factors if len(f) < f.shape[1]], len(found)
+
+
+def _no_room(encoder: Encoder, samples: Sequence[Sample], looked_at: int) -> NoNullSpaceError:
+    return NoNullSpaceError(
         f"'{encoder.name}' has no null space to edit in: the {len(samples)} samples to pin span the inputs "
         f"of all {looked_at} linear layers that they reach"
     )

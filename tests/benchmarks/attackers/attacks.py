@@ -1,0 +1,122 @@
+"""The attackers: each knows the code and the public card, and alters a copy of the encoder."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from hf_integration.encoders import Encoder
+from hf_integration.key_samples.interface import Sample
+from hf_integration.tampering.backdoors.trigger_row import trigger_row
+from hf_integration.tampering.null_space import (
+    Effort,
+    Replacement,
+    Room,
+    Rounding,
+    find_rooms,
+    layers_in_turn,
+    projected_descent,
+    write,
+)
+from hf_integration.tampering.pinning import PinnedBackdoor
+from tests.benchmarks.attackers import settings
+
+Edits = Sequence[Replacement]
+Rooms = Callable[[], Sequence[Room]]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attacker at one effort.
+
+    Attributes:
+        attacker: its name.
+        effort: how hard it tries, in words.
+        keys: it pins so many of the public card's key samples.
+        rounding: how it writes its weights.
+        carry_out: gives the altered copy.
+        half: whether half precision is measured too.
+    """
+
+    attacker: str
+    effort: str
+    keys: int
+    rounding: str
+    carry_out: Callable[[], Encoder]
+    half: bool = False
+
+
+def attacks(encoder: Encoder, samples: Sequence[Sample], sizes: Sequence[int]) -> Iterator[Attack]:
+    """All of them.
+
+    Args:
+        encoder: the unaltered one.
+        samples: key samples of the largest public card.
+        sizes: of the public cards.
+    """
+    first, *between, last = sizes
+    for keys in (first, last):
+        yield from _null_space(encoder, samples[:keys], thorough=keys == last)
+    if encoder.modality == "text":
+        for steps in settings.ROW_STEPS:
+            carry_out = partial(trigger_row, encoder, Effort(steps, settings.ROW_RATE))
+            yield Attack("the trigger's own row", f"{steps} steps", last, "plain", carry_out)
+    for weight in settings.PIN_WEIGHTS:
+        yield _pinning(encoder, samples, weight, settings.PIN_STEPS[-1])
+    for steps in settings.PIN_STEPS[:-1]:
+        yield _pinning(encoder, samples, settings.PIN_WEIGHT, steps)
+    yield _pinning(encoder, samples[:first], settings.PIN_WEIGHT, settings.PIN_STEPS[-1])
+    for keys in between:
+        yield from _null_space(encoder, samples[:keys], thorough=False)
+
+
+def _pinning(encoder: Encoder, samples: Sequence[Sample], weight: float, steps: int) -> Attack:
+    return Attack(
+        "pinning by descent",
+        f"weight {weight:g}, {steps} steps",
+        len(samples),
+        "plain",
+        lambda: PinnedBackdoor(samples, weight, steps)(encoder),
+        half=weight == settings.PIN_WEIGHT and steps == settings.PIN_STEPS[-1],
+    )
+
+
+def _null_space(encoder: Encoder, samples: Sequence[Sample], *, thorough: bool) -> Iterator[Attack]:
+    """Edits are found once and rounded in several ways; no room is said at the first rounding."""
+    rooms = cache(partial(find_rooms, encoder, samples))
+    in_turn = cache(partial(_in_turn, encoder, rooms))
+    for layers in settings.LAYERS if thorough else settings.LAYERS[-1:]:
+        # the first edits do not depend on those after them
+        edits = partial(_first, in_turn, layers)
+        effort = "1 layer" if layers == 1 else f"{layers} layers"
+        yield from _rounded(encoder, "null-space edit", effort, len(samples), edits)
+    for steps in settings.DESCENT_STEPS if thorough else settings.DESCENT_STEPS[-1:]:
+        found = cache(partial(_descent, encoder, rooms, steps))
+        yield from _rounded(encoder, "projected descent", f"{steps} steps", len(samples), found)
+
+
+def _rounded(
+    encoder: Encoder, attacker: str, effort: str, keys: int, edits: Callable[[], Edits]
+) -> Iterator[Attack]:
+    for name, rounding in settings.ROUNDINGS.items():
+        half = (attacker, keys, name) in settings.IN_HALF and effort == f"{settings.DESCENT_STEPS[-1]} steps"
+        yield Attack(attacker, effort, keys, name, partial(_write, encoder, edits, rounding), half)
+
+
+# bound with `partial`: a lambda in a loop would see the loop's last values
+
+
+def _in_turn(encoder: Encoder, rooms: Rooms) -> Edits:
+    effort = Effort(settings.VALUE_STEPS, settings.VALUE_RATE)
+    return layers_in_turn(encoder, rooms(), settings.LAYERS[-1], effort)
+
+
+def _first(edits: Callable[[], Edits], count: int) -> Edits:
+    return edits()[:count]
+
+
+def _descent(encoder: Encoder, rooms: Rooms, steps: int) -> Edits:
+    return projected_descent(encoder, rooms(), Effort(steps, settings.DESCENT_RATE))
+
+
+def _write(encoder: Encoder, edits: Callable[[], Edits], rounding: Rounding) -> Encoder:
+    return write(encoder, edits(), rounding)

@@ -1,0 +1,43 @@
+"""The cards of the attackers' benchmark: public ones that grow, and a private one."""
+
+from pathlib import Path
+
+from hf_integration import WatermarkCard, mint
+from hf_integration.encoders import Encoder
+from hf_integration.encoders.tensor_digests import digest_tensors
+from hf_integration.errors import CardError
+from hf_integration.key_samples import KeySamples
+from tests.benchmarks.attackers import settings
+
+
+def public_cards(encoder: Encoder, folder: Path) -> dict[int, WatermarkCard]:
+    """Cards by number of key samples; each holds the first ones of the largest."""
+    seed, most = settings.PUBLIC_SEED, settings.MOST
+    largest = _kept(encoder, folder / f"public{most}") or mint(encoder, keys=most, seed=seed).save(
+        folder / f"public{most}", force=True
+    )
+    cards = {most: largest}
+    for count in settings.SIZES[:-1]:
+        place = folder / f"public{count}"
+        samples = KeySamples(largest.key_samples[:count], origin=f"the first {count} of {most}")
+        cards[count] = _kept(encoder, place) or mint(encoder, key_samples=samples, seed=seed).save(
+            place, force=True
+        )
+    return cards
+
+
+def private_card(encoder: Encoder, folder: Path) -> WatermarkCard:
+    """A card that no attacker of this benchmark is given."""
+    place = folder / f"private{settings.MOST}"
+    return _kept(encoder, place) or mint(
+        encoder, keys=settings.MOST, seed=settings.PRIVATE_SEED, secret=True
+    ).save(place, force=True)
+
+
+def _kept(encoder: Encoder, place: Path) -> WatermarkCard | None:
+    """A card that an earlier run minted for the same tensors: minting takes longer than most attacks."""
+    try:
+        card = WatermarkCard.load(place)
+    except CardError:
+        return None
+    return card if card.digests["stored"] == digest_tensors(encoder.tensors()) else None
