@@ -19,7 +19,7 @@ from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress
 from hf_integration.watermark import SKETCH_DIM, sketch
 
-BATCH_SIZE = 4
+BATCH_SIZE = 8
 """Samples whose reactions are added up in one backward pass; the shorter ones share one."""
 
 CAUTION = 2.0
