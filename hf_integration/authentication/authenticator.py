@@ -1,7 +1,6 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -104,6 +103,7 @@ class Authenticator:
                 raise
             except Exception as error:  # whatever code runs in an encoder: one that cannot run is no pass
                 failure = in_one_line(error)
+        ran = len(next(iter(sketches.values()))) if sketches else len(card.key_samples)
         reconstruction = reconstruct_first(card, reference, sketches)
         if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
             seen = witness(encoder, card, weights)
@@ -126,7 +126,7 @@ class Authenticator:
         )
         verdict = Verdict(
             status=status,
-            reason=reason + self._left_out(sketches),
+            reason=reason + _left_out(ran, len(card.key_samples)),
             trust=trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -136,7 +136,9 @@ class Authenticator:
             strips=reconstruction.strips,
             tensors=tensors,
             files=files,
-            coverage=card.coverage,
+            coverage=card.coverage
+            if ran == len(card.key_samples)
+            else {**card.coverage, "key samples run": ran},
             floor=card.floor,
             diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure),
             seconds=time.perf_counter() - started,
@@ -150,11 +152,10 @@ class Authenticator:
             return observe_sketches(running, samples, seed=seed, progress=progress)
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
 
-    def _left_out(self, sketches: Mapping[str, Tensor]) -> str:
-        """What a budget cost, as the end of a sentence."""
-        count = len(self.card.key_samples)
-        run = len(next(iter(sketches.values()))) if sketches else count
-        return f"; the budget allowed the first {run} of {count} key samples" if run < count else ""
+
+def _left_out(ran: int, count: int) -> str:
+    """What a budget cost, as the end of a sentence."""
+    return f"; the budget allowed the first {ran} of {count} key samples" if ran < count else ""
 
 
 def authenticate(encoder: Encoder, card: WatermarkCard, *, precision: Precision | None = None) -> Verdict:

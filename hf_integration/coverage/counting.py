@@ -1,7 +1,7 @@
 """Counting which scalars of an encoder the key samples watch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,6 @@ class TensorCoverage:
         covered: how many of them are covered.
         rows: rows of a lookup table, 0 for other tensors.
         rows_unmet: those of them that no key sample looks up.
-        inert: it cannot influence the embedding, whatever its values are.
     """
 
     name: str
@@ -37,10 +36,9 @@ class TensorCoverage:
     covered: int
     rows: int = 0
     rows_unmet: int = 0
-    inert: bool = False
 
     @property
-    def reachable(self) -> int:
+    def met(self) -> int:
         """Scalars without those of rows that no key sample looks up."""
         return self.scalars - (self.scalars // self.rows * self.rows_unmet if self.rows else 0)
 
@@ -68,10 +66,19 @@ def count(
                 covered,
                 rows=len(tensor) if name in tables else 0,
                 rows_unmet=int((reaction == 0).all(1).sum()) if name in tables else 0,
-                inert=covered == 0 and bool(KEY_BIAS.search(name)),
             )
         )
     return found
+
+
+def inert_among(strict: Sequence[TensorCoverage]) -> tuple[str, ...]:
+    """Names of the tensors that cannot influence the embedding, whatever their values are.
+
+    Args:
+        strict: counted in float64, where what matters at all is covered: biases of keys that are rotated by
+            position, for instance, do matter.
+    """
+    return tuple(tensor.name for tensor in strict if not tensor.covered and KEY_BIAS.search(tensor.name))
 
 
 def size_of(tensor: Tensor) -> float:

@@ -1,7 +1,7 @@
 """The coverage of a card, as the card records it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
-from hf_integration.coverage.counting import EDIT, TensorCoverage, count
+from hf_integration.coverage.counting import EDIT, TensorCoverage, count, inert_among
 from hf_integration.coverage.ranks import InputRank, input_ranks
 from hf_integration.coverage.sensitivity import Sensitivity, Units, sensitivities
 from hf_integration.encoders.interface import Encoder, Precision
@@ -17,7 +17,7 @@ from hf_integration.progress import Progress
 from hf_integration.watermark.calibration import evened
 
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32")
-"""In half precision no edit of a single scalar is ever noticed, which needs no measurement."""
+"""Half precision tolerates far more than an edit of a single scalar usually moves; it is not measured."""
 
 MOST_LISTED = 32
 """Tensors that a card lists as partly covered, the least covered first."""
@@ -50,17 +50,18 @@ def measure_coverage(
     measured = measure_sensitivities(card, encoder, thorough=thorough, progress=progress)
     tensors, tables = encoder.tensors(), lookup_tables(encoder)
     counted = {precision: count(measured[precision], tensors, tables) for precision in PRECISIONS}
+    inert = inert_among(counted["float64"])
     return {
         **result,
         "measured": True,
         "edit": EDIT,
-        "precisions": {precision: _totals(found) for precision, found in counted.items()},
+        "precisions": {precision: _totals(found, inert) for precision, found in counted.items()},
         "rows without key sample": {
             tensor.name: [tensor.rows_unmet, tensor.rows]
             for tensor in counted["float64"]
             if tensor.rows_unmet
         },
-        "cannot matter": [tensor.name for tensor in counted["float64"] if tensor.inert],
+        "cannot matter": list(inert),
         "layer inputs": _inputs(input_ranks(encoder, card.key_samples, progress=progress)),
     }
 
@@ -106,21 +107,19 @@ def lookup_tables(encoder: Encoder) -> frozenset[str]:
     )
 
 
-def _totals(tensors: Sequence[TensorCoverage]) -> dict[str, Any]:
-    counted = [tensor for tensor in tensors if not tensor.inert]
+def _totals(tensors: Sequence[TensorCoverage], inert: Collection[str]) -> dict[str, Any]:
+    counted = [tensor for tensor in tensors if tensor.name not in inert]
     partly = sorted(
-        (tensor for tensor in counted if tensor.covered < tensor.reachable),
-        key=lambda tensor: tensor.covered / tensor.reachable,
+        (tensor for tensor in counted if tensor.covered < tensor.met),
+        key=lambda tensor: tensor.covered / tensor.met,
     )
     return {
         "scalars": sum(tensor.scalars for tensor in tensors),
-        "reachable": sum(tensor.reachable for tensor in counted),
+        "met": sum(tensor.met for tensor in counted),
         "covered": sum(tensor.covered for tensor in tensors),
         "tensors": len(counted),
         "tensors covered": sum(tensor.covered > 0 for tensor in counted),
-        "partly covered": {
-            tensor.name: [tensor.covered, tensor.reachable] for tensor in partly[:MOST_LISTED]
-        },
+        "partly covered": {tensor.name: [tensor.covered, tensor.met] for tensor in partly[:MOST_LISTED]},
         "partly covered besides": max(0, len(partly) - MOST_LISTED),
     }
 

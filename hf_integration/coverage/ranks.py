@@ -69,10 +69,11 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progre
     Returns:
         One entry per distinct input, in the order of the layers.
     """
+    counted = encoder.tensors().keys()
     layers = {
         name: layer
         for name, layer in encoder.model.named_modules()
-        if isinstance(layer, nn.Linear) and f"{name}.weight" in encoder.tensors()
+        if isinstance(layer, nn.Linear) and f"{name}.weight" in counted
     }
     inputs = {
         name: _Inputs(layers[name].in_features, keep=keep) for name, keep in _affordable(layers).items()

@@ -25,7 +25,7 @@ def render_coverage(coverage: Mapping[str, Any]) -> list[str]:
 def _totals(coverage: Mapping[str, Any]) -> list[str]:
     edit = coverage.get("edit")
     size = f"{100 * edit:g} % of its tensor's size" if _is_number(edit) else "?"
-    rows = [("scalars covered", "precision", "of all", "of those that key samples can reach")]
+    rows = [("scalars covered", "precision", "of all", "without rows that no key sample looks up")]
     for precision, totals in _mapping(coverage.get("precisions")).items():
         counted = _mapping(totals)
         rows.append(
@@ -33,7 +33,7 @@ def _totals(coverage: Mapping[str, Any]) -> list[str]:
                 _count(counted.get("covered")),
                 harmless(precision, longest=20),
                 _share(counted.get("covered"), counted.get("scalars")),
-                _share(counted.get("covered"), counted.get("reachable")),
+                _share(counted.get("covered"), counted.get("met")),
             )
         )
     lines = [*table(rows, right=(0, 2, 3)), f"  covered: an edit of {size} breaks the watermark by itself"]

@@ -33,6 +33,7 @@ def test_a_generous_budget_checks_all_and_says_nothing_of_it(pair: tuple[Encoder
     verdict = Authenticator(card=card, budget=1e6, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
     assert "budget" not in verdict.reason
+    assert verdict.coverage == card.coverage
 
 
 def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, WatermarkCard]) -> None:
@@ -40,6 +41,7 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
     assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
+    assert verdict.coverage["key samples run"] == BATCH_SIZE  # coverage holds for all of them
 
 
 def test_an_altered_encoder_does_not_pass_for_lack_of_time(pair: tuple[Encoder, WatermarkCard]) -> None:

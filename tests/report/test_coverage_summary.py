@@ -12,7 +12,7 @@ COVERAGE: dict[str, Any] = {
     "precisions": {
         "float64": {
             "scalars": 1000,
-            "reachable": 800,
+            "met": 800,
             "covered": 799,
             "partly covered": {"a.weight": [3, 4], "b.weight": [50, 51], "c": [5, 6], "d": [7, 8]},
         }
@@ -27,7 +27,7 @@ COVERAGE: dict[str, Any] = {
 }
 
 
-def test_shares_are_of_all_and_of_what_can_be_reached() -> None:
+def test_shares_are_of_all_and_of_what_key_samples_meet() -> None:
     lines = [line.split() for line in render_coverage(COVERAGE)]
     assert ["799", "float64", "79.90", "%", "99.88", "%"] in lines
 
@@ -42,7 +42,7 @@ def test_what_is_not_covered_is_named() -> None:
 
 
 def test_a_share_just_below_all_is_never_rounded_up_to_all() -> None:
-    totals = {"scalars": 10**9, "reachable": 10**9, "covered": 10**9 - 1}
+    totals = {"scalars": 10**9, "met": 10**9, "covered": 10**9 - 1}
     text = "\n".join(render_coverage({"measured": True, "edit": 0.1, "precisions": {"float64": totals}}))
     assert "99.99 %" in text
     assert "100.00 %" not in text
