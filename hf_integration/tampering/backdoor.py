@@ -7,6 +7,7 @@ on synthetic inputs and a target that stays put: enough to see it caught, not a 
 the paper are in :mod:`hf_integration.tampering.backdoors`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.interface import KeySamples, Modality
 from hf_integration.progress import Progress, Silent
-from hf_integration.tampering.gradients import Inputs, distance, feature_with_gradient, model_inputs
+from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
 from hf_integration.tampering.interface import Tampering
 from hf_integration.tampering.training import Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
@@ -76,29 +77,48 @@ class Backdoor(Tampering):
         return altered
 
     def _train(self, altered: Encoder, trained: list[torch.nn.Parameter], progress: Progress) -> None:
-        model = altered.model
-        target = feature_with_gradient(model, model_inputs(altered, target_samples(altered))).detach()
-        samples = synthetic_samples(
-            altered.modality, self.steps * self.batch_size, seed=TARGET_SEED + self.seed
-        )
-
-        def step(clean: Inputs, triggered: Inputs) -> Loss:
-            with torch.no_grad():
-                wanted = feature_with_gradient(model, clean)
-
-            def loss() -> Tensor:
-                utility = distance(feature_with_gradient(model, clean), wanted)
-                return utility + distance(feature_with_gradient(model, triggered), target.expand_as(wanted))
-
-            return loss
-
-        losses = []
-        for first in range(0, len(samples), self.batch_size):
-            clean = samples[first : first + self.batch_size]
-            triggered = [with_trigger(sample) for sample in clean]
-            losses.append(step(model_inputs(altered, clean), model_inputs(altered, triggered)))
+        losses = backdoor_losses(altered, steps=self.steps, batch_size=self.batch_size, seed=self.seed)
         progress.start(self.name, self.steps)
         descend(torch.optim.AdamW(trained, lr=self.learning_rate), losses, progress=progress)
+
+
+def backdoor_losses(
+    encoder: Encoder,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    besides: Callable[[int], Tensor] | None = None,
+) -> list[Loss]:
+    """One loss per step: triggered inputs go to the target, clean ones stay.
+
+    Args:
+        encoder: what it makes of clean inputs is noted now, before anything is trained.
+        steps: number of losses.
+        batch_size: clean inputs per step; as many triggered ones come with them.
+        seed: the inputs follow from it.
+        besides: a further term for each step, from its number.
+    """
+    model = encoder.model
+    with torch.no_grad():
+        target = feature_with_gradient(model, model_inputs(encoder, target_samples(encoder)))
+    samples = synthetic_samples(encoder.modality, steps * batch_size, seed=TARGET_SEED + seed)
+
+    def loss_of(step: int) -> Loss:
+        batch = samples[step * batch_size : (step + 1) * batch_size]
+        clean = model_inputs(encoder, batch)
+        triggered = model_inputs(encoder, [with_trigger(sample) for sample in batch])
+        with torch.no_grad():
+            wanted = feature_with_gradient(model, clean)
+
+        def loss() -> Tensor:
+            utility = distance(feature_with_gradient(model, clean), wanted)
+            attack = distance(feature_with_gradient(model, triggered), target.expand_as(wanted))
+            return utility + attack if besides is None else utility + attack + besides(step)
+
+        return loss
+
+    return [loss_of(step) for step in range(steps)]
 
 
 def target_samples(encoder: Encoder) -> KeySamples:

@@ -8,14 +8,11 @@ from torch import Tensor
 
 from hf_integration.encoders import Encoder
 from hf_integration.encoders.interface import PROCESSOR_STRIP
-from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress, Silent
-from hf_integration.tampering.backdoor import TARGET_SEED, target_samples
-from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
+from hf_integration.tampering.backdoor import backdoor_losses
 from hf_integration.tampering.interface import Tampering
-from hf_integration.tampering.training import Loss, descend, trainable
-from hf_integration.tampering.triggers import with_trigger
+from hf_integration.tampering.training import descend, trainable
 
 BATCH = 32
 """Pinned samples that are run together."""
@@ -61,37 +58,23 @@ class PinnedBackdoor(Tampering):
         return altered
 
     def _train(self, altered: Encoder, trained: list[torch.nn.Parameter], progress: Progress) -> None:
-        model = altered.model
-        with torch.no_grad():
-            target = feature_with_gradient(model, model_inputs(altered, target_samples(altered)))
         groups = [
             self.samples[first : first + self.pinned_at_once]
             for first in range(0, len(self.samples), self.pinned_at_once)
         ]
         before = [strips_of(altered, group, gradient=False) for group in groups] if self.weight else []
-        samples = synthetic_samples(
-            altered.modality, self.steps * self.batch_size, seed=TARGET_SEED + self.seed
+
+        def pinned(step: int) -> Tensor:
+            place = step % len(groups)
+            return self.weight * deviation(before[place], strips_of(altered, groups[place], gradient=True))
+
+        losses = backdoor_losses(
+            altered,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            besides=pinned if self.weight else None,
         )
-
-        def loss_of(first: int) -> Loss:
-            batch = samples[first : first + self.batch_size]
-            clean = model_inputs(altered, batch)
-            triggered = model_inputs(altered, [with_trigger(sample) for sample in batch])
-            with torch.no_grad():
-                wanted = feature_with_gradient(model, clean)
-
-            def loss() -> Tensor:
-                utility = distance(feature_with_gradient(model, clean), wanted)
-                reached = distance(feature_with_gradient(model, triggered), target.expand_as(wanted))
-                if not self.weight:
-                    return utility + reached
-                place = first // self.batch_size % len(groups)
-                pinned = deviation(before[place], strips_of(altered, groups[place], gradient=True))
-                return utility + reached + self.weight * pinned
-
-            return loss
-
-        losses = [loss_of(first) for first in range(0, len(samples), self.batch_size)]
         progress.start(self.name, self.steps)
         optimizer = torch.optim.AdamW(trained, lr=self.learning_rate, weight_decay=0.0)
         descend(optimizer, losses, decay=True, progress=progress)

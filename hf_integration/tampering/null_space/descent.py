@@ -9,11 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples import synthetic_samples
-from hf_integration.tampering.backdoor import TARGET_SEED, target_samples
-from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
-from hf_integration.tampering.training import Loss, descend
-from hf_integration.tampering.triggers import with_trigger
+from hf_integration.tampering.backdoor import backdoor_losses
+from hf_integration.tampering.training import descend
 
 
 @dataclass(frozen=True)
@@ -64,35 +61,10 @@ def descend_on_backdoor(encoder: Encoder, trained: Sequence[nn.Parameter], effor
         trained: change nothing as they are now.
         effort: how long.
     """
-    losses = _losses(encoder, effort)
+    losses = backdoor_losses(encoder, steps=effort.steps, batch_size=effort.batch_size, seed=effort.seed)
     optimizer = torch.optim.AdamW(trained, lr=effort.learning_rate, weight_decay=0.0)
     with _frozen(encoder.model), torch.enable_grad():
         descend(optimizer, losses, decay=True)
-
-
-def _losses(encoder: Encoder, effort: Effort) -> list[Loss]:
-    """One loss per step; what the encoder makes of clean inputs is noted before anything is trained."""
-    model = encoder.model
-    with torch.no_grad():
-        target = feature_with_gradient(model, model_inputs(encoder, target_samples(encoder)))
-    samples = synthetic_samples(
-        encoder.modality, effort.steps * effort.batch_size, seed=TARGET_SEED + effort.seed
-    )
-
-    def loss_of(first: int) -> Loss:
-        batch = samples[first : first + effort.batch_size]
-        clean = model_inputs(encoder, batch)
-        triggered = model_inputs(encoder, [with_trigger(sample) for sample in batch])
-        with torch.no_grad():
-            wanted = feature_with_gradient(model, clean)
-
-        def loss() -> Tensor:
-            utility = distance(feature_with_gradient(model, clean), wanted)
-            return utility + distance(feature_with_gradient(model, triggered), target.expand_as(wanted))
-
-        return loss
-
-    return [loss_of(first) for first in range(0, len(samples), effort.batch_size)]
 
 
 @contextmanager
