@@ -1,9 +1,8 @@
 """Where an alteration lies, from the names of the tensors that differ and the first strip that broke."""
 
 import re
-from collections.abc import Sequence
 
-from hf_integration.encoders.interface import EMBEDDING_STRIP, PROCESSOR_STRIP
+from hf_integration.encoders.interface import PROCESSOR_STRIP
 from hf_integration.verdict import TensorEvidence
 
 _NUMBERED = re.compile(r"(?:^|\.)(?:layers?|blocks|stages)\.(\d+)\.")
@@ -16,29 +15,6 @@ def layer_of(tensor: str) -> int | None:
     """Number of the layer or stage that a tensor belongs to, from 1, as strips count; ``None`` outside."""
     found = _NUMBERED.search(tensor)
     return int(found[1]) + 1 if found else None
-
-
-def strips_of(tensor: str, names: Sequence[str], strips: Sequence[str]) -> tuple[str, ...]:
-    """Strips where an edit of a tensor shows first.
-
-    Args:
-        tensor: its name.
-        names: of all tensors, in the order of the forward pass.
-        strips: names of the strips in forward order: processor, input embedding, layers, embedding.
-
-    Returns:
-        One strip, or two where architectures differ: a normalisation behind the last layer is part of the
-        last hidden state in some.
-    """
-    hidden = [strip for strip in strips if strip not in (PROCESSOR_STRIP, EMBEDDING_STRIP)]
-    layer = layer_of(tensor)
-    if layer is not None:
-        return (hidden[layer],) if layer < len(hidden) else (EMBEDDING_STRIP,)
-    numbered = [place for place, name in enumerate(names) if layer_of(name) is not None]
-    if not hidden or not numbered:
-        return (EMBEDDING_STRIP,)
-    before = list(names).index(tensor) < numbered[0]
-    return (hidden[0],) if before else (hidden[-1], EMBEDDING_STRIP)
 
 
 def locate(first_broken: str | None, tensors: TensorEvidence) -> list[str]:

@@ -1,9 +1,12 @@
 """Does the first broken strip name the layer in which an alteration begins? Goal: in 95 % of the cases."""
 
+from collections.abc import Sequence
+
 import torch
 
-from hf_integration.authentication.localisation import strips_of
+from hf_integration.authentication.localisation import layer_of
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.encoders.interface import EMBEDDING_STRIP, PROCESSOR_STRIP
 from hf_integration.stress.altered import watermark_alone
 from tests.benchmarks.subjects import Subject
 
@@ -45,3 +48,26 @@ def _altered(
     else:
         tensor.view(-1)[int(torch.randint(tensor.numel(), (1,), generator=random))] += 0.1 * size
     return watermark_alone(altered, subject.card, "float64")
+
+
+def strips_of(tensor: str, names: Sequence[str], strips: Sequence[str]) -> tuple[str, ...]:
+    """Strips where an edit of a tensor shows first.
+
+    Args:
+        tensor: its name.
+        names: of all tensors, in the order of the forward pass.
+        strips: names of the strips in forward order: processor, input embedding, layers, embedding.
+
+    Returns:
+        One strip, or two where architectures differ: a normalisation behind the last layer is part of the
+        last hidden state in some.
+    """
+    hidden = [strip for strip in strips if strip not in (PROCESSOR_STRIP, EMBEDDING_STRIP)]
+    layer = layer_of(tensor)
+    if layer is not None:
+        return (hidden[layer],) if layer < len(hidden) else (EMBEDDING_STRIP,)
+    numbered = [place for place, name in enumerate(names) if layer_of(name) is not None]
+    if not hidden or not numbered:
+        return (EMBEDDING_STRIP,)
+    before = list(names).index(tensor) < numbered[0]
+    return (hidden[0],) if before else (hidden[-1], EMBEDDING_STRIP)
