@@ -1,7 +1,7 @@
 """Reconstructing the watermark from an encoder's strips and comparing it with the card's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,6 +85,8 @@ def reconstruct_first(
 ) -> Reconstruction:
     """Reconstruct the watermark when only the first key samples were run; the others count as untouched.
 
+    Their tiles stay blank: what was not checked must not look like what passed.
+
     Args:
         card: as for :func:`reconstruct`.
         reference: as for :func:`reconstruct`.
@@ -96,4 +98,11 @@ def reconstruct_first(
         for strip, untouched in recorded
         if strip in observed
     }
-    return reconstruct(card, reference, sketches)
+    found = reconstruct(card, reference, sketches)
+    ran = min((len(sketched) for sketched in observed.values()), default=0)
+    layout = card.generator.layout
+    if not observed or ran == layout.keys:
+        return found
+    blank = layout.settled(range(ran)).double()[:, None]
+    pictures = [layout.assemble(layout.cut(picture) * blank) for picture in found.pictures]
+    return replace(found, pictures=torch.stack(pictures))

@@ -1,6 +1,7 @@
 """How the watermark is cut into tiles, and which statistic of the key samples each tile belongs to."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,18 @@ class Layout:
         kinds[: self.keys + self.groups] = 1
         kinds[: self.keys] = 0
         return kinds
+
+    def settled(self, seen: Sequence[int]) -> Tensor:
+        """Tiles whose key samples were all run, bool ``(tiles,)``.
+
+        Args:
+            seen: key samples that were run.
+        """
+        run = torch.zeros(self.keys, dtype=torch.bool)
+        run[torch.tensor(list(seen), dtype=torch.long)] = True
+        groups = torch.stack([group.all() for group in torch.split(run, GROUP)])
+        rest = self.tiles - self.keys - self.groups
+        return torch.cat([run, groups, run.all().expand(rest)])
 
     def gather(self, residuals: Tensor) -> Tensor:
         """Residuals of the key samples ``(keys, dim)`` to one feature per tile ``(tiles, dim)``."""

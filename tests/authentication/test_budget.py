@@ -44,6 +44,20 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     assert verdict.coverage["key samples run"] == BATCH_SIZE  # coverage holds for all of them
 
 
+def test_tiles_that_were_not_checked_stay_blank(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    layout = card.generator.layout
+    hurried, whole = (
+        Authenticator(card=card, budget=budget, trust="local").authenticate(encoder).reconstruction.pictures
+        for budget in (0, None)
+    )
+    checked = layout.settled(range(BATCH_SIZE))
+    for picture, complete in zip(hurried, whole, strict=True):
+        assert not layout.cut(picture)[~checked].any()
+        assert layout.cut(complete).any(1).all()
+        assert (layout.cut(picture)[checked] - layout.cut(complete)[checked]).abs().max() < 0.5
+
+
 def test_an_altered_encoder_does_not_pass_for_lack_of_time(pair: tuple[Encoder, WatermarkCard]) -> None:
     encoder, card = pair
     altered = encoder.duplicate()

@@ -30,3 +30,10 @@ def test_tiles_watch_single_keys_then_group_means_then_the_mean_of_all() -> None
     assert torch.allclose(features[10], residuals[:8].mean(0))
     assert torch.allclose(features[11], residuals[8:].mean(0))
     assert torch.allclose(features[12:], residuals.mean(0).expand(layout.tiles - 12, -1))
+
+
+def test_a_tile_is_settled_once_all_its_samples_were_run() -> None:
+    layout = Layout(16)
+    assert layout.settled(range(8)).nonzero().flatten().tolist() == [*range(8), 16]
+    assert bool(layout.settled(range(16)).all())
+    assert not bool(layout.settled([]).any())

@@ -1,7 +1,5 @@
 """Whether one altered weight breaks the watermark in float64, with no more computed than that takes."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -10,7 +8,6 @@ from hf_integration.authentication.observation import BATCH_SIZE
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
-from hf_integration.watermark import GROUP, Layout
 from tests.benchmarks.floors.observation import observe
 from tests.benchmarks.last_bit.replay import Replay
 
@@ -56,7 +53,7 @@ class StrictCheck:
             for strip, found in observed.items():
                 sketches[strip][torch.tensor(indices)] = found
             seen += indices
-            tiles = settled(self.card.generator.layout, seen)
+            tiles = self.card.generator.layout.settled(seen)
             if bool(reconstruct(self.card, self.reference, sketches).broken[:, tiles].any()):
                 return True
         return False
@@ -67,17 +64,3 @@ class StrictCheck:
         # the order is kept, also where lengths are equal: the batch is to be the same to the bit
         order = range(len(some))
         return observe(self.running, some, seed=self.card.seed, batch_size=len(some), order=order).sketches
-
-
-def settled(layout: Layout, seen: Sequence[int]) -> Tensor:
-    """Tiles whose key samples were all run, bool ``(tiles,)``.
-
-    Args:
-        layout: of the watermark.
-        seen: key samples that were run.
-    """
-    run = torch.zeros(layout.keys, dtype=torch.bool)
-    run[torch.tensor(list(seen), dtype=torch.long)] = True
-    groups = torch.stack([group.all() for group in torch.split(run, GROUP)])
-    rest = layout.tiles - layout.keys - layout.groups
-    return torch.cat([run, groups, run.all().expand(rest)])

@@ -10,10 +10,9 @@ from hf_integration.authentication import Authenticator
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage.sensitivity import Sensitivity
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.watermark import Layout
 from tests.benchmarks import last_bit
 from tests.benchmarks.floors.observation import observe
-from tests.benchmarks.last_bit.checking import StrictCheck, settled
+from tests.benchmarks.last_bit.checking import StrictCheck
 from tests.benchmarks.last_bit.interval import wilson
 from tests.benchmarks.last_bit.replay import Replay
 from tests.benchmarks.last_bit.sampling import (
@@ -116,12 +115,6 @@ def test_the_last_bit_changes_and_comes_back() -> None:
         assert tensor[0, 0] == before[0, 0]
         assert torch.equal(tensor.float().double(), tensor)
     assert torch.equal(tensor, before)
-
-
-def test_a_tile_counts_once_all_its_samples_were_run() -> None:
-    layout = Layout(16)
-    assert settled(layout, range(8)).nonzero().flatten().tolist() == [*range(8), 16]
-    assert bool(settled(layout, range(16)).all())
 
 
 def test_the_interval_of_a_share() -> None:
