@@ -1,9 +1,9 @@
 """The coverage of a card, as the card records it."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
@@ -137,8 +137,5 @@ def _inputs(ranks: Sequence[InputRank]) -> dict[str, Mapping[str, Any]]:
 
 
 def _available_memory() -> float:
-    """Bytes of free memory that may be used, infinite where the system does not tell."""
-    try:
-        return 0.6 * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+    """Bytes that may be taken: what the system can give without swapping, less a reserve for others."""
+    return 0.6 * float(psutil.virtual_memory().available)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hf_integration.coverage.patches import LAYERS, Layer, patches, width_of
 from hf_integration.encoders.full_precision import full_precision
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.interface import Sample
@@ -28,13 +29,13 @@ MOST_EFFORT = 4e10
 
 @dataclass(frozen=True)
 class InputRank:
-    """Activations at the input of one linear layer.
+    """Activations at the input of one linear layer or convolution.
 
     Attributes:
         layer: its name; layers that share their input are one.
         width: of the input.
         vectors: activation vectors of all key samples.
-        rank: of the first of them; ``None`` where it was not computed, as the input is too wide.
+        rank: of an even choice of them; ``None`` where it was not computed, as the input is too wide.
         condition: largest over smallest singular value, ``None`` below full rank.
     """
 
@@ -45,21 +46,47 @@ class InputRank:
     condition: float | None = None
 
 
+@dataclass
 class _Inputs:
-    """Activation vectors of one layer: all are counted, some kept."""
+    """Activation vectors at one layer's input: all are counted, some go into the rank.
 
-    def __init__(self, width: int, *, keep: bool) -> None:
-        self.width, self.vectors, self.keep = width, 0, keep
-        self.kept: list[Tensor] = []
+    Attributes:
+        width: of a vector.
+        share: vectors that one sample may give to the rank, evenly spread over its positions.
+        vectors: all of them so far.
+        used: those in ``squares``.
+        squares: float64 ``(groups, width, width)``, sum of the vectors' outer products; ``None`` where the
+            rank is not computed.
+    """
 
-    def add(self, rows: Tensor) -> None:
-        if self.keep and self.vectors < ENOUGH * self.width:
-            self.kept.append(rows.detach().float().cpu())
-        self.vectors += len(rows)
+    width: int
+    share: int
+    groups: int
+    keep: bool
+    vectors: int = 0
+    used: int = 0
+    squares: Tensor | None = None
+
+    def add(self, vectors: Tensor) -> None:
+        """Take a sample's vectors, of shape ``(positions, groups, width)``, which may be a view."""
+        count = len(vectors)
+        self.vectors += count
+        if not self.keep or self.used >= ENOUGH * self.width or not count:
+            return
+        if count > self.share:
+            vectors = vectors[torch.linspace(0, count - 1, self.share).round().long().to(vectors.device)]
+        rows = vectors.detach().to("cpu", torch.float64).transpose(0, 1)
+        if self.squares is None:
+            self.squares = torch.zeros(self.groups, self.width, self.width, dtype=torch.float64)
+        self.squares += rows.transpose(1, 2) @ rows
+        self.used += rows.shape[1]
 
 
 def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progress) -> list[InputRank]:
-    """Measure every linear layer's input, on samples that run one by one, without padding beside others.
+    """Measure every linear layer's and convolution's input, on samples that run one by one, unpadded.
+
+    The vectors of a convolution are the patches that its filters lie on; of one in groups, the group with
+    the least rank counts, as each filter sees one group.
 
     Args:
         encoder: as it was loaded.
@@ -70,13 +97,17 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progre
         One entry per distinct input, in the order of the layers.
     """
     counted = encoder.tensors().keys()
-    layers = {
+    layers: dict[str, Layer] = {
         name: layer
         for name, layer in encoder.model.named_modules()
-        if isinstance(layer, nn.Linear) and f"{name}.weight" in counted
+        if isinstance(layer, LAYERS) and f"{name}.weight" in counted
     }
+    affordable = _affordable(layers)
     inputs = {
-        name: _Inputs(layers[name].in_features, keep=keep) for name, keep in _affordable(layers).items()
+        name: _Inputs(
+            width_of(layer), -(-ENOUGH * width_of(layer) // len(samples)), _groups(layer), name in affordable
+        )
+        for name, layer in layers.items()
     }
     with full_precision(), _watching(layers, inputs):
         for sample in samples:
@@ -88,43 +119,54 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progre
     ]
 
 
-def _affordable(layers: Mapping[str, nn.Linear]) -> dict[str, bool]:
-    """Which layers' ranks are computed, in the order of the layers."""
+def _affordable(layers: Mapping[str, Layer]) -> set[str]:
+    """Layers whose ranks are computed."""
     effort, affordable = 0.0, set()
-    for name, layer in sorted(layers.items(), key=lambda item: item[1].in_features):
-        effort += layer.in_features**3
+    for name, layer in sorted(layers.items(), key=lambda item: width_of(item[1])):
+        effort += _groups(layer) * width_of(layer) ** 3
         if effort <= MOST_EFFORT:
             affordable.add(name)
-    return {name: name in affordable for name in layers}
+    return affordable
 
 
 def _rank(inputs: _Inputs) -> tuple[int | None, float | None]:
-    """Rank and condition of the vectors that were kept.
+    """Rank and condition of the vectors that were taken.
 
     Activations are float32, so singular values below its precision are noise. Fewer vectors than the input
     is wide have no more than their number, which is not worth a decomposition.
     """
-    if not inputs.keep:
+    if inputs.squares is None:
         return None, None
-    rows = torch.cat(inputs.kept).double()
-    if len(rows) < inputs.width:
-        return len(rows), None
-    squares = torch.linalg.eigvalsh(rows.T @ rows).clamp(min=0)
-    least = float(squares[-1]) * inputs.width * torch.finfo(torch.float32).eps ** 2
-    rank = int((squares > least).sum())
-    return rank, float((squares[-1] / squares[0]).sqrt()) if rank == inputs.width else None
+    if inputs.used < inputs.width:
+        return inputs.used, None
+    rank, condition = inputs.width, 0.0
+    for square in inputs.squares:
+        values = torch.linalg.eigvalsh(square).clamp(min=0)
+        least = float(values[-1]) * inputs.width * torch.finfo(torch.float32).eps ** 2
+        rank = min(rank, int((values > least).sum()))
+        condition = max(condition, float((values[-1] / values[0]).sqrt()))
+    return rank, condition if rank == inputs.width else None
+
+
+def _groups(layer: Layer) -> int:
+    return 1 if isinstance(layer, nn.Linear) else layer.groups
 
 
 @contextmanager
-def _watching(layers: Mapping[str, nn.Linear], inputs: Mapping[str, _Inputs]) -> Iterator[None]:
-    """Hooks that note every layer's input; of layers that are given the same one, only the first's."""
+def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Iterator[None]:
+    """Hooks that note every layer's input; of linear layers that are given the same one, only the first's."""
     last: list[Any] = [None]
 
     def watch(name: str) -> Any:
-        def hook(_layer: nn.Module, arguments: tuple[Any, ...]) -> None:
-            if arguments and isinstance(arguments[0], Tensor) and arguments[0] is not last[0]:
-                last[0] = arguments[0]
-                inputs[name].add(arguments[0].flatten(0, -2))
+        def hook(layer: Layer, arguments: tuple[Any, ...]) -> None:
+            given = arguments[0] if arguments else None
+            if not isinstance(given, Tensor):
+                return
+            if not isinstance(layer, nn.Linear):
+                inputs[name].add(patches(layer, given))
+            elif given is not last[0]:
+                last[0] = given
+                inputs[name].add(given.flatten(0, -2)[:, None])
 
         return hook
 

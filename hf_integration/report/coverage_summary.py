@@ -80,9 +80,7 @@ def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
     if not known:
         return []
     open_ones = {name: e for name, e in known.items() if e["rank"] < e["width"]}
-    line = (
-        f"  activations span the whole input of {len(known) - len(open_ones)} of {len(inputs)} linear layers"
-    )
+    line = f"  activations span the whole input of {len(known) - len(open_ones)} of {len(inputs)} layers"
     if not open_ones:
         return [line]
     name, entry = min(

@@ -75,7 +75,7 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
         (MARGIN + columns * (width + MARGIN), BANNER + MARGIN + rows * (height + MARGIN)),
         PAPER,
     )
-    _banner(canvas, verdict)
+    _banner(canvas, verdict, samples=len(card.key_samples))
     for index, strip in enumerate(verdict.strips):
         left = MARGIN + index % columns * (width + MARGIN)
         top = BANNER + MARGIN + index // columns * (height + MARGIN)
@@ -156,15 +156,17 @@ def _caption(
         draw.text((x, top + 22), label, font=_font(12), fill=FAINT)
 
 
-def _banner(canvas: Image.Image, verdict: Verdict) -> None:
-    """Status and margin in large letters on the status's colour."""
+def _banner(canvas: Image.Image, verdict: Verdict, *, samples: int) -> None:
+    """Status and margin in large letters on the status's colour; how many key samples a budget allowed."""
     draw = ImageDraw.Draw(canvas)
     draw.rectangle((0, 0, canvas.width, BANNER), fill=BANNERS[verdict.status])
     margin = "no margin" if verdict.margin is None else f"margin {margin_text(verdict.margin)}"
     broken = sum(not strip.intact for strip in verdict.strips)
     strips = f"{broken} of {len(verdict.strips)} strips broken" if broken else "all strips intact"
     draw.text((MARGIN, 12), HEADLINES[verdict.status], font=_font(34), fill="white")
-    facts = f"{margin}  |  {strips}  |  {verdict.precision}"
+    ran = verdict.coverage.get("key samples run")
+    budget = "" if ran is None else f"  |  {harmless(ran, longest=20)} of {samples} key samples"
+    facts = f"{margin}  |  {strips}  |  {verdict.precision}{budget}"
     if canvas.width > 800:
         draw.text((canvas.width - MARGIN, 20), facts, font=_font(22), fill="white", anchor="ra")
         line = harmless(verdict.encoder, longest=canvas.width // 10)

@@ -60,3 +60,35 @@ def test_inputs_beyond_the_affordable_effort_are_counted_but_not_decomposed(
     found = input_ranks(encoder, tiny_models.TEXTS, progress=Silent())
     assert found
     assert all(entry.rank is None and entry.vectors > 0 for entry in found)
+
+
+def test_a_convolutions_inputs_are_its_patches(tmp_path: Path) -> None:
+    vision = load_encoder(str(tiny_models.save("resnet", tmp_path)), device="cpu")
+    name, layer = next((n, m) for n, m in vision.model.named_modules() if isinstance(m, nn.Conv2d))
+    inputs: list[torch.Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _m, given: inputs.append(given[0]))
+    samples = tiny_models.images()
+    for sample in samples:
+        vision.embed([sample])
+    handle.remove()
+    found = next(e for e in input_ranks(vision, samples, progress=Silent()) if e.layer == name)
+    unfolded = [
+        nn.functional.unfold(given, layer.kernel_size, padding=layer.padding, stride=layer.stride)  # type: ignore[arg-type]
+        for given in inputs
+    ]
+    assert found.width == unfolded[0].shape[1]
+    assert found.vectors == sum(u.shape[2] for u in unfolded)
+    assert found.rank is not None
+
+
+def test_unfelt_channels_lower_the_rank_of_a_convolution(tmp_path: Path) -> None:
+    vision = load_encoder(str(tiny_models.save("resnet", tmp_path)), device="cpu")
+    convolutions = [(n, m) for n, m in vision.model.named_modules() if isinstance(m, nn.Conv2d)]
+    name, layer = next((n, m) for n, m in convolutions if m.in_channels > 3)
+    handle = layer.register_forward_pre_hook(
+        lambda _m, given: (given[0] * (torch.arange(given[0].shape[1]) > 0)[:, None, None],)
+    )
+    found = next(e for e in input_ranks(vision, tiny_models.images(), progress=Silent()) if e.layer == name)
+    handle.remove()
+    assert found.rank is not None
+    assert found.rank <= found.width - layer.weight[0, 0].numel()

@@ -37,7 +37,7 @@ def test_what_is_not_covered_is_named() -> None:
     assert "a.weight 75.00 %, b.weight 98.04 %, c 83.33 % and 1 more" in text
     assert "20 of 30,522 rows of words.weight" in text
     assert "cannot influence the embedding: key.bias" in text
-    assert "whole input of 1 of 3 linear layers" in text
+    assert "whole input of 1 of 3 layers" in text
     assert "second: 900 of 1,536 dimensions" in text
 
 
