@@ -19,6 +19,9 @@ FORMAT = "sslauth-watermark-card"
 SCHEMA = 1
 
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
+SIGNATURE_FILE = "card.sig"
+"""A signature over the three files, which may lie beside them."""
+
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20}
 """Largest size of each file, checked before it is read."""
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.card.flaw import FlawError, quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE, write_record
+from hf_integration.card.schema import (
+    CARD_FILE,
+    MOST_BYTES,
+    PICTURE_FILE,
+    SIGNATURE_FILE,
+    TENSOR_FILE,
+    write_record,
+)
 from hf_integration.errors import CardError, KeySampleError, OutputError
 
 if TYPE_CHECKING:
@@ -120,8 +127,12 @@ def _check_replaceable(target: Path, folder: Path, *, force: bool) -> None:
 
 
 def _is_of_card(name: str) -> bool:
-    """Whether a file belongs to a card; signatures lie beside ``card.json``."""
-    return name in {TENSOR_FILE, PICTURE_FILE} or name == CARD_FILE or name.startswith(f"{CARD_FILE}.")
+    """Whether a file belongs to a card; signatures lie beside ``card.json``.
+
+    A signature goes with the card that it was made for: one that stayed behind would look current.
+    """
+    signature = name == SIGNATURE_FILE or name.startswith((f"{SIGNATURE_FILE}.", f"{CARD_FILE}."))
+    return name in {CARD_FILE, TENSOR_FILE, PICTURE_FILE} or signature
 
 
 @contextmanager

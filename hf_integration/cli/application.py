@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import demonstrating, inspecting, minting, stressing, verifying
+from hf_integration.cli import demonstrating, inspecting, minting, signing, stressing, verifying
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -13,7 +13,7 @@ Exit statuses:
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no card, a card that nobody else vouches for
-  4    damaged evidence: a card that was truncated or edited
+  4    damaged evidence: a card that was truncated or edited, a signature that does not fit
   70   internal error
   130  interrupted"""
 
@@ -24,6 +24,7 @@ Examples:
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
   sslauth inspect cards/NAME
+  sslauth sign cards/NAME --key key.pem
   sslauth stress ORG/NAME --card cards/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
@@ -46,6 +47,7 @@ def command() -> Any:
         (minting.mint, minting),
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
+        (signing.sign, signing),
         (stressing.stress, stressing),
         (demonstrating.demo, demonstrating),
     ):

@@ -37,6 +37,15 @@ QuietOption = Annotated[
 TokenOption = Annotated[
     str | None, typer.Option("--token", help="Hub token; by default the one of 'hf auth login' or HF_TOKEN.")
 ]
+SignerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--signer",
+        metavar="KEY",
+        help="Who has to have signed the card: a public key file, or sigstore:IDENTITY@ISSUER.",
+        show_default=False,
+    ),
+]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache-dir", metavar="DIR", help="Folder of the Hub cache.")
 ]

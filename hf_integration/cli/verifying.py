@@ -7,7 +7,14 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
-from hf_integration.cli.opening import card_folder, open_card, open_encoder, own_card, use_hub
+from hf_integration.cli.opening import (
+    card_folder,
+    chosen_signer,
+    open_card,
+    open_encoder,
+    own_card,
+    use_hub,
+)
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
 from hf_integration.errors import OutputError, UsageError
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
@@ -16,15 +23,18 @@ from hf_integration.report.output_files import check_apart, check_file
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.verdict import Trust
 
 EPILOG = """\b
 Examples:
   sslauth verify ./my-encoder --card cards/my-encoder
   sslauth verify ORG/NAME --revision COMMIT --picture check.png
+  sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
 
 Without --card, the card in cards/NAME is used if there is one, else the one that lies with the encoder. The
-latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given.
+latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given
+or somebody whom you name with --signer signed it.
 
 A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
 ends with 1 and an open question with 3, everything else with 2.
@@ -46,6 +56,7 @@ def verify(
         str | None, typer.Option("--card", metavar="DIR|REPO", help="The card to check with.")
     ] = None,
     revision: options.RevisionOption = None,
+    signer: options.SignerOption = None,
     precision: Annotated[
         options.PrecisionName | None,
         typer.Option(
@@ -89,6 +100,7 @@ def verify(
         if encoder is None:
             raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
         use_hub(token, cache_dir)
+        by = chosen_signer(signer)
 
         def load() -> "Encoder":
             return open_encoder(
@@ -101,11 +113,11 @@ def verify(
             )
         named = card or card_folder(encoder)
         if named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
-            held = open_card(named, streams)
+            held = open_card(named, streams, signer=by)
             loaded = load()
         else:
             loaded = load()
-            held = own_card(loaded, streams)
+            held = own_card(loaded, streams, signer=by)
         read = [Path(held.location), *([loaded.path] if loaded.path else [])]
         streams.keep_apart(*read)
         if picture is not None:
@@ -113,6 +125,7 @@ def verify(
         return _check(
             loaded,
             held,
+            trust="signed" if by else None,
             precision=precision,
             budget=budget,
             trust_self_asserted=trust_self_asserted,
@@ -127,6 +140,7 @@ def _check(
     encoder: "Encoder",
     card: "WatermarkCard",
     *,
+    trust: "Trust | None",
     precision: options.PrecisionName | None,
     budget: float | None,
     trust_self_asserted: bool,
@@ -139,6 +153,7 @@ def _check(
     authenticator = Authenticator(
         card=card,
         precision=precision.value if precision else None,
+        trust=trust,
         accept_self_asserted=trust_self_asserted,
         budget=budget,
     )
