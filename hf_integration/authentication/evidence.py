@@ -38,7 +38,11 @@ def _compare(found: Mapping[str, bytes], recorded: Mapping[str, bytes]) -> Tenso
 def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
     """Compare the behaviour that the loaded objects obey with the card's, file by file and key by key."""
     behaviour = encoder.behaviour()
-    return FileEvidence(checked=len(behaviour), changed=compare_behaviour(card.behaviour, behaviour))
+    return FileEvidence(
+        checked=len(behaviour),
+        changed=compare_behaviour(card.behaviour, behaviour),
+        not_covered=encoder.not_covered,
+    )
 
 
 def weights_of(encoder: Encoder, card: WatermarkCard, tensors: TensorEvidence) -> Weights:

@@ -47,7 +47,7 @@ def _from_hub(repo: str, revision: str | None) -> tuple[Path, str]:
     from hf_integration.snapshot import resolve
 
     patterns = [f"{REPO_FOLDER}/*", CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE]
-    snapshot = resolve(repo, revision=revision, allow_patterns=patterns)
+    snapshot = resolve(repo, revision=revision, patterns=patterns)
     folder = _card_folder(snapshot.path, called=repo)
     # a location that no local path can be taken for: whether a card is local decides its trust
     return folder, f"hub:{repo}" + (f"@{snapshot.commit}" if snapshot.commit else "")

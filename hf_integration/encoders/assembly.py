@@ -20,6 +20,7 @@ class Origin:
         commit: resolved Hub commit, if any.
         behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
         details: facts for people.
+        not_covered: files of the repo or folder that hold code or weights and were not looked at.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Origin:
     commit: str | None = None
     behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    not_covered: tuple[str, ...] = ()
 
 
 class Assembly(nn.Module):

@@ -70,6 +70,7 @@ class Encoder(ABC):
         path: the local folder the encoder was loaded from, if any.
         commit: the resolved Hub commit, if any.
         verdict: set by the pytest fixtures once the encoder was authenticated.
+        not_covered: files beside it that hold code or weights and were not looked at.
         has_weights: whether tensors can be inspected; only the kind of source decides this.
     """
 
@@ -77,6 +78,7 @@ class Encoder(ABC):
     path: Path | None = None
     commit: str | None = None
     verdict: Verdict | None = None
+    not_covered: tuple[str, ...] = ()
     has_weights: bool
 
     model: Any

@@ -1,6 +1,6 @@
 """Open an encoder: from a folder, from a reference, or around a module in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ from hf_integration.encoders.tokenizer_behaviour import shipped_tokenizer
 from hf_integration.encoders.torch_encoder import TorchEncoder
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
+from hf_integration.snapshot import (
+    MODULES,
+    encoder_files,
+    local_names,
+    module_folders,
+    not_covered_among,
+    resolve,
+)
 
 
 def load_encoder(
@@ -50,11 +58,14 @@ def load_encoder(
         InconclusiveError: the Hub could not be asked.
         UsageError: an unknown device, or a revision of a folder.
     """
-    from hf_integration.snapshot import resolve
-
     snapshot = resolve(reference, revision=revision, token=token, cache_dir=cache_dir)
     return open_encoder(
-        snapshot.path, name=reference, commit=snapshot.commit, device=device, modality=modality
+        snapshot.path,
+        name=reference,
+        commit=snapshot.commit,
+        device=device,
+        modality=modality,
+        not_covered=None if snapshot.repo is None else snapshot.not_covered,
     )
 
 
@@ -65,6 +76,7 @@ def open_encoder(
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
+    not_covered: Sequence[str] | None = None,
 ) -> Encoder:
     """Load the encoder in a folder.
 
@@ -74,6 +86,8 @@ def open_encoder(
         commit: the Hub commit it came from.
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
+        not_covered: files that hold code or weights beside the encoder; by default they are looked for in the
+            folder.
 
     Raises:
         EncoderError: the folder is refused, with the reason.
@@ -111,6 +125,7 @@ def open_encoder(
             **(found.sentence.behaviour if found.sentence else {}),
         },
         details={key: value for key, value in details.items() if value not in ("", "0")},
+        not_covered=_beside(Path(folder)) if not_covered is None else tuple(not_covered),
     )
     encoder = TorchEncoder(assembly, _preparation(processor, module, family, found.sentence), recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
@@ -154,6 +169,12 @@ def wrap_module(
     tower, recipe = find_tower(module, family)
     origin = Origin(name, str(config.model_type))
     return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
+
+
+def _beside(folder: Path) -> tuple[str, ...]:
+    names, modules = local_names(folder), folder / MODULES
+    folders = module_folders(modules.read_bytes() if modules.is_file() else None)
+    return not_covered_among(names, encoder_files(names, folders))
 
 
 def _configuration(found: EncoderFolder) -> Any:

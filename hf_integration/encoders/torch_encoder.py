@@ -53,6 +53,7 @@ class TorchEncoder(Encoder):
         self.model = assembly.model
         self.processor = preparation.processor
         self.name, self.path, self.commit = origin.name, origin.path, origin.commit
+        self.not_covered = origin.not_covered
         self._description: EncoderDescription | None = None
 
     def __repr__(self) -> str:

@@ -64,6 +64,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
         _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
         _names("tensors of the card that this encoder lacks", verdict.tensors.missing),
         _names("tensors that the card does not know", verdict.tensors.unexpected),
+        _names("not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered),
         _advice(verdict),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)

@@ -1,4 +1,4 @@
-"""Key files: ECDSA keys in PEM, checked before model-signing sees them, so that a wrong one is said clearly."""
+"""Key files: ECDSA keys in PEM, checked before model-signing sees them, so that a wrong one is named."""
 
 import getpass
 import hashlib

@@ -1,5 +1,20 @@
-"""From what a user calls an encoder or a card to a folder on this machine."""
+"""From what a user calls an encoder or a card to verified files in a folder on this machine."""
 
-from hf_integration.snapshot.resolving import ENCODER_FILES, Snapshot, resolve
+from hf_integration.snapshot.resolving import Snapshot, resolve
+from hf_integration.snapshot.selection import (
+    MODULES,
+    encoder_files,
+    local_names,
+    module_folders,
+    not_covered_among,
+)
 
-__all__ = ["ENCODER_FILES", "Snapshot", "resolve"]
+__all__ = [
+    "MODULES",
+    "Snapshot",
+    "encoder_files",
+    "local_names",
+    "module_folders",
+    "not_covered_among",
+    "resolve",
+]

@@ -1,16 +1,18 @@
-"""The Hub's part: a revision becomes a commit first, then that commit is fetched.
+"""The Hub's part: a revision becomes a commit first, then files of that commit are fetched and verified.
 
 huggingface_hub is imported when it is needed: a local folder needs none of it.
 """
 
+import glob
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError
+from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
+from hf_integration.snapshot.listing import RepoFile
+from hf_integration.snapshot.memo import Memo
+from hf_integration.snapshot.verification import verify_files
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -30,37 +32,51 @@ def resolve_commit(
     from huggingface_hub import HfApi
 
     try:
-        with _hub_errors(repo, revision):
+        with hub_errors(repo, revision):
             commit = HfApi(token=token).model_info(repo, revision=revision).sha
     except HubUnreachableError:
         commit = _cached_commit(repo, revision, cache_dir)
         if commit is None:
             raise
-    if commit is None or not _COMMIT.fullmatch(commit):
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise InconclusiveError(f"the Hub names no commit for {repo}", remedy="give a commit as the revision")
     return commit
 
 
-def download(
-    repo: str, commit: str, *, token: str | None, cache_dir: str | Path | None, allow_patterns: Sequence[str]
+def fetch(
+    repo: str, commit: str, files: Sequence[RepoFile], *, token: str | None, cache_dir: str | Path | None
 ) -> Path:
-    """Fetch a commit's files into the cache, or take them from there.
+    """Fetch files of a commit into the cache, or take them from there, and verify their bytes.
+
+    Args:
+        repo: repo id.
+        commit: the commit that the files were listed of.
+        files: what is wanted.
+        token: Hub token.
+        cache_dir: Hub cache.
+
+    Returns:
+        The snapshot's folder.
 
     Raises:
         EncoderError: no such repo or commit.
         InconclusiveError: no access, or neither network nor cache.
+        IntegrityError: other bytes than the commit's.
+        OutputError: the cache cannot be written.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
-    with _hub_errors(repo, commit):
+    with hub_errors(repo, commit):
         folder = snapshot_download(
-            repo, revision=commit, token=token, cache_dir=cache_dir, allow_patterns=list(allow_patterns)
+            repo,
+            revision=commit,
+            token=token,
+            cache_dir=cache_dir,
+            allow_patterns=[glob.escape(file.name) for file in files],
         )
+    memo = Memo(Path(constants.HF_HOME) / "sslauth" / "verified")
+    verify_files(Path(folder), files, repo=repo, commit=commit, memo=memo)
     return Path(folder)
-
-
-class HubUnreachableError(InconclusiveError):
-    """The Hub did not answer; what is cached may still do."""
 
 
 def _check_repo_id(repo: str) -> None:
@@ -85,56 +101,3 @@ def _cached_commit(repo: str, revision: str | None, cache_dir: str | Path | None
     if not file.is_relative_to(refs.resolve()) or not file.is_file():
         return None
     return file.read_text("utf-8").strip()
-
-
-@contextmanager
-def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
-    """Turn what huggingface_hub raises into this package's errors.
-
-    Raises:
-        EncoderError: no such repo or revision.
-        HubUnreachableError: no answer.
-        InconclusiveError: no access.
-    """
-    from huggingface_hub import errors, utils
-
-    # The client of version 2 is httpx2, which utils gives under the old name; version 1 used httpx itself.
-    client: Any = getattr(utils, "httpx", None) or import_module("httpx")
-    http_error: type[Exception] = client.HTTPError
-    named = f"{repo} at {revision}" if revision else repo
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise InconclusiveError(
-            f"{repo} is gated",
-            remedy="accept its conditions on the Hub, then `hf auth login` or set HF_TOKEN",
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise EncoderError(
-            f"{repo} has no revision {revision!r}", remedy="check the branch, tag or commit"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        # The Hub answers 401 for a private repo and for one that does not exist, without telling which.
-        raise EncoderError(
-            f"no Hub repo and no local folder is called {repo!r}",
-            remedy="check the name; for a private repo `hf auth login` or set HF_TOKEN",
-        ) from error
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
-        raise HubUnreachableError(
-            f"{named}: the Hub is out of reach and the cache does not hold it",
-            remedy="go online once, or give a local folder",
-        ) from error
-    except errors.HfHubHTTPError as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in (401, 403):
-            raise InconclusiveError(
-                f"{repo}: the Hub denied access (status {status})", remedy="`hf auth login` or set HF_TOKEN"
-            ) from error
-        raise HubUnreachableError(
-            f"{named}: the Hub answered with status {status}", remedy="try again later"
-        ) from error
-    except (http_error, OSError) as error:
-        raise HubUnreachableError(
-            f"{named}: no such folder here, and the Hub cannot be reached ({type(error).__name__})",
-            remedy="check the path, or the network",
-        ) from error

@@ -1,14 +1,16 @@
 """Resolve a reference: a local folder wins, else a Hub repo at one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 from hf_integration.errors import EncoderError, UsageError
 from hf_integration.snapshot import hub
+from hf_integration.snapshot.listing import RepoFile, list_files
+from hf_integration.snapshot.selection import MODULES, encoder_files, module_folders, not_covered_among
 
-# Weights as safetensors only, and no code: what is not fetched cannot be loaded by mistake.
-ENCODER_FILES: tuple[str, ...] = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.codes")
+_PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,15 @@ class Snapshot:
         path: the folder.
         repo: Hub repo id, or ``None`` for a local folder.
         commit: Hub commit, or ``None`` for a local folder.
+        files: names of the files that were fetched and verified; empty for a local folder.
+        not_covered: files of the repo that hold code or weights and were left where they are.
     """
 
     path: Path
     repo: str | None = None
     commit: str | None = None
+    files: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
 
 
 def resolve(
@@ -32,21 +38,22 @@ def resolve(
     revision: str | None = None,
     token: str | None = None,
     cache_dir: str | Path | None = None,
-    allow_patterns: Sequence[str] = ENCODER_FILES,
+    patterns: Sequence[str] | None = None,
 ) -> Snapshot:
-    """Find the folder of a reference, downloading it if it is a Hub repo.
+    """Find the folder of a reference, downloading what is needed of it if it is a Hub repo.
 
     Args:
         reference: a folder, or a Hub repo id (``org/name``).
         revision: branch, tag or commit of a repo.
         token: Hub token; by default the one that was saved by logging in.
         cache_dir: Hub cache.
-        allow_patterns: files of a repo that are fetched.
+        patterns: files of a repo that are fetched; by default those that an encoder is loaded from.
 
     Raises:
         EncoderError: no such folder, repo or revision, or a malformed repo id.
         UsageError: a revision of a local folder.
         InconclusiveError: the Hub could not be asked: no network, no access.
+        IntegrityError: other bytes than the commit's.
     """
     if not reference.strip():
         raise EncoderError("no encoder is named", remedy="give a folder or a Hub repo id")
@@ -63,8 +70,45 @@ def resolve(
     if _looks_like_a_path(reference):
         raise EncoderError(f"{reference}: no such folder", remedy="check the path")
     commit = hub.resolve_commit(reference, revision=revision, token=token, cache_dir=cache_dir)
-    folder = hub.download(reference, commit, token=token, cache_dir=cache_dir, allow_patterns=allow_patterns)
-    return Snapshot(folder, repo=reference, commit=commit)
+    listed = list_files(reference, commit, token=token, cache_dir=cache_dir)
+
+    def fetched(names: Collection[str]) -> Path:
+        wanted = [file for file in listed if file.name in names]
+        return hub.fetch(reference, commit, wanted, token=token, cache_dir=cache_dir)
+
+    if patterns is not None:
+        names = tuple(f.name for f in listed if any(fnmatchcase(f.name, pattern) for pattern in patterns))
+        return Snapshot(fetched(names), repo=reference, commit=commit, files=names)
+    every = tuple(file.name for file in listed)
+    modules = (fetched({MODULES}) / MODULES).read_bytes() if MODULES in every else None
+    names = encoder_files(every, module_folders(modules))
+    _check_weights(names, listed, f"{reference} at {commit}")
+    return Snapshot(
+        fetched(names),
+        repo=reference,
+        commit=commit,
+        files=names,
+        not_covered=not_covered_among(every, names),
+    )
+
+
+def _check_weights(chosen: Sequence[str], listed: Sequence[RepoFile], where: str) -> None:
+    """Say at once that there is nothing to load, instead of fetching the rest of it."""
+    if any(name.endswith(".safetensors") for name in chosen):
+        return
+    names = {PurePosixPath(file.name).name for file in listed}
+    if "adapter_config.json" in names and "config.json" not in names:
+        raise EncoderError(
+            f"{where}: an adapter (adapter_config.json), not an encoder",
+            remedy="merge the adapter into its base model and publish the result",
+        )
+    pickles = sorted(file.name for file in listed if PurePosixPath(file.name).suffix in _PICKLES)
+    if pickles:
+        raise EncoderError(
+            f"{where}: only pickle weights ({pickles[0][:80]}), which can run code when loaded",
+            remedy="safetensors only: ask its publisher, or convert it in a place you trust",
+        )
+    raise EncoderError(f"{where}: no weights (model.safetensors)", remedy="give the repo of an encoder")
 
 
 def _looks_like_a_path(reference: str) -> bool:

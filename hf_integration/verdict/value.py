@@ -63,10 +63,13 @@ class FileEvidence:
     Attributes:
         checked: number of files compared.
         changed: one ``file: key: was -> is`` line per difference.
+        not_covered: files beside the encoder that hold code or weights (remote code, pickles, ONNX, adapters)
+            and were not looked at: what loads them instead is not covered by the verdict.
     """
 
     checked: int
     changed: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

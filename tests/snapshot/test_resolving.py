@@ -9,9 +9,7 @@ import pytest
 from huggingface_hub import HfApi, errors
 
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
-from hf_integration.snapshot import ENCODER_FILES, resolve
-
-SHA = "0123456789abcdef0123456789abcdef01234567"
+from hf_integration.snapshot import resolve
 
 
 def response(status: int) -> Any:
@@ -78,45 +76,6 @@ def test_each_failure_of_the_hub_has_its_error(
     with pytest.raises(kind, match=message) as caught:
         resolve("org/name", revision="dev", cache_dir=tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def cached(cache: Path) -> Path:
-    repo = cache / "models--org--name"
-    (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text(SHA)
-    (repo / "snapshots" / SHA).mkdir(parents=True)
-    (repo / "snapshots" / SHA / "config.json").write_text("{}")
-    return repo / "snapshots" / SHA
-
-
-def test_a_repo_is_fetched_by_the_commit_that_its_revision_names(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    seen: dict[str, Any] = {}
-
-    def snapshot_download(repo: str, **options: Any) -> str:
-        seen.update(options, repo=repo)
-        return str(tmp_path)
-
-    monkeypatch.setattr(HfApi, "model_info", lambda *_args, **_options: type("Info", (), {"sha": SHA}))
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    snapshot = resolve("org/name", revision="main")
-    assert (snapshot.repo, snapshot.commit, seen["revision"]) == ("org/name", SHA, SHA)
-    assert seen["allow_patterns"] == list(ENCODER_FILES)
-
-
-def test_code_and_pickles_are_never_fetched() -> None:
-    assert not {"*.bin", "*.py", "*.onnx", "*", "*.pt"} & set(ENCODER_FILES)
-
-
-def test_the_cache_answers_when_the_hub_is_out_of_reach(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    folder = cached(tmp_path)
-    monkeypatch.setattr(HfApi, "model_info", failing_with(errors.OfflineModeIsEnabled("")))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    snapshot = resolve("org/name", cache_dir=tmp_path)
-    assert (snapshot.path, snapshot.commit) == (folder, SHA)
 
 
 def test_a_local_folder_needs_no_hub_library(tmp_path: Path) -> None:

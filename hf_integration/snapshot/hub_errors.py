@@ -1,0 +1,120 @@
+"""What huggingface_hub raises, as this package's errors: one line each, with remedy and exit status."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from hf_integration.errors import EncoderError, InconclusiveError, OutputError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
+"""What a cache that is full or must not be written to says."""
+
+
+class HubUnreachableError(InconclusiveError):
+    """The Hub did not answer, or not with sense; what is cached may still do."""
+
+
+class UnknownRevisionError(EncoderError):
+    """The repository is there, the branch, tag or commit is not."""
+
+
+@contextmanager
+def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
+    """Turn what huggingface_hub raises into this package's errors.
+
+    Args:
+        repo: repo id, for messages.
+        revision: branch, tag or commit that was asked for, if any.
+
+    Raises:
+        EncoderError: no such repo, revision or file.
+        HubUnreachableError: no answer, or one that makes no sense.
+        InconclusiveError: no access.
+        OutputError: the cache cannot be written.
+    """
+    from huggingface_hub import errors, utils
+
+    # The client of version 2 is httpx2, which utils gives under the old name; version 1 used httpx itself.
+    client: Any = getattr(utils, "httpx", None) or import_module("httpx")
+    http_error: type[Exception] = client.HTTPError
+    named = f"{repo} at {revision}" if revision else repo
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise InconclusiveError(
+            f"{repo} is gated",
+            remedy="accept its conditions on the Hub, then `hf auth login` or set HF_TOKEN",
+        ) from error
+    except errors.DisabledRepoError as error:
+        raise InconclusiveError(f"{repo} was disabled by the Hub", remedy="look at its page") from error
+    except errors.RevisionNotFoundError as error:
+        raise UnknownRevisionError(
+            f"{repo} has no revision {revision!r}", remedy="check the branch, tag or commit"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        # The Hub answers 401 for a private repo and for one that does not exist, without telling which.
+        raise EncoderError(
+            f"no Hub repo and no local folder is called {repo!r}",
+            remedy="check the name; for a private repo `hf auth login` or set HF_TOKEN",
+        ) from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise HubUnreachableError(
+            f"{named}: the Hub lists a file that it does not have", remedy="try again later"
+        ) from error
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
+        full = _no_room(error)
+        if full is not None:
+            raise _unwritable(full) from error
+        raise HubUnreachableError(
+            f"{named}: the Hub is out of reach and the cache does not hold it",
+            remedy="go online once, or give a local folder",
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise _by_status(error, repo, named) from error
+    except (http_error, OSError) as error:
+        full = _no_room(error)
+        if full is not None:
+            raise _unwritable(full) from error
+        kind = type(error).__name__  # its text may quote the server
+        if isinstance(error, http_error):
+            raise HubUnreachableError(
+                f"{named}: no such folder here, and the Hub cannot be reached ({kind})",
+                remedy="check the path, or the network",
+            ) from error
+        raise HubUnreachableError(
+            f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # not the JSON of a Hub
+        raise HubUnreachableError(
+            f"{named}: the answer is not that of a Hub ({type(error).__name__})",
+            remedy="check HF_ENDPOINT and what stands between you and the Hub",
+        ) from error
+
+
+def _by_status(error: Any, repo: str, named: str) -> InconclusiveError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403):
+        return InconclusiveError(
+            f"{repo}: the Hub denied access (status {status})", remedy="`hf auth login` or set HF_TOKEN"
+        )
+    return HubUnreachableError(f"{named}: the Hub answered with status {status}", remedy="try again later")
+
+
+def _no_room(error: BaseException | None) -> OSError | None:
+    """The error of the disk that another one was raised for, if any."""
+    seen = 0
+    while error is not None and seen < 16:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return None
+
+
+def _unwritable(error: OSError) -> OutputError:
+    where = f" {error.filename}" if error.filename else ""
+    return OutputError(
+        f"the Hub cache{where} cannot be written: {error.strerror}",
+        remedy="make room, or choose another folder with --cache-dir or HF_HUB_CACHE",
+    )

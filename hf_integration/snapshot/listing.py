@@ -1,0 +1,127 @@
+"""What a commit holds: every file's name, size and digest, as the Hub says or as the cache remembers."""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hf_integration.errors import IntegrityError
+from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
+
+MOST_FILES = 20_000
+"""Files of a repository; the largest on the Hub that hold encoders have some hundred."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_GIT_OID = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class RepoFile:
+    """A file of a commit.
+
+    Attributes:
+        name: path within the repo, with forward slashes.
+        size: bytes.
+        git_oid: SHA-1 of git's blob: of the file itself, or of its pointer where ``sha256`` is given.
+        sha256: of the content, for files that are stored as LFS or Xet objects.
+    """
+
+    name: str
+    size: int
+    git_oid: str
+    sha256: str | None = None
+
+
+def list_files(
+    repo: str, commit: str, *, token: str | None, cache_dir: str | Path | None
+) -> tuple[RepoFile, ...]:
+    """List the files of a commit.
+
+    The Hub is asked first. A commit never changes, so where the Hub is out of reach, what an earlier
+    download noted of it in the cache is as good.
+
+    Args:
+        repo: repo id.
+        commit: 40 hexadecimal digits.
+        token: Hub token.
+        cache_dir: Hub cache.
+
+    Raises:
+        EncoderError: no such repo or commit.
+        InconclusiveError: no access, or neither network nor cache.
+        IntegrityError: a name that leads outside the repository, or digests that are none.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        with hub_errors(repo, commit):
+            tree = HfApi(token=token).list_repo_tree(repo, recursive=True, revision=commit)
+            files = [_file(entry) for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
+    except HubUnreachableError:
+        files = _remembered(repo, commit, cache_dir)
+        if not files:
+            raise
+    if len(files) > MOST_FILES:
+        raise IntegrityError(
+            f"{repo} at {commit} lists more than {MOST_FILES} files", remedy="no encoder needs so many"
+        )
+    for file in files:
+        if (flaw := _flaw(file)) is not None:
+            raise IntegrityError(
+                f"{repo} at {commit}: the listing holds {flaw}: {str(file.name)[:80]!r}",
+                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            )
+    return tuple(files)
+
+
+def _file(entry: Any) -> RepoFile:
+    """A file of the client's; a server or an edited cache may have made up what it says."""
+    lfs = entry.lfs
+    return RepoFile(entry.path, entry.size, entry.blob_id, lfs.sha256 if lfs is not None else None)
+
+
+def _remembered(repo: str, commit: str, cache_dir: str | Path | None) -> list[RepoFile]:
+    """The listing that a download of the whole snapshot left in the cache, else what its links say."""
+    from huggingface_hub import get_cached_repo_tree
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    try:
+        entries = get_cached_repo_tree(repo, revision=commit, cache_dir=cache_dir)
+        return [_file(entry) for entry in entries]
+    except CachedRepoTreeNotFoundError:
+        return _linked(repo, commit, cache_dir)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _linked(repo: str, commit: str, cache_dir: str | Path | None) -> list[RepoFile]:
+    """Files that were cached one by one, without a listing: they are links to blobs named by digest."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    root = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
+    folder = root / repo_folder_name(repo_id=repo, repo_type="model") / "snapshots" / commit
+    files = []
+    for path in islice(sorted(folder.rglob("*")), MOST_FILES + 1):
+        digest = path.resolve().name
+        if path.is_symlink() and path.is_file() and (_SHA256.fullmatch(digest) or _GIT_OID.fullmatch(digest)):
+            name, size = path.relative_to(folder).as_posix(), path.stat().st_size
+            sha256 = digest if _SHA256.fullmatch(digest) else None
+            files.append(RepoFile(name, size, digest if sha256 is None else "0" * 40, sha256))
+    return files
+
+
+def _flaw(file: RepoFile) -> str | None:
+    if not isinstance(file.name, str) or not file.name or "\\" in file.name or "\0" in file.name:
+        return "a file name that is none"
+    parts = PurePosixPath(file.name)
+    if parts.is_absolute() or ".." in parts.parts:
+        return "a file name that leads outside the repository"
+    if type(file.size) is not int or file.size < 0:
+        return "a size that is none"
+    if not isinstance(file.git_oid, str) or not _GIT_OID.fullmatch(file.git_oid):
+        return "a digest that is none"
+    if file.sha256 is not None and not (isinstance(file.sha256, str) and _SHA256.fullmatch(file.sha256)):
+        return "a digest that is none"
+    return None

@@ -1,0 +1,102 @@
+"""Which files of a repository or folder make the encoder, and which could act without being looked at."""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+BEHAVIOUR_FILES: tuple[str, ...] = ("*.json", "*.txt", "*.model", "*.jinja", "*.codes")
+"""Configurations, tokenizers, processors: what is read beside weights."""
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model-*-of-*.safetensors"
+"""What transformers looks for, in this order, and calls what it writes."""
+
+MODULES = "modules.json"
+"""Where a sentence-transformers folder names the folders that belong to it."""
+
+_CODE = (".py", ".ipynb", ".sh", ".so", ".dll", ".pyd")
+_PICKLED = (".bin", ".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz")
+_OTHER_FRAMEWORKS = (".h5", ".hdf5", ".keras", ".pb", ".tflite", ".msgpack", ".ot")
+_EXPORTED = (".onnx", ".onnx_data", ".gguf", ".ggml", ".llamafile", ".mlmodel", ".mlpackage", ".xml")
+_COMPILED = (".engine", ".plan", ".pte")
+_ACTING = frozenset((*_CODE, *_PICKLED, *_OTHER_FRAMEWORKS, *_EXPORTED, *_COMPILED, ".safetensors"))
+"""Endings of code and of weights in other formats: another program may load them in the encoder's name."""
+
+_ACTING_NAMES = frozenset({"adapter_config.json"})
+
+MOST_LOOKED_AT = 20_000
+"""Files of a local folder among which such are looked for."""
+
+
+def module_folders(modules: bytes | None) -> frozenset[str]:
+    """Folders that make an encoder: the root, and those that its ``modules.json`` names.
+
+    Args:
+        modules: content of that file, if there is one. What is wrong with it is said when it is read for
+            good; here it names no folders then.
+    """
+    folders = {""}
+    try:
+        entries = json.loads(modules) if modules else []
+    except (ValueError, RecursionError):
+        entries = []
+    for entry in entries if isinstance(entries, list) else []:
+        path = entry.get("path") if isinstance(entry, dict) else None
+        if isinstance(path, str) and ".." not in PurePosixPath(path).parts:
+            folders.add(PurePosixPath(path).as_posix().removeprefix(".").strip("/"))
+    return frozenset(folders)
+
+
+def encoder_files(names: Sequence[str], folders: Collection[str]) -> tuple[str, ...]:
+    """Choose the files of a repository that an encoder is loaded from: weights as safetensors, no code.
+
+    Args:
+        names: all files of the repository.
+        folders: folders that belong to the encoder, ``""`` for the root.
+
+    Returns:
+        Names in the order of the listing; of several sets of weights in a folder only the one that is loaded.
+    """
+    known = set(names)
+    return tuple(name for name in names if _belongs(name, known, folders))
+
+
+def not_covered_among(names: Iterable[str], used: Collection[str]) -> tuple[str, ...]:
+    """Files that hold code or weights and are not looked at: what loads them is not covered by a verdict.
+
+    Args:
+        names: all files.
+        used: those that the encoder was loaded from.
+    """
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if name not in used
+            and (PurePosixPath(name).suffix.lower() in _ACTING or PurePosixPath(name).name in _ACTING_NAMES)
+            and PurePosixPath(name).parts[0] != "sslauth"  # a card holds nothing that acts
+        )
+    )
+
+
+def local_names(folder: Path) -> tuple[str, ...]:
+    """Names of the files below a folder, hidden folders and links to folders left aside."""
+    names: list[str] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names += [Path(root, name).relative_to(folder).as_posix() for name in sorted(files)]
+        if len(names) > MOST_LOOKED_AT:
+            break
+    return tuple(names[:MOST_LOOKED_AT])
+
+
+def _belongs(name: str, known: set[str], folders: Collection[str]) -> bool:
+    folder, _, file = name.rpartition("/")
+    if folder not in folders:
+        return False
+    if not file.endswith(".safetensors"):
+        return any(fnmatchcase(file, pattern) for pattern in BEHAVIOUR_FILES)
+    whole = f"{folder}/{WEIGHTS}" if folder else WEIGHTS
+    return name == whole if whole in known else fnmatchcase(file, SHARDS)

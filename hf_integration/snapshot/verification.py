@@ -1,0 +1,75 @@
+"""Are the bytes on this disk those of the commit? The Hub's client compares sizes only.
+
+Neither a transfer that was tampered with on its way nor a cached file that was edited in place shows to the
+client. So every file is hashed before it is used: by SHA-256 where the commit holds that of the content, else
+as git names blobs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hf_integration.errors import IntegrityError
+from hf_integration.snapshot.hub_errors import HubUnreachableError
+from hf_integration.snapshot.listing import RepoFile
+from hf_integration.snapshot.memo import Memo
+
+BLOCK = 1 << 20
+
+
+def verify_files(folder: Path, files: Sequence[RepoFile], *, repo: str, commit: str, memo: Memo) -> None:
+    """Hash files of a snapshot, unless they were hashed before and nobody touched them since.
+
+    Args:
+        folder: the snapshot.
+        files: those that will be used, with the digests of the commit.
+        repo: for messages.
+        commit: for messages.
+        memo: what was hashed before.
+
+    Raises:
+        IntegrityError: other bytes than the commit's.
+        HubUnreachableError: a file is not there.
+    """
+    for file in files:
+        path = folder / file.name
+        try:
+            real = path.resolve(strict=True)
+            state = real.stat()
+            wanted = file.sha256 or file.git_oid
+            if state.st_size != file.size:
+                raise _not_the_commits(file, repo, commit, real, f"{state.st_size} bytes, not {file.size}")
+            if memo.knows(real, state, wanted):
+                continue
+            found = sha256_of(real) if file.sha256 else git_oid_of(real, file.size)
+            if found != wanted:
+                kind = "SHA-256" if file.sha256 else "git's SHA-1"
+                raise _not_the_commits(file, repo, commit, real, f"{kind} {found}, not {wanted}")
+            memo.note(real, state, wanted)
+        except OSError as error:
+            raise HubUnreachableError(
+                f"{repo} at {commit}: {file.name} cannot be read: {error.strerror}",
+                remedy=f"delete {folder.parent.parent} and download it again",
+            ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def git_oid_of(path: Path, size: int) -> str:
+    """The name that git gives a file's content: SHA-1 over a header and the content, in hexadecimal."""
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _not_the_commits(file: RepoFile, repo: str, commit: str, real: Path, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"{repo} at {commit}: {file.name} is not the commit's: {what}",
+        remedy=f"delete {real} and try again; if it comes back so, do not trust what stands between",
+    )

@@ -1,0 +1,80 @@
+"""What is fetched of a repository, and what is named as not looked at."""
+
+from pathlib import Path
+
+import pytest
+
+from hf_integration.snapshot import encoder_files, local_names, module_folders, not_covered_among
+
+REPO = (
+    ".gitattributes",
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
+    "2_Dense/pytorch_model.bin",
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "modules.json",
+    "onnx/config.json",
+    "onnx/model.onnx",
+    "openvino/openvino_model.bin",
+    "openvino/openvino_model.xml",
+    "pytorch_model.bin",
+    "sslauth/card.json",
+    "sslauth/card.safetensors",
+    "tokenizer.json",
+    "train_script.py",
+    "vocab.txt",
+)
+MODULES = b'[{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense/"}]'
+
+
+def test_only_what_the_encoder_is_loaded_from_is_fetched() -> None:
+    assert encoder_files(REPO, module_folders(MODULES)) == (
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "config.json",
+        "model.safetensors",
+        "modules.json",
+        "tokenizer.json",
+        "vocab.txt",
+    )
+    assert "2_Dense/model.safetensors" not in encoder_files(REPO, module_folders(None))
+
+
+def test_of_several_sets_of_weights_the_one_that_is_loaded_is_fetched() -> None:
+    shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    others = ("model.fp16.safetensors", "adapter_model.safetensors", "consolidated.safetensors")
+    assert encoder_files((*shards, *others), {""}) == shards
+    assert encoder_files(("model.safetensors", *shards, *others), {""}) == ("model.safetensors",)
+
+
+def test_code_and_weights_that_were_left_are_named() -> None:
+    used = encoder_files(REPO, module_folders(MODULES))
+    assert not_covered_among(REPO, used) == (
+        "2_Dense/pytorch_model.bin",
+        "onnx/model.onnx",
+        "openvino/openvino_model.bin",
+        "openvino/openvino_model.xml",
+        "pytorch_model.bin",
+        "train_script.py",
+    )
+    assert not_covered_among(["adapter_config.json", "A.PY"], ()) == ("A.PY", "adapter_config.json")
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [b"", b"[", b"{}", b"[1, null]", b'[{"path": 3}]', b'[{"path": "../up"}]', b"[" * 100_000],
+    ids=["empty", "cut", "object", "numbers", "number", "outside", "deep"],
+)
+def test_modules_that_make_no_sense_name_no_folders(modules: bytes) -> None:
+    assert module_folders(modules) == {""}
+
+
+def test_files_of_a_folder_are_named_as_in_a_repository(tmp_path: Path) -> None:
+    for name in ("a.json", "b/c.py", ".git/objects/x.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert local_names(tmp_path) == ("a.json", "b/c.py")

@@ -1,0 +1,118 @@
+"""Bytes on the disk against the digests of the commit; what was hashed before is not hashed again."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hf_integration.errors import IntegrityError
+from hf_integration.snapshot import verification
+from hf_integration.snapshot.hub_errors import HubUnreachableError
+from hf_integration.snapshot.listing import RepoFile
+from hf_integration.snapshot.memo import Memo
+from hf_integration.snapshot.verification import git_oid_of, verify_files
+
+CONTENT = b"weights" * 1000
+LARGE = RepoFile("model.safetensors", len(CONTENT), "0" * 40, hashlib.sha256(CONTENT).hexdigest())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "snapshots" / "commit"
+    folder.mkdir(parents=True)
+    blob = tmp_path / "blob"
+    blob.write_bytes(CONTENT)
+    (folder / LARGE.name).symlink_to(blob)
+    return folder
+
+
+def check(folder: Path, file: RepoFile = LARGE) -> None:
+    verify_files(folder, [file], repo="org/name", commit="c" * 40, memo=Memo(folder.parent / "memo"))
+
+
+def test_the_commits_bytes_are_accepted(folder: Path) -> None:
+    check(folder)
+
+
+def test_small_files_are_named_as_git_names_them(folder: Path) -> None:
+    path = folder / LARGE.name
+    known = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
+    assert git_oid_of(path, len(CONTENT)) == known.stdout.strip()
+    check(folder, RepoFile(LARGE.name, len(CONTENT), known.stdout.strip()))
+    with pytest.raises(IntegrityError, match="git's SHA-1"):
+        check(folder, RepoFile(LARGE.name, len(CONTENT), "0" * 40))
+
+
+def test_one_changed_bit_of_the_same_size_is_found_and_named(folder: Path) -> None:
+    (folder / LARGE.name).write_bytes(b"\x00" + CONTENT[1:])
+    with pytest.raises(IntegrityError, match=r"model\.safetensors is not the commit's: SHA-256") as caught:
+        check(folder)
+    assert str(LARGE.sha256) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_is_found_without_hashing_it(folder: Path) -> None:
+    (folder / LARGE.name).write_bytes(CONTENT[:-1])
+    with pytest.raises(IntegrityError, match="6999 bytes, not 7000"):
+        check(folder)
+
+
+def test_a_missing_file_is_no_pass(folder: Path) -> None:
+    (folder / LARGE.name).unlink()
+    with pytest.raises(HubUnreachableError, match="cannot be read"):
+        check(folder)
+
+
+def test_an_edit_in_place_with_its_times_set_back_is_found_after_a_check(folder: Path) -> None:
+    check(folder)
+    path = (folder / LARGE.name).resolve()
+    before = path.stat()
+    path.write_bytes(b"\x00" + CONTENT[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_size, after.st_ino) == (
+        before.st_mtime_ns,
+        before.st_size,
+        before.st_ino,
+    )
+    with pytest.raises(IntegrityError):
+        check(folder)
+
+
+def test_an_untouched_file_is_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+    genuine = verification.sha256_of
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return genuine(path)
+
+    monkeypatch.setattr(verification, "sha256_of", counted)
+    check(folder)
+    check(folder)
+    assert len(hashed) == 1
+    (folder / LARGE.name).resolve().touch()
+    check(folder)
+    assert len(hashed) == 2
+
+
+def test_what_was_noted_for_other_bytes_does_not_count(folder: Path) -> None:
+    check(folder)
+    with pytest.raises(IntegrityError):
+        check(folder, RepoFile(LARGE.name, LARGE.size, LARGE.git_oid, "0" * 64))
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"9" * 10_000, b"[" * 4000], ids=len)
+def test_a_damaged_note_only_costs_time(folder: Path, note: bytes) -> None:
+    check(folder)
+    (written,) = (folder.parent / "memo").iterdir()
+    written.write_bytes(note)
+    check(folder)
+
+
+def test_without_a_place_for_notes_everything_is_hashed(folder: Path) -> None:
+    (folder.parent / "memo").write_text("a file where a folder should be")
+    check(folder)
+    check(folder)
