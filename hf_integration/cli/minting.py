@@ -97,6 +97,7 @@ def mint(
         streams = Streams.chosen(format, output, quiet)
         use_hub(token, cache_dir)
         from hf_integration.card import check_writable
+        from hf_integration.card.schema import SIGNATURE_FILE
 
         check_writable(out, force=force)
         streams.keep_apart(out)
@@ -119,7 +120,12 @@ def mint(
                 secret=secret,
                 progress=progress,
             )
+        signed = force and (out / SIGNATURE_FILE).exists()
         show_card(card.save(out, force=force), streams)
+        if signed:
+            streams.say(
+                "the signature of the card that was replaced is gone: sign this one with 'sslauth sign'"
+            )
         return 0
 
     return job

@@ -43,12 +43,17 @@ class SignatureFile:
 
     @property
     def key_hint(self) -> str | None:
-        """What names the key that it was made with; ``None`` where it was not made with a key alone."""
+        """What names the key that it was made with; ``None`` where it was not made with a key alone.
+
+        Exactly what model-signing 1.1 writes counts: without the name of its key, a signature would be tried
+        with any, and the library would print a warning into the result.
+        """
         material = self.bundle["verificationMaterial"]
-        if set(material) - {"tlogEntries"} != {"publicKey"} or material.get("tlogEntries"):
-            return None
-        hint = material["publicKey"].get("hint") if isinstance(material["publicKey"], dict) else None
-        return hint if isinstance(hint, str) and set(material["publicKey"]) == {"hint"} else None
+        key = material.get("publicKey")
+        hint = key.get("hint") if isinstance(key, dict) else None
+        written = {"publicKey": {"hint": hint}, "tlogEntries": []}
+        complete = "keyid" in self.bundle["dsseEnvelope"]["signatures"][0]
+        return hint if isinstance(hint, str) and material == written and complete else None
 
     def to_bytes(self) -> bytes:
         """The file again, from what was read of it."""

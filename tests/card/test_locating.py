@@ -62,7 +62,7 @@ class TestOnTheHub:
     def test_only_the_files_of_the_card_are_asked_for(self, asked: list[Any]) -> None:
         WatermarkCard.load("org/encoder", revision="v1")
         patterns = ["sslauth/*", "card.json", "card.safetensors", "watermark.png", "card.sig"]
-        assert asked == [("org/encoder", {"revision": "v1", "allow_patterns": patterns})]
+        assert asked == [("org/encoder", {"revision": "v1", "patterns": patterns})]
 
     @pytest.mark.usefixtures("asked")
     def test_the_location_is_no_local_path(self) -> None:
