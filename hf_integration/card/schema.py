@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hf_integration.card import strict_json
 from hf_integration.card.checksum import FIELD, check, checksum
+from hf_integration.card.expiry import read_date
 from hf_integration.card.flaw import FlawError, is_plain, quoted
 from hf_integration.encoders.interface import Precision, Weights
 from hf_integration.key_samples.interface import Modality
@@ -74,6 +75,11 @@ def _behaviour_bounded(value: object) -> object:
         if count > MOST_BEHAVIOUR_KEYS:
             raise ValueError(f"{count} keys, more than {MOST_BEHAVIOUR_KEYS}")
     return value
+
+
+def _real_date(text: str) -> str:
+    read_date(text)
+    return text
 
 
 Plain = Annotated[str, Field(max_length=LONGEST_STRING), AfterValidator(_plain)]
@@ -156,6 +162,8 @@ class CardRecord(_Record):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     encoder: EncoderRecord
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
+    expires: Annotated[str, AfterValidator(_real_date)] = ""
+    """The last day on which the card is good; a card that never expires has no such key."""
     secret: bool
     seed: Annotated[int, Field(ge=0, lt=1 << 128)]
     tolerance: Annotated[float, Field(gt=0, lt=1)]
