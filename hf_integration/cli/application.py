@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import demonstrating, inspecting, minting, signing, stressing, verifying
+from hf_integration.cli import bundling, demonstrating, inspecting, minting, signing, stressing, verifying
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -25,6 +25,7 @@ Examples:
   sslauth verify ./my-encoder --format json --output verdict.json
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
+  sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
   sslauth stress ORG/NAME --card cards/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
@@ -48,6 +49,7 @@ def command() -> Any:
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
         (signing.sign, signing),
+        (bundling.bundle, bundling),
         (stressing.stress, stressing),
         (demonstrating.demo, demonstrating),
     ):

@@ -37,6 +37,10 @@ QuietOption = Annotated[
 TokenOption = Annotated[
     str | None, typer.Option("--token", help="Hub token; by default the one of 'hf auth login' or HF_TOKEN.")
 ]
+SelfAssertedOption = Annotated[
+    bool,
+    typer.Option("--trust-self-asserted", help="Accept a card that only the checked repository vouches for."),
+]
 SignerOption = Annotated[
     str | None,
     typer.Option(

@@ -73,12 +73,7 @@ def verify(
         ),
     ] = None,
     device: options.DeviceOption = None,
-    trust_self_asserted: Annotated[
-        bool,
-        typer.Option(
-            "--trust-self-asserted", help="Accept a card that only the checked repository vouches for."
-        ),
-    ] = False,
+    trust_self_asserted: options.SelfAssertedOption = False,
     picture: Annotated[
         Path | None,
         typer.Option(
