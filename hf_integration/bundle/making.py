@@ -17,6 +17,7 @@ from hf_integration.card.locating import locate
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.staging import staging, sync_folder, write_file
+from hf_integration.encoders.folder import inspect_folder
 from hf_integration.encoders.opening import open_encoder
 from hf_integration.errors import (
     CardError,
@@ -116,6 +117,7 @@ def make_bundle(
     found = None if request.card is None else locate(request.card, revision=None)
     say(f"fetching {request.encoder} ...")
     snapshot = resolve(request.encoder, revision=request.revision, token=token, cache_dir=cache_dir)
+    inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
     folder, location = found or _own_card(snapshot)
     original = read_card(folder, location=location)
     say(f"card: {location}")

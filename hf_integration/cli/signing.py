@@ -7,6 +7,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.opening import use_hub
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
 from hf_integration.report.escaping import harmless
@@ -41,6 +42,8 @@ def sign(
     format: options.FormatOption = None,
     output: options.OutputOption = None,
     quiet: options.QuietOption = False,
+    token: options.TokenOption = None,
+    cache_dir: options.CacheOption = None,
 ) -> Job:
     """Sign a watermark card."""
 
@@ -48,6 +51,7 @@ def sign(
         streams = Streams.chosen(format, output, quiet)
         if not card or not key:
             raise UsageError("CARD or --key is empty", remedy="is a variable unset?")
+        use_hub(token, cache_dir)  # accepted by every command; a card is signed where it lies
         streams.keep_apart(Path(card))
         from hf_integration import signing
 

@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,8 @@ def _of_supported_curve(key: Any, path: Path) -> "EllipticCurvePublicKey":
 def _password(path: Path) -> bytes:
     password = os.environ.get(PASSWORD)
     if password is None and sys.stdin is not None and sys.stdin.isatty():
-        password = getpass.getpass(f"password of {_named(path)}: ")
+        with suppress(EOFError):  # a terminal that was closed answers with nothing
+            password = getpass.getpass(f"password of {_named(path)}: ")
     if not password:
         raise UsageError(
             f"{_named(path)} is encrypted", remedy=f"set {PASSWORD}, or sign in a terminal, which asks for it"

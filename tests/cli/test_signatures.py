@@ -1,6 +1,7 @@
 """``sslauth sign`` and ``sslauth verify --signer``."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hf_integration.card import WatermarkCard
-from tests.cli.conftest import Ended
+from hf_integration.signing import verify
+from tests.cli.conftest import Ended, environment, finish, start
 from tests.signing.keys import KeyPair, make_keys
 
 Run = Callable[..., Ended]
@@ -123,3 +125,30 @@ class TestSign:
         assert ended.status == 0
         assert "the signature of the card that was replaced is gone: sign this one" in ended.err
         assert not Path("cards/tiny/card.sig").exists()
+
+
+def test_a_terminal_is_asked_for_the_password(project: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    keys = make_keys(locked, password="correct horse")  # noqa: S106  # a test's
+    ours, theirs = os.openpty()
+    code = (
+        "import os, sys; os.open(os.ttyname(0), os.O_RDWR)\n"  # the terminal of this session from now on
+        "from hf_integration.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    env = environment()
+    env.pop("SSLAUTH_KEY_PASSWORD", None)
+    process = start(
+        "sign", "cards/tiny", "--key", keys.private, code=code, env=env, stdin=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    asked = b""
+    while b"password of" not in asked:
+        asked += os.read(ours, 1000)
+    os.write(ours, b"correct horse\n")
+    ended = finish(process)
+    os.close(ours)
+    assert ended.status == 0, ended.err
+    assert "correct horse" not in ended.out + ended.err
+    verify(project / "cards" / "tiny", keys.public)
