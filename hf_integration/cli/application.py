@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import demonstrating, inspecting, minting, stressing, verifying
+from hf_integration.cli import adding, demonstrating, inspecting, locking, minting, stressing, verifying
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -13,13 +13,15 @@ Exit statuses:
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no card, a card that nobody else vouches for
-  4    damaged evidence: a card that was truncated or edited
+  4    damaged evidence: a card that was edited, or is not the pinned one; a stale pin
   70   internal error
   130  interrupted"""
 
 EXAMPLES = """\b
 Examples:
   sslauth demo
+  sslauth add ORG/NAME
+  sslauth verify NAME
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
@@ -43,10 +45,12 @@ def command() -> Any:
     )
     app.callback(epilog="\n\n".join([EXAMPLES, STREAMS, EXIT_STATUSES]))(_top)
     for function, module in (
+        (adding.add, adding),
         (minting.mint, minting),
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
         (stressing.stress, stressing),
+        (locking.lock, locking),
         (demonstrating.demo, demonstrating),
     ):
         app.command(epilog=module.EPILOG)(function)
