@@ -1,17 +1,21 @@
 """The one door to the engine: everything that makes a check import torch is behind it."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
-from hf_integration.authentication.evidence import file_evidence, tensor_evidence
+from hf_integration.authentication.evidence import file_evidence, loaded_digests, tensor_evidence
+from hf_integration.authentication.state import state_of
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
 from hf_integration.errors import CardNotFoundError, UsageError
-from hf_integration.verdict import Verdict
+from hf_integration.pins import Pin, Waiver
+from hf_integration.pins.opening import PinnedCard, load_pinned_card, open_pinned
+from hf_integration.pins.waiving import today_in_utc, waived
+from hf_integration.verdict import Trust, Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.places import Place, mint_hint
@@ -25,22 +29,33 @@ class Subject:
         encoder: the encoder.
         card: its card.
         in_process: code found on the model when the subject was made, in words.
+        trust: why the card is believed, as far as its pin gives a reason.
+        waivers: accepted alterations of the encoder.
     """
 
     encoder: Encoder
     card: WatermarkCard
     in_process: tuple[str, ...]
+    trust: Trust | None = None
+    waivers: tuple[Waiver, ...] = ()
 
 
-def load_card(request: CheckRequest, place: Place) -> WatermarkCard:
+def load_card(request: CheckRequest, place: Place, *, commit: str | None = None) -> PinnedCard:
     """Read a card.
+
+    Args:
+        request: what is checked.
+        place: where the card lies; its pin is enforced.
+        commit: the encoder's, for a card in the encoder's own repo.
 
     Raises:
         CardNotFoundError: the folder holds none; says how to mint one.
-        CardError: it is damaged.
+        IntegrityError: it is damaged, or another one than is pinned.
     """
+    if place.pin is not None:
+        return load_pinned_card(place.pin, revision=commit)
     try:
-        return WatermarkCard.load(place.reference if place.folder is None else place.folder)
+        return PinnedCard(WatermarkCard.load(place.reference if place.folder is None else place.folder), None)
     except CardNotFoundError:
         where = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
         hint = mint_hint(request, place.folder or Path(place.name))
@@ -49,10 +64,23 @@ def load_card(request: CheckRequest, place: Place) -> WatermarkCard:
 
 def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: Settings) -> Subject:
     """Load what a check needs, the card first: it is small, and most often the one that is missing."""
-    watermark_card = load_card(request, card)
+    if encoder.pin is not None:
+        place = None if request.card is None else card.folder or card.reference
+        opened = open_pinned(encoder.pin, revision=request.revision, card=place, device=settings.device)
+        opened.encoder.name = encoder.name
+        changes = opened.encoder.in_process_changes()
+        return Subject(opened.encoder, opened.card, changes, opened.trust, encoder.pin.waivers)
+    held = load_card(request, card)
     loaded = load_encoder(encoder.reference, revision=request.revision, device=settings.device)
     loaded.name = encoder.name
-    return Subject(loaded, watermark_card, loaded.in_process_changes())
+    return Subject(loaded, held.card, loaded.in_process_changes(), held.trust)
+
+
+def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pin | None) -> Subject:
+    """An encoder that the caller holds, and its card."""
+    held = load_card(request, card, commit=encoder.commit)
+    waivers = () if pin is None else pin.waivers
+    return Subject(encoder, held.card, encoder.in_process_changes(), held.trust, waivers)
 
 
 def encoder_around(subject: object, processor: Any) -> Encoder:
@@ -78,14 +106,17 @@ def encoder_around(subject: object, processor: Any) -> Encoder:
 
 
 def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:
-    """Check an encoder."""
+    """Check an encoder, and apply its waivers."""
     authenticator = Authenticator(
         card=subject.card,
         precision=request.precision or settings.precision,  # type: ignore[arg-type]  # validated names
+        trust=subject.trust,
         accept_self_asserted=settings.accept_self_asserted,
         budget=settings.budget,
     )
-    return authenticator.authenticate(subject.encoder)
+    authentication = authenticator.authenticate(subject.encoder)
+    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc())
+    return replace(authentication, verdict=verdict)
 
 
 def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
@@ -94,7 +125,12 @@ def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
     Digests of all tensors, settings and hooks, and a few key samples through the encoder as it is: attributes
     of modules, compiled code and patched functions have no digest. Where those samples miss the tolerance, as
     they may on another device than the card's in less than float64, the whole check is made again.
+
+    Of an alteration that is waived only the state is compared: its key samples give no watermark.
     """
+    if verdict.waiver is not None:
+        now = state_of(subject.encoder, loaded_digests(subject.encoder))
+        return () if now == verdict.state else ("the altered encoder is another one than was waived",)
     found = []
     if subject.card.digest != verdict.card.digest:
         found.append("the card is another one")

@@ -24,6 +24,7 @@ class Evidence:
         margin: margin of the verdict, if there is one.
         precision: arithmetic of the check, or an empty string when none was made.
         card: digest of the card, or an empty string when none was read.
+        waiver: ``waived until DATE: REASON`` of an alteration that is accepted, else empty.
     """
 
     status: str
@@ -33,6 +34,12 @@ class Evidence:
     margin: float | None = None
     precision: str = ""
     card: str = ""
+    waiver: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether a test may depend on the encoder."""
+        return self.status == "authentic" or bool(self.waiver)
 
     @classmethod
     def of(cls, verdict: "Verdict") -> "Evidence":
@@ -45,6 +52,7 @@ class Evidence:
             margin=verdict.margin,
             precision=verdict.precision,
             card=verdict.card.digest,
+            waiver="waived until {until}: {reason}".format(**verdict.waiver) if verdict.waiver else "",
         )
 
     def attach_to(self, item: pytest.Item) -> None:
@@ -57,6 +65,11 @@ class Evidence:
             item.user_properties.append(("sslauth_margin", self.margin))
         if self.card:
             item.user_properties.append(("sslauth_card", self.card))
+        if self.waiver:
+            item.user_properties.append(("sslauth_waiver", self.waiver))
+            item.add_report_section(
+                "call", "sslauth", f"{self.encoder}: ALTERED, {self.waiver}\n{self.reason}\n"
+            )
 
     @classmethod
     def on(cls, report: pytest.TestReport) -> "list[Evidence]":

@@ -16,8 +16,8 @@ class Outcome:
 
     Attributes:
         evidence: the check in short.
-        failure: the report for a test that depends on the encoder; empty for an authentic encoder, and only
-            for that one.
+        failure: the report for a test that depends on the encoder; empty for an encoder that is authentic or
+            whose alteration is waived, and for no other.
         verdict: the verdict, unless the check could not be made.
     """
 
@@ -39,7 +39,7 @@ def judged(verdict: Verdict, *, source: str, reports: str = "") -> Outcome:
         f"  {harmless(reports, longest=2000)}" if reports else "",
     ]
     failure = "\n".join([render(verdict), "", *(note for note in notes if note)])
-    return Outcome(Evidence.of(verdict), "" if verdict.status == "authentic" else failure, verdict)
+    return Outcome(Evidence.of(verdict), "" if verdict.accepted else failure, verdict)
 
 
 def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) -> Outcome:

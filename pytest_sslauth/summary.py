@@ -7,7 +7,8 @@ import pytest
 
 from pytest_sslauth.evidence import Evidence
 
-ORDER = {"altered": 0, "inconclusive": 1, "authentic": 2}
+ORDER = {"altered": 0, "inconclusive": 1, "authentic": 3}
+WAIVED = 2
 
 
 class Summary:
@@ -28,12 +29,12 @@ class Summary:
         lines = summary_lines(self._evidence.values(), verbose=verbose)
         if lines:
             terminalreporter.section("sslauth")
-        for line, passed in lines:
-            terminalreporter.line(line, green=passed, red=not passed)
+        for line, color in lines:
+            terminalreporter.line(line, **{color: True})
 
 
-def summary_lines(evidence: Iterable[Evidence], *, verbose: bool) -> list[tuple[str, bool]]:
-    """One line per check and whether it passed; failing ones first, authentic ones only when verbose.
+def summary_lines(evidence: Iterable[Evidence], *, verbose: bool) -> list[tuple[str, str]]:
+    """One line per check and its colour; failing ones first, then waived ones, authentic ones when verbose.
 
     Args:
         evidence: of the whole session.
@@ -41,9 +42,15 @@ def summary_lines(evidence: Iterable[Evidence], *, verbose: bool) -> list[tuple[
     """
     shown = sorted(
         (item for item in evidence if verbose or item.status != "authentic"),
-        key=lambda item: ORDER.get(item.status, 0),
+        key=lambda item: WAIVED if item.waiver else ORDER.get(item.status, 0),
     )
-    return [(_line(item), item.status == "authentic") for item in shown]
+    return [(_line(item), _color(item)) for item in shown]
+
+
+def _color(evidence: Evidence) -> str:
+    if evidence.waiver:
+        return "yellow"
+    return "green" if evidence.passed else "red"
 
 
 def _line(evidence: Evidence) -> str:
@@ -60,5 +67,7 @@ def _line(evidence: Evidence) -> str:
     ]
     shown = ", ".join(fact for fact in facts if fact)
     status = "ALTERED" if evidence.status == "altered" else evidence.status
+    if evidence.waiver:
+        status = f"{status}, {harmless(evidence.waiver)}"
     line = f"{status:<12}  {harmless(evidence.encoder)}" + (f"  ({shown})" if shown else "")
     return line if evidence.status == "authentic" else f"{line}: {harmless(evidence.reason)}"

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from hf_integration.authentication.diagnosis import diagnose
 from hf_integration.authentication.environment import environment_of
-from hf_integration.authentication.evidence import file_evidence, tensor_evidence, weights_of
+from hf_integration.authentication.evidence import (
+    compared_digests,
+    file_evidence,
+    loaded_digests,
+    weights_of,
+)
 from hf_integration.authentication.judgement import judge
 from hf_integration.authentication.observation import observe_sketches, observe_within
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct_first
@@ -19,6 +24,7 @@ from hf_integration.authentication.references import (
     reference_for,
     refuse_part,
 )
+from hf_integration.authentication.state import state_of
 from hf_integration.authentication.trust import trust_in
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
@@ -90,9 +96,10 @@ class Authenticator:
 
         keep_freed_memory()
         with ThreadPoolExecutor(1) as beside:
-            hashing = beside.submit(tensor_evidence, encoder, card)
+            hashing = beside.submit(loaded_digests, encoder)
             files = file_evidence(encoder, card)
-            tensors = hashing.result()
+            digests = hashing.result()
+        tensors, state = compared_digests(encoder, card, digests), state_of(encoder, digests)
         running = encoder.at_precision(precision, run_only=True)
         weights = weights_of(encoder, card, tensors)
         reference = reference_for(card, weights, precision)
@@ -149,6 +156,7 @@ class Authenticator:
             diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure, expired),
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
+            state=state,
         )
         return Authentication(verdict, reconstruction)
 

@@ -9,16 +9,30 @@ from hf_integration.encoders.tensor_digests import digest_tensors
 from hf_integration.verdict import FileEvidence, TensorEvidence
 
 
+def loaded_digests(encoder: Encoder) -> dict[str, bytes]:
+    """Digests of the loaded tensors by name; none for an encoder that can only be queried."""
+    return digest_tensors(encoder.tensors()) if encoder.has_weights else {}
+
+
 def tensor_evidence(encoder: Encoder, card: WatermarkCard) -> TensorEvidence:
-    """Compare the values of the loaded tensors with those that the card recorded.
+    """Compare the values of the loaded tensors with those that the card recorded."""
+    return compared_digests(encoder, card, loaded_digests(encoder))
+
+
+def compared_digests(encoder: Encoder, card: WatermarkCard, found: Mapping[str, bytes]) -> TensorEvidence:
+    """Compare digests of loaded tensors with those that the card recorded.
 
     Values are compared, not bytes of files: another file layout, other names chosen by the library or a
     recorded cast to half precision are the same encoder. When nothing matches, the differences to the
     closest recorded weights are reported.
+
+    Args:
+        encoder: the encoder that was loaded.
+        card: the card.
+        found: what :func:`loaded_digests` gave of the encoder.
     """
     if not encoder.has_weights:
         return TensorEvidence(checked=0)
-    found = digest_tensors(encoder.tensors())
     compared = {weights: _compare(found, recorded) for weights, recorded in card.digests.items()}
     for weights, evidence in compared.items():
         if not (evidence.changed or evidence.missing or evidence.unexpected):

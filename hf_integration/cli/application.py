@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import bundling, demonstrating, inspecting, minting, signing, stressing, verifying
+from hf_integration.cli import (
+    adding,
+    bundling,
+    demonstrating,
+    inspecting,
+    locking,
+    minting,
+    signing,
+    stressing,
+    verifying,
+)
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -13,13 +23,16 @@ Exit statuses:
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no card, a card that nobody else vouches for
-  4    damaged evidence: a card that was truncated or edited, a signature that does not fit
+  4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
+       a stale pin
   70   internal error
   130  interrupted"""
 
 EXAMPLES = """\b
 Examples:
   sslauth demo
+  sslauth add ORG/NAME
+  sslauth verify NAME
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
@@ -45,12 +58,14 @@ def command() -> Any:
     )
     app.callback(epilog="\n\n".join([EXAMPLES, STREAMS, EXIT_STATUSES]))(_top)
     for function, module in (
+        (adding.add, adding),
         (minting.mint, minting),
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),
+        (locking.lock, locking),
         (demonstrating.demo, demonstrating),
     ):
         app.command(epilog=module.EPILOG)(function)

@@ -8,6 +8,7 @@ import typer
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
 from hf_integration.cli.minting import show_card
+from hf_integration.cli.naming import named_pin
 from hf_integration.cli.opening import open_card, use_hub
 from hf_integration.cli.streams import Streams
 from hf_integration.errors import UsageError
@@ -16,6 +17,7 @@ EPILOG = """\b
 Examples:
   sslauth inspect cards/NAME
   sslauth inspect ORG/NAME --format json
+  sslauth inspect NAME
 
 A card says what its maker claims; only 'verify' holds it against an encoder.
 
@@ -23,7 +25,12 @@ JSON: as of 'sslauth mint'. Quiet: the card's digest."""
 
 
 def inspect(
-    card: Annotated[str, typer.Argument(metavar="CARD", help="A card's folder, or a Hub repository id.")],
+    card: Annotated[
+        str,
+        typer.Argument(
+            metavar="CARD", help="A name in sslauth.toml, a card's folder, or a Hub repository id."
+        ),
+    ],
     *,
     revision: options.RevisionOption = None,
     format: options.FormatOption = None,
@@ -41,8 +48,15 @@ def inspect(
                 "no card given", remedy="name a folder or a Hub repository; is a variable unset?"
             )
         use_hub(token, cache_dir)
-        reference = Path(card) if card.startswith((".", "/", "~")) else card
-        found = open_card(reference, streams, revision=revision)
+        pin = named_pin(card, streams)
+        if pin is not None:
+            from hf_integration.pins.opening import load_pinned_card, revision_of
+
+            at = revision_of(pin, revision)
+            found = load_pinned_card(pin, revision=at, token=token, say=streams.say).card
+        else:
+            reference = Path(card) if card.startswith((".", "/", "~")) else card
+            found = open_card(reference, streams, revision=revision)
         streams.keep_apart(Path(found.location))
         show_card(found, streams)
         return 0

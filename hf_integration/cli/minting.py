@@ -9,6 +9,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.naming import named_pin
 from hf_integration.cli.opening import open_encoder, use_hub
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
@@ -113,9 +114,17 @@ def mint(
         streams.keep_apart(out)
         if watermark is not None:
             check_picture(watermark)
-        loaded = open_encoder(
-            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-        )
+        pin = named_pin(encoder, streams)
+        if pin is not None:
+            from hf_integration.pins.opening import load_pinned_encoder
+
+            loaded = load_pinned_encoder(
+                pin, revision=revision, device=device, token=token, cache_dir=cache_dir, say=streams.say
+            )
+        else:
+            loaded = open_encoder(
+                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+            )
         if loaded.path is not None:
             streams.keep_apart(loaded.path)
         from hf_integration.minting import mint as mint_card

@@ -18,7 +18,7 @@ class PrecisionName(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
-ENCODER_HELP = "A local folder (tried first) or a Hub repository id, ORG/NAME."
+ENCODER_HELP = "A name in sslauth.toml (tried first), a local folder, or a Hub repository id, ORG/NAME."
 
 FormatOption = Annotated[
     Format | None,

@@ -7,8 +7,10 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
-from hf_integration.cli.opening import open_card, open_encoder, use_hub
+from hf_integration.cli.naming import named_pin
+from hf_integration.cli.opening import open_card, open_encoder, use_hub, whence
 from hf_integration.cli.streams import Format, Streams
+from hf_integration.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -30,7 +32,12 @@ Quiet: the numbers of missed alterations and of false alarms."""
 def stress(
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
     *,
-    card: Annotated[str, typer.Option("--card", metavar="DIR|REPO", help="The card to put to the test.")],
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--card", metavar="DIR|REPO", help="The card to put to the test; by default the pinned one."
+        ),
+    ] = None,
     revision: options.RevisionOption = None,
     precision: Annotated[
         options.PrecisionName | None,
@@ -51,10 +58,28 @@ def stress(
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
         use_hub(token, cache_dir)
-        held = open_card(card, streams)
-        loaded = open_encoder(
-            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-        )
+        pin = named_pin(encoder, streams)
+        if pin is not None:
+            from hf_integration.pins.opening import open_pinned
+
+            opened = open_pinned(
+                pin,
+                revision=revision,
+                card=card,
+                device=device,
+                token=token,
+                cache_dir=cache_dir,
+                say=streams.say,
+            )
+            loaded, held = opened.encoder, opened.card
+            streams.say(f"encoder: {whence(loaded)}")
+        elif not card:
+            raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
+        else:
+            held = open_card(card, streams)
+            loaded = open_encoder(
+                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+            )
         streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
         from hf_integration.cli.stress_report import render_stress
         from hf_integration.report.json_format import strict_json

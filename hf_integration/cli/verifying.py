@@ -1,5 +1,7 @@
 """``sslauth verify``."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +9,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.naming import find_pin, named_pin
 from hf_integration.cli.opening import (
     card_folder,
     chosen_signer,
@@ -14,6 +17,7 @@ from hf_integration.cli.opening import (
     open_encoder,
     own_card,
     use_hub,
+    whence,
 )
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
 from hf_integration.errors import OutputError, UsageError
@@ -23,14 +27,19 @@ from hf_integration.report.output_files import check_apart, check_file
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.pins import Waiver
     from hf_integration.verdict import Trust
 
 EPILOG = """\b
 Examples:
+  sslauth verify NAME
   sslauth verify ./my-encoder --card cards/my-encoder
   sslauth verify ORG/NAME --revision COMMIT --picture check.png
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
+
+A NAME stands in sslauth.toml, and is checked as it is pinned there: commit, card and signer. An ORG/NAME that
+is pinned there is checked in the same way.
 
 Without --card, the card in cards/NAME is used if there is one, else the one that lies with the encoder. The
 latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given
@@ -43,8 +52,9 @@ ends with 1 and an open question with 3, everything else with 2.
 JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
-"files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment"}
-Quiet: authentic, altered or inconclusive."""
+"files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
+"waiver": {"reason", "until"} or null}
+Quiet: authentic, altered or inconclusive; for a waived alteration until when and why."""
 
 
 def verify(
@@ -106,8 +116,33 @@ def verify(
             raise UsageError(
                 "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
             )
-        named = card or card_folder(encoder)
-        if named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
+        trust: Trust | None = "signed" if by else None
+        waivers: tuple[Waiver, ...] = ()
+        pin = find_pin(encoder, streams)
+        named = None if pin else card or card_folder(encoder)
+        if pin is not None:
+            from hf_integration.pins.opening import open_pinned
+
+            opened = open_pinned(
+                pin,
+                revision=revision,
+                card=card,
+                signer=by,
+                device=device,
+                token=token,
+                cache_dir=cache_dir,
+                say=streams.say,
+            )
+            loaded, held, trust, waivers = opened.encoder, opened.card, opened.trust, pin.waivers
+            streams.say(f"encoder: {whence(loaded)}")
+            loaded.name = encoder
+        elif card is not None and (pin := named_pin(card, streams)) is not None:
+            from hf_integration.pins.opening import load_pinned_card
+
+            pinned = load_pinned_card(pin, signer=by, token=token, say=streams.say)
+            held, trust = pinned.card, pinned.trust
+            loaded = load()
+        elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
             held = open_card(named, streams, signer=by)
             loaded = load()
         else:
@@ -120,7 +155,8 @@ def verify(
         return _check(
             loaded,
             held,
-            trust="signed" if by else None,
+            trust=trust,
+            waivers=waivers,
             precision=precision,
             budget=budget,
             trust_self_asserted=trust_self_asserted,
@@ -136,6 +172,7 @@ def _check(
     card: "WatermarkCard",
     *,
     trust: "Trust | None",
+    waivers: "Sequence[Waiver]",
     precision: options.PrecisionName | None,
     budget: float | None,
     trust_self_asserted: bool,
@@ -154,7 +191,10 @@ def _check(
     )
     with streams.progress() as progress:
         authentication = authenticator.authenticate(encoder, progress=progress)
-    verdict = authentication.verdict
+    from hf_integration.pins.waiving import today_in_utc, waived
+
+    verdict = waived(authentication.verdict, waivers, today=today_in_utc())
+    authentication = replace(authentication, verdict=verdict)
     try:
         streams.result(reporter(streams).render(verdict))
         if picture is not None:
@@ -163,7 +203,7 @@ def _check(
             write_picture(picture, authentication, card)
             streams.say(f"picture: {picture}")
     except OutputError as error:
-        if verdict.authentic:
+        if verdict.accepted:
             raise
         # the finding stands, whether or not anybody could read the report
         complain(f"error: {error}")

@@ -47,6 +47,19 @@ def compare_behaviour(recorded: Behaviour, current: Behaviour) -> tuple[str, ...
     return tuple(differences)
 
 
+def spoken_behaviour(behaviour: Behaviour) -> dict[str, dict[str, Any]]:
+    """Behaviour without the keys that say nothing, which come and go with versions of the library."""
+    return {
+        file: {
+            key: value
+            for key, value in values.items()
+            if not _says_nothing(key, value, behaviour.get(file + DEFAULTS_SUFFIX, {}))
+        }
+        for file, values in behaviour.items()
+        if not file.endswith(DEFAULTS_SUFFIX)
+    }
+
+
 def _shipped_differences(recorded: Behaviour, current: Behaviour) -> list[str]:
     """Differences in the raw tokenizer file.
 

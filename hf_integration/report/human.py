@@ -5,15 +5,10 @@ from dataclasses import dataclass
 
 from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.report.escaping import harmless
+from hf_integration.report.headline import headline
 from hf_integration.report.interface import Reporter
 from hf_integration.verdict import Status, StripResult, Trust, Verdict
 from hf_integration.verdict.value import LARGEST_ERROR
-
-HEADLINES: dict[Status, str] = {
-    "authentic": "AUTHENTIC",
-    "altered": "ALTERED",
-    "inconclusive": "INCONCLUSIVE - this is not a pass",
-}
 
 TRUST: dict[Trust, str] = {
     "pinned": "its digest is the one that you pinned",
@@ -23,6 +18,8 @@ TRUST: dict[Trust, str] = {
 }
 
 COLORS: dict[Status, str] = {"authentic": "1;32", "altered": "1;31", "inconclusive": "1;33"}
+
+WAIVED = "1;33"
 
 MOST_NAMES = 10
 """Differing files and tensors that are listed; the others are counted."""
@@ -55,9 +52,10 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     Returns:
         Several lines without a final line break, harmless in a terminal.
     """
-    headline = f"{HEADLINES[verdict.status]}: {harmless(verdict.encoder)}"
+    head = headline(verdict) if verdict.waiver else f"{headline(verdict)}: {harmless(verdict.encoder)}"
+    painted = _paint(head, WAIVED if verdict.waiver else COLORS[verdict.status], color)
     sections = [
-        [_paint(headline, COLORS[verdict.status], color), harmless(verdict.reason, longest=1000)],
+        [painted, harmless(verdict.reason, longest=1000)],
         pairs(_facts(verdict)),
         _strips(verdict.strips, color),
         _names("behaviour settings that differ", verdict.files.changed),
@@ -92,6 +90,8 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),
         ("took", f"{verdict.seconds:.1f} s"),
     ]
+    if verdict.status == "altered" and verdict.state:
+        facts.insert(-1, ("state", f"{harmless(verdict.state)} (what a waiver names)"))
     if tensors.matches in ("float16", "bfloat16"):
         facts.insert(-1, ("weights", f"a re-encoding: the recorded weights rounded to {tensors.matches}"))
     return facts

@@ -12,7 +12,7 @@ from hf_integration.authentication import Authentication
 from hf_integration.card import WatermarkCard
 from hf_integration.report.columns import margin_text
 from hf_integration.report.escaping import harmless
-from hf_integration.report.human import HEADLINES
+from hf_integration.report.headline import HEADLINES, waived_until
 from hf_integration.report.output_files import write_whole
 from hf_integration.verdict import Status, StripResult, Verdict
 from hf_integration.watermark import TILE
@@ -41,6 +41,9 @@ GAP = 8
 LABEL = 40
 MARGIN = 24
 BANNER = 92
+WAIVER = 28
+"""Height of the line that a waived alteration adds to the banner."""
+
 PANELS = ("expected", "reconstructed", "difference")
 
 
@@ -69,16 +72,17 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
     width, height = 3 * side + 2 * GAP, LABEL + side
     columns = _columns(len(verdict.strips), width, height)
     rows = -(-len(verdict.strips) // columns)
+    banner = BANNER + (WAIVER if verdict.waiver else 0)
 
     canvas = Image.new(
         "RGB",
-        (MARGIN + columns * (width + MARGIN), BANNER + MARGIN + rows * (height + MARGIN)),
+        (MARGIN + columns * (width + MARGIN), banner + MARGIN + rows * (height + MARGIN)),
         PAPER,
     )
-    _banner(canvas, verdict, samples=len(card.key_samples))
+    _banner(canvas, verdict, banner, samples=len(card.key_samples))
     for index, strip in enumerate(verdict.strips):
         left = MARGIN + index % columns * (width + MARGIN)
-        top = BANNER + MARGIN + index // columns * (height + MARGIN)
+        top = banner + MARGIN + index // columns * (height + MARGIN)
         found = reconstruction.pictures[index].numpy()
         broken = reconstruction.broken[index].numpy()
         _caption(canvas, strip, (left, top, width), broken=int(broken.sum()), tiles=len(broken))
@@ -156,23 +160,31 @@ def _caption(
         draw.text((x, top + 22), label, font=_font(12), fill=FAINT)
 
 
-def _banner(canvas: Image.Image, verdict: Verdict, *, samples: int) -> None:
-    """Status and margin in large letters on the status's colour; how many key samples a budget allowed."""
+def _banner(canvas: Image.Image, verdict: Verdict, height: int, *, samples: int) -> None:
+    """Status and margin in large letters on the status's colour; how many key samples a budget allowed.
+
+    A waived alteration keeps its colour, and says until when and why it is accepted.
+    """
     draw = ImageDraw.Draw(canvas)
-    draw.rectangle((0, 0, canvas.width, BANNER), fill=BANNERS[verdict.status])
+    draw.rectangle((0, 0, canvas.width, height), fill=BANNERS[verdict.status])
     margin = "no margin" if verdict.margin is None else f"margin {margin_text(verdict.margin)}"
     broken = sum(not strip.intact for strip in verdict.strips)
     strips = f"{broken} of {len(verdict.strips)} strips broken" if broken else "all strips intact"
-    draw.text((MARGIN, 12), HEADLINES[verdict.status], font=_font(34), fill="white")
+    waiver = verdict.waiver
+    head = HEADLINES[verdict.status] if waiver is None else waived_until(waiver)
+    draw.text((MARGIN, 12), head, font=_font(34), fill="white")
     ran = verdict.coverage.get("key samples run")
     budget = "" if ran is None else f"  |  {harmless(ran, longest=20)} of {samples} key samples"
     facts = f"{margin}  |  {strips}  |  {verdict.precision}{budget}"
-    if canvas.width > 800:
+    if _font(34).getlength(head) + _font(22).getlength(facts) + 3 * MARGIN <= canvas.width:
         draw.text((canvas.width - MARGIN, 20), facts, font=_font(22), fill="white", anchor="ra")
         line = harmless(verdict.encoder, longest=canvas.width // 10)
     else:
         line = facts
     draw.text((MARGIN, 60), line, font=_font(18), fill="white")
+    if waiver is not None:
+        reason = harmless(waiver.get("reason", ""), longest=canvas.width // 10)
+        draw.text((MARGIN, 60 + WAIVER), reason, font=_font(18), fill="white")
 
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:

@@ -101,6 +101,9 @@ class Verdict:
         diagnosis: what the evidence points to, and what to do next, line by line.
         seconds: how long the check took.
         environment: versions and device of the check.
+        state: ``sha256:…`` of the tensors and the behaviour that were checked, which is what a waiver names;
+            empty for an encoder without tensors.
+        waiver: ``reason`` and ``until`` (the last day) of the waiver that accepts this alteration, if any.
     """
 
     status: Status
@@ -119,6 +122,8 @@ class Verdict:
     diagnosis: tuple[str, ...] = ()
     seconds: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    waiver: Mapping[str, str] | None = None
 
     @property
     def authentic(self) -> bool:
@@ -126,9 +131,14 @@ class Verdict:
         return self.status == "authentic"
 
     @property
+    def accepted(self) -> bool:
+        """Whether the encoder may be used: authentic, or altered in a way that a waiver accepts for now."""
+        return self.authentic or (self.status == "altered" and self.waiver is not None)
+
+    @property
     def exit_status(self) -> int:
-        """What a command ends with for this verdict: 0 authentic, 1 altered, 3 inconclusive."""
-        return EXIT_STATUS[self.status]
+        """What a command ends with for this verdict: 0 authentic or waived, 1 altered, 3 inconclusive."""
+        return 0 if self.accepted else EXIT_STATUS[self.status]
 
     @property
     def first_broken_strip(self) -> str | None:

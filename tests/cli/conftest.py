@@ -1,5 +1,6 @@
 """A folder with a tiny encoder, its card, and an altered copy; and ways to run the command."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.hub_server.fixtures import hub, hub_here
+from tests.hub_server.server import HubServer
 from tests.threads import one_thread
 
-__all__ = ["one_thread"]
+__all__ = ["hub", "hub_here", "one_thread"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,3 +86,61 @@ def start(
 def finish(process: subprocess.Popen[str]) -> Ended:
     out, err = process.communicate(timeout=240)
     return Ended(process.returncode, out or "", err or "")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The workshop's encoder on a Hub, with its card beside it, and a project that pins it.
+
+    Attributes:
+        hub: the Hub.
+        repo: its repo id.
+        commit: the first commit.
+        digest: of its card.
+        workshop: where files to publish come from.
+    """
+
+    hub: HubServer
+    repo: str
+    commit: str
+    digest: str
+    workshop: Path
+
+    def replace_encoder(self) -> str:
+        """An attacker's or a publisher's commit: other weights, and a card that fits them."""
+        files = files_of(self.workshop / "altered") | files_of(self.workshop / "altered-card", "sslauth/")
+        return self.hub.commit(self.repo, files)
+
+    def pin(self, **values: str) -> None:
+        """Write an ``sslauth.toml`` that pins the first commit, with other values if some are given."""
+        entry = {"repo": self.repo, "commit": self.commit, "card_digest": self.digest} | values
+        lines = [f'{key} = "{value}"' for key, value in entry.items() if value]
+        Path("sslauth.toml").write_text("\n".join(["version = 1", "", "[encoders.search]", *lines, ""]))
+
+
+def files_of(folder: Path, prefix: str = "") -> dict[str, bytes]:
+    return {prefix + file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+@pytest.fixture(scope="session")
+def replacement(workshop: Path) -> Path:
+    """A card of the altered encoder, as an attacker would mint it."""
+    from tests.tiny_cards import mint_quickly
+
+    mint_quickly(workshop / "altered", workshop / "altered-card")
+    return workshop
+
+
+@pytest.fixture
+def published(
+    hub_here: HubServer, replacement: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Published:
+    """``org/tiny`` on a Hub, and an empty project as working directory."""
+    files = files_of(replacement / "tiny") | files_of(replacement / "cards" / "tiny", "sslauth/")
+    commit = hub_here.create("org/tiny", files)
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("CI", raising=False)
+    digest = hashlib.sha256(files["sslauth/card.json"]).hexdigest()
+    return Published(hub_here, "org/tiny", commit, f"sha256:{digest}", replacement)

@@ -47,8 +47,8 @@ class TestSummary:
 
     def test_names_cannot_move_the_cursor(self) -> None:
         evidence = Evidence("altered", "org/\x1b[2Jenc", "because \x1b[1A", revision="\x07")
-        [(line, passed)] = summary_lines([evidence], verbose=False)
-        assert not passed
+        [(line, color)] = summary_lines([evidence], verbose=False)
+        assert color == "red"
         assert line.isprintable()
 
     def test_what_could_not_be_checked_comes_before_what_is_authentic(self) -> None:

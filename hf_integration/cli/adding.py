@@ -1,0 +1,165 @@
+"""``sslauth add``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.cli import options
+from hf_integration.cli.job import Job
+from hf_integration.cli.minting import checked_keys
+from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card, use_hub
+from hf_integration.cli.streams import Format, Streams
+from hf_integration.cli.verifying import reporter
+from hf_integration.errors import CardNotFoundError
+from hf_integration.report.escaping import harmless
+from hf_integration.report.json_format import strict_json
+
+if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
+    from hf_integration.encoders import Encoder
+    from hf_integration.pins import Pins
+
+EPILOG = """\b
+Examples:
+  sslauth add ORG/NAME
+  sslauth add ORG/NAME --name search --revision v2
+  sslauth add ./my-encoder --keys full
+
+Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
+cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
+the Hub gives today is what every check asks for from then on. Nobody tells whether today's was good.
+
+\b
+Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the encoder does not fit its card.
+
+\b
+JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "minted", "test"}
+Quiet: the name."""
+
+
+@dataclass(frozen=True)
+class _Card:
+    """The card of a new entry: what the entry calls it (nothing for the repo's own), and who made it."""
+
+    card: "WatermarkCard"
+    place: str | None
+    minted: bool = False
+
+
+def add(
+    encoder: Annotated[
+        str, typer.Argument(metavar="ENCODER", help="A local folder or a Hub repository id, ORG/NAME.")
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="N", help="What to call it; by default its last part.")
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", metavar="R", help="Branch or tag that 'sslauth lock' follows.  [main]"),
+    ] = None,
+    keys: Annotated[
+        str,
+        typer.Option(
+            "--keys", metavar="N|full", callback=checked_keys, help="Key samples, if a card is minted."
+        ),
+    ] = "64",
+    pool: Annotated[
+        str | None,
+        typer.Option("--pool", metavar="SOURCE", help="Where they are drawn from, if a card is minted."),
+    ] = None,
+    device: options.DeviceOption = None,
+    format: options.FormatOption = None,
+    output: options.OutputOption = None,
+    quiet: options.QuietOption = False,
+    token: options.TokenOption = None,
+    cache_dir: options.CacheOption = None,
+) -> Job:
+    """Use an encoder for the first time: find or mint its card, and pin both in sslauth.toml."""
+
+    def job() -> int:
+        streams = Streams.chosen(format, output, quiet)
+        use_hub(token, cache_dir)
+        from hf_integration.pins import PINS_FILE, Pins, pins_in
+        from hf_integration.pins.adding import entry_name, relative_to
+        from hf_integration.pins.editing import with_entry, write_pins
+
+        found = pins_in(Path())
+        pins = found or Pins(Path(PINS_FILE))
+        chosen = entry_name(encoder, name, pins)
+        loaded = open_encoder(
+            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+        )
+        if loaded.path is not None:
+            streams.keep_apart(loaded.path, CARDS / chosen)
+        used = _find_or_mint(loaded, chosen, keys, pool, streams)
+        if (status := _check(loaded, used.card, streams)) != 0:
+            return status
+        if loaded.commit is not None:
+            entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
+        else:
+            entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
+        if used.place is not None:
+            entry["card"] = used.place
+        if loaded.commit is not None:
+            entry["commit"] = loaded.commit
+        entry["card_digest"] = used.card.digest
+        text = with_entry(pins.text, chosen, entry)
+        write_pins(pins.file, text, before=None if found is None else found.text)
+        _show(pins, chosen, entry, used, streams)
+        return 0
+
+    return job
+
+
+def _find_or_mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: Streams) -> _Card:
+    folder = CARDS / name
+    if (folder / "card.json").exists():
+        return _Card(open_card(folder, streams), folder.as_posix())
+    try:
+        return _Card(own_card(encoder, streams), None)
+    except CardNotFoundError:
+        streams.say(f"it has no card: minting one into {folder} ...")
+    from hf_integration.card import check_writable
+    from hf_integration.minting import mint
+
+    check_writable(folder)
+    with streams.progress() as progress:
+        card = mint(encoder, keys="full" if keys == "full" else int(keys), pool=pool, progress=progress)
+    return _Card(card.save(folder), folder.as_posix(), minted=True)
+
+
+def _check(encoder: "Encoder", card: "WatermarkCard", streams: Streams) -> int:
+    """Hold the encoder against the card that is about to be pinned: 0, or the status after a report."""
+    from hf_integration.authentication import Authenticator
+
+    # first use: that only the repo vouches for its card is what the caller accepts, and is told
+    authenticator = Authenticator(card=card, accept_self_asserted=True)
+    with streams.progress() as progress:
+        verdict = authenticator.authenticate(encoder, progress=progress).verdict
+    if not verdict.authentic:
+        streams.result(reporter(streams).render(verdict))
+        streams.say("nothing was pinned")
+    return verdict.exit_status
+
+
+def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: Streams) -> None:
+    from hf_integration.pins.adding import FIRST_USE, sample_test
+
+    test = sample_test(name)
+    files = pins.file.name if used.place is None else f"{pins.file.name} and {used.place}"
+    if streams.format is Format.JSON:
+        values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest")}
+        facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
+        streams.result(strict_json({**facts, "minted": used.minted, "test": test}))
+    elif streams.format is Format.QUIET:
+        streams.result(name)
+    else:
+        origin = "minted here" if used.minted else "as it was found"
+        lines = [f"'{name}' in {pins.file.name}: {entry.get('repo') or entry.get('path')}"]
+        lines += [f"  commit       {entry['commit']}"] if "commit" in entry else []
+        lines += [f"  card         {harmless(used.card.location)} ({origin})"]
+        lines += [f"  card_digest  {entry['card_digest']}", "", FIRST_USE.format(files=files)]
+        streams.result("\n".join([*lines, "", "A test to paste:", "", test]))

@@ -1,0 +1,39 @@
+"""Arguments that name an entry of the ``sslauth.toml`` in the current directory."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_integration.cli.streams import Streams
+
+if TYPE_CHECKING:
+    from hf_integration.pins import Pin
+
+
+def find_pin(argument: str, streams: Streams) -> "Pin | None":
+    """The entry that an argument means by its name, its repo id or its folder, and say so.
+
+    Raises:
+        UsageError: there is an ``sslauth.toml`` that cannot be read, or several entries are meant.
+    """
+    from hf_integration.pins import pins_in
+
+    pins = pins_in(Path())
+    return _said(None if pins is None else pins.find(argument, base=Path()), streams)
+
+
+def named_pin(argument: str, streams: Streams) -> "Pin | None":
+    """The entry of exactly this name: for commands that must reach what is not pinned as well.
+
+    Raises:
+        UsageError: there is an ``sslauth.toml`` that cannot be read.
+    """
+    from hf_integration.pins import pins_in
+
+    pins = pins_in(Path())
+    return _said(None if pins is None else pins.encoders.get(argument), streams)
+
+
+def _said(pin: "Pin | None", streams: Streams) -> "Pin | None":
+    if pin is not None:
+        streams.say(f"found {pin}")
+    return pin

@@ -1,0 +1,42 @@
+"""Waivers: an alteration that was accepted for a while, said in every report for as long."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from hf_integration.pins.pin import Waiver
+from hf_integration.verdict import Verdict
+
+
+def today_in_utc() -> date:
+    """The date by which waivers end: the same on every machine."""
+    return datetime.now(UTC).date()
+
+
+def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date) -> Verdict:
+    """Apply the waivers of an encoder's pin to its verdict.
+
+    A waiver is of one state: the tensors and the behaviour of the encoder that somebody looked at. Whatever
+    is altered besides has another state and is not excused.
+
+    Args:
+        verdict: what was found out.
+        waivers: those of the pin; the one that ends last decides.
+        today: the date (UTC).
+
+    Returns:
+        The verdict with its waiver; with a reason that names an expired one; or as it was.
+    """
+    if verdict.status != "altered" or not verdict.state:
+        return verdict
+    if verdict.tensors.matches is not None and not verdict.files.changed:
+        # only code can have broken this watermark, and the state is that of the unaltered encoder
+        return verdict
+    fitting = [waiver for waiver in waivers if waiver.state == verdict.state]
+    if not fitting:
+        return verdict
+    last = max(fitting, key=lambda waiver: waiver.until)
+    if today <= last.until:
+        return replace(verdict, waiver={"reason": last.reason, "until": last.until.isoformat()})
+    ended = f"its waiver ended on {last.until.isoformat()}: {last.reason}"
+    return replace(verdict, reason=f"{verdict.reason}; {ended}")

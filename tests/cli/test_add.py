@@ -1,0 +1,107 @@
+"""``sslauth add``: from nothing to a pinned encoder and a test."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hf_integration.pins import read_pins
+from tests.cli.conftest import Ended, Published, files_of
+
+Run = Callable[..., Ended]
+FILE = Path("sslauth.toml")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+
+
+def test_the_card_of_the_repo_is_used_and_pinned(sslauth: Run, published: Published) -> None:
+    ended = sslauth("add", "org/tiny")
+    assert ended.status == 0
+    assert FILE.read_text() == (
+        f'version = 1\n\n[encoders.tiny]\nrepo = "org/tiny"\ncommit = "{published.commit}"\n'
+        f'card_digest = "{published.digest}"\n'
+    )
+    assert "Trusted on first use" in ended.out
+    assert '@pytest.mark.sslauth("tiny")' in ended.out
+    assert sslauth("verify", "tiny").status == 0
+    assert sslauth("lock", "--check").status == 0
+
+
+def test_without_a_card_one_is_minted(sslauth: Run, published: Published) -> None:
+    commit = published.hub.create("org/bare", files_of(published.workshop / "tiny"))
+    FILE.write_text("# ours\nversion = 1\n")
+    ended = sslauth("add", "org/bare", "--name", "mine", "--keys", "4", "--format", "json")
+    assert ended.status == 0
+    facts = json.loads(ended.out)
+    assert (facts["minted"], facts["card"], facts["commit"]) == (True, "cards/mine", commit)
+    assert FILE.read_text().startswith("# ours\nversion = 1\n\n[encoders.mine]\n")
+    pin = read_pins(FILE).encoders["mine"]
+    assert (pin.repo, pin.card, pin.commit, pin.card_digest) == (
+        "org/bare",
+        "cards/mine",
+        commit,
+        facts["card_digest"],
+    )
+    assert sslauth("verify", "mine").status == 0
+
+
+def test_the_pasted_test_is_one(sslauth: Run, published: Published) -> None:
+    facts = json.loads(sslauth("add", "org/tiny", "--name", "a.b-c", "--format", "json").out)
+    compile(facts["test"], "test_pasted.py", "exec")
+    assert "def test_with_a_b_c(authentic_encoder)" in facts["test"]
+
+
+def test_an_encoder_that_does_not_fit_its_card_is_not_added(sslauth: Run, published: Published) -> None:
+    published.hub.commit("org/tiny", files_of(published.workshop / "altered"))
+    ended = sslauth("add", "org/tiny")
+    assert ended.status == 1
+    assert ended.out.startswith("ALTERED: org/tiny")
+    assert not FILE.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("org/tiny",), "'search' in sslauth.toml: org/tiny"),
+        (("org/tiny", "--name", "search"), "'search' is in sslauth.toml already"),
+        (("org/tiny", "--name", "Search"), "'search' is in sslauth.toml already"),
+        (("org/tiny", "--name", "../x"), "is not a name"),
+        (("org/tiny", "--name", ""), "is not a name"),
+        (("org/absent",), "org/absent"),
+        (("./nothing",), "no such folder"),
+    ],
+)
+def test_what_cannot_be_added_leaves_the_file_alone(
+    sslauth: Run, published: Published, arguments: tuple[str, ...], message: str
+) -> None:
+    published.pin()
+    before = FILE.read_bytes()
+    ended = sslauth("add", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
+    assert FILE.read_bytes() == before
+
+
+def test_a_branch_is_followed_from_then_on(sslauth: Run, published: Published) -> None:
+    there = published.hub.commit("org/tiny", {"note.txt": b"x"}, branch="next")
+    assert sslauth("add", "org/tiny", "--revision", "next", "-q").out == "tiny\n"
+    pin = read_pins(FILE).encoders["tiny"]
+    assert (pin.track, pin.commit) == ("next", there)
+
+
+def test_a_local_folder_and_the_projects_own_card(
+    sslauth: Run, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    shutil.copytree(workshop, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    assert sslauth("add", "./tiny").status == 0
+    pin = read_pins(FILE).encoders["tiny"]
+    assert (pin.path, pin.card, pin.repo, pin.commit) == ("tiny", "cards/tiny", None, None)
+    assert pin.locked
+    assert sslauth("verify", "tiny").status == 0
