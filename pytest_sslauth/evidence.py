@@ -24,6 +24,7 @@ class Evidence:
         margin: margin of the verdict, if there is one.
         precision: arithmetic of the check, or an empty string when none was made.
         card: digest of the card, or an empty string when none was read.
+        partial: how many key samples a budget allowed, or an empty string when all were run.
     """
 
     status: str
@@ -33,6 +34,7 @@ class Evidence:
     margin: float | None = None
     precision: str = ""
     card: str = ""
+    partial: str = ""
 
     @classmethod
     def of(cls, verdict: "Verdict") -> "Evidence":
@@ -45,6 +47,7 @@ class Evidence:
             margin=verdict.margin,
             precision=verdict.precision,
             card=verdict.card.digest,
+            partial=verdict.partial,
         )
 
     def attach_to(self, item: pytest.Item) -> None:

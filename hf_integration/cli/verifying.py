@@ -34,7 +34,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
 "files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment"}
-Quiet: authentic, altered or inconclusive."""
+Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed."""
 
 
 def verify(
@@ -58,7 +58,7 @@ def verify(
             "--budget",
             metavar="SECONDS",
             min=0,
-            help="Run only as many of the key samples as this allows; the report says how many.",
+            help="Run no further key samples then; 8 are always run, or 1 of a card that has no more.",
         ),
     ] = None,
     device: options.DeviceOption = None,

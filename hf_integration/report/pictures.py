@@ -75,13 +75,15 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
         (MARGIN + columns * (width + MARGIN), BANNER + MARGIN + rows * (height + MARGIN)),
         PAPER,
     )
-    _banner(canvas, verdict, samples=len(card.key_samples))
+    _banner(canvas, verdict)
     for index, strip in enumerate(verdict.strips):
         left = MARGIN + index % columns * (width + MARGIN)
         top = BANNER + MARGIN + index // columns * (height + MARGIN)
         found = reconstruction.pictures[index].numpy()
         broken = reconstruction.broken[index].numpy()
-        _caption(canvas, strip, (left, top, width), broken=int(broken.sum()), tiles=len(broken))
+        state = "intact" if strip.intact else f"BROKEN, {int(broken.sum())} of {len(broken)} tiles"
+        state += f", {verdict.partial}, others blank" if verdict.partial else ""
+        _caption(canvas, strip, state, (left, top, width))
         panels = (
             _grey(expected, scale),
             _framed(_grey(found, scale), broken, scale),
@@ -141,13 +143,10 @@ def _enlarged(pixels: Pixels, scale: int) -> Pixels:
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def _caption(
-    canvas: Image.Image, strip: StripResult, place: tuple[int, int, int], *, broken: int, tiles: int
-) -> None:
+def _caption(canvas: Image.Image, strip: StripResult, state: str, place: tuple[int, int, int]) -> None:
     """The strip's name and state in one line, and what each panel is below it."""
     left, top, width = place
     draw = ImageDraw.Draw(canvas)
-    state = "intact" if strip.intact else f"BROKEN, {broken} of {tiles} tiles"
     color = INTACT if strip.intact else BROKEN
     draw.text((left, top), harmless(strip.name, longest=28), font=_font(17), fill=INK)
     draw.text((left + width, top), state, font=_font(17), fill=color, anchor="ra")
@@ -156,7 +155,7 @@ def _caption(
         draw.text((x, top + 22), label, font=_font(12), fill=FAINT)
 
 
-def _banner(canvas: Image.Image, verdict: Verdict, *, samples: int) -> None:
+def _banner(canvas: Image.Image, verdict: Verdict) -> None:
     """Status and margin in large letters on the status's colour; how many key samples a budget allowed."""
     draw = ImageDraw.Draw(canvas)
     draw.rectangle((0, 0, canvas.width, BANNER), fill=BANNERS[verdict.status])
@@ -164,9 +163,7 @@ def _banner(canvas: Image.Image, verdict: Verdict, *, samples: int) -> None:
     broken = sum(not strip.intact for strip in verdict.strips)
     strips = f"{broken} of {len(verdict.strips)} strips broken" if broken else "all strips intact"
     draw.text((MARGIN, 12), HEADLINES[verdict.status], font=_font(34), fill="white")
-    ran = verdict.coverage.get("key samples run")
-    budget = "" if ran is None else f"  |  {harmless(ran, longest=20)} of {samples} key samples"
-    facts = f"{margin}  |  {strips}  |  {verdict.precision}{budget}"
+    facts = "  |  ".join(filter(None, (margin, strips, verdict.precision, verdict.partial)))
     if canvas.width > 800:
         draw.text((canvas.width - MARGIN, 20), facts, font=_font(22), fill="white", anchor="ra")
         line = harmless(verdict.encoder, longest=canvas.width // 10)

@@ -1,6 +1,7 @@
 """``sslauth stress``, on a few of the families: all of them are run in tests of their own."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
