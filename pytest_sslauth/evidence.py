@@ -24,6 +24,7 @@ class Evidence:
         margin: margin of the verdict, if there is one.
         precision: arithmetic of the check, or an empty string when none was made.
         card: digest of the card, or an empty string when none was read.
+        partial: how many key samples a budget allowed, or an empty string when all were run.
         waiver: ``waived until DATE: REASON`` of an alteration that is accepted, else empty.
     """
 
@@ -34,6 +35,7 @@ class Evidence:
     margin: float | None = None
     precision: str = ""
     card: str = ""
+    partial: str = ""
     waiver: str = ""
 
     @property
@@ -52,6 +54,7 @@ class Evidence:
             margin=verdict.margin,
             precision=verdict.precision,
             card=verdict.card.digest,
+            partial=verdict.partial,
             waiver="waived until {until}: {reason}".format(**verdict.waiver) if verdict.waiver else "",
         )
 

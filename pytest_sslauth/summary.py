@@ -38,10 +38,10 @@ def summary_lines(evidence: Iterable[Evidence], *, verbose: bool) -> list[tuple[
 
     Args:
         evidence: of the whole session.
-        verbose: whether authentic encoders are listed too.
+        verbose: whether authentic encoders are listed too; partial checks always are.
     """
     shown = sorted(
-        (item for item in evidence if verbose or item.status != "authentic"),
+        (item for item in evidence if verbose or item.partial or item.status != "authentic"),
         key=lambda item: WAIVED if item.waiver else ORDER.get(item.status, 0),
     )
     return [(_line(item), _color(item)) for item in shown]
@@ -63,6 +63,7 @@ def _line(evidence: Evidence) -> str:
         f"revision {harmless(evidence.revision, longest=12)}" if evidence.revision else "",
         f"margin {margin_text(evidence.margin)}" if evidence.margin is not None else "",
         harmless(evidence.precision),
+        f"only {harmless(evidence.partial)}" if evidence.partial else "",
         f"card {short_digest(evidence.card)}" if evidence.card else "",
     ]
     shown = ", ".join(fact for fact in facts if fact)

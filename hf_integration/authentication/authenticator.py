@@ -1,9 +1,11 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from torch import Tensor
 
@@ -149,9 +151,7 @@ class Authenticator:
             strips=reconstruction.strips,
             tensors=tensors,
             files=files,
-            coverage=card.coverage
-            if ran == len(card.key_samples)
-            else {**card.coverage, "key samples run": ran},
+            coverage=_coverage(card, ran),
             floor=card.floor,
             diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure, expired),
             seconds=time.perf_counter() - started,
@@ -165,6 +165,14 @@ class Authenticator:
         if self.budget is None:
             return observe_sketches(running, samples, seed=seed, progress=progress)
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
+
+
+def _coverage(card: WatermarkCard, ran: int) -> Mapping[str, Any]:
+    """The card's statement; it holds for all key samples, and must not read as if it held for fewer."""
+    count = len(card.key_samples)
+    if ran == count:
+        return card.coverage
+    return {"key samples": count, "key samples run": ran, "of all key samples": card.coverage}
 
 
 def _left_out(ran: int, count: int) -> str:

@@ -24,18 +24,32 @@ def locate(first_broken: str | None, tensors: TensorEvidence) -> list[str]:
         first_broken: the first strip that did not reproduce the watermark, if any.
         tensors: which tensors differ.
     """
+    lines = []
     if first_broken == PROCESSOR_STRIP:
-        return [
+        lines.append(
             "the deviation begins in the processor (tokenizer, image or audio processing): the model sees "
             "other inputs"
-        ]
-    lines = []
+        )
     if tensors.changed:
         lines.append(_extent(tensors))
-        if first_broken is None:
-            lines.append("no key sample noticed: the edit is too small, or where none of them reaches")
-    if first_broken is not None and len(tensors.changed) < WHOLE * max(tensors.checked, 1):
-        lines.append(f"the deviation begins at strip '{first_broken}'; what comes before it is untouched")
+    lines += _other_tensors(tensors)
+    if lines and first_broken is None:
+        lines.append("no key sample noticed: the edit is too small, or where none of them reaches")
+    whole = len(tensors.changed) >= WHOLE * max(tensors.checked, 1)
+    if first_broken not in (None, PROCESSOR_STRIP) and not whole:
+        lines.append(
+            f"the deviation begins at strip '{first_broken}'; the strips before it are within the tolerance"
+        )
+    return lines
+
+
+def _other_tensors(tensors: TensorEvidence) -> list[str]:
+    """Tensors that only one side has: another architecture, or parts that were taken away or added."""
+    lines = []
+    if tensors.missing:
+        lines.append(f"{len(tensors.missing)} tensors of the card are missing, such as {tensors.missing[0]}")
+    if tensors.unexpected:
+        lines.append(f"{len(tensors.unexpected)} tensors are new, such as {tensors.unexpected[0]}")
     return lines
 
 

@@ -53,9 +53,10 @@ def observe_within(
     seconds: float,
     progress: Progress | None = None,
 ) -> dict[str, Tensor]:
-    """Sketches of as many of the first key samples as a time allows, a batch at least.
+    """Sketches of as many of the first key samples as a time allows, a step at least.
 
-    Cards put the key samples first that reach the most.
+    Chosen images and recordings come in the order of what they wake; texts come as they were drawn, and those
+    that sweep a vocabulary last. The clock decides, and so does how fast the encoder is.
 
     Args:
         encoder: already at the precision of the check.
@@ -70,15 +71,19 @@ def observe_within(
     started = time.perf_counter()
     parts: list[dict[str, Tensor]] = []
     longest = 0.0
-    for place in range(0, len(samples), BATCH_SIZE):
+    step = step_within(len(samples))
+    for place in range(0, len(samples), step):
         spent = largest_of_all(time.perf_counter() - started)
         if parts and spent + longest > seconds:
             break
-        parts.append(
-            observe_sketches(encoder, samples[place : place + BATCH_SIZE], seed=seed, progress=progress)
-        )
+        parts.append(observe_sketches(encoder, samples[place : place + step], seed=seed, progress=progress))
         longest = max(longest, largest_of_all(time.perf_counter() - started) - spent)
     return {strip: torch.cat([part[strip] for part in parts]) for strip in parts[0]}
+
+
+def step_within(count: int) -> int:
+    """Key samples between two looks at the clock: a batch, which fills a tile of means; 1 of small cards."""
+    return BATCH_SIZE if count > BATCH_SIZE else 1
 
 
 def _observe_share(

@@ -8,7 +8,10 @@ from hf_integration.stress import Alteration, BenignChange, StressReport
 def render_stress(report: StressReport) -> str:
     """Both lists, what was missed, and every false alarm; no final line break."""
     missed, alarms, nothing = report.missed, report.false_alarms, report.nothing_altered
-    ran, kinds = len(report.benign) - len(report.not_run), len(report.alterations) - len(nothing)
+    ran, kinds = (
+        len(report.benign) - len(report.not_run) - len(report.idle),
+        len(report.alterations) - len(nothing),
+    )
     altered = [("alteration", "verdict", "seen by the watermark alone", "from strip", "given away by")]
     altered += [_altered(alteration) for alteration in report.alterations if not alteration.nothing]
     benign = [("benign change", "precision", "margin", "")]
@@ -23,6 +26,7 @@ def render_stress(report: StressReport) -> str:
         table(benign, right=(2,)),
         [f"MISSED: {harmless(alteration.name)}" for alteration in missed],
         [f"ALTERS NOTHING: {harmless(a.name)}: {harmless(a.nothing)}" for a in nothing],
+        [f"CHANGES NOTHING: {harmless(c.name)} in {c.precision}: not counted" for c in report.idle],
         [f"NOT RUN: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in report.not_run],
         [f"FALSE ALARM: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in alarms],
     ]

@@ -54,7 +54,8 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
 "files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
 "waiver": {"reason", "until"} or null}
-Quiet: authentic, altered or inconclusive; for a waived alteration until when and why."""
+Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
+waived alteration until when and why."""
 
 
 def verify(
@@ -79,7 +80,7 @@ def verify(
             "--budget",
             metavar="SECONDS",
             min=0,
-            help="Run only as many of the key samples as this allows; the report says how many.",
+            help="Run no further key samples then; 8 are always run, or 1 of a card that has no more.",
         ),
     ] = None,
     device: options.DeviceOption = None,

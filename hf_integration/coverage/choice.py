@@ -17,10 +17,10 @@ def choose(activations: Tensor, count: int, costs: Sequence[float]) -> list[int]
 
     A weight is seen where its input and its output are awake at once. So one sample per channel is not
     enough, and a channel that few samples wake is worth a second and a third one: a total does that, and its
-    logarithm has diminishing returns, with which the greedy choice reaches at least 63 % of the best one
-    (Nemhauser, Wolsey, Fisher, "An analysis of approximations for maximizing submodular set functions",
-    1978). Against the largest activation instead of the total it halved the weights of a convolutional
-    encoder that no sample moved.
+    logarithm has diminishing returns, with which the greedy choice among candidates of equal cost reaches at
+    least 63 % of the best one (Nemhauser, Wolsey, Fisher, "An analysis of approximations for maximizing
+    submodular set functions", 1978); among unequal ones nothing is promised. Against the largest activation
+    instead of the total it halved the weights of a convolutional encoder that no sample moved.
 
     Args:
         activations: as :func:`largest_activations` gives them, ``(candidates, channels)``.

@@ -12,8 +12,8 @@ from hf_integration.coverage.sensitivity import Sensitivity
 EDIT = 0.1
 """A scalar is covered when an edit of this share of its tensor's root mean square breaks the watermark."""
 
-LEAST_SIZE = 1e-3
-"""Assumed root mean square of a tensor that has a smaller one, as biases that are zero throughout."""
+ZEROES = 1e-3
+"""Assumed root mean square of a tensor that is zero throughout, as a share of which no edit can be said."""
 
 KEY_BIAS = re.compile(r"(^|\.)(key|k_proj|k_lin)\.bias$")
 """Biases of attention keys add the same to all scores of a query, and softmax is the same for all shifts."""
@@ -83,4 +83,4 @@ def inert_among(strict: Sequence[TensorCoverage]) -> tuple[str, ...]:
 
 def size_of(tensor: Tensor) -> float:
     """Root mean square of a tensor: edits are measured in it."""
-    return max(float(tensor.detach().double().pow(2).mean().sqrt()), LEAST_SIZE)
+    return float(tensor.detach().double().pow(2).mean().sqrt()) or ZEROES

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import psutil
 import torch
 from torch import nn
 
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage.counting import EDIT, TensorCoverage, count, inert_among
+from hf_integration.coverage.memory import available_memory, graph_bytes
 from hf_integration.coverage.ranks import InputRank, input_ranks
 from hf_integration.coverage.sensitivity import Sensitivity, Units, sensitivities
 from hf_integration.encoders.interface import Encoder, Precision
@@ -22,12 +22,20 @@ PRECISIONS: tuple[Precision, ...] = ("float64", "float32")
 MOST_LISTED = 32
 """Tensors that a card lists as partly covered, the least covered first."""
 
+BATCH_SIZE = 8
+"""Samples whose reactions are added up in one backward pass, where memory suffices."""
+
 BYTES_PER_SCALAR = 8 + 8 + 4 * (len(PRECISIONS) + 1)
 """Memory that the measurement takes: copy, gradients, reactions."""
 
 
 def measure_coverage(
-    card: WatermarkCard, encoder: Encoder, *, thorough: int | None = None, progress: Progress
+    card: WatermarkCard,
+    encoder: Encoder,
+    *,
+    thorough: int | None = None,
+    unreachable: int | None = None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Measure what the key samples of a card reach.
 
@@ -36,6 +44,7 @@ def measure_coverage(
         encoder: the one that the card is minted for.
         thorough: of how many key samples, from the first on, all strips are looked at; the others are there
             for lookup tables. All by default.
+        unreachable: tokens that no raw text gives, where that was found out.
         progress: told how far it is.
 
     Returns:
@@ -43,11 +52,16 @@ def measure_coverage(
     """
     samples = len(card.key_samples)
     result: dict[str, Any] = {"key samples": samples, "measured": False}
-    needed = encoder.description.parameters * BYTES_PER_SCALAR
-    if needed > _available_memory():
-        return {**result, "reason": f"{needed / 1e9:.0f} GB of memory are needed"}
+    held = encoder.description.parameters * BYTES_PER_SCALAR
+    each = graph_bytes(encoder, card.key_samples)
+    room = available_memory() - held
+    if room < each:
+        return {**result, "reason": f"{(held + each) / 1e9:.1f} GB of memory are needed"}
+    batch_size = int(min(BATCH_SIZE, room // max(each, 1)))
     progress.start("coverage", 2 * samples)
-    measured = measure_sensitivities(card, encoder, thorough=thorough, progress=progress)
+    measured = measure_sensitivities(
+        card, encoder, thorough=thorough, batch_size=batch_size, progress=progress
+    )
     tensors, tables = encoder.tensors(), lookup_tables(encoder)
     counted = {precision: count(measured[precision], tensors, tables) for precision in PRECISIONS}
     inert = inert_among(counted["float64"])
@@ -61,13 +75,19 @@ def measure_coverage(
             for tensor in counted["float64"]
             if tensor.rows_unmet
         },
+        **({} if unreachable is None else {"tokens that no text gives": unreachable}),
         "cannot matter": list(inert),
         "layer inputs": _inputs(input_ranks(encoder, card.key_samples, progress=progress)),
     }
 
 
 def measure_sensitivities(
-    card: WatermarkCard, encoder: Encoder, *, thorough: int | None, progress: Progress
+    card: WatermarkCard,
+    encoder: Encoder,
+    *,
+    thorough: int | None,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress,
 ) -> dict[str, Sensitivity]:
     """Reactions in both precisions, over all key samples of a card."""
     running = encoder.at_precision("float64")
@@ -81,7 +101,13 @@ def measure_sensitivities(
             continue
         units: dict[str, Units] = {precision: _units(card, precision, part) for precision in PRECISIONS}
         reactions = sensitivities(
-            running, some, units, seed=card.seed, first_strips=strips, progress=progress
+            running,
+            some,
+            units,
+            seed=card.seed,
+            batch_size=batch_size,
+            first_strips=strips,
+            progress=progress,
         )
         for precision, sensitivity in reactions.items():
             for name, reaction in sensitivity.reaction.items():
@@ -134,8 +160,3 @@ def _inputs(ranks: Sequence[InputRank]) -> dict[str, Mapping[str, Any]]:
         }
         for entry in ranks
     }
-
-
-def _available_memory() -> float:
-    """Bytes that may be taken: what the system can give without swapping, less a reserve for others."""
-    return 0.6 * float(psutil.virtual_memory().available)

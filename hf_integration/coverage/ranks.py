@@ -8,7 +8,7 @@ arXiv 2410.02355, uses the same space to edit without side effects).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from hf_integration.progress import Progress
 ENOUGH = 4
 """Activation vectors, in widths of the input, beyond which no more are taken into a layer's rank."""
 
-MOST_EFFORT = 4e10
+MOST_EFFORT = 4e11
 """Sum of the third powers of the widths of which ranks are computed, the narrowest first."""
 
 
@@ -35,7 +35,8 @@ class InputRank:
         layer: its name; layers that share their input are one.
         width: of the input.
         vectors: activation vectors of all key samples.
-        rank: of an even choice of them; ``None`` where it was not computed, as the input is too wide.
+        rank: of an even choice of them; ``None`` where it was not computed, as the input is too wide; no
+            more than their number in any case.
         condition: largest over smallest singular value, ``None`` below full rank.
     """
 
@@ -53,10 +54,12 @@ class _Inputs:
     Attributes:
         width: of a vector.
         share: vectors that one sample may give to the rank, evenly spread over its positions.
+        groups: inputs that filters of different groups see apart.
+        keep: whether the rank is computed.
         vectors: all of them so far.
-        used: those in ``squares``.
-        squares: float64 ``(groups, width, width)``, sum of the vectors' outer products; ``None`` where the
-            rank is not computed.
+        used: those that went into the rank.
+        rows: float64 ``(groups, vectors, width)`` each, as long as they are fewer than the width.
+        squares: float64 ``(groups, width, width)``, sum of the outer products of all others.
     """
 
     width: int
@@ -65,6 +68,7 @@ class _Inputs:
     keep: bool
     vectors: int = 0
     used: int = 0
+    rows: list[Tensor] = field(default_factory=list)
     squares: Tensor | None = None
 
     def add(self, vectors: Tensor) -> None:
@@ -75,11 +79,24 @@ class _Inputs:
             return
         if count > self.share:
             vectors = vectors[torch.linspace(0, count - 1, self.share).round().long().to(vectors.device)]
-        rows = vectors.detach().to("cpu", torch.float64).transpose(0, 1)
-        if self.squares is None:
-            self.squares = torch.zeros(self.groups, self.width, self.width, dtype=torch.float64)
-        self.squares += rows.transpose(1, 2) @ rows
-        self.used += rows.shape[1]
+        self.rows.append(vectors.detach().to("cpu", torch.float64).transpose(0, 1))
+        self.used += len(vectors)
+        if self.used >= self.width:
+            rows = torch.cat(self.rows, 1)
+            more = rows.transpose(1, 2) @ rows
+            self.squares = more if self.squares is None else self.squares.add_(more)
+            self.rows = []
+
+    def gram(self) -> Tensor | None:
+        """Products of the vectors, whose eigenvalues are the squares of their singular values.
+
+        Returns:
+            Float64 ``(groups, n, n)``, where ``n`` is the lesser of number and width; ``None`` if not kept.
+        """
+        if self.squares is not None or not self.rows:
+            return self.squares
+        rows = torch.cat(self.rows, 1)
+        return rows @ rows.transpose(1, 2)
 
 
 def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progress) -> list[InputRank]:
@@ -130,17 +147,12 @@ def _affordable(layers: Mapping[str, Layer]) -> set[str]:
 
 
 def _rank(inputs: _Inputs) -> tuple[int | None, float | None]:
-    """Rank and condition of the vectors that were taken.
-
-    Activations are float32, so singular values below its precision are noise. Fewer vectors than the input
-    is wide have no more than their number, which is not worth a decomposition.
-    """
-    if inputs.squares is None:
+    """Rank and condition of the vectors that were taken; activations are float32, below is noise."""
+    gram = inputs.gram()
+    if gram is None:
         return None, None
-    if inputs.used < inputs.width:
-        return inputs.used, None
     rank, condition = inputs.width, 0.0
-    for square in inputs.squares:
+    for square in gram:
         values = torch.linalg.eigvalsh(square).clamp(min=0)
         least = float(values[-1]) * inputs.width * torch.finfo(torch.float32).eps ** 2
         rank = min(rank, int((values > least).sum()))

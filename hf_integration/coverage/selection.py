@@ -69,14 +69,20 @@ def image_size(side: int | None) -> int:
     return OTHER_SIDE if size == side else size
 
 
-def swept_samples(encoder: Encoder, samples: KeySamples) -> KeySamples:
-    """The samples, and for a text encoder those behind them that look up every row that can be reached."""
+def swept_samples(encoder: Encoder, samples: KeySamples) -> tuple[KeySamples, int | None]:
+    """The samples, and for a text encoder those behind them that look up every row that can be reached.
+
+    Returns:
+        All samples, and the number of tokens that no text gives; ``None`` for other encoders than of text.
+    """
     if encoder.modality != "text":
-        return samples
-    texts: Sequence[Sample] = sweep(encoder).texts
-    return KeySamples(
+        return samples, None
+    found = sweep(encoder)
+    texts: Sequence[Sample] = found.texts
+    whole = KeySamples(
         [*samples, *texts], origin=f"{samples.origin}, and {len(texts)} that sweep the vocabulary"
     )
+    return whole, len(found.unreachable)
 
 
 def _cost(sample: Sample) -> float:

@@ -19,9 +19,6 @@ from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress
 from hf_integration.watermark import SKETCH_DIM, sketch
 
-BATCH_SIZE = 8
-"""Samples whose reactions are added up in one backward pass; the shorter ones share one."""
-
 CAUTION = 2.0
 """The largest of many random projections overstates the reaction; so much less of it is counted."""
 
@@ -57,6 +54,7 @@ def sensitivities(
     units: Mapping[str, Units],
     *,
     seed: int,
+    batch_size: int,
     first_strips: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Sensitivity]:
@@ -67,6 +65,7 @@ def sensitivities(
         samples: key samples.
         units: precision -> its units for these samples.
         seed: the card's seed; the random projections follow from it, too.
+        batch_size: samples whose reactions are added up in one backward pass.
         first_strips: look at so many strips behind the processor's only, which is enough for lookup tables
             and spares most of the backward pass.
         progress: told how many samples are done.
@@ -84,7 +83,7 @@ def sensitivities(
     random = torch.Generator().manual_seed(seed % (1 << 63))
     found = {precision: Sensitivity() for precision in units}
     with full_precision(), torch.inference_mode(False), torch.enable_grad():
-        for batch in running.observe(samples, batch_size=BATCH_SIZE, gradient=True):
+        for batch in running.observe(samples, batch_size=batch_size, gradient=True):
             moving = [name for name, feature in batch.features.items() if feature.requires_grad]
             rows = list(batch.indices)
             sketches = {

@@ -92,7 +92,11 @@ def mint(
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
     refuse_non_finite(encoder)
-    samples = key_samples or _choose(encoder, keys, pool, seed, progress)
+    unreachable = None
+    if key_samples is not None:
+        samples = key_samples
+    else:
+        samples, unreachable = _choose(encoder, keys, pool, seed, progress)
     if samples.modality != encoder.modality:
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
 
@@ -123,7 +127,11 @@ def mint(
     )
     card = benign_margins(card, runs)
     coverage = measure_coverage(
-        card, encoder, thorough=FULL[encoder.modality] if keys == "full" else None, progress=progress
+        card,
+        encoder,
+        thorough=FULL[encoder.modality] if keys == "full" else None,
+        unreachable=unreachable,
+        progress=progress,
     )
     progress.start("simulated alterations", sum(len(s.magnitudes) for p in SIMULATIONS.values() for s in p))
     floor = floors(card, encoder, runs.operations, progress=progress)
@@ -133,13 +141,14 @@ def mint(
 
 def _choose(
     encoder: Encoder, keys: int | Literal["full"], pool: str | None, seed: int, progress: Progress
-) -> KeySamples:
+) -> tuple[KeySamples, int | None]:
+    """Key samples, and the number of tokens that no text gives, where that was found out."""
     count = FULL[encoder.modality] if keys == "full" else keys
     if pool is not None:
         samples = samples_from_pool(pool, encoder.modality, count, seed=seed)
     else:
         samples = chosen_samples(encoder, count, seed=seed, progress=progress)
-    return swept_samples(encoder, samples) if keys == "full" else samples
+    return swept_samples(encoder, samples) if keys == "full" else (samples, None)
 
 
 def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:

@@ -62,6 +62,10 @@ def _unreached(coverage: Mapping[str, Any]) -> list[str]:
                 f"  no key sample looks up {missed} of {rows} rows of {harmless(name, longest=80)}: "
                 "their edits show in digests only"
             )
+    if _is_number(tokens := coverage.get("tokens that no text gives")):
+        lines.append(
+            f"  no raw text gives {_count(tokens)} tokens of the vocabulary: their rows cannot be reached"
+        )
     inert = coverage.get("cannot matter")
     if isinstance(inert, list | tuple) and inert:
         named = ", ".join(harmless(name, longest=80) for name in inert[:MOST_NAMED])
@@ -72,31 +76,49 @@ def _unreached(coverage: Mapping[str, Any]) -> list[str]:
 
 def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
     """How many layers leave room for edits that no key sample feels, and which leaves the most."""
-    known = {
-        name: entry
-        for name, entry in inputs.items()
-        if isinstance(entry, Mapping) and _is_number(entry.get("rank")) and _is_number(entry.get("width"))
-    }
+    known: dict[str, tuple[float, float]] = {}
+    for name, entry in inputs.items():
+        if (found := _most_rank(entry)) is not None:
+            known[name] = found
+    unknown = len(inputs) - len(known)
+    lines = [f"  rank not measured at the inputs of {unknown} of {len(inputs)} layers"] if unknown else []
     if not known:
-        return []
-    open_ones = {name: e for name, e in known.items() if e["rank"] < e["width"]}
-    line = f"  activations span the whole input of {len(known) - len(open_ones)} of {len(inputs)} layers"
+        return lines
+    open_ones = {name: found for name, found in known.items() if found[0] < found[1]}
+    spanned = len(known) - len(open_ones)
+    line = f"  activations span the whole input of {spanned} of {len(inputs)} layers"
+    lines.append(line + _condition(inputs))
     if not open_ones:
-        return [line]
-    name, entry = min(
-        open_ones.items(), key=lambda item: float(item[1]["rank"]) / float(item[1]["width"] or 1)
-    )
+        return lines
+    name, (rank, width) = min(open_ones.items(), key=lambda item: item[1][0] / (item[1][1] or 1))
     shows = (
         "shows in float64 by its rounding only"
-        if 2 * float(entry["rank"]) > float(entry["width"])
+        if 2 * rank > width
         # measured by `python -m tests.benchmarks attackers`, see fine_columns.py
         else "can be rounded so that float64 does not see it either"
     )
     return [
-        line,
-        f"  least in {harmless(name, longest=80)}: {_count(entry['rank'])} of {_count(entry['width'])} "
+        *lines,
+        f"  least in {harmless(name, longest=80)}: {_count(rank)} of {_count(width)} "
         f"dimensions; an exact edit of the others {shows}",
     ]
+
+
+def _most_rank(entry: Any) -> tuple[float, float] | None:
+    """Rank and width of a layer's input; fewer vectors than the width bound a rank that was not measured."""
+    said = _mapping(entry)
+    rank, width, vectors = said.get("rank"), said.get("width"), said.get("vectors")
+    if not _is_number(width):
+        return None
+    if _is_number(rank):
+        return rank, width
+    return (vectors, width) if _is_number(vectors) and vectors < width else None
+
+
+def _condition(inputs: Mapping[str, Any]) -> str:
+    """The worst condition among inputs that are spanned: an edit may hide in what is hardly spanned."""
+    found = [c for entry in inputs.values() if _is_number(c := _mapping(entry).get("condition"))]
+    return f", with a condition of {number(max(found))} at worst" if found else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

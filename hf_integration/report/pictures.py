@@ -79,13 +79,15 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
         (MARGIN + columns * (width + MARGIN), banner + MARGIN + rows * (height + MARGIN)),
         PAPER,
     )
-    _banner(canvas, verdict, banner, samples=len(card.key_samples))
+    _banner(canvas, verdict, banner)
     for index, strip in enumerate(verdict.strips):
         left = MARGIN + index % columns * (width + MARGIN)
         top = banner + MARGIN + index // columns * (height + MARGIN)
         found = reconstruction.pictures[index].numpy()
         broken = reconstruction.broken[index].numpy()
-        _caption(canvas, strip, (left, top, width), broken=int(broken.sum()), tiles=len(broken))
+        state = "intact" if strip.intact else f"BROKEN, {int(broken.sum())} of {len(broken)} tiles"
+        state += f", {verdict.partial}, others blank" if verdict.partial else ""
+        _caption(canvas, strip, state, (left, top, width))
         panels = (
             _grey(expected, scale),
             _framed(_grey(found, scale), broken, scale),
@@ -145,13 +147,10 @@ def _enlarged(pixels: Pixels, scale: int) -> Pixels:
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def _caption(
-    canvas: Image.Image, strip: StripResult, place: tuple[int, int, int], *, broken: int, tiles: int
-) -> None:
+def _caption(canvas: Image.Image, strip: StripResult, state: str, place: tuple[int, int, int]) -> None:
     """The strip's name and state in one line, and what each panel is below it."""
     left, top, width = place
     draw = ImageDraw.Draw(canvas)
-    state = "intact" if strip.intact else f"BROKEN, {broken} of {tiles} tiles"
     color = INTACT if strip.intact else BROKEN
     draw.text((left, top), harmless(strip.name, longest=28), font=_font(17), fill=INK)
     draw.text((left + width, top), state, font=_font(17), fill=color, anchor="ra")
@@ -160,7 +159,7 @@ def _caption(
         draw.text((x, top + 22), label, font=_font(12), fill=FAINT)
 
 
-def _banner(canvas: Image.Image, verdict: Verdict, height: int, *, samples: int) -> None:
+def _banner(canvas: Image.Image, verdict: Verdict, height: int) -> None:
     """Status and margin in large letters on the status's colour; how many key samples a budget allowed.
 
     A waived alteration keeps its colour, and says until when and why it is accepted.
@@ -173,9 +172,7 @@ def _banner(canvas: Image.Image, verdict: Verdict, height: int, *, samples: int)
     waiver = verdict.waiver
     head = HEADLINES[verdict.status] if waiver is None else waived_until(waiver)
     draw.text((MARGIN, 12), head, font=_font(34), fill="white")
-    ran = verdict.coverage.get("key samples run")
-    budget = "" if ran is None else f"  |  {harmless(ran, longest=20)} of {samples} key samples"
-    facts = f"{margin}  |  {strips}  |  {verdict.precision}{budget}"
+    facts = "  |  ".join(filter(None, (margin, strips, verdict.precision, verdict.partial)))
     if _font(34).getlength(head) + _font(22).getlength(facts) + 3 * MARGIN <= canvas.width:
         draw.text((canvas.width - MARGIN, 20), facts, font=_font(22), fill="white", anchor="ra")
         line = harmless(verdict.encoder, longest=canvas.width // 10)

@@ -8,13 +8,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_integration.errors import EncoderError, InconclusiveError
-from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
+from hf_integration.errors import EncoderError, InconclusiveError, UsageError
+from hf_integration.snapshot.bars import only_in_a_terminal
+from hf_integration.snapshot.hub_errors import hub_errors
 from hf_integration.snapshot.listing import RepoFile
 from hf_integration.snapshot.memo import Memo
 from hf_integration.snapshot.verification import verify_files
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
+"""What git takes for a branch or tag, roughly: the cache has a file of that name."""
 
 
 def resolve_commit(
@@ -25,19 +29,21 @@ def resolve_commit(
     Raises:
         EncoderError: malformed repo id, or no such repo or revision.
         InconclusiveError: no access, or neither network nor cache.
+        UsageError: a revision that git would not take.
     """
     _check_repo_id(repo)
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
-    from huggingface_hub import HfApi
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise UsageError(f"{revision!r} is no revision", remedy="give a branch, a tag or a commit")
+    from huggingface_hub import HfApi, errors
 
-    try:
-        with hub_errors(repo, revision):
-            commit = HfApi(token=token).model_info(repo, revision=revision).sha
-    except HubUnreachableError:
-        commit = _cached_commit(repo, revision, cache_dir)
-        if commit is None:
-            raise
+    with hub_errors(repo, revision):
+        try:
+            found = HfApi(token=token).resolve_revision(repo, revision=revision, cache_dir=cache_dir)
+        except errors.RevisionResolutionError as error:
+            raise error.__cause__ or error from None
+    commit = found.resolved
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise InconclusiveError(f"the Hub names no commit for {repo}", remedy="give a commit as the revision")
     return commit
@@ -66,7 +72,7 @@ def fetch(
     """
     from huggingface_hub import constants, snapshot_download
 
-    with hub_errors(repo, commit):
+    with hub_errors(repo, commit), only_in_a_terminal():
         folder = snapshot_download(
             repo,
             revision=commit,
@@ -89,15 +95,3 @@ def _check_repo_id(repo: str) -> None:
         raise EncoderError(
             f"{repo!r} is neither a folder nor a Hub repo id", remedy="a repo id reads org/name"
         ) from error
-
-
-def _cached_commit(repo: str, revision: str | None, cache_dir: str | Path | None) -> str | None:
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    root = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
-    refs = root / repo_folder_name(repo_id=repo, repo_type="model") / "refs"
-    file = (refs / (revision or "main")).resolve()
-    if not file.is_relative_to(refs.resolve()) or not file.is_file():
-        return None
-    return file.read_text("utf-8").strip()

@@ -1,5 +1,6 @@
 """What a commit holds: every file's name, size and digest, as the Hub says or as the cache remembers."""
 
+import json
 import re
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,10 @@ from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
 
 MOST_FILES = 20_000
 """Files of a repository; the largest on the Hub that hold encoders have some hundred."""
+
+MOST_BYTES = 64 << 20
+FORMAT_VERSION = 1
+"""Of listings in the client's cache, and the largest that is read."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_OID = re.compile(r"[0-9a-f]{40}")
@@ -82,26 +87,31 @@ def _file(entry: Any) -> RepoFile:
 
 
 def _remembered(repo: str, commit: str, cache_dir: str | Path | None) -> list[RepoFile]:
-    """The listing that a download of the whole snapshot left in the cache, else what its links say."""
-    from huggingface_hub import get_cached_repo_tree
-    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+    """The listing that a download of a snapshot left in the cache, else what the cache's links say.
 
-    try:
-        entries = get_cached_repo_tree(repo, revision=commit, cache_dir=cache_dir)
-        return [_file(entry) for entry in entries]
-    except CachedRepoTreeNotFoundError:
-        return _linked(repo, commit, cache_dir)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
-
-
-def _linked(repo: str, commit: str, cache_dir: str | Path | None) -> list[RepoFile]:
-    """Files that were cached one by one, without a listing: they are links to blobs named by digest."""
+    The client's own function for this, ``get_cached_repo_tree``, leaves the SHA-256 out.
+    """
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
     root = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
-    folder = root / repo_folder_name(repo_id=repo, repo_type="model") / "snapshots" / commit
+    folder = root / repo_folder_name(repo_id=repo, repo_type="model")
+    listing = folder / "trees" / f"{commit}.json"
+    try:
+        if listing.stat().st_size <= MOST_BYTES:
+            content = json.loads(listing.read_text("utf-8"))
+            if content["format_version"] == FORMAT_VERSION:
+                return [
+                    RepoFile(name, entry["size"], entry["blob_id"], entry.get("lfs_sha256"))
+                    for name, entry in content["files"].items()
+                ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return _linked(folder / "snapshots" / commit)
+
+
+def _linked(folder: Path) -> list[RepoFile]:
+    """Files that were cached one by one, without a listing: they are links to blobs named by digest."""
     files = []
     for path in islice(sorted(folder.rglob("*")), MOST_FILES + 1):
         digest = path.resolve().name

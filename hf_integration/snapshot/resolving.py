@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from hf_integration.errors import EncoderError, UsageError
+from hf_integration.errors import EncoderError, IntegrityError, UsageError
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, list_files
 from hf_integration.snapshot.selection import MODULES, encoder_files, module_folders, not_covered_among
+
+LARGEST = 256 << 20
+"""Bytes of a file beside the weights; the largest tokenizer in use takes 33 MB."""
 
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 
@@ -39,6 +42,7 @@ def resolve(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     patterns: Sequence[str] | None = None,
+    largest: int = LARGEST,
 ) -> Snapshot:
     """Find the folder of a reference, downloading what is needed of it if it is a Hub repo.
 
@@ -48,12 +52,13 @@ def resolve(
         token: Hub token; by default the one that was saved by logging in.
         cache_dir: Hub cache.
         patterns: files of a repo that are fetched; by default those that an encoder is loaded from.
+        largest: bytes of a file that holds no weights; a larger one is not fetched at all.
 
     Raises:
         EncoderError: no such folder, repo or revision, or a malformed repo id.
         UsageError: a revision of a local folder.
         InconclusiveError: the Hub could not be asked: no network, no access.
-        IntegrityError: other bytes than the commit's.
+        IntegrityError: other bytes than the commit's, or a file that is too large.
     """
     if not reference.strip():
         raise EncoderError("no encoder is named", remedy="give a folder or a Hub repo id")
@@ -74,6 +79,12 @@ def resolve(
 
     def fetched(names: Collection[str]) -> Path:
         wanted = [file for file in listed if file.name in names]
+        for file in wanted:
+            if file.size > largest and (patterns is not None or not file.name.endswith(".safetensors")):
+                raise IntegrityError(
+                    f"{reference} at {commit}: {file.name[:80]} has {file.size} bytes, more than {largest}",
+                    remedy="no genuine one is so large; ask its publisher",
+                )
         return hub.fetch(reference, commit, wanted, token=token, cache_dir=cache_dir)
 
     if patterns is not None:

@@ -50,12 +50,14 @@ class BenignChange:
         precision: arithmetic of the run.
         margin: tolerance over error, above 1 is intact; ``None`` where it could not be run.
         note: why not, or what was not authentic.
+        idle: it changed nothing here: the run was equal to the bit to the check as it is made.
     """
 
     name: str
     precision: str
     margin: float | None
     note: str = ""
+    idle: bool = False
 
     @property
     def false_alarm(self) -> bool:
@@ -99,6 +101,11 @@ class StressReport:
     def not_run(self) -> tuple[BenignChange, ...]:
         """Benign changes that could not be run here."""
         return tuple(change for change in self.benign if change.margin is None)
+
+    @property
+    def idle(self) -> tuple[BenignChange, ...]:
+        """Benign changes that changed nothing here, which proves nothing."""
+        return tuple(change for change in self.benign if change.idle)
 
     @property
     def false_alarms(self) -> tuple[BenignChange, ...]:

@@ -1,10 +1,11 @@
 """Benign ways of running, each a real run: none of them may raise an alarm."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.observation import BATCH_SIZE
@@ -56,12 +57,14 @@ WAYS = (
 
 
 def benign_runs(encoder: Encoder, card: WatermarkCard, precision: Precision) -> Iterator[BenignChange]:
-    """Run every way of carrying out a check, then every instruction set, compiled code and another device.
+    """Run every way of carrying out a check, the usual one first.
 
-    Half precision is slow on a CPU: there the first key samples stand for all.
+    Then follow every instruction set, compiled code and another device. Half precision is slow on a CPU:
+    there the first key samples stand for all.
     """
     reference = reference_for(card, "stored", precision)
     samples = card.key_samples if precision in CHEAP else card.key_samples[:KEYS_IN_HALF]
+    plain: Mapping[str, Tensor] = {}
     for way in WAYS:
         with way.setting(encoder):
             running = encoder.at_precision(precision, weights=reference.weights)
@@ -72,7 +75,10 @@ def benign_runs(encoder: Encoder, card: WatermarkCard, precision: Precision) -> 
                 batch_size=way.batch_size,
                 order=way.order(len(samples)),
             )
-        yield BenignChange(way.name, precision, reconstruct_first(card, reference, sketches).margin)
+        idle = bool(plain) and all(torch.equal(plain[strip], found) for strip, found in sketches.items())
+        plain = plain or sketches
+        margin = reconstruct_first(card, reference, sketches).margin
+        yield BenignChange(way.name, precision, margin, idle=idle)
     for name in INSTRUCTION_SETS if encoder.path is not None else ():
         work = Run(reference.weights, precision, BATCH_SIZE, len(samples))
         try:

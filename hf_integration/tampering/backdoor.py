@@ -23,8 +23,10 @@ from hf_integration.tampering.interface import Tampering
 from hf_integration.tampering.training import Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
 
-TARGET_SEED, PROBE_SEED = 7_000_001, 7_000_002
-"""Seeds apart from those of key samples: an attacker does not train on the card by accident."""
+TARGET_SEED, PROBE_SEED = 17_000_000, 7_000_002
+"""Seeds of training inputs (one for each seed of an alteration, from the first on) and of inputs that show
+the effect, so far apart that they never meet, and apart from those of key samples: an attacker does not train
+on the card by accident."""
 
 
 @dataclass(frozen=True)

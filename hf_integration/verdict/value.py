@@ -145,6 +145,12 @@ class Verdict:
         """Name of the first strip, in forward order, that did not reproduce the watermark."""
         return next((strip.name for strip in self.strips if not strip.intact), None)
 
+    @property
+    def partial(self) -> str:
+        """``8 of 24 key samples`` where a budget left some out, else an empty string."""
+        ran, held = self.coverage.get("key samples run"), self.coverage.get("key samples")
+        return f"{ran} of {held} key samples" if isinstance(ran, int) and isinstance(held, int) else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, ``schema`` first; the inverse of :meth:`from_dict`."""
         return {"schema": SCHEMA, **asdict(self)}

@@ -1,16 +1,22 @@
 """Checks that may take only so long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import torch
 
 from hf_integration import mint
-from hf_integration.authentication import Authenticator
+from hf_integration.authentication import Authenticator, observation
 from hf_integration.authentication.observation import BATCH_SIZE, observe_sketches, observe_within
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
+from hf_integration.key_samples.interface import Sample
+from hf_integration.report import HumanReporter, QuietReporter
+from pytest_sslauth.evidence import Evidence
+from pytest_sslauth.summary import summary_lines
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models
 
@@ -41,7 +47,12 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
     assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
-    assert verdict.coverage["key samples run"] == BATCH_SIZE  # coverage holds for all of them
+    # the card's statement holds for all of them, and must not read as that of a part
+    assert verdict.coverage == {
+        "key samples": COUNT,
+        "key samples run": BATCH_SIZE,
+        "of all key samples": card.coverage,
+    }
 
 
 def test_tiles_that_were_not_checked_stay_blank(pair: tuple[Encoder, WatermarkCard]) -> None:
@@ -85,3 +96,46 @@ def test_batches_run_one_by_one_give_the_sketches_of_all(pair: tuple[Encoder, Wa
     for strip, sketches in whole.items():
         assert stepwise[strip].shape == sketches.shape
         assert (stepwise[strip] - sketches).abs().max() < 1e-9
+
+
+class Clock:
+    """Counts batches instead of seconds: each key sample takes one."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ran"),
+    [(0, 8), (15.9, 8), (16, 16), (23.9, 16), (24, 24)],
+)
+def test_no_batch_is_begun_that_would_end_too_late(
+    pair: tuple[Encoder, WatermarkCard], monkeypatch: pytest.MonkeyPatch, seconds: float, ran: int
+) -> None:
+    encoder, card = pair
+    clock = Clock()
+
+    def observed(_: Encoder, samples: Sequence[Sample], **options: Any) -> dict[str, torch.Tensor]:
+        clock.now += len(samples)
+        return {"embedding": torch.zeros(len(samples), 1)}
+
+    monkeypatch.setattr(observation, "time", clock)
+    monkeypatch.setattr(observation, "observe_sketches", observed)
+    found = observe_within(encoder, card.key_samples, seed=0, seconds=seconds)
+    assert len(found["embedding"]) == ran
+
+
+def test_a_small_card_is_run_sample_by_sample() -> None:
+    assert [observation.step_within(count) for count in (1, 8, 9, 64)] == [1, 1, 8, 8]
+
+
+def test_every_report_says_that_key_samples_were_left_out(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, card = pair
+    verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
+    said = f"{BATCH_SIZE} of {COUNT} key samples"
+    assert QuietReporter().render(verdict) == f"authentic ({said})"
+    assert said in HumanReporter().render(verdict)
+    assert said in summary_lines([Evidence.of(verdict)], verbose=False)[0][0]

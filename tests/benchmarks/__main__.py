@@ -22,6 +22,7 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    subjects,
 )
 from tests.benchmarks.subjects import KEYS, Subject, available
 
@@ -88,6 +89,12 @@ def main() -> int:
         for subject in available(arguments.encoder or list(KEYS)):
             print(f"\n## {name}: {subject.name}\n", flush=True)
             short += [f"{name}: {subject.name}: {line}" for line in benchmarks[name](subject)]
+    if "floors" in arguments.benchmarks:
+        short += [f"floors: {line}" for line in floors.finish(arguments.out)]
+    short += [
+        f"{name}: not measured, its weights or data are not installed"
+        for name in dict.fromkeys(subjects.unavailable)
+    ]
     print(
         "\n" + "\n".join(f"FALLS SHORT: {line}" for line in short)
         if short

@@ -1,6 +1,5 @@
 """The real encoders that figures are taken on, each with a freshly minted card."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,9 @@ class Subject:
         return card.save(Path(tempfile.mkdtemp(prefix="sslauth-benchmark-")) / "card")
 
 
+unavailable: list[str] = []
+"""Encoders that were asked for and cannot be had here, so that nothing was measured on them."""
+
 _subjects: dict[str, Subject] = {}
 
 
@@ -56,7 +58,7 @@ def available(names: Sequence[str]) -> Iterator[Subject]:
         if name not in _subjects:
             folder = FOLDERS[name]()
             if folder is None:
-                print(f"{name}: skipped, its weights or data are not installed", file=sys.stderr)
+                unavailable.append(name)
                 continue
             _subjects[name] = Subject(name, folder)
         yield _subjects[name]

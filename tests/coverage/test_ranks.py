@@ -47,10 +47,26 @@ def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
         assert found.condition == pytest.approx(float(torch.linalg.cond(rows)), rel=1e-3)
 
 
-def test_fewer_vectors_than_inputs_are_the_rank_themselves(encoder: Encoder) -> None:
-    found = input_ranks(encoder, ["sea"], progress=Silent())
-    assert all(entry.rank == entry.vectors < entry.width for entry in found)
-    assert all(entry.condition is None for entry in found)
+def test_vectors_that_repeat_each_other_add_no_rank(encoder: Encoder) -> None:
+    once, often = (
+        {entry.layer: entry for entry in input_ranks(encoder, ["sea"] * count, progress=Silent())}
+        for count in (1, 5)
+    )
+    for layer, entry in often.items():
+        assert entry.vectors == 5 * once[layer].vectors < entry.width
+        assert entry.rank == once[layer].rank
+        assert entry.rank is not None
+        assert entry.rank <= once[layer].vectors
+        assert entry.condition is None
+
+
+def test_rounding_is_no_rank(encoder: Encoder) -> None:
+    # vectors of rank 2, and what float32 makes of them
+    random = torch.Generator().manual_seed(0)
+    exact = torch.randn(64, 2, generator=random) @ torch.randn(2, 16, generator=random)
+    met = ranks._Inputs(16, 64, 1, keep=True)
+    met.add((exact * (1 + 1e-8 * torch.randn(64, 16, generator=random)))[:, None])
+    assert ranks._rank(met) == (2, None)
 
 
 def test_inputs_beyond_the_affordable_effort_are_counted_but_not_decomposed(

@@ -9,7 +9,7 @@ import torch
 from hf_integration import load_encoder, mint
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage.measurement import measure_sensitivities
-from hf_integration.coverage.sensitivity import Sensitivity
+from hf_integration.coverage.sensitivity import Sensitivity, _by_statistics
 from hf_integration.encoders import Encoder
 from hf_integration.encoders.interface import Precision
 from hf_integration.key_samples import KeySamples
@@ -108,3 +108,24 @@ def test_running_statistics_are_predicted_though_torch_gives_no_gradient_for_the
         edit = 1 / float(reactions[name][place])
         assert breaks(strict(encoder), card, "float64", name, place, edit)
         assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
+
+
+def test_derivatives_by_running_statistics_are_those_of_autograd() -> None:
+    # as if mean and variance were parameters, with a variance far from 1
+    random = torch.Generator().manual_seed(0)
+    layer = torch.nn.BatchNorm2d(3).double().eval()
+    with torch.no_grad():
+        layer.weight.uniform_(0.5, 2.0, generator=random)
+        layer.running_mean = torch.randn(3, generator=random, dtype=torch.float64)
+        layer.running_var = torch.tensor([0.01, 1.0, 40.0], dtype=torch.float64)
+    given = torch.randn(2, 3, 4, 4, generator=random, dtype=torch.float64)
+    direction = torch.randn(2, 3, 4, 4, generator=random, dtype=torch.float64)
+    gradients = torch.autograd.grad((layer(given) * direction).sum(), [layer.weight, layer.bias])
+    derived = _by_statistics({"n": layer}, dict(zip(("n.weight", "n.bias"), gradients, strict=True)))
+    mean, variance = (t.clone().requires_grad_() for t in (layer.running_mean, layer.running_var))
+    by_hand = (given - mean[:, None, None]) / (variance + layer.eps).sqrt()[:, None, None]
+    by_hand = by_hand * layer.weight[:, None, None] + layer.bias[:, None, None]
+    assert torch.allclose(layer(given), by_hand)
+    expected = torch.autograd.grad((by_hand * direction).sum(), [mean, variance])
+    for name, gradient in zip(("n.running_mean", "n.running_var"), expected, strict=True):
+        assert torch.allclose(derived[name].abs(), gradient.abs())

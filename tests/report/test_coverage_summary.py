@@ -23,6 +23,7 @@ COVERAGE: dict[str, Any] = {
         "first": {"width": 384, "vectors": 900, "rank": 384, "condition": 10.0},
         "second": {"width": 1536, "vectors": 900, "rank": 900, "condition": None},
         "wide": {"width": 9999, "vectors": 900, "rank": None, "condition": None},
+        "unknown": {"width": 9999, "vectors": 10000, "rank": None, "condition": None},
     },
 }
 
@@ -37,8 +38,9 @@ def test_what_is_not_covered_is_named() -> None:
     assert "a.weight 75.00 %, b.weight 98.04 %, c 83.33 % and 1 more" in text
     assert "20 of 30,522 rows of words.weight" in text
     assert "cannot influence the embedding: key.bias" in text
-    assert "whole input of 1 of 3 layers" in text
-    assert "second: 900 of 1,536 dimensions" in text
+    assert "whole input of 1 of 4 layers, with a condition of 10 at worst" in text
+    assert "rank not measured at the inputs of 1 of 4 layers" in text
+    assert "wide: 900 of 9,999 dimensions" in text  # fewer vectors bound a rank that was not computed
 
 
 def test_a_share_just_below_all_is_never_rounded_up_to_all() -> None:

@@ -15,7 +15,7 @@ def full_set(encoder: Encoder, samples: KeySamples) -> list[str]:
         encoder: of texts.
         samples: key samples of a card of the usual size, which are the first of the full set.
     """
-    swept = swept_samples(encoder, samples)
+    swept, _ = swept_samples(encoder, samples)
     try:
         found = f"room in {len(find_rooms(encoder, swept))} layers"
     except NoNullSpaceError:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders import Encoder, Precision
@@ -26,8 +28,8 @@ from tests.benchmarks.floors.detectors import (
     largest_distance,
     of_embedding,
 )
-from tests.benchmarks.floors.observation import observe
-from tests.benchmarks.floors.report import markdown, totals
+from tests.benchmarks.floors.observation import Observation, observe
+from tests.benchmarks.floors.report import markdown, too_few_runs, totals
 from tests.benchmarks.floors.result import DISTANCE, EMBEDDING, Alarms, Result, Row, load_all
 from tests.benchmarks.floors.runs import BenignRuns, benign_runs
 from tests.benchmarks.floors.search import find_floors
@@ -54,6 +56,11 @@ def run(subject: Subject, *, precisions: Sequence[Precision], out: Path) -> list
         short += result.shortfalls()
     print(f"written to {out}; of all results there:\n{totals(load_all(out))}", flush=True)
     return short
+
+
+def finish(out: Path) -> list[str]:
+    """What falls short of all encoders and precisions together."""
+    return too_few_runs(load_all(out))
 
 
 def measure(name: str, encoder: Encoder, card: WatermarkCard, precision: Precision) -> Result:
@@ -98,7 +105,16 @@ def all_detectors(
             _scales(card, reference, runs)
         ),
         "largest": max(_scales(card, reference, runs)),
+        "held-out runs that are equal to the plain one to the bit": sum(
+            _equal(found, runs.plain) for _, found in runs.held_out
+        ),
     }
+
+
+def _equal(one: Observation, other: Observation) -> bool:
+    return all(
+        torch.equal(found, other.sketches[strip][: len(found)]) for strip, found in one.sketches.items()
+    )
 
 
 def _scales(card: WatermarkCard, reference: Reference, runs: BenignRuns) -> list[float]:

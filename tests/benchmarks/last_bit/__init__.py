@@ -27,8 +27,7 @@ def run(subject: Subject, *, weights: int = WEIGHTS) -> list[str]:
     """Print detected and drawn weights with the interval of the share, and the tensors of misses."""
     stored = subject.encoder.description.stored_dtype
     if stored != "float32":
-        print(f"weights are stored in {stored}: a float32 has no last bit there")
-        return []
+        return [f"not measured: weights are stored in {stored}, where a float32 has no last bit"]
     check = StrictCheck(subject.encoder, subject.card)
     if check.broken(None):
         return ["the watermark of the unaltered encoder is broken"]
