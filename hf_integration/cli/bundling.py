@@ -1,5 +1,8 @@
 """``sslauth bundle``."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +10,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.naming import find_pin
 from hf_integration.cli.opening import card_folder, chosen_signer, use_hub
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.verifying import reporter
@@ -15,7 +19,9 @@ from hf_integration.report.escaping import harmless
 from hf_integration.report.json_format import strict_json
 
 if TYPE_CHECKING:
-    from hf_integration.bundle import Bundled
+    from hf_integration.bundle import Bundled, BundleRequest
+    from hf_integration.pins import Pin
+    from hf_integration.signing import Signer
 
 EPILOG = """\b
 Examples:
@@ -24,8 +30,10 @@ Examples:
   cd NAME-bundle && sslauth verify NAME
 
 A bundle holds the encoder (safetensors and settings, no code), its card, the signer's key and an sslauth.toml
-that pins the card. Only an encoder that is authentic here is bundled; otherwise the report says why, nothing
-is written, and the status is the verdict's.
+that pins the card. A NAME that stands in the sslauth.toml here is bundled as it is pinned.
+
+Only an encoder that is authentic here is bundled. Otherwise the report says why, nothing is written, and the
+status is the verdict's.
 
 \b
 JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}, or for an encoder
@@ -64,18 +72,27 @@ def bundle(
         streams.keep_apart(Path(encoder))
         use_hub(token, cache_dir)
         by = chosen_signer(signer)
+        pin = find_pin(encoder, streams)
         from hf_integration.bundle import BundleRequest, make_bundle
 
-        request = BundleRequest(
-            encoder=encoder,
-            out=out,
-            name=name,
-            revision=revision,
-            card=card or card_folder(encoder),
-            signer=by,
-            accept_self_asserted=trust_self_asserted,
-        )
-        with streams.progress() as progress:
+        if pin is not None:
+            from hf_integration.pins.upstream import commit_on_the_hub
+
+            request = _pinned(pin, out, revision=revision, signer=by, say=streams.say)
+            request = replace(request, name=name or pin.name, card=card or request.card)
+            explained: AbstractContextManager[None] = commit_on_the_hub(pin, token=token)
+        else:
+            request = BundleRequest(
+                encoder=encoder,
+                out=out,
+                name=name,
+                revision=revision,
+                card=card or card_folder(encoder),
+                signer=by,
+            )
+            explained = nullcontext()
+        request = replace(request, accept_self_asserted=trust_self_asserted)
+        with streams.progress() as progress, explained:
             bundled = make_bundle(
                 request, device=device, token=token, cache_dir=cache_dir, say=streams.say, progress=progress
             )
@@ -86,6 +103,34 @@ def bundle(
         return 0
 
     return job
+
+
+def _pinned(
+    pin: "Pin", out: Path, *, revision: str | None, signer: "Signer | None", say: Callable[[str], None]
+) -> "BundleRequest":
+    """What is pinned, as something to bundle."""
+    from hf_integration.bundle import BundleRequest
+    from hf_integration.pins.opening import card_source, lock_hint, refuse_shadow, revision_of
+    from hf_integration.signing import signer_from
+
+    if hint := lock_hint(pin):
+        say(hint)
+    pinned_signer = None if pin.signer_reference is None else signer_from(pin.signer_reference)
+    if pinned_signer is not None and signer not in (None, pinned_signer):
+        raise UsageError(
+            f"--signer contradicts {pin.file.name}, where '{pin.name}' is signed by {pinned_signer}",
+            remedy="leave --signer out",
+        )
+    refuse_shadow(pin, pin.repo)
+    at = revision_of(pin, revision)
+    return BundleRequest(
+        encoder=pin.reference,
+        out=out,
+        revision=at,
+        card=None if pin.has_own_card else card_source(pin, at)[0],
+        card_digest=pin.card_digest,
+        signer=signer or pinned_signer,
+    )
 
 
 def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:

@@ -141,7 +141,7 @@ def load_pinned_encoder(
     say(f"loading {pin} ...")
     if hint := lock_hint(pin):
         say(hint)
-    _refuse_shadow(pin, pin.repo)
+    refuse_shadow(pin, pin.repo)
     with commit_on_the_hub(pin, token=token):
         encoder = load_encoder(
             pin.reference, revision=wanted, device=device, token=token, cache_dir=cache_dir
@@ -199,7 +199,7 @@ def card_source(pin: Pin, revision: str | None) -> tuple[str | Path, str | None]
     """What a pin's card is loaded by: a folder, or a Hub repo and its revision."""
     if pin.card_folder is not None:
         return pin.card_folder, None
-    _refuse_shadow(pin, pin.card_repo)
+    refuse_shadow(pin, pin.card_repo)
     return pin.card_repo or "", (revision or pin.commit or pin.tracked) if pin.has_own_card else None
 
 
@@ -209,8 +209,12 @@ def _folder_of(reference: str | Path, revision: str | None) -> Path:
     return locate(reference, revision=revision)[0]
 
 
-def _refuse_shadow(pin: Pin, repo: str | None) -> None:
-    """A folder of the repo's name would be loaded instead of the repo."""
+def refuse_shadow(pin: Pin, repo: str | None) -> None:
+    """Refuse a folder of the repo's name, which would be loaded instead of the repo.
+
+    Raises:
+        UsageError: there is one.
+    """
     if repo is not None and os.path.lexists(repo):
         raise UsageError(
             f"{pin} is on the Hub, but a folder '{repo}' here would be taken for it",

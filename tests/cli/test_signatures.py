@@ -72,6 +72,21 @@ class TestSigner:
         assert (ended.status, ended.out) == (4, "")
         assert "is not a signature of this card: card.json is not the file that was signed" in ended.err
 
+    def test_it_holds_besides_the_signer_of_sslauth_toml(
+        self, sslauth: Run, keys: KeyPair, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        other = make_keys(tmp_path_factory.mktemp("other"))
+        shutil.copy(keys.public, "key.pub")
+        entry = '[encoders.search]\npath = "tiny"\ncard = "cards/tiny"\nsigner = "key.pub"\n'
+        Path("sslauth.toml").write_text(f"version = 1\n{entry}")
+        assert sslauth("verify", "search").status == 4
+        sslauth("sign", "cards/tiny", "--key", keys.private)
+        signed = sslauth("verify", "search", "--format", "json")
+        assert (signed.status, json.loads(signed.out)["trust"]) == (0, "signed")
+        assert sslauth("verify", "search", "--signer", keys.public).status == 0
+        assert sslauth("verify", "search", "--signer", other.public).status == 4
+        assert sslauth("verify", "tiny", "--signer", other.public).status == 4
+
     @pytest.mark.parametrize("signer", ["", "missing.pub", "sigstore:nobody", "tiny"])
     def test_a_signer_that_is_none_ends_with_2(self, sslauth: Run, signer: str) -> None:
         ended = sslauth("verify", "tiny", "--signer", signer)
