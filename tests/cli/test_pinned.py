@@ -206,9 +206,7 @@ class TestWaivers:
         )
         return until
 
-    def test_a_waived_alteration_ends_with_0_and_every_report_says_so(
-        self, sslauth: Run, tmp_path: Path
-    ) -> None:
+    def test_a_waived_alteration_ends_with_0_and_every_report_says_so(self, sslauth: Run) -> None:
         found = json.loads(sslauth("verify", "altered", "--card", "cards/tiny", "--format", "json").out)
         assert found["waiver"] is None
         assert (
