@@ -115,7 +115,7 @@ def make_bundle(
     target = _free(request.out)
     key = _public_key(request.signer)
     found = None if request.card is None else locate(request.card, revision=None)
-    say(f"fetching {request.encoder} ...")
+    say(f"bundling {request.encoder} ...")
     snapshot = resolve(request.encoder, revision=request.revision, token=token, cache_dir=cache_dir)
     inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
     folder, location = found or _own_card(snapshot)
@@ -137,7 +137,8 @@ def make_bundle(
         verdict = _check(place / ENCODER, card, request, snapshot, trust, device, progress)
         if not verdict.authentic:
             return Bundled(verdict, name)
-        origin = quoted(f"{request.encoder} @{snapshot.commit}" if snapshot.commit else request.encoder)
+        # where a folder lay on this machine is nobody's business
+        origin = quoted(f"{snapshot.repo} @{snapshot.commit}" if snapshot.repo else "a local folder")
         text = pins(name, card_digest=card.digest, signed=key is not None, origin=origin)
         write_file(place / PINS, text.encode(), secret=False)
         made = sorted(place.rglob("*"))

@@ -93,9 +93,9 @@ class TestContents:
         assert stat.S_IMODE(Path("bundle/card/card.json").stat().st_mode) == 0o600
 
     def test_nothing_of_this_machine_is_in_it(self, here: Path) -> None:
-        make_bundle(LOCAL)
-        for name in ("sslauth.toml", "encoder/config.json"):
-            assert str(here) not in Path("bundle", name).read_text()
+        make_bundle(replace(LOCAL, encoder=str(here / "tiny"), card=here / "cards" / "tiny"))
+        for name in listing(Path("bundle")):
+            assert str(here).encode() not in Path("bundle", name).read_bytes()
 
 
 class TestFromTheHub:
