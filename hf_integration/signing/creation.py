@@ -78,7 +78,7 @@ def sign(folder: str | Path, key: str | Path, *, force: bool = False) -> Signed:
         if os.path.lexists(target) and not force:
             raise OutputError(
                 f"{quoted(str(target))} exists already, by another signer or for an earlier card",
-                remedy="--force replaces it",
+                remedy="`sslauth sign --force` replaces it",
             )
         if public is None:
             signature = _through_sigstore(copy)
