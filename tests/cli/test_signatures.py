@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hf_integration.card import WatermarkCard
-from hf_integration.signing import verify
+from hf_integration.signing import sign, verify
 from tests.cli.conftest import Ended, environment, finish, start
+from tests.hub_server.server import HubServer
 from tests.signing.keys import KeyPair, make_keys
 
 Run = Callable[..., Ended]
@@ -29,6 +30,10 @@ def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(workshop, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
+
+
+def signed_by(keys: KeyPair) -> bytes:
+    return sign("cards/tiny", keys.private).path.read_bytes()
 
 
 @pytest.mark.usefixtures("project")
@@ -86,6 +91,23 @@ class TestSigner:
         assert sslauth("verify", "search", "--signer", keys.public).status == 0
         assert sslauth("verify", "search", "--signer", other.public).status == 4
         assert sslauth("verify", "tiny", "--signer", other.public).status == 4
+
+    def test_it_holds_for_the_card_that_a_repository_publishes(
+        self, sslauth: Run, keys: KeyPair, hub_here: HubServer, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        other = make_keys(tmp_path_factory.mktemp("other"))
+        files = {file.name: file.read_bytes() for file in Path("tiny").iterdir()}
+        card = {f"sslauth/{file.name}": file.read_bytes() for file in Path("cards/tiny").iterdir()}
+        hub_here.create("org/published", {**files, **card})
+        assert sslauth("verify", "org/published").status == 3
+        assert sslauth("verify", "org/published", "--signer", keys.public).status == 4
+        signature = signed_by(keys)
+        hub_here.commit("org/published", {"sslauth/card.sig": signature})
+        ended = sslauth("verify", "org/published", "--signer", keys.public, "--format", "json")
+        assert (ended.status, json.loads(ended.out)["trust"]) == (0, "signed")
+        assert sslauth("verify", "org/published", "--signer", other.public).status == 4
+        ended = sslauth("verify", "tiny", "--card", "org/published", "--signer", other.public)
+        assert (ended.status, ended.out) == (4, "")
 
     @pytest.mark.parametrize("signer", ["", "missing.pub", "sigstore:nobody", "tiny"])
     def test_a_signer_that_is_none_ends_with_2(self, sslauth: Run, signer: str) -> None:
