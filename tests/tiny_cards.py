@@ -12,7 +12,12 @@ from tests.encoders import tiny_models
 
 def save_with_card(encoder_folder: Path, card_folder: Path) -> tuple[Encoder, WatermarkCard]:
     """A tiny BERT in one folder and its card in another, calibrated on this CPU alone."""
-    encoder = load_encoder(str(tiny_models.save("bert", encoder_folder)), device="cpu")
+    return save_card_of(tiny_models.save("bert", encoder_folder), card_folder)
+
+
+def save_card_of(encoder_folder: Path, card_folder: Path) -> tuple[Encoder, WatermarkCard]:
+    """The card of a tiny text encoder that lies in a folder."""
+    encoder = load_encoder(str(encoder_folder), device="cpu")
     # short texts, because half precision is slow on a CPU
     words = tiny_models.WORDS
     texts = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")

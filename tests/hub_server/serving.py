@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _break_off(self, reply: Reply) -> None:
         self.close_connection = True
         if reply.ending == "silence":
-            self.port.stopping.wait(self.timeout)
+            self.port.stopping.wait()
         elif reply.ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             # the base class says good-bye before it closes, which would end the connection in good order
