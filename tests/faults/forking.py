@@ -2,7 +2,7 @@
 
 ``python -m tests.faults.forking JOBS``: a JSON file with ``folder`` (for output), ``at_once``, ``seconds``
 (after which a command counts as hung), ``warm`` (arguments of a command that is run first, for its imports)
-and ``jobs``, which maps names to arguments. Every job leaves ``NAME.out``, ``NAME.err`` and ``NAME.status``.
+and ``waves``, one after the other, of jobs: names and their arguments. Every job leaves ``NAME.out``, ``NAME.err`` and ``NAME.status``.
 """
 
 import json
@@ -41,14 +41,19 @@ def main(plan: Path) -> None:
     """Run all jobs of a plan."""
     said = json.loads(plan.read_text())
     folder = Path(said["folder"])
-    waiting = list(said["jobs"].items())
+    warm_up(said["warm"], folder)
+    for jobs in said["waves"]:
+        run_all(jobs, folder, at_once=said["at_once"], seconds=said["seconds"])
+
+
+def run_all(jobs: dict[str, list[str]], folder: Path, *, at_once: int, seconds: float) -> None:
+    """Run jobs, so many at once, and kill those that take too long."""
+    waiting = list(jobs.items())
     running: dict[int, tuple[str, float]] = {}
-    if said["warm"]:
-        warm_up(said["warm"], folder)
     while waiting or running:
-        while waiting and len(running) < said["at_once"]:
+        while waiting and len(running) < at_once:
             name, arguments = waiting.pop(0)
-            running[start(arguments, folder / name)] = (name, time.monotonic() + said["seconds"])
+            running[start(arguments, folder / name)] = (name, time.monotonic() + seconds)
         for child, (name, deadline) in list(running.items()):
             ended, code = os.waitpid(child, os.WNOHANG)
             if not ended and time.monotonic() < deadline:

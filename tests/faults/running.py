@@ -83,22 +83,27 @@ def command(
 
 
 def commands(
-    scene: Scene, checks: Mapping[str, Check], *, home: Path, work: Path, at_once: int
+    scene: Scene,
+    *waves: Mapping[str, Check],
+    home: Path,
+    work: Path,
+    at_once: int,
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, Ended]:
-    """Many of them, several at once; see :mod:`tests.faults.forking`."""
+    """Many of them, several at once, a wave after the other; see :mod:`tests.faults.forking`."""
     work.mkdir()
-    jobs = {name: check.arguments for name, check in checks.items()}
+    jobs = [{name: check.arguments for name, check in checks.items()} for checks in waves]
     warm = ["verify", "encoder", "--card", "card"]
-    plan = {"folder": str(work), "at_once": at_once, "seconds": LONGEST, "warm": warm, "jobs": jobs}
+    plan = {"folder": str(work), "at_once": at_once, "seconds": LONGEST, "warm": warm, "waves": jobs}
     (work / "plan.json").write_text(json.dumps(plan))
     subprocess.run(
         [sys.executable, "-m", "tests.faults.forking", work / "plan.json"],
         cwd=scene.folder,
-        env=scene.environment(home),
+        env=scene.environment(home, **(env or {})),
         check=True,
     )
     ended = {}
-    for name in jobs:
+    for name in (name for wave in jobs for name in wave):
         status = (work / f"{name}.status").read_text()
         texts = ((work / f"{name}{ending}").read_text() for ending in (".out", ".err"))
         ended[name] = Ended(None if status == HUNG else int(status), *texts)
