@@ -2,7 +2,8 @@
 
 ``python -m tests.faults.forking JOBS``: a JSON file with ``folder`` (for output), ``at_once``, ``seconds``
 (after which a command counts as hung), ``warm`` (arguments of a command that is run first, for its imports)
-and ``waves``, one after the other, of jobs: names and their arguments. Every job leaves ``NAME.out``, ``NAME.err`` and ``NAME.status``.
+and ``waves``, one after the other, of jobs: names and their arguments. Every job leaves ``NAME.out``,
+``NAME.err`` and ``NAME.status``.
 """
 
 import json

@@ -94,6 +94,7 @@ NOBODY = faults.status(401, "Invalid credentials in Authorization header")
 STRANGER = faults.status(401, "Invalid username or password.", "RepoNotFound")
 FORBIDDEN = faults.status(403, f"the token {TOKEN} may not read this")
 BUSY = faults.status(429, "Too many requests", Retry_After="1")
+MUCH_LATER = faults.status(429, "Too many requests", Retry_After="3600")
 UNAVAILABLE = faults.status(503)
 BROKEN = faults.status(500)
 AGAIN = "try again"
@@ -133,6 +134,13 @@ BURSTS = (
         3,
         ("REPO", "429", AGAIN),
         pace="slow",
+    ),
+    Row(
+        "429 with a Retry-After of an hour: weights",
+        published(lambda p: p.transfer(MUCH_LATER)),
+        3,
+        ("REPO", "429", AGAIN),
+        pace="stalled",
     ),
     Row("500: everything", published(lambda p: p.everywhere(BROKEN)), 3, ("REPO", "500", AGAIN)),
     Row("500: weights", published(lambda p: p.transfer(BROKEN)), 3, ("REPO", "500", AGAIN)),
@@ -187,6 +195,13 @@ TRANSFERS = (
         published(lambda p: p.file("config.json", faults.stall(), 1)),
         0,
         ("AUTHENTIC",),
+    ),
+    Row(
+        "stall of a file, for ever",
+        published(lambda p: p.file("config.json", faults.stall())),
+        3,
+        ("REPO",),
+        pace="stalled",
     ),
     Row("stall of the page", published(lambda p: p.page(faults.stall())), 3, ("REPO",), pace="stalled"),
     Row("stall of the listing", published(lambda p: p.listing(faults.stall())), 3, ("REPO",), pace="stalled"),
