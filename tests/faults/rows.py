@@ -146,6 +146,7 @@ BURSTS = (
     Row("500: weights", published(lambda p: p.transfer(BROKEN)), 3, ("REPO", "500", AGAIN)),
     Row("500: a file, twice", published(lambda p: p.file("config.json", BROKEN, 2)), 0, ("AUTHENTIC",)),
     Row("503: listing, for ever", published(lambda p: p.listing(UNAVAILABLE)), 3, ("REPO", "503", AGAIN)),
+    Row("503: page, once", published(lambda p: p.page(UNAVAILABLE, 1)), 3, ("REPO", "503", AGAIN)),
     Row("503: a file, twice", published(lambda p: p.file(WEIGHTS, UNAVAILABLE, 2)), 0, ("AUTHENTIC",)),
     Row(
         "503: a file, for ever",
@@ -244,6 +245,18 @@ LIES = (
         published(lambda p: p.file(WEIGHTS, faults.headers(X_Linked_Etag=ALL_ZERO))),
         0,
         ("AUTHENTIC",),
+    ),
+    Row(
+        "an ETag that leads outside",
+        published(lambda p: p.file(WEIGHTS, faults.headers(X_Linked_Etag='"../../../../escaped"'))),
+        4,
+        ("REPO", "ETag", "HF_ENDPOINT"),
+    ),
+    Row(
+        "a file's ETag that leads outside",
+        published(lambda p: p.file("config.json", faults.headers(ETag='"../../../../escaped"'))),
+        4,
+        ("REPO", "ETag", "HF_ENDPOINT"),
     ),
     Row("another host for files", to_elsewhere(lambda p, b: p.every_file(b)), 3, ("REPO",)),
     Row("another host for the page", to_elsewhere(lambda p, b: p.page(b)), 2, ("REPO",)),
