@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hf_integration.encoders.full_precision import full_precision
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.processes import in_all_processes, largest_of_all
+from hf_integration.encoders.processes import in_all_processes, largest_of_all, launched
 from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import SKETCH_DIM, sketch
@@ -82,8 +82,11 @@ def observe_within(
 
 
 def step_within(count: int) -> int:
-    """Key samples between two looks at the clock: a batch, which fills a tile of means; 1 of small cards."""
-    return BATCH_SIZE if count > BATCH_SIZE else 1
+    """Key samples between two looks at the clock.
+
+    A batch, which fills a tile of means; of small cards one for each process.
+    """
+    return BATCH_SIZE if count > BATCH_SIZE else launched()
 
 
 def _observe_share(

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from hf_integration.cli.job import Job
@@ -32,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; by default those of this process.
     """
     tolerate_any_character()
-    # the Hub's client announces every retry; what comes of it is said in one line at the end
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    _silence_the_hubs_client()
     try:
         parsed = _parse(sys.argv[1:] if arguments is None else arguments)
         status = parsed if isinstance(parsed, int) else parsed()
@@ -41,6 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except BaseException as error:  # KeyboardInterrupt and SystemExit have a status too
         return _explain(error)
+
+
+def _silence_the_hubs_client() -> None:
+    """Keep huggingface_hub from announcing every retry and every full disk.
+
+    What comes of it is said in one line at the end. The variable is for its import, which sets a level.
+    """
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
 
 
 def _parse(arguments: Sequence[str]) -> Job | int:

@@ -19,7 +19,7 @@ def launch_state() -> Any:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
-def _launched() -> int:
+def launched() -> int:
     """Number of processes by the launcher's variable.
 
     Raises:
@@ -33,7 +33,7 @@ def _launched() -> int:
 
 def largest_of_all(value: float) -> float:
     """The largest of what every process of the launch gives, so that all decide alike."""
-    processes = _launched()
+    processes = launched()
     if processes == 1 and not torch.distributed.is_initialized():
         return value
     rows = launch_state().num_processes
@@ -54,7 +54,7 @@ def in_all_processes(count: int, work: Callable[[Sequence[int]], dict[str, Tenso
     Raises:
         RuntimeError: the work failed in another process.
     """
-    if _launched() == 1 and not torch.distributed.is_initialized():
+    if launched() == 1 and not torch.distributed.is_initialized():
         return work(range(count))
     state = launch_state()
     from accelerate.utils import gather_object

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, OutputError
+from hf_integration.snapshot.transport import guarded_transport
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
 """What a cache that is full or must not be written to says."""
@@ -41,7 +42,8 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     http_error: type[Exception] = client.HTTPError
     named = f"{repo} at {revision}" if revision else repo
     try:
-        yield
+        with guarded_transport():
+            yield
     except errors.GatedRepoError as error:
         raise InconclusiveError(
             f"{repo} is gated",

@@ -36,6 +36,15 @@ engine.Authenticator = Authenticator
 sys.exit(main(["verify", "tiny", "--card", "cards/tiny", *sys.argv[1:]]))
 """
 
+TALKATIVE = """
+import logging, sys
+from hf_integration.cli import main
+assert main(sys.argv[1:]) == 0
+from huggingface_hub import file_download
+logging.getLogger("huggingface_hub.file_download").warning("Retrying in 1s")
+file_download._check_disk_space(10**15, "/")
+"""
+
 STATUS = {"AUTHENTIC": 2, "ALTERED": 1, "INCONCLUSIVE": 3}
 """A verdict whose report could not be written: a pass is none any more, a finding stays one."""
 
@@ -46,6 +55,10 @@ class TestImports:
         ended = finish(start(*arguments, code=WITHOUT_ENGINE))
         assert ended.status == 0, ended.err
         assert ended.out.splitlines()[-1] == "[]"
+
+    def test_the_hubs_client_stays_silent_though_its_import_sets_its_level(self) -> None:
+        ended = finish(start("--version", code=TALKATIVE))
+        assert (ended.status, ended.err) == (0, "")
 
 
 @pytest.mark.parametrize("verdict", STATUS)

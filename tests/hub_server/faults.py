@@ -63,9 +63,14 @@ def reset(after: int = 0) -> Behaviour:
     return lambda _request, answer: replace(answer(), cut_after=after)
 
 
+def hang_up(after: int) -> Behaviour:
+    """Close the connection in good order, but after some bytes of the body."""
+    return lambda _request, answer: replace(answer(), cut_after=after, ending="close")
+
+
 def stall(after: int = 0) -> Behaviour:
     """Fall silent after some bytes of the body, or before any reply, and keep the connection open."""
-    return lambda _request, answer: replace(answer(), cut_after=after, hangs=True)
+    return lambda _request, answer: replace(answer(), cut_after=after, ending="silence")
 
 
 def headers(**changed: str) -> Behaviour:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -46,14 +46,15 @@ class Reply:
         body: sent whole, unless the reply is cut.
         headers: besides the length, which is the body's unless they say another.
         cut_after: bytes of the body that are sent; 0 not even the headers, ``None`` all.
-        hangs: a reply that was cut stays open until the client gives up, instead of being reset.
+        ending: what follows where a reply was cut: a ``reset``, ``silence`` until the client gives up, or a
+            ``close`` in good order.
     """
 
     status: int = 200
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
-    hangs: bool = False
+    ending: Literal["reset", "silence", "close"] = "reset"
 
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":

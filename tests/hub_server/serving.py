@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         if reply.cut_after == 0:
-            return self._break_off(hangs=reply.hangs)
+            return self._break_off(reply)
         self.send_response(reply.status)
         length = {} if reply.status == 204 else {"Content-Length": str(len(reply.body))}
         for name, value in {**length, "X-Request-Id": "test", **reply.headers}.items():
@@ -110,16 +110,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body if reply.cut_after is None else body[: reply.cut_after])
         self.wfile.flush()
         if reply.cut_after is not None:
-            return self._break_off(hangs=reply.hangs)
+            return self._break_off(reply)
         if reply.headers.get("Content-Length", str(len(reply.body))) != str(len(reply.body)):
             self.close_connection = True  # what follows could be taken for the rest
         return None
 
-    def _break_off(self, *, hangs: bool) -> None:
+    def _break_off(self, reply: Reply) -> None:
         self.close_connection = True
-        if hangs:
-            self.port.stopping.wait(self.timeout)
-        else:
+        if reply.ending == "silence":
+            self.port.stopping.wait()
+        elif reply.ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             # the base class says good-bye before it closes, which would end the connection in good order
             self.connection.close()

@@ -42,6 +42,13 @@ def test_a_reset_comes_in_the_middle(hub_here: HubServer) -> None:
     assert hub_here.faults[0].struck == 1
 
 
+def test_the_client_asks_again_after_a_hang_up(hub_here: HubServer) -> None:
+    hub_here.create("org/tiny", FILES)
+    hub_here.faults.append(Fault(faults.hang_up(after=5000), server="cdn", times=1))
+    assert Path(hf_hub_download("org/tiny", "model.safetensors")).read_bytes() == FILES["model.safetensors"]
+    assert [request.server for request in hub_here.requests].count("cdn") == 2
+
+
 def test_tampered_bytes_have_the_right_size(hub_here: HubServer) -> None:
     hub_here.create("org/tiny", FILES)
     hub_here.faults.append(Fault(faults.tampered(), server="cdn"))

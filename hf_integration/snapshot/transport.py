@@ -1,0 +1,77 @@
+"""What huggingface_hub takes from servers and should not: how long to wait, how to name cached files."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hf_integration.errors import IntegrityError
+
+LONGEST_PAUSE = 10
+"""Seconds that a server may ask to wait before the next try; after more, the client's own pauses hold."""
+
+_PAUSES = ("retry-after", "ratelimit")
+_ETAGS = ("x-linked-etag", "etag")
+_ETAG = re.compile(r'(W/)?"?[\w-][\w.-]{0,127}"?', re.ASCII)
+_OF_A_FILE = "x-repo-commit"
+
+
+@contextmanager
+def guarded_transport() -> Iterator[None]:
+    """Look at every request and reply of huggingface_hub meanwhile.
+
+    Its pages and listings are asked for without a time limit, its second try of a file with one of a minute,
+    and ``Retry-After: 3600`` makes it sleep an hour: here a request ends when the server has been silent for
+    ``HF_HUB_ETAG_TIMEOUT`` or ``HF_HUB_DOWNLOAD_TIMEOUT``, whichever is longer.
+
+    It also names cached files by the server's ETag, and follows one that says ``../../`` out of its cache.
+
+    Raises:
+        IntegrityError: such an ETag came; nothing was written.
+    """
+    from huggingface_hub import constants, utils
+
+    hub: Any = utils
+    session = hub.get_session()
+    silence = float(max(constants.HF_HUB_ETAG_TIMEOUT, constants.HF_HUB_DOWNLOAD_TIMEOUT))
+
+    def bound(request: Any) -> None:
+        given = request.extensions.get("timeout") or {}
+        kinds = ("connect", "read", "write", "pool")
+        bounded = {kind: min(given.get(kind) or silence, silence) for kind in kinds}
+        request.extensions = {**request.extensions, "timeout": bounded}
+
+    before = session.event_hooks
+    session.event_hooks = {
+        "request": [*before["request"], bound],
+        "response": [*before["response"], _shorten_pauses, _check_etags],
+    }
+    try:
+        yield
+    finally:
+        session.event_hooks = before
+
+
+def _shorten_pauses(response: Any) -> None:
+    for name in _PAUSES:
+        if name in response.headers:
+            pause = response.headers[name].strip()
+            if not (pause.isdigit() and int(pause) <= LONGEST_PAUSE):
+                del response.headers[name]
+
+
+def _check_etags(response: Any) -> None:
+    """Refuse what could not be the name of a file; only replies about files become names.
+
+    Raises:
+        IntegrityError: it could not.
+    """
+    if response.status_code >= 400 or _OF_A_FILE not in response.headers:
+        return
+    for name in _ETAGS:
+        etag = response.headers.get(name)
+        if etag is not None and not _ETAG.fullmatch(etag.strip()):
+            raise IntegrityError(
+                f"{response.request.url.path}: an ETag that leads outside the cache: {etag[:80]!r}",
+                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            )

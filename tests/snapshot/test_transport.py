@@ -1,0 +1,71 @@
+"""How long a Hub may keep a check waiting, and where it may let files be written."""
+
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from huggingface_hub import HfApi, constants, hf_hub_download, utils
+
+from hf_integration.errors import IntegrityError
+from hf_integration.snapshot.transport import guarded_transport
+from tests.hub_server import Fault, HubServer, faults
+
+
+@pytest.fixture
+def tiny(hub_here: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    hub_here.create("org/tiny", {"config.json": b"{}"})
+    return hub_here
+
+
+def test_a_page_that_never_comes_is_not_waited_for(tiny: HubServer) -> None:
+    tiny.faults.append(Fault(faults.stall()))
+    begin = time.monotonic()
+    with guarded_transport(), pytest.raises(httpx2.TimeoutException):
+        HfApi().model_info("org/tiny")
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize(
+    "pause", [{"Retry_After": "3600"}, {"RateLimit": '"api";r=0;t=3600'}, {"Retry_After": "tomorrow"}]
+)
+def test_a_pause_of_an_hour_is_not_made(tiny: HubServer, pause: dict[str, str]) -> None:
+    tiny.faults.append(Fault(faults.status(429, **pause), path="/tree/", times=1))
+    begin = time.monotonic()
+    with guarded_transport():
+        assert "config.json" in HfApi().list_repo_files("org/tiny")
+    assert time.monotonic() - begin < 10
+
+
+def test_a_short_pause_is_made(tiny: HubServer) -> None:
+    tiny.faults.append(Fault(faults.status(429, Retry_After="1"), path="/tree/", times=1))
+    begin = time.monotonic()
+    with guarded_transport():
+        HfApi().list_repo_files("org/tiny")
+    assert time.monotonic() - begin >= 1
+
+
+@pytest.mark.parametrize("etag", ['"../../../escaped"', 'W/"..\\\\escaped"', "/escaped", '""'])
+def test_an_etag_cannot_lead_out_of_the_cache(tiny: HubServer, tmp_path: Path, etag: str) -> None:
+    tiny.faults.append(Fault(faults.headers(ETag=etag), path="config.json"))
+    with guarded_transport(), pytest.raises(IntegrityError, match="leads outside"):
+        hf_hub_download("org/tiny", "config.json")
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+@pytest.mark.parametrize("etag", ['W/"0123456789abcdef"', '"d41d8cd98f00b204-3"'])
+def test_an_ordinary_etag_is_left_alone(tiny: HubServer, etag: str) -> None:
+    tiny.faults.append(Fault(faults.headers(ETag=etag), path="config.json"))
+    with guarded_transport():
+        assert Path(hf_hub_download("org/tiny", "config.json")).read_bytes() == b"{}"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_others_ask_the_hub_for_afterwards_is_left_alone() -> None:
+    session = utils.get_session()  # type: ignore[attr-defined]
+    before = session.event_hooks
+    with guarded_transport():
+        assert session.event_hooks != before
+    assert session.event_hooks == before
