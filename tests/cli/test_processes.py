@@ -36,7 +36,7 @@ engine.Authenticator = Authenticator
 sys.exit(main(["verify", "tiny", "--card", "cards/tiny", *sys.argv[1:]]))
 """
 
-STATUS = {"AUTHENTIC": 2, "ALTERED": 1, "INCONCLUSIVE": 3}
+STATUS = {"AUTHENTIC": 2, "ALTERED": 1, "WAIVED": 2, "INCONCLUSIVE": 3}
 """A verdict whose report could not be written: a pass is none any more, a finding stays one."""
 
 
