@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from torch import Tensor
@@ -29,6 +30,7 @@ from hf_integration.authentication.state import state_of
 from hf_integration.authentication.trust import trust_in
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
+from hf_integration.card.expiry import today
 from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import SSLAuthError, in_one_line
@@ -63,6 +65,7 @@ class Authenticator:
             watermark over equal tensors is an alteration and not an open question.
         budget: seconds that running key samples may take; the verdict says how many of them were run. By
             default all are.
+        today: the date (UTC) on which the card must not have expired; by default that of the check.
     """
 
     card: WatermarkCard
@@ -71,6 +74,7 @@ class Authenticator:
     accept_self_asserted: bool = False
     clean_process: bool = False
     budget: float | None = None
+    today: date | None = None
 
     def authenticate(self, encoder: Encoder, *, progress: Progress | None = None) -> Authentication:
         """Check one encoder.
@@ -120,9 +124,11 @@ class Authenticator:
                 reconstruction, precision = seen, encoder.own_precision
 
         first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
+        expired = card.expires or "" if card.expired(self.today or today()) else ""
         status, reason = judge(
             other_kind=another,
             failure=failure,
+            expired=expired,
             intact=reconstruction.intact,
             first_broken=first_broken,
             tensors=tensors,
@@ -135,7 +141,7 @@ class Authenticator:
         )
         verdict = Verdict(
             status=status,
-            reason=reason + _left_out(ran, len(card.key_samples)),
+            reason=reason + _left_out(ran, len(card.key_samples)) + _also_expired(expired, reason),
             trust=trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -147,7 +153,7 @@ class Authenticator:
             files=files,
             coverage=_coverage(card, ran),
             floor=card.floor,
-            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure),
+            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure, expired),
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
             state=state,
@@ -172,6 +178,11 @@ def _coverage(card: WatermarkCard, ran: int) -> Mapping[str, Any]:
 def _left_out(ran: int, count: int) -> str:
     """What a budget cost, as the end of a sentence."""
     return f"; the budget allowed the first {ran} of {count} key samples" if ran < count else ""
+
+
+def _also_expired(expired: str, reason: str) -> str:
+    """An alteration stays one, whatever the date; but who reads of it should know how old the card is."""
+    return f"; besides, the card expired on {expired}" if expired and expired not in reason else ""
 
 
 def authenticate(encoder: Encoder, card: WatermarkCard, *, precision: Precision | None = None) -> Verdict:

@@ -17,6 +17,7 @@ def diagnose(
     encoder: Encoder,
     card: WatermarkCard,
     failure: str = "",
+    expired: str = "",
 ) -> tuple[str, ...]:
     """Explain a verdict that is not authentic.
 
@@ -26,7 +27,7 @@ def diagnose(
     """
     if status == "authentic":
         return ()
-    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status))
+    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status, expired))
 
 
 def _cause(
@@ -71,12 +72,14 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     return lines
 
 
-def _remedy(status: Status) -> str:
+def _remedy(status: Status, expired: str) -> str:
     if status == "altered":
         return (
             "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a "
             "new card with 'sslauth mint'"
         )
+    if expired:
+        return "this is not a pass: get a new card from its publisher, or mint one from a copy that you trust"
     return (
         "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"
     )

@@ -19,6 +19,7 @@ def judge(
     trust: Trust,
     other_kind: str = "",
     failure: str = "",
+    expired: str = "",
     accept_self_asserted: bool = False,
     clean_process: bool = False,
 ) -> tuple[Status, str]:
@@ -35,6 +36,7 @@ def judge(
         trust: why the card is believed.
         other_kind: how the kind of encoder differs from the card's, if it does.
         failure: what the encoder raised when the key samples were run, if it did.
+        expired: the last day of a card whose last day is over.
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
 
@@ -57,6 +59,8 @@ def judge(
                 "files are equal: code in this process or the environment differs"
             )
         return "altered", f"the watermark broke from strip '{first_broken}' on"
+    if expired:
+        return "inconclusive", f"the card expired on {expired}: nobody vouches for this encoder any more"
     if trust == "self-asserted" and not accept_self_asserted:
         return "inconclusive", SELF_ASSERTED
     if not has_weights:

@@ -13,10 +13,19 @@ def trust_in(card: WatermarkCard, encoder: Encoder) -> Trust:
     A folder that the caller named is ``local``, unless it lies inside the very folder that is checked: then,
     as with a card from a Hub repository, whoever altered the encoder could have replaced the card as well.
     """
+    return trust_beside(card, encoder.path or _loaded_from(encoder))
+
+
+def trust_beside(card: WatermarkCard, folder: Path | None) -> Trust:
+    """Trust in a card for the encoder in a folder, as :func:`trust_in` gives it.
+
+    Args:
+        card: the card, with the location that it was loaded from.
+        folder: where the encoder lies; ``None`` for one that lies in no folder.
+    """
     location = Path(card.location)
     if not card.location or not location.exists():
         return "self-asserted" if card.location else "local"
-    folder = encoder.path or _loaded_from(encoder)
     inside = folder is not None and location.resolve().is_relative_to(folder.resolve())
     return "self-asserted" if inside else "local"
 

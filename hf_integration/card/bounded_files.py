@@ -1,4 +1,4 @@
-"""Opening the files of a card: regular files of a bounded size only, read to the byte."""
+"""Opening the files of a card and its signature: regular files of a bounded size only, read to the byte."""
 
 import os
 import stat
@@ -38,7 +38,7 @@ def open_bounded(path: Path, most: int) -> Iterator[tuple[BinaryIO, int]]:
         if not stat.S_ISREG(found.st_mode):
             raise FlawError("", "not a regular file")
         if not 0 < found.st_size <= most:
-            raise FlawError("", f"{found.st_size} bytes; a card holds 1 to {most}")
+            raise FlawError("", f"{found.st_size} bytes; it may have 1 to {most}")
         yield stream, found.st_size
 
 

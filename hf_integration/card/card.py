@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from hf_integration.card.expiry import read_date
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.watermark import Calibration, Generator
@@ -40,6 +42,7 @@ class WatermarkCard:
         commit: Hub commit of that encoder, if it came from a Hub.
         encoder: what else is recorded about the encoder.
         created: when it was minted, ISO 8601 in UTC.
+        expires: the last day (UTC) on which it is good, ``2030-01-31``, or ``None``.
         libraries: versions of the libraries at minting.
         secret: whether this is a private card, never to be published.
         seed: sketches, frequencies, phases and masks follow from it.
@@ -74,8 +77,13 @@ class WatermarkCard:
     behaviour: Mapping[str, Mapping[str, Any]]
     coverage: Mapping[str, Any] = field(default_factory=dict)
     floor: Mapping[str, Any] = field(default_factory=dict)
+    expires: str | None = None
     digest: str = ""
     location: str = ""
+
+    def expired(self, on: date) -> bool:
+        """Whether the last day of the card is over on a day (UTC); a card without one never expires."""
+        return self.expires is not None and on > read_date(self.expires)
 
     def save(self, folder: Path, *, force: bool = False) -> "WatermarkCard":
         """Write the card, whole or not at all.

@@ -113,6 +113,8 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "details": _sorted(described.details),
         },
         "created": card.created,
+        # a card without a last day reads, and has the digest, that it had before there was such a key
+        **({} if card.expires is None else {"expires": card.expires}),
         "secret": card.secret,
         "seed": card.seed,
         "tolerance": card.tolerance,
@@ -174,6 +176,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         commit=encoder.commit,
         encoder=EncoderDescription(**encoder.model_dump(exclude={"name", "commit"})),
         created=record.created,
+        expires=record.expires or None,
         libraries=record.libraries,
         secret=record.secret,
         seed=record.seed,

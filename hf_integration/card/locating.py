@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from hf_integration.card.flaw import quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE
+from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.errors import CardError, CardNotFoundError, UsageError
 
 REPO_FOLDER = "sslauth"
@@ -46,7 +46,7 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
 def _from_hub(repo: str, revision: str | None) -> tuple[Path, str]:
     from hf_integration.snapshot import resolve
 
-    patterns = [f"{REPO_FOLDER}/*", CARD_FILE, TENSOR_FILE, PICTURE_FILE]
+    patterns = [f"{REPO_FOLDER}/*", CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE]
     snapshot = resolve(repo, revision=revision, patterns=patterns, largest=max(MOST_BYTES.values()))
     folder = _card_folder(snapshot.path, called=repo)
     # a location that no local path can be taken for: whether a card is local decides its trust

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hf_integration.card import strict_json
 from hf_integration.card.checksum import FIELD, check, checksum
+from hf_integration.card.expiry import read_date
 from hf_integration.card.flaw import FlawError, is_plain, quoted
 from hf_integration.encoders.interface import Precision, Weights
 from hf_integration.key_samples.interface import Modality
@@ -19,6 +20,9 @@ FORMAT = "sslauth-watermark-card"
 SCHEMA = 1
 
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
+SIGNATURE_FILE = "card.sig"
+"""A signature over the three files, which may lie beside them."""
+
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20}
 """Largest size of each file, checked before it is read."""
 
@@ -71,6 +75,11 @@ def _behaviour_bounded(value: object) -> object:
         if count > MOST_BEHAVIOUR_KEYS:
             raise ValueError(f"{count} keys, more than {MOST_BEHAVIOUR_KEYS}")
     return value
+
+
+def _real_date(text: str) -> str:
+    read_date(text)
+    return text
 
 
 Plain = Annotated[str, Field(max_length=LONGEST_STRING), AfterValidator(_plain)]
@@ -153,6 +162,8 @@ class CardRecord(_Record):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     encoder: EncoderRecord
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
+    expires: Annotated[str, AfterValidator(_real_date)] = ""
+    """The last day on which the card is good; a card that never expires has no such key."""
     secret: bool
     seed: Annotated[int, Field(ge=0, lt=1 << 128)]
     tolerance: Annotated[float, Field(gt=0, lt=1)]

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.card.flaw import FlawError, quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE, write_record
+from hf_integration.card.schema import (
+    CARD_FILE,
+    MOST_BYTES,
+    PICTURE_FILE,
+    SIGNATURE_FILE,
+    TENSOR_FILE,
+    write_record,
+)
+from hf_integration.card.staging import staging, sync_folder, write_file
 from hf_integration.errors import CardError, KeySampleError, OutputError
 
 if TYPE_CHECKING:
@@ -29,7 +36,7 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
     """
     target = _resolved(folder)
     _check_replaceable(target, folder, force=force)
-    with _explained(folder), _staging(target, secret=True), suppress(FileNotFoundError):
+    with _explained(folder), staging(target, secret=True), suppress(FileNotFoundError):
         target.lstat()  # fails where the name itself is impossible, such as too long
 
 
@@ -50,16 +57,16 @@ def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "Watermar
     target = _resolved(folder)
     _check_replaceable(target, folder, force=force)
     files = _file_contents(card)
-    with _explained(folder), _staging(target, secret=card.secret) as staging:
+    with _explained(folder), staging(target, secret=card.secret) as place:
         for name, data in files.items():
-            _write_file(staging / name, data, secret=card.secret)
-        _sync_folder(staging)
+            write_file(place / name, data, secret=card.secret)
+        sync_folder(place)
         try:
-            written = read_card(staging, location=str(folder))
+            written = read_card(place, location=str(folder))
         except CardError as error:
             raise OutputError(f"the card would not be readable: {error}") from None
         _check_behaviour(card, written)
-        _put_in_place(staging, target, replacing=force)
+        _put_in_place(place, target, replacing=force)
     return written
 
 
@@ -120,8 +127,12 @@ def _check_replaceable(target: Path, folder: Path, *, force: bool) -> None:
 
 
 def _is_of_card(name: str) -> bool:
-    """Whether a file belongs to a card; signatures lie beside ``card.json``."""
-    return name in {TENSOR_FILE, PICTURE_FILE} or name == CARD_FILE or name.startswith(f"{CARD_FILE}.")
+    """Whether a file belongs to a card; signatures lie beside ``card.json``.
+
+    A signature goes with the card that it was made for: one that stayed behind would look current.
+    """
+    signature = name == SIGNATURE_FILE or name.startswith((f"{SIGNATURE_FILE}.", f"{CARD_FILE}."))
+    return name in {CARD_FILE, TENSOR_FILE, PICTURE_FILE} or signature
 
 
 @contextmanager
@@ -135,53 +146,18 @@ def _explained(folder: Path) -> Iterator[None]:
         ) from None
 
 
-@contextmanager
-def _staging(target: Path, *, secret: bool) -> Iterator[Path]:
-    """A temporary folder beside the target; it and the parents made for it are gone unless it was moved."""
-    missing = [parent for parent in (target.parent, *target.parent.parents) if not parent.exists()]
-    staging = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
-    try:
-        for parent in reversed(missing):
-            parent.mkdir(exist_ok=True)
-        staging.mkdir(mode=0o700 if secret else 0o777)
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for parent in missing:
-            with suppress(OSError):  # a parent that holds the finished card stays
-                parent.rmdir()
-
-
-def _write_file(path: Path, data: bytes, *, secret: bool) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, 0o600 if secret else 0o666), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows opens no folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _put_in_place(staging: Path, target: Path, *, replacing: bool) -> None:
+def _put_in_place(place: Path, target: Path, *, replacing: bool) -> None:
     if not (replacing and os.path.lexists(target)):
-        staging.rename(target)
-        _sync_folder(target.parent)
+        place.rename(target)
+        sync_folder(target.parent)
         return
     # no portable call swaps two folders: between two renames the old card lies whole under another name
-    aside = staging.with_suffix(".old")
+    aside = place.with_suffix(".old")
     target.rename(aside)
     try:
-        staging.rename(target)
+        place.rename(target)
     except BaseException:
         aside.rename(target)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(aside, ignore_errors=True)

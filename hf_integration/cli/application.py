@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import adding, demonstrating, inspecting, locking, minting, stressing, verifying
+from hf_integration.cli import (
+    adding,
+    bundling,
+    demonstrating,
+    inspecting,
+    locking,
+    minting,
+    signing,
+    stressing,
+    verifying,
+)
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
@@ -13,7 +23,8 @@ Exit statuses:
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no card, a card that nobody else vouches for
-  4    damaged evidence: a card that was edited, or is not the pinned one; a stale pin
+  4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
+       a stale pin
   70   internal error
   130  interrupted"""
 
@@ -26,6 +37,8 @@ Examples:
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
   sslauth inspect cards/NAME
+  sslauth sign cards/NAME --key key.pem
+  sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
   sslauth stress ORG/NAME --card cards/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
@@ -49,6 +62,8 @@ def command() -> Any:
         (minting.mint, minting),
         (verifying.verify, verifying),
         (inspecting.inspect, inspecting),
+        (signing.sign, signing),
+        (bundling.bundle, bundling),
         (stressing.stress, stressing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),

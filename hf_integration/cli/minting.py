@@ -1,6 +1,7 @@
 """``sslauth mint``."""
 
 import secrets
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ Examples:
 Mint only from a copy that you trust: the card describes whatever encoder it is given.
 
 \b
-JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "secret",
+JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
 "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
 "references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries"}
 Quiet: the card's digest."""
@@ -84,6 +85,14 @@ def mint(
         ),
     ] = None,
     secret: Annotated[bool, typer.Option("--secret", help="A private card, never to be published.")] = False,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="DATE",
+            help="The last day (UTC) on which the card is good, such as 2030-01-31.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
     device: options.DeviceOption = None,
     format: options.FormatOption = None,
@@ -98,7 +107,9 @@ def mint(
         streams = Streams.chosen(format, output, quiet)
         use_hub(token, cache_dir)
         from hf_integration.card import check_writable
+        from hf_integration.card.schema import SIGNATURE_FILE
 
+        last_day = _last_day(expires)
         check_writable(out, force=force)
         streams.keep_apart(out)
         if watermark is not None:
@@ -126,9 +137,15 @@ def mint(
                 seed=_seed(seed, secret),
                 watermark=watermark,
                 secret=secret,
+                expires=last_day,
                 progress=progress,
             )
+        signed = force and (out / SIGNATURE_FILE).exists()
         show_card(card.save(out, force=force), streams)
+        if signed:
+            streams.say(
+                "the signature of the card that was replaced is gone: sign this one with 'sslauth sign'"
+            )
         return 0
 
     return job
@@ -159,6 +176,25 @@ def show_card(card: "WatermarkCard", streams: Streams) -> None:
         streams.result(harmless(card.digest))
     else:
         streams.result(render_card(card))
+
+
+def _last_day(text: str | None) -> date | None:
+    """The date that ``--expires`` names, before minting takes its minutes.
+
+    Raises:
+        UsageError: it is no date, or over.
+    """
+    if text is None:
+        return None
+    from hf_integration.card.expiry import read_date, today
+
+    try:
+        day = read_date(text)
+    except ValueError as error:
+        raise UsageError(f"--expires {text!r}: {error}") from None
+    if day < today():
+        raise UsageError(f"--expires {text}: that day is over", remedy="choose a day to come")
+    return day
 
 
 def _seed(seed: int | None, secret: bool) -> int:

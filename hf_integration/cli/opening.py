@@ -10,6 +10,7 @@ from hf_integration.errors import CardNotFoundError
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.signing import Signer
 
 CARDS = Path("cards")
 """Where a project keeps the cards that it checks with, one folder per encoder."""
@@ -63,32 +64,60 @@ def card_folder(reference: str) -> Path | None:
     return folder if (folder / "card.json").is_file() else None
 
 
-def open_card(reference: str | Path, streams: Streams, *, revision: str | None = None) -> "WatermarkCard":
-    """Load a card and say which one it is.
+def open_card(
+    reference: str | Path,
+    streams: Streams,
+    *,
+    revision: str | None = None,
+    signer: "Signer | None" = None,
+) -> "WatermarkCard":
+    """Load a card and say which one it is, and whose signature it bears if somebody has to have signed.
 
     Raises:
         CardError: it is damaged.
         CardNotFoundError: there is none.
+        IntegrityError: it is not signed by the signer.
     """
     from hf_integration.card import WatermarkCard
 
-    card = WatermarkCard.load(reference, revision=revision)
-    streams.say(f"card: {card.location}")
+    if signer is None:
+        card = WatermarkCard.load(reference, revision=revision)
+        streams.say(f"card: {card.location}")
+        return card
+    from hf_integration.signing import load_signed_card
+
+    card = load_signed_card(reference, signer, revision=revision)
+    streams.say(f"card: {card.location}, signed by {signer}")
     return card
 
 
-def own_card(encoder: "Encoder", streams: Streams) -> "WatermarkCard":
+def chosen_signer(text: str | None) -> "Signer | None":
+    """The signer that ``--signer`` names, once it is known that signatures can be checked here.
+
+    Raises:
+        UsageError: it names none, or the extra ``sign`` is not installed.
+    """
+    if text is None:
+        return None
+    from hf_integration.signing import require_extra, signer_from
+
+    require_extra()
+    return signer_from(text)
+
+
+def own_card(encoder: "Encoder", streams: Streams, *, signer: "Signer | None" = None) -> "WatermarkCard":
     """The card that lies in the encoder's own repository or folder.
 
     Raises:
         CardError: it is damaged.
         CardNotFoundError: there is none.
+        IntegrityError: it is not signed by the signer.
     """
     name = Path(encoder.name).name or "NAME"
     try:
         if encoder.commit is not None:
-            return open_card(encoder.name, streams, revision=encoder.commit)
-        return open_card(encoder.path or encoder.name, streams)
+            return open_card(encoder.name, streams, revision=encoder.commit, signer=signer)
+        return open_card(encoder.path or encoder.name, streams, signer=signer)
     except CardNotFoundError as error:
         raise CardNotFoundError(
             f"no watermark card: neither in {CARDS / name} nor with the encoder",

@@ -37,6 +37,19 @@ QuietOption = Annotated[
 TokenOption = Annotated[
     str | None, typer.Option("--token", help="Hub token; by default the one of 'hf auth login' or HF_TOKEN.")
 ]
+SelfAssertedOption = Annotated[
+    bool,
+    typer.Option("--trust-self-asserted", help="Accept a card that only the checked repository vouches for."),
+]
+SignerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--signer",
+        metavar="KEY",
+        help="Who has to have signed the card: a public key file, or sigstore:IDENTITY@ISSUER.",
+        show_default=False,
+    ),
+]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache-dir", metavar="DIR", help="Folder of the Hub cache.")
 ]

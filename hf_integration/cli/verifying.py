@@ -10,7 +10,15 @@ import typer
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
 from hf_integration.cli.naming import find_pin, named_pin
-from hf_integration.cli.opening import card_folder, open_card, open_encoder, own_card, use_hub, whence
+from hf_integration.cli.opening import (
+    card_folder,
+    chosen_signer,
+    open_card,
+    open_encoder,
+    own_card,
+    use_hub,
+    whence,
+)
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
 from hf_integration.errors import OutputError, UsageError
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
@@ -27,13 +35,15 @@ Examples:
   sslauth verify NAME
   sslauth verify ./my-encoder --card cards/my-encoder
   sslauth verify ORG/NAME --revision COMMIT --picture check.png
+  sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
 
 A NAME stands in sslauth.toml, and is checked as it is pinned there: commit, card and signer. An ORG/NAME that
 is pinned there is checked in the same way.
 
 Without --card, the card in cards/NAME is used if there is one, else the one that lies with the encoder. The
-latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given.
+latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given
+or somebody whom you name with --signer signed it.
 
 A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
 ends with 1 and an open question with 3, everything else with 2.
@@ -57,6 +67,7 @@ def verify(
         str | None, typer.Option("--card", metavar="DIR|REPO", help="The card to check with.")
     ] = None,
     revision: options.RevisionOption = None,
+    signer: options.SignerOption = None,
     precision: Annotated[
         options.PrecisionName | None,
         typer.Option(
@@ -73,12 +84,7 @@ def verify(
         ),
     ] = None,
     device: options.DeviceOption = None,
-    trust_self_asserted: Annotated[
-        bool,
-        typer.Option(
-            "--trust-self-asserted", help="Accept a card that only the checked repository vouches for."
-        ),
-    ] = False,
+    trust_self_asserted: options.SelfAssertedOption = False,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -100,6 +106,7 @@ def verify(
         if encoder is None:
             raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
         use_hub(token, cache_dir)
+        by = chosen_signer(signer)
 
         def load() -> "Encoder":
             return open_encoder(
@@ -110,7 +117,7 @@ def verify(
             raise UsageError(
                 "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
             )
-        trust: Trust | None = None
+        trust: Trust | None = "signed" if by else None
         waivers: tuple[Waiver, ...] = ()
         pin = find_pin(encoder, streams)
         named = None if pin else card or card_folder(encoder)
@@ -121,6 +128,7 @@ def verify(
                 pin,
                 revision=revision,
                 card=card,
+                signer=by,
                 device=device,
                 token=token,
                 cache_dir=cache_dir,
@@ -132,15 +140,15 @@ def verify(
         elif card is not None and (pin := named_pin(card, streams)) is not None:
             from hf_integration.pins.opening import load_pinned_card
 
-            pinned = load_pinned_card(pin, token=token, say=streams.say)
+            pinned = load_pinned_card(pin, signer=by, token=token, say=streams.say)
             held, trust = pinned.card, pinned.trust
             loaded = load()
         elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
-            held = open_card(named, streams)
+            held = open_card(named, streams, signer=by)
             loaded = load()
         else:
             loaded = load()
-            held = own_card(loaded, streams)
+            held = own_card(loaded, streams, signer=by)
         read = [Path(held.location), *([loaded.path] if loaded.path else [])]
         streams.keep_apart(*read)
         if picture is not None:

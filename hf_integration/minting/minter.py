@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ import torch
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.card.expiry import today
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.operations import operations_per_sample
 from hf_integration.encoders.interface import Encoder, Weights
@@ -54,6 +55,7 @@ def mint(
     seed: int = 0,
     watermark: Path | None = None,
     secret: bool = False,
+    expires: date | None = None,
     progress: Progress | None = None,
 ) -> WatermarkCard:
     """Mint a watermark card for an encoder that is trusted.
@@ -68,6 +70,7 @@ def mint(
         seed: everything random follows from it.
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
+        expires: the last day (UTC) on which the card is good; by default it never expires.
         progress: told how far minting is.
 
     Returns:
@@ -75,13 +78,15 @@ def mint(
 
     Raises:
         KeySampleError: no usable key samples, or of another modality.
-        UsageError: a seed that is out of range.
+        UsageError: a seed that is out of range, or a last day that is over already.
         MintingRefusedError: the card would not tell benign runs from alterations.
         EncoderError: an encoder that was not loaded from a folder or a Hub repository, or that holds NaN.
     """
     progress = progress or Silent()
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed {seed} is out of range", remedy="choose one from 0 to 2**63 - 1")
+    if expires is not None and expires < today():
+        raise UsageError(f"the card would have expired on {expires}", remedy="choose a day to come")
     if encoder.path is None:
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
     if keys != "full" and keys < 1:
@@ -107,6 +112,7 @@ def mint(
         commit=encoder.commit,
         encoder=encoder.description,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        expires=None if expires is None else expires.isoformat(),
         libraries=dict(library_versions()),
         secret=secret,
         seed=seed,

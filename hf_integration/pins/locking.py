@@ -76,7 +76,7 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
     if pin.signer_reference is not None:
         from hf_integration.card.locating import locate
 
-        check_signer(locate(reference, revision=revision)[0], pin.signer_reference)
+        check_signer(locate(reference, revision=revision)[0], card.digest, pin.signer_reference)
     now = {"card_digest": card.digest} if commit is None else {"commit": commit, "card_digest": card.digest}
     changes = [Change(key, getattr(pin, key), new) for key, new in now.items() if getattr(pin, key) != new]
     note = ""

@@ -14,6 +14,7 @@ from hf_integration.pins.upstream import commit_on_the_hub
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
 
 Say = Callable[[str], None]
@@ -78,6 +79,7 @@ def open_pinned(
     *,
     revision: str | None = None,
     card: str | Path | None = None,
+    signer: "Signer | None" = None,
     device: str | None = None,
     token: str | None = None,
     cache_dir: Path | None = None,
@@ -89,6 +91,7 @@ def open_pinned(
         pin: the entry of ``sslauth.toml``.
         revision: what the caller asks for; must not contradict the pin.
         card: another place to take the card from; its digest is enforced all the same.
+        signer: who has to have signed the card, besides the one who is pinned.
         device: where the encoder is loaded.
         token: Hub token.
         cache_dir: Hub cache.
@@ -109,10 +112,10 @@ def open_pinned(
 
     if card is None and pin.has_own_card and pin.commit is None:
         encoder = load()  # first: its commit is that of its card
-        held = load_pinned_card(pin, revision=encoder.commit, token=token, say=say)
+        held = load_pinned_card(pin, signer=signer, revision=encoder.commit, token=token, say=say)
     else:
         # the card first, so that one that was replaced is known before an encoder takes its seconds
-        held = load_pinned_card(pin, place=card, revision=wanted, token=token, say=say)
+        held = load_pinned_card(pin, place=card, signer=signer, revision=wanted, token=token, say=say)
         encoder = load()
     return Opened(encoder, held.card, held.trust)
 
@@ -138,7 +141,7 @@ def load_pinned_encoder(
     say(f"loading {pin} ...")
     if hint := lock_hint(pin):
         say(hint)
-    _refuse_shadow(pin, pin.repo)
+    refuse_shadow(pin, pin.repo)
     with commit_on_the_hub(pin, token=token):
         encoder = load_encoder(
             pin.reference, revision=wanted, device=device, token=token, cache_dir=cache_dir
@@ -152,6 +155,7 @@ def load_pinned_card(
     pin: Pin,
     *,
     place: str | Path | None = None,
+    signer: "Signer | None" = None,
     revision: str | None = None,
     token: str | None = None,
     say: Say = lambda _: None,
@@ -161,6 +165,7 @@ def load_pinned_card(
     Args:
         pin: the entry of ``sslauth.toml``.
         place: where to take the card from instead.
+        signer: who has to have signed it, besides the one who is pinned.
         revision: commit of the encoder's repo, for a card that lies there.
         token: Hub token.
         say: told which card was loaded.
@@ -182,19 +187,19 @@ def load_pinned_card(
             f"but {card.location} is {card.digest}",
             remedy="if it was replaced on purpose, run `sslauth lock` and review the diff",
         )
-    signer = pin.signer_reference
-    if signer is not None:
-        check_signer(_folder_of(reference, at), signer)
+    signers = [who for who in (pin.signer_reference, signer) if who is not None]
+    for who in signers:
+        check_signer(_folder_of(reference, at), card.digest, who)
     if pin.card_digest is not None:
         return PinnedCard(card, "pinned")
-    return PinnedCard(card, None if signer is None else "signed")
+    return PinnedCard(card, "signed" if signers else None)
 
 
 def card_source(pin: Pin, revision: str | None) -> tuple[str | Path, str | None]:
     """What a pin's card is loaded by: a folder, or a Hub repo and its revision."""
     if pin.card_folder is not None:
         return pin.card_folder, None
-    _refuse_shadow(pin, pin.card_repo)
+    refuse_shadow(pin, pin.card_repo)
     return pin.card_repo or "", (revision or pin.commit or pin.tracked) if pin.has_own_card else None
 
 
@@ -204,8 +209,12 @@ def _folder_of(reference: str | Path, revision: str | None) -> Path:
     return locate(reference, revision=revision)[0]
 
 
-def _refuse_shadow(pin: Pin, repo: str | None) -> None:
-    """A folder of the repo's name would be loaded instead of the repo."""
+def refuse_shadow(pin: Pin, repo: str | None) -> None:
+    """Refuse a folder of the repo's name, which would be loaded instead of the repo.
+
+    Raises:
+        UsageError: there is one.
+    """
     if repo is not None and os.path.lexists(repo):
         raise UsageError(
             f"{pin} is on the Hub, but a folder '{repo}' here would be taken for it",

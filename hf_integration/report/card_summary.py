@@ -41,6 +41,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
             "details": dict(encoder.details),
         },
         "created": card.created,
+        "expires": card.expires,
         "secret": card.secret,
         "key_samples": {
             "count": len(card.key_samples),
@@ -92,6 +93,7 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         ("size", "unknown" if size is None else f"{size / 1e6:.2f} MB"),
         ("kind", "PRIVATE, never to be published" if card.secret else "public"),
         ("minted", harmless(card.created)),
+        ("expires", harmless(card.expires or "never")),
         ("commit", harmless(card.commit or "none: minted from a local folder")),
         (
             "encoder",

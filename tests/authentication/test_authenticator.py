@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,28 @@ def test_a_module_in_memory_cannot_stand_for_a_sentence_transformers_folder(mint
     sentence = replace(card, behaviour={**card.behaviour, "modules.json": {"0": "Transformer"}})
     with pytest.raises(UsageError, match="neither its pooling"):
         authenticate(wrap_module(encoder.model, encoder.processor), sentence)
+
+
+class TestExpiry:
+    def test_an_expired_card_lets_nothing_pass(self, minted: Mint) -> None:
+        encoder, _, card = minted("bert")
+        dated = replace(card, expires="2030-01-31")
+        good = Authenticator(card=dated, today=date(2030, 1, 31)).authenticate(encoder).verdict
+        assert good.status == "authentic"
+        late = Authenticator(card=dated, today=date(2030, 2, 1)).authenticate(encoder).verdict
+        assert late.status == "inconclusive"
+        assert "the card expired on 2030-01-31" in late.reason
+        assert "get a new card" in late.diagnosis[-1]
+        assert late.exit_status == 3
+
+    def test_an_altered_encoder_is_altered_by_an_expired_card_too(self, minted: Mint) -> None:
+        encoder, _, card = minted("bert")
+        altered = _altered(encoder, lambda weight: weight.view(-1)[0].add_(0.1))
+        verdict = authenticate(altered, replace(card, expires="2020-01-31"))
+        assert verdict.status == "altered"
+        assert verdict.reason.endswith("; besides, the card expired on 2020-01-31")
+
+    def test_the_date_of_the_check_is_the_default(self, minted: Mint) -> None:
+        encoder, _, card = minted("bert")
+        assert authenticate(encoder, replace(card, expires="2020-01-31")).status == "inconclusive"
+        assert authenticate(encoder, replace(card, expires="9999-12-31")).status == "authentic"

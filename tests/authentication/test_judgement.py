@@ -137,3 +137,19 @@ def test_only_an_intact_watermark_with_matching_evidence_is_ever_authentic() -> 
             assert f is SAME_FILES
             assert not weights or t in (EQUAL, HALF)
             assert trust != "self-asserted" or accept
+
+
+class TestExpiredCards:
+    def test_what_would_be_authentic_is_inconclusive_and_says_since_when(self) -> None:
+        status, reason = _judge(expired="2020-01-31", trust="signed")
+        assert status == "inconclusive"
+        assert "the card expired on 2020-01-31" in reason
+
+    @pytest.mark.parametrize("has_weights", [True, False])
+    @pytest.mark.parametrize("trust", ["pinned", "signed", "local", "self-asserted"])
+    def test_nothing_makes_it_pass(self, trust: str, has_weights: bool) -> None:
+        judged = _judge(expired="2020-01-31", trust=trust, has_weights=has_weights, accept_self_asserted=True)
+        assert judged[0] == "inconclusive"
+
+    def test_an_alteration_stays_one(self) -> None:
+        assert _judge(expired="2020-01-31", tensors=DIFFERENT)[0] == "altered"

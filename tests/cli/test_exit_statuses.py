@@ -16,6 +16,8 @@ COMMANDS = {
     "mint": ("mint", "tiny", "--out", "never"),
     "verify": ("verify", "tiny"),
     "inspect": ("inspect", "cards/tiny"),
+    "sign": ("sign", "cards/tiny", "--key", "key.pem"),
+    "bundle": ("bundle", "tiny", "--out", "never"),
     "stress": ("stress", "tiny", "--card", "cards/tiny"),
     "demo": ("demo", "--encoder", "tiny", "--out", "never"),
 }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,31 @@ class TestMint:
         texts = tmp_path / "texts.txt"
         texts.write_text("the cat sits\na dog\nmarkets fell sharply\nthe sea and a fox\n")
         out = tmp_path / "new" / "card"
-        ended = sslauth("mint", "tiny", "--out", out, "--keys", "3", "--pool", texts, "--seed", "5")
+        ended = sslauth(
+            "mint",
+            "tiny",
+            "--out",
+            out,
+            "--keys",
+            "3",
+            "--pool",
+            texts,
+            "--seed",
+            "5",
+            "--expires",
+            "2999-12-31",
+        )
         assert ended.status == 0, ended.err
         card = WatermarkCard.load(out)
         assert (len(card.key_samples), card.seed, card.secret) == (3, 5, False)
-        for expected in (card.digest, "margin of held-out benign runs", "smallest alteration noticed", "MB"):
+        assert card.expires == "2999-12-31"
+        for expected in (
+            card.digest,
+            "2999-12-31",
+            "margin of held-out benign runs",
+            "smallest alteration noticed",
+            "MB",
+        ):
             assert expected in ended.out
         assert sslauth("verify", "tiny", "--card", out, "-q") == Ended(0, "authentic\n", "")
 
@@ -69,6 +90,9 @@ class TestMint:
             (("tiny", "--out", "new", "--keys", "0"), "--keys"),
             (("tiny", "--out", "new", "--watermark", "tiny/config.json"), "picture"),
             (("tiny", "--out", "new", "--pool", "missing"), "missing"),
+            (("tiny", "--out", "new", "--expires", "2020-01-31"), "that day is over"),
+            (("tiny", "--out", "new", "--expires", "tomorrow"), "not a date such as 2030-01-31"),
+            (("tiny", "--out", "new", "--expires", "2999-02-30"), "not a day of the calendar"),
             (("cards", "--out", "new"), "config.json"),
         ],
     )
@@ -84,6 +108,17 @@ class TestMint:
 
     def test_the_output_is_checked_before_the_encoder_is_loaded(self, sslauth: Run) -> None:
         assert "loading" not in sslauth("mint", "tiny", "--out", "cards/tiny").err
+
+
+def test_an_expired_card_ends_with_3(sslauth: Run, tmp_path: Path) -> None:
+    replace(WatermarkCard.load("cards/tiny"), expires="2020-01-31").save(tmp_path / "card")
+    assert (
+        json.loads(sslauth("inspect", tmp_path / "card", "--format", "json").out)["expires"] == "2020-01-31"
+    )
+    ended = sslauth("verify", "tiny", "--card", tmp_path / "card")
+    assert ended.status == 3
+    assert "the card expired on 2020-01-31" in ended.out
+    assert sslauth("verify", "altered", "--card", tmp_path / "card").status == 1
 
 
 class TestInspect:

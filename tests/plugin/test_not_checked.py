@@ -1,6 +1,7 @@
 """Whatever keeps a check from being made fails the test with one line, and never passes."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,16 @@ def test_a_folder_below_the_current_directory_only_is_refused(
     result = project.runpytest("--rootdir", project.path, project.path)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NOT CHECKED: *exists below the current directory only*rootdir*"])
+
+
+def test_an_expired_card_fails_and_says_since_when(project: pytest.Pytester) -> None:
+    from hf_integration import WatermarkCard
+
+    card = replace(WatermarkCard.load(project.path / "cards" / "tiny"), expires="2020-01-31")
+    card.save(project.path / "cards" / "tiny", force=True)
+    result = run(project, "'models/tiny'")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*INCONCLUSIVE*", "*the card expired on 2020-01-31*"])
 
 
 def test_a_damaged_card_fails(project: pytest.Pytester) -> None:

@@ -1,0 +1,69 @@
+"""Who has to have signed: a key, or an identity that Sigstore vouches for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hf_integration.card.flaw import quoted
+from hf_integration.errors import UsageError
+
+SIGSTORE = "sigstore"
+
+
+@dataclass(frozen=True)
+class KeySigner:
+    """The holder of a private key.
+
+    Attributes:
+        public_key: PEM file of its public part, an ECDSA key on P-256, P-384 or P-521.
+    """
+
+    public_key: Path
+
+    def __str__(self) -> str:
+        return f"the key {quoted(str(self.public_key), longest=400)}"
+
+
+@dataclass(frozen=True)
+class SigstoreSigner:
+    """An identity that signed through Sigstore, without a key of its own.
+
+    Attributes:
+        identity: e-mail address, or URI such as that of a CI workflow.
+        issuer: URL of the OpenID Connect provider that vouched for the identity.
+    """
+
+    identity: str
+    issuer: str
+
+    def __str__(self) -> str:
+        return f"{quoted(self.identity)} of {quoted(self.issuer)}"
+
+
+Signer = KeySigner | SigstoreSigner
+
+
+def signer_from(text: str | Path, *, relative_to: Path | None = None) -> Signer:
+    """The signer that a command line or a configuration names.
+
+    Args:
+        text: path of a public key, or ``sigstore:IDENTITY@ISSUER``.
+        relative_to: folder that the path is relative to; by default the working directory.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if isinstance(text, str) and text.startswith(f"{SIGSTORE}:"):
+        # the last @: an identity holds one itself, in an e-mail address and in a workflow's branch
+        identity, _, issuer = text.removeprefix(f"{SIGSTORE}:").rpartition("@")
+        if not identity or not issuer.startswith("https://"):
+            raise UsageError(
+                f"not a Sigstore signer: {quoted(text)}", remedy="write sigstore:IDENTITY@https://ISSUER"
+            )
+        return SigstoreSigner(identity, issuer)
+    if not str(text).strip():
+        raise UsageError(
+            "no signer is named",
+            remedy="name a public key file or sigstore:IDENTITY@ISSUER; is a variable unset?",
+        )
+    path = Path(text).expanduser()
+    return KeySigner(path if relative_to is None else relative_to / path)
