@@ -11,7 +11,7 @@ from hf_integration.cli import options
 from hf_integration.cli.job import Job
 from hf_integration.cli.opening import use_hub
 from hf_integration.cli.streams import Format, Streams
-from hf_integration.errors import InconclusiveError, UsageError
+from hf_integration.errors import InconclusiveError, IntegrityError, UsageError
 from hf_integration.report.escaping import harmless
 from hf_integration.report.json_format import strict_json
 
@@ -129,7 +129,7 @@ def _write(pins: "Pins", standings: "Sequence[Standing]", streams: Streams) -> i
 
     for standing in standings:
         for objection in standing.objections:
-            raise InconclusiveError(f"'{standing.pin.name}' is not locked: {objection}")
+            raise IntegrityError(f"'{standing.pin.name}' is not locked: {objection}")
     changed = {s.pin.name: {change.key: change.new for change in s.changes} for s in standings if s.changes}
     text = with_values(pins.text, changed)
     _show(standings, streams, "locked" if changed else "unchanged", written=bool(changed))

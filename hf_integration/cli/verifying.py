@@ -195,7 +195,8 @@ def _check(
     from hf_integration.pins.waiving import today_in_utc, waived
 
     verdict = waived(authentication.verdict, waivers, today=today_in_utc())
-    authentication = replace(authentication, verdict=verdict)
+    if verdict is not authentication.verdict:
+        authentication = replace(authentication, verdict=verdict)
     try:
         streams.result(reporter(streams).render(verdict))
         if picture is not None:

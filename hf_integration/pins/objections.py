@@ -27,16 +27,22 @@ def objections(
     if expires is not None and date.fromisoformat(str(expires)) < today:
         found.append(f"the card expired on {expires}")
     if pin.repo is not None and commit is not None:
-        digests = dict.fromkeys(digest for digest in (pin.card_digest, card.digest) if digest)
-        reasons = {digest: _revoked(pin.repo, commit, digest, token) for digest in digests}
-        found += [f"card {d} was revoked by {pin.repo}: {reason}" for d, reason in reasons.items() if reason]
+        found += _revoked(pin.repo, commit, card.digest, token)
     return tuple(found)
 
 
-def _revoked(repo: str, commit: str, digest: str, token: str | None) -> str:
-    """Why the repo's model card takes a card back; empty if it does not."""
+def _revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]:
+    """That the repo's model card takes a card back, and why; what it says must be readable."""
+    from hf_integration.card.flaw import FlawError
+
     try:
-        hub = import_module("hf_integration.hub")
+        repository = import_module("hf_integration.hub.repository")
+        readme = import_module("hf_integration.hub.readme")
     except ImportError:  # a version without model cards: nothing can be taken back in one
-        return ""
-    return str(hub.revocation_reason(repo, commit, digest, token=token))
+        return []
+    try:
+        claims = readme.read_claims(repository.RepoCommit.listed(repo, commit, token=token).readme())
+    except FlawError as flaw:
+        return [f"the model card of {repo} cannot be read: {flaw}"]
+    entry = None if claims is None else claims.revocation(digest)
+    return [] if entry is None else [f"card {digest} was revoked by {repo}: {entry.reason}"]

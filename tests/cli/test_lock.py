@@ -1,5 +1,6 @@
 """``sslauth lock``: the only thing that moves a pin, and it shows where to first."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -153,3 +154,53 @@ class TestCheck:
         published.hub.faults.append(faults.Fault(faults.status(code)))
         ended = sslauth("lock", "--check", "-q")
         assert (ended.status, ended.out) == (3, "unknown\n")
+
+
+class TestRevocation:
+    def model_card(self, published: Published, digest: str, revoked: str) -> dict[str, bytes]:
+        text = f"""---
+sslauth:
+  schema: 1
+  card: "sslauth"
+  digest: "{digest}"
+  encoder_commit: "{published.commit}"
+  created: "2026-01-01T00:00:00Z"
+  embedding_dim: 32
+  revoked:
+    - digest: "{revoked}"
+      reason: "minted by mistake"
+---
+"""
+        return {"README.md": text.encode()}
+
+    def test_a_revoked_card_is_stale_and_is_not_pinned(self, sslauth: Run, published: Published) -> None:
+        pytest.importorskip("hf_integration.hub")
+        published.pin()
+        published.hub.commit("org/tiny", self.model_card(published, published.digest, published.digest))
+        before = FILE.read_bytes()
+        said = f"card {published.digest} was revoked by org/tiny: minted by mistake"
+        ended = sslauth("lock", "--check")
+        assert (ended.status, said in ended.out) == (4, True)
+        ended = sslauth("lock")
+        assert (ended.status, ended.out, said in ended.err) == (4, "", True)
+        assert FILE.read_bytes() == before
+
+    def test_the_card_that_follows_a_revoked_one_is_pinned(self, sslauth: Run, published: Published) -> None:
+        pytest.importorskip("hf_integration.hub")
+        published.pin()
+        published.replace_encoder()
+        new = hashlib.sha256(published.hub.read("org/tiny", "sslauth/card.json")).hexdigest()
+        published.hub.commit("org/tiny", self.model_card(published, f"sha256:{new}", published.digest))
+        assert sslauth("lock", "--check").status == 4
+        assert sslauth("lock").status == 0
+        assert sslauth("lock", "--check").status == 0
+        assert new in FILE.read_text()
+
+    def test_a_model_card_that_cannot_be_read_may_hide_a_revocation(
+        self, sslauth: Run, published: Published
+    ) -> None:
+        pytest.importorskip("hf_integration.hub")
+        published.pin(commit=published.hub.commit("org/tiny", {"README.md": b"---\nsslauth: 7\n---\n"}))
+        ended = sslauth("lock", "--check")
+        assert ended.status == 4
+        assert "the model card of org/tiny cannot be read" in ended.out

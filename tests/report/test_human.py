@@ -7,7 +7,7 @@ import pytest
 from hf_integration.report import HumanReporter, render
 from hf_integration.report.columns import margin_text, number
 from hf_integration.verdict import TensorEvidence, Verdict
-from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE
+from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE, WAIVED
 
 
 class TestHeadline:
@@ -145,17 +145,15 @@ def test_strips_that_gave_no_numbers_are_no_table_of_broken_ones() -> None:
 
 
 class TestWaiver:
-    WAIVED = replace(ALTERED, state="sha256:" + "cd" * 32, waiver={"reason": "known", "until": "2030-01-31"})
-
     def test_a_waived_alteration_says_so_first(self) -> None:
-        lines = render(self.WAIVED).splitlines()
+        lines = render(WAIVED).splitlines()
         assert lines[:2] == ["ALTERED, waived until 2030-01-31: known", ALTERED.reason]
-        assert "AUTHENTIC" not in render(self.WAIVED)
+        assert "AUTHENTIC" not in render(WAIVED)
 
     def test_the_state_that_a_waiver_names_is_shown_whole_and_only_of_an_altered_encoder(self) -> None:
-        assert "sha256:" + "cd" * 32 in render(self.WAIVED)
-        assert "cd" * 32 not in render(replace(AUTHENTIC, state=self.WAIVED.state))
+        assert "sha256:" + "cd" * 32 in render(WAIVED)
+        assert "cd" * 32 not in render(replace(AUTHENTIC, state=WAIVED.state))
 
     def test_a_reason_cannot_move_the_cursor(self) -> None:
-        verdict = replace(self.WAIVED, waiver={"reason": "\x1b[2J", "until": "\x1b[1A"})
+        verdict = replace(WAIVED, waiver={"reason": "\x1b[2J", "until": "\x1b[1A"})
         assert all(line.isprintable() for line in render(verdict).splitlines())

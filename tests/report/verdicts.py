@@ -48,3 +48,5 @@ INCONCLUSIVE = replace(
     margin=None,
     diagnosis=("this is not a pass",),
 )
+
+WAIVED = replace(ALTERED, state="sha256:" + "cd" * 32, waiver={"reason": "known", "until": "2030-01-31"})
