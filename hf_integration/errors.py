@@ -48,6 +48,10 @@ class OutputError(UsageError):
     """An output that exists already, cannot be written, or did not fit on the disk."""
 
 
+class PublishingRefusedError(UsageError):
+    """A card that must not be published, or a repository that it cannot be published to without harm."""
+
+
 class InconclusiveError(SSLAuthError):
     """The question could not be answered: never a pass (exit status 3)."""
 
@@ -56,6 +60,14 @@ class InconclusiveError(SSLAuthError):
 
 class CardNotFoundError(InconclusiveError):
     """There is no watermark card where one was looked for."""
+
+
+class ModelCardRefusedError(InconclusiveError):
+    """A model card advertises a watermark card that is not to be believed: expired, revoked, another's."""
+
+
+class PublishingConflictError(InconclusiveError):
+    """Somebody changed the repository while a card was being published: nothing was published."""
 
 
 class MintingRefusedError(InconclusiveError):
@@ -81,3 +93,7 @@ class CardError(IntegrityError):
         super().__init__(f"damaged watermark card: {where}: {reason}", remedy=remedy)
         self.file = file
         self.field = field
+
+
+class ModelCardError(IntegrityError):
+    """What a model card says about its watermark card is malformed, or is not so."""

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_integration.encoders import Encoder
 from hf_integration.errors import UsageError
@@ -17,6 +17,9 @@ from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
 from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, pin_of
+
+if TYPE_CHECKING:
+    from pytest_sslauth.model_cards import ModelCards
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Checks:
         self._settings = settings
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
+        self._model_cards: ModelCards | None = None
 
     def of_name(self, request: CheckRequest, *, keep: bool = False) -> Outcome:
         """Check a folder or a Hub repository; for the same unchanged files, give the earlier outcome again.
@@ -90,6 +94,14 @@ class Checks:
             return self._judge(held, request, source="an encoder in memory"), encoder
         except Exception as error:
             return not_checked(request.encoder, error), None
+
+    def of_model_card(self, request: CheckRequest) -> Outcome:
+        """Check a Hub repository by the card that it publishes, and what its model card claims."""
+        from pytest_sslauth.model_cards import ModelCards
+
+        if self._model_cards is None:
+            self._model_cards = ModelCards(self._settings, self._artifacts)
+        return self._model_cards.check(request)
 
     def hand_over(self, request: CheckRequest, borrower: str) -> tuple[Outcome, Encoder | None]:
         """Check an encoder and hand it out, after its digests were compared again.

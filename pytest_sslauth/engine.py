@@ -83,6 +83,17 @@ def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pi
     return Subject(encoder, held.card, encoder.in_process_changes(), held.trust, waivers)
 
 
+def load_at(encoder: Place, commit: str, settings: Settings) -> Encoder:
+    """Load the encoder of a Hub repository at a commit.
+
+    Raises:
+        UsageError: a local folder is called like the repository.
+    """
+    loaded = load_encoder(encoder.reference, revision=commit, device=settings.device)
+    loaded.name = encoder.name
+    return loaded
+
+
 def encoder_around(subject: object, processor: Any) -> Encoder:
     """The encoder that a caller holds in memory: one of the engine's, or a module with its processor.
 

@@ -86,16 +86,27 @@ class SSLAuth:
         return checked
 
     def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
-        """Not available yet: fails always, so that no test passes on a check that was not made.
+        """Fail the test unless a Hub repository passes by the card that it publishes itself.
+
+        Every claim of its model card is checked. Only the repository vouches for that card, which is worth
+        nothing against whoever can change the repository: without ``--sslauth-accept-self-asserted`` this
+        fails always, and then says what was found.
+
+        Args:
+            repo: Hub repo id; never a local folder.
+            revision: branch, tag or commit.
+
+        Returns:
+            The verdict, with the claims.
 
         Raises:
-            NotAuthenticError: always.
+            NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
         """
-        at = "" if revision is None else f" at revision {revision!r}"
-        raise NotAuthenticError(
-            f"NOT CHECKED: model card of {repo!r}{at}: assert_model_card is not available in this version of "
-            "pytest-sslauth\nThis is not a pass. Use assert_authentic until it is."
-        )
+        outcome = self._checks.of_model_card(self._request(repo, revision, None, None))
+        self._current.record(outcome.evidence)
+        if outcome.failure or outcome.verdict is None:
+            raise NotAuthenticError(outcome.failure or "no model card was checked")
+        return outcome.verdict
 
     def _check(
         self,

@@ -11,6 +11,7 @@ from hf_integration.cli import (
     inspecting,
     locking,
     minting,
+    publishing,
     signing,
     stressing,
     verifying,
@@ -39,7 +40,8 @@ Examples:
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
-  sslauth stress ORG/NAME --card cards/NAME"""
+  sslauth stress ORG/NAME --card cards/NAME
+  sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
 error. 'sslauth COMMAND --help' says what its JSON holds."""
@@ -65,6 +67,7 @@ def command() -> Any:
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),
+        (publishing.publish, publishing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),
     ):

@@ -9,6 +9,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.model_card import is_repo, open_published
 from hf_integration.cli.naming import find_pin, named_pin
 from hf_integration.cli.opening import (
     card_folder,
@@ -27,6 +28,7 @@ from hf_integration.report.output_files import check_apart, check_file
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.hub import PublishedCard
     from hf_integration.pins import Waiver
     from hf_integration.verdict import Trust
 
@@ -41,9 +43,11 @@ Examples:
 A NAME stands in sslauth.toml, and is checked as it is pinned there: commit, card and signer. An ORG/NAME that
 is pinned there is checked in the same way.
 
-Without --card, the card in cards/NAME is used if there is one, else the one that lies with the encoder. The
-latter is worth nothing against whoever altered both: it ends with 3, unless --trust-self-asserted is given
-or somebody whom you name with --signer signed it.
+Without --card, the card in cards/NAME is used if there is one, else the one that the repository's model card
+advertises, with every claim about it checked, else the one that lies with the encoder. Of these only the
+first is worth something against whoever altered both: the others end with 3, unless --trust-self-asserted is
+given or somebody whom you name with --signer signed the card. An advertised card that is missing, expired,
+revoked, older than the weights or of another repository never passes.
 
 A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
 ends with 1 and an open question with 3, everything else with 2.
@@ -53,7 +57,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
 "files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
-"waiver": {"reason", "until"} or null}
+"waiver": {"reason", "until"} or null, "claims": [{"about", "holds", "says"}]}
 Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
 waived alteration until when and why."""
 
@@ -121,6 +125,7 @@ def verify(
         waivers: tuple[Waiver, ...] = ()
         pin = find_pin(encoder, streams)
         named = None if pin else card or card_folder(encoder)
+        published: PublishedCard | None = None
         if pin is not None:
             from hf_integration.pins.opening import open_pinned
 
@@ -146,6 +151,17 @@ def verify(
         elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
             held = open_card(named, streams, signer=by)
             loaded = load()
+        elif is_repo(encoder):
+            loaded, published = open_published(
+                encoder,
+                streams,
+                revision=revision,
+                signer=by,
+                device=device,
+                token=token,
+                cache_dir=cache_dir,
+            )
+            held = published.card
         else:
             loaded = load()
             held = own_card(loaded, streams, signer=by)
@@ -163,6 +179,7 @@ def verify(
             trust_self_asserted=trust_self_asserted,
             picture=picture,
             streams=streams,
+            published=published,
         )
 
     return job
@@ -179,6 +196,7 @@ def _check(
     trust_self_asserted: bool,
     picture: Path | None,
     streams: Streams,
+    published: "PublishedCard | None" = None,
 ) -> int:
     """Authenticate, write the picture and the report, and give the exit status."""
     from hf_integration.authentication import Authenticator
@@ -192,9 +210,13 @@ def _check(
     )
     with streams.progress() as progress:
         authentication = authenticator.authenticate(encoder, progress=progress)
+    from hf_integration.hub import with_claims
     from hf_integration.pins.waiving import today_in_utc, waived
 
-    verdict = waived(authentication.verdict, waivers, today=today_in_utc())
+    verdict = authentication.verdict
+    if published is not None:
+        verdict = with_claims(verdict, published, encoder)
+    verdict = waived(verdict, waivers, today=today_in_utc())
     if verdict is not authentication.verdict:
         authentication = replace(authentication, verdict=verdict)
     try:

@@ -78,7 +78,7 @@ def render_card(card: WatermarkCard) -> str:
         [f"WATERMARK CARD of {harmless(card.encoder_name)}"],
         pairs(_facts(card)),
         _references(card),
-        _floor(card.floor),
+        render_floor(card.floor),
         render_coverage(card.coverage),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
@@ -123,7 +123,8 @@ def _references(card: WatermarkCard) -> list[str]:
     return table(rows, right=(2,))
 
 
-def _floor(floor: Mapping[str, Any]) -> list[str]:
+def render_floor(floor: Mapping[str, Any]) -> list[str]:
+    """The smallest alterations that a card was shown to notice, as lines; none where it states none."""
     rows = [("smallest alteration noticed", "precision", "size")]
     for precision, kinds in floor.items():
         for kind, size in kinds.items() if isinstance(kinds, Mapping) else [("", kinds)]:

@@ -7,7 +7,7 @@ from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.report.escaping import harmless
 from hf_integration.report.headline import headline
 from hf_integration.report.interface import Reporter
-from hf_integration.verdict import Status, StripResult, Trust, Verdict
+from hf_integration.verdict import Claim, Status, StripResult, Trust, Verdict
 from hf_integration.verdict.value import LARGEST_ERROR
 
 TRUST: dict[Trust, str] = {
@@ -57,6 +57,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],
         pairs(_facts(verdict)),
+        _claims(verdict.claims, color),
         _strips(verdict.strips, color),
         _names("behaviour settings that differ", verdict.files.changed),
         _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
@@ -128,6 +129,20 @@ def _strips(strips: Sequence[StripResult], color: bool) -> list[str]:
             for line, strip in zip(lines[1:], strips, strict=True)
         ),
         "  (a deviation of 1 is the edge of what is tolerated)",
+    ]
+
+
+def _claims(claims: Sequence[Claim], color: bool) -> list[str]:
+    """What the encoder's model card says, and whether it is so."""
+    if not claims:
+        return []
+    shown = pairs([(harmless(claim.about, longest=40), harmless(claim.says)) for claim in claims])
+    return [
+        "what its model card claims:",
+        *(
+            line if claim.holds else _paint(f"{line}  DOES NOT HOLD", COLORS["altered"], color)
+            for line, claim in zip(shown, claims, strict=True)
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from hf_integration.verdict.value import (
     SCHEMA,
     CardIdentity,
+    Claim,
     FileEvidence,
     Status,
     StripResult,
@@ -14,6 +15,7 @@ from hf_integration.verdict.value import (
 __all__ = [
     "SCHEMA",
     "CardIdentity",
+    "Claim",
     "FileEvidence",
     "Status",
     "StripResult",

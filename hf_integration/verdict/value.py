@@ -81,6 +81,21 @@ class CardIdentity:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """One thing that a model card says about its watermark card.
+
+    Attributes:
+        about: what it is about, in a word or two.
+        holds: whether it is so; a claim that could not be checked does not hold.
+        says: one sentence that says what was found.
+    """
+
+    about: str
+    holds: bool
+    says: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What was found out about one encoder.
 
@@ -104,6 +119,7 @@ class Verdict:
         state: ``sha256:…`` of the tensors and the behaviour that were checked, which is what a waiver names;
             empty for an encoder without tensors.
         waiver: ``reason`` and ``until`` (the last day) of the waiver that accepts this alteration, if any.
+        claims: what the encoder's model card says, claim by claim; empty unless it was asked.
     """
 
     status: Status
@@ -124,6 +140,7 @@ class Verdict:
     environment: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
     waiver: Mapping[str, str] | None = None
+    claims: tuple[Claim, ...] = ()
 
     @property
     def authentic(self) -> bool:
@@ -175,6 +192,7 @@ class Verdict:
                 "tensors": TensorEvidence(**_tuples(fields["tensors"])),
                 "files": FileEvidence(**_tuples(fields["files"])),
                 "diagnosis": tuple(fields["diagnosis"]),
+                "claims": tuple(Claim(**claim) for claim in fields.get("claims", ())),
             }
         )
 

@@ -110,7 +110,8 @@ def test_a_module_patched_in_memory_fails(project: pytest.Pytester) -> None:
             "assert_authentic(torch.nn.Linear(1, 1), revision='a')",
             "sslauth: an encoder in memory has no revision*",
         ),
-        ("assert_model_card('org/encoder')", "NOT CHECKED: model card of 'org/encoder': * not available*"),
+        ("assert_model_card('')", "sslauth: encoder is empty*"),
+        ("assert_model_card('models/tiny')", "NOT CHECKED: *is the folder *no model card on the Hub*"),
     ],
 )
 def test_a_call_that_cannot_be_answered_fails_and_is_not_swallowed(

@@ -6,7 +6,7 @@ import pytest
 
 from hf_integration.report import HumanReporter, render
 from hf_integration.report.columns import margin_text, number
-from hf_integration.verdict import TensorEvidence, Verdict
+from hf_integration.verdict import Claim, TensorEvidence, Verdict
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE, WAIVED
 
 
@@ -28,6 +28,25 @@ class TestHeadline:
     @pytest.mark.parametrize("verdict", [ALTERED, INCONCLUSIVE])
     def test_only_an_authentic_encoder_is_called_authentic(self, verdict: Verdict) -> None:
         assert "AUTHENTIC" not in render(verdict)
+
+
+class TestClaims:
+    CLAIMS = (Claim("digest", True, "the advertised one"), Claim("a\x1b[2J", False, "b\u202e"))
+
+    def test_those_of_the_model_card_stand_in_the_report_and_broken_ones_are_marked(self) -> None:
+        report = render(replace(INCONCLUSIVE, claims=self.CLAIMS))
+        lines = report.partition("what its model card claims:\n")[2].splitlines()
+        assert lines[0].split() == ["digest", "the", "advertised", "one"]
+        assert lines[1].endswith("DOES NOT HOLD")
+        assert "\x1b" not in report
+        assert "\u202e" not in report
+
+    def test_nothing_is_said_of_them_where_no_model_card_was_asked(self) -> None:
+        assert "claims" not in render(AUTHENTIC)
+
+    def test_they_survive_json(self) -> None:
+        verdict = replace(INCONCLUSIVE, claims=self.CLAIMS)
+        assert Verdict.from_dict(verdict.to_dict()) == verdict
 
 
 class TestFacts:

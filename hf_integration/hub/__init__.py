@@ -1,0 +1,17 @@
+"""Model cards on the Hub: publishing a watermark card, and checking what is claimed about one."""
+
+from hf_integration.hub.claims import with_claims
+from hf_integration.hub.metadata import revocation
+from hf_integration.hub.published import PublishedCard, check_signature, published_card, revocation_reason
+from hf_integration.hub.publishing import Publication, Publisher
+
+__all__ = [
+    "Publication",
+    "PublishedCard",
+    "Publisher",
+    "check_signature",
+    "published_card",
+    "revocation",
+    "revocation_reason",
+    "with_claims",
+]

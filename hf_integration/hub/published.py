@@ -1,0 +1,247 @@
+"""The card that an encoder's own repository publishes, and what its model card claims about it."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from hf_integration.card import WatermarkCard
+from hf_integration.card.flaw import FlawError, quoted
+from hf_integration.card.locating import REPO_FOLDER
+from hf_integration.card.reading import read_card
+from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.errors import (
+    CardNotFoundError,
+    EncoderError,
+    IntegrityError,
+    ModelCardError,
+    ModelCardRefusedError,
+)
+from hf_integration.hub import readme
+from hf_integration.hub.card_files import MOST_SIGNATURE_BYTES
+from hf_integration.hub.metadata import Metadata, today
+from hf_integration.hub.minted_for import minted_for_another
+from hf_integration.hub.repository import RepoCommit, weights_changed
+from hf_integration.snapshot.hub_errors import HubUnreachableError
+from hf_integration.verdict import Claim
+
+if TYPE_CHECKING:
+    from hf_integration.signing import Signer
+
+_PUBLISH = "whoever publishes it: mint a card from these weights and run 'sslauth publish' again"
+_PROVES_NOTHING = "it proves nothing any more: wait for a new one, or name a card that you trust with --card"
+_LIMITS = {**MOST_BYTES, SIGNATURE_FILE: MOST_SIGNATURE_BYTES}
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedCard:
+    """A card of the checked repository itself.
+
+    Attributes:
+        card: the card; its location is one of the Hub, so that it is believed no more than the repository.
+        folder: where its files lie on this machine.
+        commit: commit of the repository that it was read from.
+        advertised: what the model card says; ``None`` where it says nothing and the card lies there anyway.
+        claims: those of the model card that need no encoder to be checked.
+    """
+
+    card: WatermarkCard
+    folder: Path
+    commit: str
+    advertised: Metadata | None
+    claims: tuple[Claim, ...]
+
+
+def published_card(
+    repo: str, commit: str, *, token: str | None = None, cache_dir: Path | None = None
+) -> PublishedCard:
+    """Find the card that a repository publishes at a commit, and check what its model card says about it.
+
+    Args:
+        repo: repo id.
+        commit: 40 hexadecimal digits.
+        token: Hub token, if not the saved one.
+        cache_dir: Hub cache, if not the usual one.
+
+    Raises:
+        CardNotFoundError: there is none, whether or not the model card advertises one.
+        CardError: it is damaged.
+        ModelCardError: what the model card says is malformed, or of another card.
+        ModelCardRefusedError: the card expired, was revoked, or was minted for another repository.
+        InconclusiveError: the Hub cannot be asked.
+    """
+    there = RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir)
+    advertised = _advertised(there)
+    path = _card_path(there, advertised)
+    folder = _fetched(there, path)
+    card = read_card(folder, location=f"hub:{repo}@{commit}")
+    claims: tuple[Claim, ...] = ()
+    if advertised is not None:
+        claims = (
+            _digest_claim(card, advertised, there),
+            _standing_claim(card, advertised, there),
+            _date_claim(card, advertised, there),
+            _repository_claim(card, there),
+            _weights_claim(advertised, there),
+            *_signature_claim(advertised, folder),
+        )
+    else:
+        _date_claim(card, None, there)
+        _repository_claim(card, there)
+    return PublishedCard(card, folder, commit, advertised, claims)
+
+
+def check_signature(published: PublishedCard, signer: "Signer") -> None:
+    """Check that somebody signed the very card that was read.
+
+    Raises:
+        IntegrityError: it is not signed, by somebody else, or another card is.
+    """
+    from hf_integration.signing import verify
+
+    if verify(published.folder, signer) != published.card.digest:
+        raise IntegrityError(f"{published.card.location} changed while it was read", remedy="try again")
+
+
+def revocation_reason(
+    repo: str, commit: str, digest: str, *, token: str | None = None, cache_dir: Path | None = None
+) -> str:
+    """Why a repository's model card takes a card back; empty where it does not.
+
+    Args:
+        repo: repo id.
+        commit: 40 hexadecimal digits.
+        digest: of the card, ``sha256:…``.
+        token: Hub token, if not the saved one.
+        cache_dir: Hub cache, if not the usual one.
+
+    Raises:
+        ModelCardError: what the model card says is malformed.
+        InconclusiveError: the Hub cannot be asked.
+    """
+    advertised = _advertised(RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir))
+    revoked = advertised.revocation(digest) if advertised is not None else None
+    return revoked.reason if revoked is not None else ""
+
+
+def _advertised(there: RepoCommit) -> Metadata | None:
+    try:
+        return readme.read_claims(there.readme())
+    except FlawError as flaw:
+        raise ModelCardError(
+            f"the model card of {there} cannot be read: {readme.FILE}: {flaw}",
+            remedy=flaw.remedy or "name a card that you trust with --card",
+        ) from None
+
+
+def _card_path(there: RepoCommit, advertised: Metadata | None) -> str:
+    """Folder of the card in the repository, with a slash behind it."""
+    if advertised is not None:
+        if f"{advertised.card}/{CARD_FILE}" not in there.files:
+            raise CardNotFoundError(
+                f"the model card of {there} advertises a watermark card in {advertised.card}/, "
+                "and there is none",
+                remedy=_PUBLISH,
+            )
+        return f"{advertised.card}/"
+    for path in (f"{REPO_FOLDER}/", ""):
+        if path + CARD_FILE in there.files:
+            return path
+    raise CardNotFoundError(
+        f"no watermark card: {there} neither advertises one nor holds one in {REPO_FOLDER}/",
+        remedy="name one with --card, or mint one from a copy that you trust with 'sslauth mint'",
+    )
+
+
+def _fetched(there: RepoCommit, path: str) -> Path:
+    names = [path + name for name in (CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE)]
+    for name in names:
+        most = _LIMITS[PurePosixPath(name).name]
+        if name in there.files and there.files[name].size > most:
+            raise IntegrityError(
+                f"{there}: {name} has {there.files[name].size} bytes; a card's has at most {most}",
+                remedy="do not use it",
+            )
+    return there.fetch(names) / path
+
+
+def _digest_claim(card: WatermarkCard, advertised: Metadata, there: RepoCommit) -> Claim:
+    if card.digest != advertised.digest:
+        raise ModelCardError(
+            f"the model card of {there} advertises the card {advertised.digest}, and the one in "
+            f"{advertised.card}/ is {card.digest}",
+            remedy="one of the two was replaced: do not use it, ask its publisher",
+        )
+    return Claim("digest", True, "the card is the one that is advertised")
+
+
+def _standing_claim(card: WatermarkCard, advertised: Metadata, there: RepoCommit) -> Claim:
+    revoked = advertised.revocation(card.digest)
+    if revoked is not None:
+        raise ModelCardRefusedError(
+            f"the card {card.digest} of {there} was revoked by its publisher: {quoted(revoked.reason)}",
+            remedy=_PROVES_NOTHING,
+        )
+    return Claim("standing", True, "not revoked")
+
+
+def _date_claim(card: WatermarkCard, advertised: Metadata | None, there: RepoCommit) -> Claim:
+    own = card.expires
+    said = advertised.expires if advertised is not None else own
+    if own != said:
+        raise ModelCardError(
+            f"the model card of {there} says that its card expires {said or 'never'}; the card says "
+            f"{own or 'never'}",
+            remedy="one of the two was replaced: do not use it, ask its publisher",
+        )
+    if own is not None and own < today():
+        raise ModelCardRefusedError(
+            f"the card {card.digest} of {there} expired on {own}",
+            remedy=_PROVES_NOTHING,
+        )
+    return Claim("date", True, f"good until {own}" if own is not None else "does not expire")
+
+
+def _repository_claim(card: WatermarkCard, there: RepoCommit) -> Claim:
+    if other := minted_for_another(card, there.repo, token=there.token):
+        raise ModelCardRefusedError(
+            f"the card of {there} was minted for another repository, {quoted(other)}",
+            remedy="check that one, or name a card that you trust with --card",
+        )
+    return Claim(
+        "repository",
+        True,
+        "minted for this repository" if card.commit is not None else "minted from a local folder",
+    )
+
+
+def _weights_claim(advertised: Metadata, there: RepoCommit) -> Claim:
+    """That the weights are those that the card was published for, going by the bytes of their files."""
+    of, about = advertised.encoder_commit, "encoder commit"
+    published_for = f"the card was published for commit {of}"
+    try:
+        recorded = RepoCommit.listed(there.repo, of, token=there.token, cache_dir=there.cache_dir)
+        changed = weights_changed(recorded, there)
+    except HubUnreachableError:
+        changed = None
+    except EncoderError:
+        return Claim(about, False, f"{published_for}, which this repository does not have")
+    if changed is None:
+        return Claim(about, False, f"{published_for}, which could not be looked up: the Hub is out of reach")
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return Claim(
+            about,
+            False,
+            f"the card is older than the weights: it was published for commit {of}, and "
+            f"{quoted(changed[0])}{more} changed since",
+        )
+    return Claim(about, True, f"the weights are still those of commit {of}")
+
+
+def _signature_claim(advertised: Metadata, folder: Path) -> tuple[Claim, ...]:
+    """That a signature is there; whose it is decides the caller, who alone knows whom to believe."""
+    if not advertised.signed:
+        return ()
+    if not (folder / SIGNATURE_FILE).is_file():
+        return (Claim("signature", False, f"said to be signed, but {SIGNATURE_FILE} is missing"),)
+    return (Claim("signature", True, "there is one; --signer says whose it must be"),)

@@ -1,0 +1,221 @@
+"""The YAML header of a README.md, edited as text: one top-level key is replaced, no other byte is touched.
+
+A round trip through a YAML library would lose comments, quotes, order and line ends. So the library only says
+where a key's lines begin and end, and afterwards whether the header still means what it meant.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from hf_integration.card.flaw import FlawError
+from hf_integration.hub.yaml_values import read_value
+
+MOST_BYTES = 1 << 20
+"""Of a header; the longest on the Hub, with results of hundreds of benchmarks, have some 300,000."""
+
+MOST_EVENTS = 200_000
+"""Keys, values and brackets of a header; they take more memory than their bytes."""
+
+_OPENING = re.compile(rb"(?:\xef\xbb\xbf)?\s*---(?P<spaces>[ \t]*)(?P<newline>\r\n|\r|\n)")
+_CLOSING = re.compile(rb"(?:\A|(?<=[\r\n]))---[ \t]*(?=\r\n|\r|\n|\Z)")
+_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what ends a line in YAML
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A README.md in three pieces that together are the file.
+
+    Attributes:
+        before: up to the header: a byte order mark, white space, the opening ``---`` and its line end.
+        header: the lines of the header; ``None`` where there is none.
+        after: from the closing ``---`` on; the whole file where there is no header.
+        newline: how this file ends lines.
+    """
+
+    before: bytes
+    header: bytes | None
+    after: bytes
+    newline: bytes
+
+
+def split(readme: bytes) -> Parts:
+    """Find the header as the Hub does.
+
+    Raises:
+        FlawError: it begins as a header does, and is none; or it is too long.
+    """
+    first = _NEWLINE.search(readme)
+    newline = first.group() if first else b"\n"
+    opening = _OPENING.match(readme)
+    if opening is None:
+        mark = 3 if readme.startswith(b"\xef\xbb\xbf") else 0  # a byte order mark stays the first thing
+        return Parts(readme[:mark], None, readme[mark:], newline)
+    if opening["spaces"]:
+        raise FlawError(
+            "", "its first line is '---' with white space behind it, which may be a header or not"
+        )
+    closing = _CLOSING.search(readme, opening.end())
+    if closing is None:
+        raise FlawError("", "its YAML header begins with '---' and never ends")
+    header = readme[opening.end() : closing.start()]
+    if len(header) > MOST_BYTES:
+        raise FlawError("", f"a YAML header of {len(header)} bytes, more than {MOST_BYTES}")
+    return Parts(readme[: opening.end()], header, readme[closing.start() :], opening["newline"])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A top-level key and what belongs to it.
+
+    Attributes:
+        key: the key; ``None`` where it is no plain string.
+        first: its first line, counted from 0.
+        last: the last line of its value, comments behind it left aside.
+        events: of the value, from PyYAML.
+    """
+
+    key: str | None
+    first: int
+    last: int
+    events: tuple[Any, ...]
+
+
+def read_key(header: bytes | None, key: str) -> Any:
+    """Value of a top-level key: strings, whole numbers, booleans, ``None``, lists and mappings of these.
+
+    Returns:
+        The value, or ``None`` where the header has no such key.
+
+    Raises:
+        FlawError: the header is no YAML mapping, or the value is not of these kinds.
+    """
+    entry = _own(_entries(_text(header or b"")), key)
+    return None if entry is None else read_value(entry.events, key)
+
+
+def replace_key(parts: Parts, key: str, lines: Sequence[str] | None) -> Parts:
+    """Give a top-level key other lines, or add it at the header's end, or begin a header with it.
+
+    Args:
+        parts: of the file.
+        key: the key.
+        lines: the key and its value, without line ends; ``None`` takes the key away.
+
+    Raises:
+        FlawError: the header is none that this can be done to without touching what is not ours.
+    """
+    newline = parts.newline.decode()
+    text = _text(parts.header or b"")
+    entries = _entries(text)
+    own = _own(entries, key)
+    new = "".join(f"{line}{newline}" for line in lines or ())
+    if own is None:
+        edited = text + new
+    else:
+        read_value(own.events, key)  # an anchor in it could be meant elsewhere
+        starts = _line_starts(text)
+        if not text.startswith(f"{key}:", starts[own.first]):
+            raise FlawError(key, "not written as this command writes it")
+        edited = text[: starts[own.first]] + new + text[starts[own.last + 1] :]
+    _check_others(entries, _entries(edited), key, present=bool(new))
+    before, after = parts.before, parts.after
+    if parts.header is None:
+        before, after = before + b"---" + parts.newline, b"---" + parts.newline + after
+    return Parts(before, edited.encode(), after, parts.newline)
+
+
+def _text(header: bytes) -> str:
+    try:
+        return header.decode()
+    except UnicodeDecodeError as error:
+        raise FlawError("", f"its YAML header is not UTF-8 at byte {error.start}") from None
+
+
+def _line_starts(text: str) -> list[int]:
+    starts = [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
+    return [*starts, len(text)] if starts[-1] != len(text) else [*starts, starts[-1]]
+
+
+def _entries(text: str) -> list[Entry]:
+    import yaml  # type: ignore[import-untyped]
+
+    # events, and not objects: what a stranger nests or repeats by alias costs no more than its bytes
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        events = list(islice(yaml.parse(text, Loader=loader), MOST_EVENTS))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1} of it" if mark is not None else ""
+        raise FlawError("", f"its YAML header is not valid{where}: {getattr(error, 'problem', '')}") from None
+    if len(events) == MOST_EVENTS:
+        raise FlawError("", f"its YAML header holds more than {MOST_EVENTS} values and brackets")
+    events = events[1:-1]  # the stream's own
+    if not events:
+        return []
+    if sum(isinstance(event, yaml.DocumentStartEvent) for event in events) > 1 or events[-1].explicit:
+        raise FlawError("", "its YAML header holds more than one document")
+    content = events[1:-1]
+    if not isinstance(content[0], yaml.MappingStartEvent) or content[0].flow_style:
+        if isinstance(content[0], yaml.ScalarEvent) and not content[0].value and len(content) == 1:
+            return []
+        raise FlawError("", "its YAML header is no mapping in lines of 'key: value'")
+    entries = [_entry(group) for group in _pairs(content[1:-1])]
+    seen: set[str] = set()
+    for name in (entry.key for entry in entries if entry.key is not None):
+        if name in seen:
+            raise FlawError(name, "the YAML header has this key twice")
+        seen.add(name)
+    return entries
+
+
+def _pairs(events: Sequence[Any]) -> Iterator[list[Any]]:
+    """Keys of a mapping with their values: the events of each pair."""
+    import yaml
+
+    group: list[Any] = []
+    depth = nodes = 0
+    for event in events:
+        group.append(event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth == 0:
+            nodes += 1
+            if nodes % 2 == 0:
+                yield group
+                group = []
+
+
+def _entry(events: Sequence[Any]) -> Entry:
+    import yaml
+
+    key = events[0]
+    value = tuple(events[1:])
+    if not isinstance(key, yaml.ScalarEvent):  # a collection or an alias as a key: nobody's of ours
+        return Entry(None, key.start_mark.line, key.end_mark.line, value)
+    last = key.end_mark.line
+    for event in value:
+        # a mapping in lines ends only where the next key begins, which may be lines of comments later
+        ends_itself = not isinstance(event, yaml.CollectionEndEvent) or event.end_mark != event.start_mark
+        if ends_itself and event.end_mark.index > event.start_mark.index:
+            last = max(last, event.end_mark.line - (event.end_mark.column == 0))
+    return Entry(key.value, key.start_mark.line, last, value)
+
+
+def _own(entries: Sequence[Entry], key: str) -> Entry | None:
+    return next((entry for entry in entries if entry.key == key), None)
+
+
+def _check_others(before: Sequence[Entry], after: Sequence[Entry], key: str, *, present: bool) -> None:
+    """That an edit left all other keys what they were."""
+
+    def others(entries: Sequence[Entry]) -> list[tuple[str | None, list[str]]]:
+        return [(entry.key, [str(event) for event in entry.events]) for entry in entries if entry.key != key]
+
+    if others(before) != others(after) or (_own(after, key) is not None) != present:
+        raise FlawError(key, "cannot be edited without changing what stands around it")

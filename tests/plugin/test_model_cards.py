@@ -1,0 +1,174 @@
+"""``sslauth.assert_model_card``: Hub repositories by the card that they publish, over real HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hf_integration import load_encoder
+from hf_integration.hub import Publisher
+from tests.hub.conftest import card, save_with_card_of, shelf
+from tests.hub.repositories import REPO, Shelf, files_of
+from tests.hub_server import HubServer
+from tests.hub_server.fixtures import hub, hub_here
+
+pytest_plugins = ["pytester"]
+
+__all__ = ["card", "hub", "hub_here", "save_with_card_of", "shelf"]
+
+
+@pytest.fixture
+def published(hub_here: HubServer, shelf: Shelf, card: Path) -> HubServer:
+    hub_here.create(REPO, {**files_of(shelf.encoder), "README.md": shelf.readme})
+    publish(card)
+    return hub_here
+
+
+def publish(card: Path) -> None:
+    Publisher(load=lambda name, commit: load_encoder(name, revision=commit, device="cpu")).publish(card, REPO)
+
+
+@pytest.fixture
+def asking(plugged: pytest.Pytester, published: HubServer) -> Callable[..., pytest.RunResult]:
+    """Runs a test that asserts the repository's model card."""
+    import pytest_sslauth.model_cards  # noqa: F401  # what it imports cannot be imported twice
+
+    def run(*options: str) -> pytest.RunResult:
+        plugged.makepyfile(
+            f"""
+            def test_model_card(sslauth):
+                verdict = sslauth.assert_model_card("{REPO}")
+                assert verdict.authentic
+                assert all(claim.holds for claim in verdict.claims)
+                assert len(verdict.claims) == 9
+                assert sslauth.assert_model_card("{REPO}") is verdict
+            """
+        )
+        return plugged.runpytest("--sslauth-device", "cpu", *options)
+
+    return run
+
+
+ACCEPT = "--sslauth-accept-self-asserted"
+
+
+def test_only_the_repository_vouches_for_its_card_which_is_no_pass(
+    asking: Callable[..., pytest.RunResult],
+) -> None:
+    result = asking()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [f"INCONCLUSIVE - this is not a pass: {REPO}", "*encoder commit*the weights are still those of*"]
+    )
+
+
+def test_whoever_believes_the_repository_gets_the_verdict_with_its_claims(
+    asking: Callable[..., pytest.RunResult], published: HubServer
+) -> None:
+    asking(ACCEPT).assert_outcomes(passed=1)
+
+
+def pin(project: pytest.Pytester, hub: HubServer, card: Path) -> None:
+    from hf_integration import WatermarkCard
+
+    digest, commit = WatermarkCard.load(card).digest, hub.head(REPO)
+    (project.path / "sslauth.toml").write_text(
+        f'version = 1\n[encoders.tiny]\nrepo = "{REPO}"\ncommit = "{commit}"\ncard_digest = "{digest}"\n'
+    )
+
+
+def test_a_pinned_card_passes_and_one_that_took_its_place_does_not(
+    asking: Callable[..., pytest.RunResult],
+    published: HubServer,
+    plugged: pytest.Pytester,
+    card: Path,
+    shelf: Shelf,
+) -> None:
+    pin(plugged, published, card)
+    asking().assert_outcomes(passed=1)
+    published.commit(REPO, files_of(shelf.altered))
+    publish(shelf.attackers_card)
+    asking().assert_outcomes(passed=1)  # the pinned commit is what is checked
+    pin(plugged, published, card)
+    result = asking()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NOT CHECKED: *sslauth.toml pins sha256:*"])
+
+
+def test_whoever_alters_the_encoder_and_pushes_a_card_for_it_gets_no_pass(
+    asking: Callable[..., pytest.RunResult], published: HubServer, shelf: Shelf
+) -> None:
+    published.commit(REPO, files_of(shelf.altered))
+    publish(shelf.attackers_card)
+    result = asking()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*only the checked repository itself vouches for this card*"])
+
+
+def test_the_same_attack_on_the_marker_and_on_the_other_assertion(
+    plugged: pytest.Pytester, published: HubServer, shelf: Shelf
+) -> None:
+    published.commit(REPO, files_of(shelf.altered))
+    publish(shelf.attackers_card)
+    plugged.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.sslauth("{REPO}", card="{REPO}")
+        def test_marked():
+            pass
+
+        def test_called(sslauth):
+            sslauth.assert_authentic("{REPO}", card="{REPO}")
+
+        def test_without_a_card(sslauth):
+            sslauth.assert_authentic("{REPO}")
+        """
+    )
+    plugged.runpytest("--sslauth-device", "cpu").assert_outcomes(failed=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda hub, _shelf: hub.commit(REPO, {}, delete=["sslauth/card.json"]),
+            "NOT CHECKED: *advertises a watermark card in sslauth/, and there is none*",
+        ),
+        (
+            lambda hub, shelf: hub.commit(REPO, files_of(shelf.attackers_card, "sslauth/")),
+            "NOT CHECKED: *advertises the card sha256:*, and the one in sslauth/ is sha256:*",
+        ),
+        (
+            lambda hub, shelf: hub.commit(REPO, files_of(shelf.altered)),
+            "the card is older than the weights: *model.safetensors changed since; 1 of 37 tensors*",
+        ),
+    ],
+)
+def test_a_claim_that_is_not_so_is_named(
+    asking: Callable[..., pytest.RunResult],
+    published: HubServer,
+    shelf: Shelf,
+    change: Callable[[HubServer, Shelf], object],
+    message: str,
+) -> None:
+    change(published, shelf)
+    result = asking(ACCEPT)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_a_local_folder_has_no_model_card(plugged: pytest.Pytester) -> None:
+    (plugged.path / "org" / "tiny").mkdir(parents=True)
+    plugged.makepyfile(
+        f"""
+        import contextlib
+
+        def test_model_card(sslauth):
+            with contextlib.suppress(Exception):
+                sslauth.assert_model_card("{REPO}")
+        """
+    )
+    result = plugged.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NOT CHECKED: *no model card on the Hub*assert_authentic*"])
