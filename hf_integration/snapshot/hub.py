@@ -10,12 +10,10 @@ from pathlib import Path
 
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot.bars import only_in_a_terminal
-from hf_integration.snapshot.hub_errors import hub_errors
+from hf_integration.snapshot.hub_errors import COMMIT, hub_errors
 from hf_integration.snapshot.listing import RepoFile
 from hf_integration.snapshot.memo import Memo
 from hf_integration.snapshot.verification import verify_files
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
 """What git takes for a branch or tag, roughly: the cache has a file of that name."""
@@ -32,7 +30,7 @@ def resolve_commit(
         UsageError: a revision that git would not take.
     """
     _check_repo_id(repo)
-    if revision is not None and _COMMIT.fullmatch(revision):
+    if revision is not None and COMMIT.fullmatch(revision):
         return revision
     if revision is not None and not _REVISION.fullmatch(revision):
         raise UsageError(f"{revision!r} is no revision", remedy="give a branch, a tag or a commit")
@@ -44,7 +42,7 @@ def resolve_commit(
         except errors.RevisionResolutionError as error:
             raise error.__cause__ or error from None
     commit = found.resolved
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise InconclusiveError(f"the Hub names no commit for {repo}", remedy="give a commit as the revision")
     return commit
 

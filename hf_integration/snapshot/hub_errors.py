@@ -1,6 +1,7 @@
 """What huggingface_hub raises, as this package's errors: one line each, with remedy and exit status."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -8,6 +9,8 @@ from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, OutputError
 from hf_integration.snapshot.transport import guarded_transport
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
 """What a cache that is full or must not be written to says."""
@@ -81,9 +84,11 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             raise _unwritable(full) from error
         kind = type(error).__name__  # its text may quote the server
         if isinstance(error, http_error):
+            path_meant = revision is None or not COMMIT.fullmatch(revision)
+            no_path = "no such folder here, and " if path_meant else ""
             raise HubUnreachableError(
-                f"{named}: no such folder here, and the Hub cannot be reached ({kind})",
-                remedy="check the path, or the network",
+                f"{named}: {no_path}the Hub cannot be reached ({kind})",
+                remedy="check the path, or the network" if path_meant else "check the network",
             ) from error
         raise HubUnreachableError(
             f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"

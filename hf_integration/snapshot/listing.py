@@ -1,7 +1,9 @@
 """What a commit holds: every file's name, size and digest, as the Hub says or as the cache remembers."""
 
+import contextlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -43,8 +45,9 @@ def list_files(
 ) -> tuple[RepoFile, ...]:
     """List the files of a commit.
 
-    The Hub is asked first. A commit never changes, so where the Hub is out of reach, what an earlier
-    download noted of it in the cache is as good.
+    A commit never changes, so what an earlier download noted of it in the cache is as good as asking again.
+    A new listing is noted there before anything is fetched: the client would ask for one of its own, and
+    nobody would look at that.
 
     Args:
         repo: repo id.
@@ -59,14 +62,19 @@ def list_files(
     """
     from huggingface_hub import HfApi
 
-    try:
-        with hub_errors(repo, commit):
-            tree = HfApi(token=token).list_repo_tree(repo, recursive=True, revision=commit)
-            files = [_file(entry) for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
-    except HubUnreachableError:
-        files = _remembered(repo, commit, cache_dir)
-        if not files:
-            raise
+    folder = repo_cache(repo, cache_dir)
+    files = _noted(folder, commit)
+    entries: list[Any] = []
+    if not files:
+        try:
+            with hub_errors(repo, commit):
+                tree = HfApi(token=token).list_repo_tree(repo, recursive=True, revision=commit)
+                entries = [entry for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
+                files = [_file(entry) for entry in entries]
+        except HubUnreachableError:
+            files = _linked(folder / "snapshots" / commit)
+            if not files:
+                raise
     if len(files) > MOST_FILES:
         raise IntegrityError(
             f"{repo} at {commit} lists more than {MOST_FILES} files", remedy="no encoder needs so many"
@@ -77,7 +85,24 @@ def list_files(
                 f"{repo} at {commit}: the listing holds {flaw}: {str(file.name)[:80]!r}",
                 remedy="check HF_ENDPOINT and what stands between you and the Hub",
             )
+    if entries:
+        _note(folder, commit, entries)
     return tuple(files)
+
+
+def repo_cache(repo: str, cache_dir: str | Path | None) -> Path:
+    """The folder of a repository in the Hub's cache."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    root = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
+    return root.expanduser().resolve() / repo_folder_name(repo_id=repo, repo_type="model")
+
+
+def forget(folder: Path, commit: str) -> None:
+    """Drop the listing of a commit from the cache of its repository, as far as it can be written."""
+    with contextlib.suppress(OSError):
+        (folder / "trees" / f"{commit}.json").unlink()
 
 
 def _file(entry: Any) -> RepoFile:
@@ -86,28 +111,38 @@ def _file(entry: Any) -> RepoFile:
     return RepoFile(entry.path, entry.size, entry.blob_id, lfs.sha256 if lfs is not None else None)
 
 
-def _remembered(repo: str, commit: str, cache_dir: str | Path | None) -> list[RepoFile]:
-    """The listing that a download of a snapshot left in the cache, else what the cache's links say.
+def _noted(folder: Path, commit: str) -> list[RepoFile]:
+    """The listing that the client keeps in its cache, if there is one.
 
-    The client's own function for this, ``get_cached_repo_tree``, leaves the SHA-256 out.
+    Its own function for this, ``get_cached_repo_tree``, leaves the SHA-256 out.
     """
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    root = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
-    folder = root / repo_folder_name(repo_id=repo, repo_type="model")
     listing = folder / "trees" / f"{commit}.json"
     try:
-        if listing.stat().st_size <= MOST_BYTES:
-            content = json.loads(listing.read_text("utf-8"))
-            if content["format_version"] == FORMAT_VERSION:
-                return [
-                    RepoFile(name, entry["size"], entry["blob_id"], entry.get("lfs_sha256"))
-                    for name, entry in content["files"].items()
-                ]
+        if listing.stat().st_size > MOST_BYTES:
+            return []
+        content = json.loads(listing.read_text("utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            return []
+        return [
+            RepoFile(name, entry["size"], entry["blob_id"], entry.get("lfs_sha256"))
+            for name, entry in content["files"].items()
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass
-    return _linked(folder / "snapshots" / commit)
+        return []
+
+
+def _note(folder: Path, commit: str, entries: Sequence[Any]) -> None:
+    """Keep a listing as the client keeps it, where this version of the client has a place for it."""
+    try:
+        from huggingface_hub._tree_cache import TreeCacheEntry, write_tree_cache
+    except ImportError:
+        return
+    noted = {}
+    for entry in entries:
+        lfs, xet = entry.lfs, getattr(entry, "xet_hash", None)
+        sha256, size = (lfs.sha256, lfs.size) if lfs is not None else (None, None)
+        noted[entry.path] = TreeCacheEntry(entry.size, entry.blob_id, sha256, size, xet)
+    write_tree_cache(str(folder), commit, noted)
 
 
 def _linked(folder: Path) -> list[RepoFile]:

@@ -5,13 +5,14 @@ client. So every file is hashed before it is used: by SHA-256 where the commit h
 as git names blobs.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from hf_integration.errors import IntegrityError
 from hf_integration.snapshot.hub_errors import HubUnreachableError
-from hf_integration.snapshot.listing import RepoFile
+from hf_integration.snapshot.listing import RepoFile, forget
 from hf_integration.snapshot.memo import Memo
 
 BLOCK = 1 << 20
@@ -31,26 +32,38 @@ def verify_files(folder: Path, files: Sequence[RepoFile], *, repo: str, commit: 
         IntegrityError: other bytes than the commit's.
         HubUnreachableError: a file is not there.
     """
+    refused = []
     for file in files:
         path = folder / file.name
         try:
             real = path.resolve(strict=True)
-            state = real.stat()
-            wanted = file.sha256 or file.git_oid
-            if state.st_size != file.size:
-                raise _not_the_commits(file, repo, commit, real, f"{state.st_size} bytes, not {file.size}")
-            if memo.knows(real, state, wanted):
-                continue
-            found = sha256_of(real) if file.sha256 else git_oid_of(real, file.size)
-            if found != wanted:
-                kind = "SHA-256" if file.sha256 else "git's SHA-1"
-                raise _not_the_commits(file, repo, commit, real, f"{kind} {found}, not {wanted}")
-            memo.note(real, state, wanted)
+            flaw = _flaw(real, file, memo)
         except OSError as error:
             raise HubUnreachableError(
                 f"{repo} at {commit}: {file.name} cannot be read: {error.strerror}",
                 remedy=f"delete {folder.parent.parent} and download it again",
             ) from error
+        if flaw:
+            message = f"{repo} at {commit}: {file.name} is not the commit's: {flaw}"
+            refused.append(_refused(message, folder, real))
+    if refused:  # all of them were put aside, so that trying again fetches all of them anew
+        raise refused[0]
+
+
+def _flaw(real: Path, file: RepoFile, memo: Memo) -> str:
+    """What is wrong with a file's bytes, or an empty string."""
+    state = real.stat()
+    wanted = file.sha256 or file.git_oid
+    if state.st_size != file.size:
+        return f"{state.st_size} bytes, not {file.size}"
+    if memo.knows(real, state, wanted):
+        return ""
+    found = sha256_of(real) if file.sha256 else git_oid_of(real, file.size)
+    if found != wanted:
+        kind = "SHA-256" if file.sha256 else "git's SHA-1"
+        return f"{kind} {found}, not {wanted}"
+    memo.note(real, state, wanted)
+    return ""
 
 
 def sha256_of(path: Path) -> str:
@@ -68,8 +81,14 @@ def git_oid_of(path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def _not_the_commits(file: RepoFile, repo: str, commit: str, real: Path, what: str) -> IntegrityError:
-    return IntegrityError(
-        f"{repo} at {commit}: {file.name} is not the commit's: {what}",
-        remedy=f"delete {real} and try again; if it comes back so, do not trust what stands between",
-    )
+def _refused(message: str, folder: Path, real: Path) -> IntegrityError:
+    """Put the bytes aside, where no other program takes them for the commit's, and say so."""
+    cache = folder.parent.parent
+    remedy = f"delete {cache} and try again"
+    if real.is_relative_to(cache.resolve()):
+        aside = real.with_name(f"{real.name}.refused")
+        with contextlib.suppress(OSError):
+            real.replace(aside)
+            forget(cache, folder.name)  # which of the two was wrong is not known
+            remedy = f"it was moved to {aside}: try again"
+    return IntegrityError(message, remedy=f"{remedy}; if it comes back so, do not trust what stands between")

@@ -72,6 +72,8 @@ def test_tampered_bytes_of_the_right_size_are_found_and_named(
     hub_here.faults.append(Fault(faults.tampered(), path=path, method="GET", server=server))
     with pytest.raises(IntegrityError, match="is not the commit's") as caught:
         resolve("org/tiny")
+    hub_here.faults.clear()
+    assert resolve("org/tiny").commit == commit  # nothing of it stayed where it is taken for the commit's
     assert commit in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -86,8 +88,8 @@ def test_a_cached_file_that_was_edited_in_place_is_found(hub_here: HubServer) ->
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(IntegrityError, match=r"model\.safetensors is not the commit's"):
         resolve("org/tiny")
-    weights.unlink()  # the remedy that the message gives
-    assert resolve("org/tiny").path
+    assert weights.with_name(f"{weights.name}.refused").read_bytes() == content  # put aside, not lost
+    assert (resolve("org/tiny").path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,3 +236,26 @@ def test_another_page_than_the_hubs_is_no_answer(hub_here: HubServer) -> None:
 def test_patterns_choose_other_files(hub_here: HubServer) -> None:
     hub_here.create("org/tiny", FILES)
     assert files_below(resolve("org/tiny", patterns=["onnx/*"]).path) == {"onnx/model.onnx"}
+
+
+def test_a_known_commit_of_a_full_cache_asks_nobody(hub_here: HubServer) -> None:
+    commit = hub_here.create("org/tiny", FILES)
+    online = resolve("org/tiny")
+    hub_here.requests.clear()
+    assert resolve("org/tiny", revision=commit) == online
+    assert hub_here.requests == []
+
+
+def test_the_client_asks_for_no_listing_of_its_own(hub_here: HubServer) -> None:
+    hub_here.create("org/tiny", FILES)
+    resolve("org/tiny")
+    assert sum("/tree/" in request.path for request in hub_here.requests) == 1
+
+
+def test_a_listing_that_lied_is_asked_for_again(hub_here: HubServer) -> None:
+    hub_here.create("org/tiny", FILES)
+    hub_here.faults.append(lies(lambda e: e["lfs"].update(oid="0" * 64) if "lfs" in e else None))
+    with pytest.raises(IntegrityError):
+        resolve("org/tiny")
+    hub_here.faults.clear()
+    assert set(resolve("org/tiny").files) == FETCHED
