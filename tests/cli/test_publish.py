@@ -193,6 +193,18 @@ def test_a_revoked_card_never_passes(repo: HubServer, here: Run, card: Path) -> 
     assert "was revoked by its publisher: minted from the wrong branch" in verified.err
 
 
+def test_a_pin_is_stale_once_its_card_was_revoked(repo: HubServer, here: Run, card: Path) -> None:
+    digest = json.loads(here("publish", card, REPO, "--format", "json").out)["card"]
+    assert here("add", REPO, "--device", "cpu").status == 0
+    assert here("lock", "--check").status == 0
+    pinned = here("verify", REPO, "--format", "json")
+    assert (pinned.status, json.loads(pinned.out)["trust"]) == (0, "pinned")
+    here("publish", card, REPO, "--revoke", digest, "--reason", "minted from the wrong branch")
+    stale = here("lock", "--check")
+    assert stale.status == 4
+    assert "minted from the wrong branch" in stale.out + stale.err
+
+
 def test_weights_that_are_newer_than_the_card_are_named(
     repo: HubServer, here: Run, card: Path, shelf: Shelf
 ) -> None:
