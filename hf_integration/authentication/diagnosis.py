@@ -27,7 +27,8 @@ def diagnose(
     """
     if status == "authentic":
         return ()
-    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status, expired))
+    intact = reconstruction.intact and not failure
+    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status, expired, intact))
 
 
 def _cause(
@@ -72,7 +73,7 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     return lines
 
 
-def _remedy(status: Status, expired: str) -> str:
+def _remedy(status: Status, expired: str, intact: bool) -> str:
     if status == "altered":
         return (
             "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a "
@@ -80,6 +81,11 @@ def _remedy(status: Status, expired: str) -> str:
         )
     if expired:
         return "this is not a pass: get a new card from its publisher, or mint one from a copy that you trust"
+    if intact:  # nothing is wrong but who vouches for the card: running it again helps nobody
+        return (
+            "this is not a pass: pin the card with 'sslauth add', name the signer that you expect with "
+            "--signer, or use a card that you minted or keep yourself"
+        )
     return (
         "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"
     )

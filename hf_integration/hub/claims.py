@@ -3,15 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hf_integration.authentication.judgement import SELF_ASSERTED
 from hf_integration.encoders.interface import Encoder
 from hf_integration.hub.published import PublishedCard
 from hf_integration.verdict import Claim, Verdict
 
-_VOUCHED_FOR = (
-    "this is not a pass: all claims hold, as far as the repository itself can be believed; pin the card with "
-    "'sslauth add', or name the signer that you expect, or one that you trust with --card"
-)
 _REMEDY = (
     "this is not a pass: ask its publisher to publish a card of these weights, or name a card that you trust "
     "with --card"
@@ -39,9 +34,7 @@ def with_claims(verdict: Verdict, published: PublishedCard, encoder: Encoder) ->
     if not width.holds:
         broken.append(width.says)
     if not broken:
-        # nothing is wrong with a card whose only flaw is who vouches for it: running it again helps nobody
-        lines = (*verdict.diagnosis[:-1], _VOUCHED_FOR) if verdict.reason.startswith(SELF_ASSERTED) else None
-        return replace(verdict, claims=claims, diagnosis=verdict.diagnosis if lines is None else lines)
+        return replace(verdict, claims=claims)
     reason = "; ".join(broken if verdict.authentic else (*broken, verdict.reason))
     if verdict.status == "altered":
         return replace(verdict, claims=claims, reason=reason)
