@@ -210,11 +210,12 @@ def _check(
     )
     with streams.progress() as progress:
         authentication = authenticator.authenticate(encoder, progress=progress)
-    from hf_integration.hub import with_claims
     from hf_integration.pins.waiving import today_in_utc, waived
 
     verdict = authentication.verdict
     if published is not None:
+        from hf_integration.hub import with_claims
+
         verdict = with_claims(verdict, published, encoder)
     verdict = waived(verdict, waivers, today=today_in_utc())
     if verdict is not authentication.verdict:

@@ -5,15 +5,19 @@ huggingface_hub is imported when it is needed: a local folder needs none of it.
 
 import glob
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot.bars import only_in_a_terminal
-from hf_integration.snapshot.hub_errors import COMMIT, hub_errors
+from hf_integration.snapshot.hub_errors import COMMIT, HubBusyError, hub_errors
 from hf_integration.snapshot.listing import RepoFile
 from hf_integration.snapshot.memo import Memo
 from hf_integration.snapshot.verification import verify_files
+
+PAUSES = (1, 3)
+"""Seconds between asking for a commit again: the client itself tries files again, but not this."""
 
 _REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
 """What git takes for a branch or tag, roughly: the cache has a file of that name."""
@@ -34,6 +38,15 @@ def resolve_commit(
         return revision
     if revision is not None and not _REVISION.fullmatch(revision):
         raise UsageError(f"{revision!r} is no revision", remedy="give a branch, a tag or a commit")
+    for pause in PAUSES:
+        try:
+            return _asked_commit(repo, revision, token, cache_dir)
+        except HubBusyError:
+            time.sleep(pause)
+    return _asked_commit(repo, revision, token, cache_dir)
+
+
+def _asked_commit(repo: str, revision: str | None, token: str | None, cache_dir: str | Path | None) -> str:
     from huggingface_hub import HfApi, errors
 
     with hub_errors(repo, revision):

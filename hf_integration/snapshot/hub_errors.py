@@ -12,12 +12,18 @@ from hf_integration.snapshot.transport import guarded_transport
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
+BUSY = frozenset({429, 500, 502, 503, 504})
+
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
 """What a cache that is full or must not be written to says."""
 
 
 class HubUnreachableError(InconclusiveError):
     """The Hub did not answer, or not with sense; what is cached may still do."""
+
+
+class HubBusyError(HubUnreachableError):
+    """The Hub said that it cannot answer now: it may in a moment."""
 
 
 class UnknownRevisionError(EncoderError):
@@ -106,7 +112,8 @@ def _by_status(error: Any, repo: str, named: str) -> InconclusiveError:
         return InconclusiveError(
             f"{repo}: the Hub denied access (status {status})", remedy="`hf auth login` or set HF_TOKEN"
         )
-    return HubUnreachableError(f"{named}: the Hub answered with status {status}", remedy="try again later")
+    kind = HubBusyError if status in BUSY else HubUnreachableError
+    return kind(f"{named}: the Hub answered with status {status}", remedy="try again later")
 
 
 def _no_room(error: BaseException | None) -> OSError | None:

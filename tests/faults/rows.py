@@ -126,7 +126,13 @@ ACCESS = (
 )
 
 BURSTS = (
-    Row("429 with Retry-After: page", published(lambda p: p.page(BUSY)), 3, ("REPO", "429", AGAIN)),
+    Row(
+        "429 with Retry-After: page",
+        published(lambda p: p.page(BUSY)),
+        3,
+        ("REPO", "429", AGAIN),
+        pace="slow",
+    ),
     Row("429 with Retry-After: weights, once", published(lambda p: p.transfer(BUSY, 1)), 0, ("AUTHENTIC",)),
     Row(
         "429 with Retry-After: weights, for ever",
@@ -142,11 +148,18 @@ BURSTS = (
         ("REPO", "429", AGAIN),
         pace="stalled",
     ),
-    Row("500: everything", published(lambda p: p.everywhere(BROKEN)), 3, ("REPO", "500", AGAIN)),
+    Row("500: everything", published(lambda p: p.everywhere(BROKEN)), 3, ("REPO", "500", AGAIN), pace="slow"),
     Row("500: weights", published(lambda p: p.transfer(BROKEN)), 3, ("REPO", "500", AGAIN)),
     Row("500: a file, twice", published(lambda p: p.file("config.json", BROKEN, 2)), 0, ("AUTHENTIC",)),
     Row("503: listing, for ever", published(lambda p: p.listing(UNAVAILABLE)), 3, ("REPO", "503", AGAIN)),
-    Row("503: page, once", published(lambda p: p.page(UNAVAILABLE, 1)), 3, ("REPO", "503", AGAIN)),
+    Row("503: page, twice", published(lambda p: p.page(UNAVAILABLE, 2)), 0, ("AUTHENTIC",), pace="slow"),
+    Row(
+        "503: page, for ever",
+        published(lambda p: p.page(UNAVAILABLE)),
+        3,
+        ("REPO", "503", AGAIN),
+        pace="slow",
+    ),
     Row("503: a file, twice", published(lambda p: p.file(WEIGHTS, UNAVAILABLE, 2)), 0, ("AUTHENTIC",)),
     Row(
         "503: a file, for ever",

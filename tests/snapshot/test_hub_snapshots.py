@@ -150,6 +150,7 @@ def test_a_hub_that_is_down_is_no_hub(
     hub_here: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # between its attempts
+    monkeypatch.setattr("hf_integration.snapshot.hub.PAUSES", (0, 0))
     hub_here.create("org/tiny", FILES)
     online = resolve("org/tiny")
     hub_here.faults.append(Fault(faults.status(500)))
@@ -259,3 +260,12 @@ def test_a_listing_that_lied_is_asked_for_again(hub_here: HubServer) -> None:
         resolve("org/tiny")
     hub_here.faults.clear()
     assert set(resolve("org/tiny").files) == FETCHED
+
+
+def test_a_burst_of_errors_is_waited_out(hub_here: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_integration.snapshot.hub.PAUSES", (0, 0))
+    hub_here.create("org/tiny", FILES)
+    burst = Fault(faults.status(503), path="/api/models/org/tiny$|/revision/", times=2)
+    hub_here.faults.append(burst)
+    assert set(resolve("org/tiny").files) == FETCHED
+    assert burst.struck == 2

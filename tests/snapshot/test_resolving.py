@@ -73,6 +73,7 @@ def test_each_failure_of_the_hub_has_its_error(
     error: Exception, kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(HfApi, "repo_info", failing_with(error))
+    monkeypatch.setattr("hf_integration.snapshot.hub.PAUSES", ())
     with pytest.raises(kind, match=message) as caught:
         resolve("org/name", revision="dev", cache_dir=tmp_path)
     assert "\n" not in str(caught.value)
