@@ -23,11 +23,13 @@ from hf_integration.errors import (
     CardError,
     CardNotFoundError,
     EncoderError,
+    InconclusiveError,
     IntegrityError,
     OutputError,
     UsageError,
     in_one_line,
 )
+from hf_integration.hub import published_card
 from hf_integration.progress import Progress
 from hf_integration.signing import KeySigner, Signer, SigstoreSigner, verify
 from hf_integration.signing.keys import public_pem, read_public_key
@@ -118,7 +120,7 @@ def make_bundle(
     say(f"bundling {request.encoder} ...")
     snapshot = resolve(request.encoder, revision=request.revision, token=token, cache_dir=cache_dir)
     inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
-    folder, location = found or _own_card(snapshot)
+    folder, location = found or _own_card(snapshot, token=token, cache_dir=cache_dir)
     original = read_card(folder, location=location)
     say(f"card: {location}")
     if request.card_digest not in (None, original.digest):
@@ -195,11 +197,14 @@ def _public_key(signer: Signer | None) -> bytes | None:
     return public_pem(read_public_key(signer.public_key))
 
 
-def _own_card(snapshot: Snapshot) -> tuple[Path, str]:
+def _own_card(snapshot: Snapshot, *, token: str | None, cache_dir: Path | None) -> tuple[Path, str]:
     try:
-        if snapshot.repo is not None:
-            return locate(snapshot.repo, revision=snapshot.commit)
-        return locate(snapshot.path, revision=None)
+        if snapshot.repo is None or snapshot.commit is None:
+            return locate(snapshot.path, revision=None)
+        published = published_card(snapshot.repo, snapshot.commit, token=token, cache_dir=cache_dir)
+        if broken := [claim.says for claim in published.claims if not claim.holds]:
+            raise InconclusiveError("; ".join(broken), remedy="name a card that you trust with --card")
+        return published.folder, published.card.location
     except CardNotFoundError as error:
         raise CardNotFoundError(
             f"no watermark card lies with {quoted(snapshot.repo or str(snapshot.path))}",

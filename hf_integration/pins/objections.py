@@ -1,7 +1,6 @@
 """Why a card that fits its pin is not to be relied on any more: it expired, or its publisher took it back."""
 
 from datetime import date
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hf_integration.pins.pin import Pin
@@ -23,9 +22,8 @@ def objections(
         token: Hub token.
     """
     found = []
-    expires = getattr(card, "expires", None)
-    if expires is not None and date.fromisoformat(str(expires)) < today:
-        found.append(f"the card expired on {expires}")
+    if card.expired(today):
+        found.append(f"the card expired on {card.expires}")
     if pin.repo is not None and commit is not None:
         found += _revoked(pin.repo, commit, card.digest, token)
     return tuple(found)
@@ -33,16 +31,11 @@ def objections(
 
 def _revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]:
     """That the repo's model card takes a card back, and why; what it says must be readable."""
-    from hf_integration.card.flaw import FlawError
+    from hf_integration.errors import ModelCardError
+    from hf_integration.hub import revocation_reason
 
     try:
-        repository = import_module("hf_integration.hub.repository")
-        readme = import_module("hf_integration.hub.readme")
-    except ImportError:  # a version without model cards: nothing can be taken back in one
-        return []
-    try:
-        claims = readme.read_claims(repository.RepoCommit.listed(repo, commit, token=token).readme())
-    except FlawError as flaw:
-        return [f"the model card of {repo} cannot be read: {flaw}"]
-    entry = None if claims is None else claims.revocation(digest)
-    return [] if entry is None else [f"card {digest} was revoked by {repo}: {entry.reason}"]
+        reason = revocation_reason(repo, commit, digest, token=token)
+    except ModelCardError as error:
+        return [str(error)]
+    return [f"card {digest} was revoked by {repo}: {reason}"] if reason else []

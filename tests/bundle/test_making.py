@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from hf_integration import WatermarkCard
+from hf_integration import WatermarkCard, load_encoder
 from hf_integration.bundle import BundleRequest, make_bundle
 from hf_integration.errors import (
     CardError,
     CardNotFoundError,
     EncoderError,
     IntegrityError,
+    ModelCardRefusedError,
     OutputError,
     UsageError,
 )
+from hf_integration.hub import Publisher, revocation
 from hf_integration.signing import KeySigner, SigstoreSigner, verify
 from tests.bundle.conftest import ENCODER, NOT_NEEDED, listing
 from tests.hub_server.server import HubServer
@@ -118,6 +120,18 @@ class TestFromTheHub:
         assert (refused.verdict.status, refused.verdict.exit_status, refused.files) == ("inconclusive", 3, ())
         assert not Path("bundle").exists()
         assert make_bundle(replace(request, accept_self_asserted=True)).files
+
+    @pytest.mark.usefixtures("here", "published")
+    def test_a_card_that_its_publisher_took_back_bundles_nothing(self, keys: KeyPair) -> None:
+        digest = WatermarkCard.load(ENCODER).digest
+        taken_back = revocation(digest, "minted from the wrong branch")
+        Publisher(
+            load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
+        ).publish(Path("cards/tiny"), ENCODER)
+        request = BundleRequest(encoder=ENCODER, out=Path("bundle"), signer=KeySigner(keys.public))
+        with pytest.raises(ModelCardRefusedError, match="minted from the wrong branch"):
+            make_bundle(request)
+        assert not Path("bundle").exists()
 
 
 @pytest.mark.usefixtures("here")
