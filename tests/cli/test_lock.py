@@ -203,5 +203,5 @@ sslauth:
         published.pin(commit=published.hub.commit("org/tiny", {"README.md": b"---\nsslauth: 7\n---\n"}))
         ended = sslauth("lock", "--check")
         assert ended.status == 4
-        assert "the model card of hub:org/tiny@" in ended.out
+        assert "the model card of org/tiny at " in ended.out
         assert "cannot be read: README.md: sslauth: not a mapping" in ended.out
