@@ -7,7 +7,9 @@ import glob
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot.bars import only_in_a_terminal
@@ -23,9 +25,29 @@ _REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
 """What git takes for a branch or tag, roughly: the cache has a file of that name."""
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """What a revision names.
+
+    Attributes:
+        commit: 40 hexadecimal digits.
+        answered: whether the Hub said so just now, and not the caller or the cache.
+    """
+
+    commit: str
+    answered: bool
+
+
 def resolve_commit(
     repo: str, *, revision: str | None, token: str | None, cache_dir: str | Path | None
 ) -> str:
+    """The commit that :func:`resolve_revision` finds."""
+    return resolve_revision(repo, revision=revision, token=token, cache_dir=cache_dir).commit
+
+
+def resolve_revision(
+    repo: str, *, revision: str | None, token: str | None, cache_dir: str | Path | None
+) -> Resolved:
     """The commit that a revision names now, or named when it was last cached if the Hub is out of reach.
 
     Raises:
@@ -35,7 +57,7 @@ def resolve_commit(
     """
     _check_repo_id(repo)
     if revision is not None and COMMIT.fullmatch(revision):
-        return revision
+        return Resolved(revision, answered=False)
     if revision is not None and not _REVISION.fullmatch(revision):
         raise UsageError(f"{revision!r} is no revision", remedy="give a branch, a tag or a commit")
     for pause in PAUSES:
@@ -46,18 +68,29 @@ def resolve_commit(
     return _asked_commit(repo, revision, token, cache_dir)
 
 
-def _asked_commit(repo: str, revision: str | None, token: str | None, cache_dir: str | Path | None) -> str:
+def _asked_commit(
+    repo: str, revision: str | None, token: str | None, cache_dir: str | Path | None
+) -> Resolved:
     from huggingface_hub import HfApi, errors
+
+    answers = []
+
+    class Asking(HfApi):
+        """The client falls back on its cache without saying so."""
+
+        def repo_info(self, *arguments: Any, **options: Any) -> Any:
+            answers.append(super().repo_info(*arguments, **options))
+            return answers[-1]
 
     with hub_errors(repo, revision):
         try:
-            found = HfApi(token=token).resolve_revision(repo, revision=revision, cache_dir=cache_dir)
+            found = Asking(token=token).resolve_revision(repo, revision=revision, cache_dir=cache_dir)
         except errors.RevisionResolutionError as error:
             raise error.__cause__ or error from None
     commit = found.resolved
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise InconclusiveError(f"the Hub names no commit for {repo}", remedy="give a commit as the revision")
-    return commit
+    return Resolved(commit, answered=bool(answers))
 
 
 def fetch(

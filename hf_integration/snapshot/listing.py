@@ -41,17 +41,18 @@ class RepoFile:
 
 
 def list_files(
-    repo: str, commit: str, *, token: str | None, cache_dir: str | Path | None
+    repo: str, commit: str, *, ask: bool = True, token: str | None, cache_dir: str | Path | None
 ) -> tuple[RepoFile, ...]:
     """List the files of a commit.
 
-    A commit never changes, so what an earlier download noted of it in the cache is as good as asking again.
-    A new listing is noted there before anything is fetched: the client would ask for one of its own, and
-    nobody would look at that.
+    A commit never changes, so what an earlier download noted of it in the cache is as good as asking again,
+    unless somebody lied then. A new listing is noted there before anything is fetched: the client would ask
+    for one of its own, and nobody would look at that.
 
     Args:
         repo: repo id.
         commit: 40 hexadecimal digits.
+        ask: ask the Hub first; else only where the cache does not know.
         token: Hub token.
         cache_dir: Hub cache.
 
@@ -63,7 +64,7 @@ def list_files(
     from huggingface_hub import HfApi
 
     folder = repo_cache(repo, cache_dir)
-    files = _noted(folder, commit)
+    files = [] if ask else _noted(folder, commit)
     entries: list[Any] = []
     if not files:
         try:
@@ -72,7 +73,7 @@ def list_files(
                 entries = [entry for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
                 files = [_file(entry) for entry in entries]
         except HubUnreachableError:
-            files = _linked(folder / "snapshots" / commit)
+            files = _noted(folder, commit) or _linked(folder / "snapshots" / commit)
             if not files:
                 raise
     if len(files) > MOST_FILES:
@@ -149,9 +150,11 @@ def _linked(folder: Path) -> list[RepoFile]:
     """Files that were cached one by one, without a listing: they are links to blobs named by digest."""
     files = []
     for path in islice(sorted(folder.rglob("*")), MOST_FILES + 1):
-        digest = path.resolve().name
-        if path.is_symlink() and path.is_file() and (_SHA256.fullmatch(digest) or _GIT_OID.fullmatch(digest)):
-            name, size = path.relative_to(folder).as_posix(), path.stat().st_size
+        blob = path.resolve()
+        digest = blob.name
+        if path.is_symlink() and (_SHA256.fullmatch(digest) or _GIT_OID.fullmatch(digest)):
+            # a link to nothing is a file that was put aside: the encoder has it, and this cache does not
+            name, size = path.relative_to(folder).as_posix(), blob.stat().st_size if blob.is_file() else 0
             sha256 = digest if _SHA256.fullmatch(digest) else None
             files.append(RepoFile(name, size, digest if sha256 is None else "0" * 40, sha256))
     return files

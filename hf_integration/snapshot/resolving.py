@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from hf_integration.errors import EncoderError, IntegrityError, UsageError
 from hf_integration.snapshot import hub
-from hf_integration.snapshot.listing import RepoFile, list_files
+from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
 from hf_integration.snapshot.selection import MODULES, encoder_files, module_folders, not_covered_among
 
 LARGEST = 256 << 20
@@ -74,8 +74,9 @@ def resolve(
         raise EncoderError(f"{reference} is a file", remedy="give the folder that holds it")
     if _looks_like_a_path(reference):
         raise EncoderError(f"{reference}: no such folder", remedy="check the path")
-    commit = hub.resolve_commit(reference, revision=revision, token=token, cache_dir=cache_dir)
-    listed = list_files(reference, commit, token=token, cache_dir=cache_dir)
+    found = hub.resolve_revision(reference, revision=revision, token=token, cache_dir=cache_dir)
+    commit = found.commit
+    listed = list_files(reference, commit, ask=found.answered, token=token, cache_dir=cache_dir)
 
     def fetched(names: Collection[str]) -> Path:
         wanted = [file for file in listed if file.name in names]
@@ -93,7 +94,11 @@ def resolve(
     every = tuple(file.name for file in listed)
     modules = (fetched({MODULES}) / MODULES).read_bytes() if MODULES in every else None
     names = encoder_files(every, module_folders(modules))
-    _check_weights(names, listed, f"{reference} at {commit}")
+    try:
+        _check_weights(names, listed, f"{reference} at {commit}")
+    except EncoderError:
+        forget(repo_cache(reference, cache_dir), commit)  # a listing that hides them must not stay
+        raise
     return Snapshot(
         fetched(names),
         repo=reference,

@@ -244,13 +244,13 @@ LIES = (
         "tampered weights of the same size",
         published(lambda p: p.transfer(faults.tampered())),
         4,
-        (WEIGHTS, "SHA-256", "delete"),
+        (WEIGHTS, "SHA-256", ".refused: try again"),
     ),
     Row(
         "tampered tokenizer of the same size",
         published(lambda p: p.file("tokenizer.json", faults.tampered())),
         4,
-        ("tokenizer.json", "SHA-1", "delete"),
+        ("tokenizer.json", "SHA-1", ".refused: try again"),
     ),
     # right bytes under a wrong name in the cache: what counts is the bytes
     Row(
