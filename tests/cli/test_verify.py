@@ -70,6 +70,16 @@ class TestStatus:
         assert ended.out.startswith("INCONCLUSIVE - this is not a pass")
         assert sslauth("verify", folder, "--trust-self-asserted").status == 0
 
+    def test_a_link_in_the_encoders_folder_does_not_make_a_card_trusted(
+        self, sslauth: Run, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree("tiny", tmp_path / "lonely")
+        shutil.copytree("cards/tiny", tmp_path / "elsewhere")
+        (folder / "sslauth").symlink_to("../elsewhere")
+        ended = sslauth("verify", folder)
+        assert ended.status == 3
+        assert "self-asserted" in ended.out
+
     def test_a_damaged_card_ends_with_4(self, sslauth: Run, tmp_path: Path) -> None:
         card = shutil.copytree("cards/tiny", tmp_path / "card")
         with (card / "card.safetensors").open("r+b") as file:
