@@ -1,5 +1,6 @@
 """What a folder holds, found out before anything in it is loaded."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ _TOKENIZERS = (
     "spm.model",
     "bpe.codes",
 )
+_LAYERS = re.compile(r"(^|_)(num_)?(hidden_|encoder_|decoder_|conv_)*layers?$|^n_layers?$")
+"""Keys of configurations that say how many layers are built."""
+
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -103,6 +107,7 @@ def inspect_folder(path: Path) -> EncoderFolder:
     if not files:
         raise _no_weights(model)
     headers = [read_header(file) for file in files]
+    _check_depth(model, config, sum(len(header.dtypes) for header in headers))
     return EncoderFolder(path, model, config, stored_dtype(headers, model), sentence)
 
 
@@ -121,6 +126,24 @@ def _check_model_type(model: Path, config: Mapping[str, Any]) -> None:
         f"{model / 'config.json'}: unknown model_type {model_type!r}",
         remedy="only architectures that the installed transformers knows are loaded",
     )
+
+
+def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
+    """Refuse more layers than there are tensors, before hours are spent on building them.
+
+    Raises:
+        EncoderError: there are.
+    """
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            _check_depth(model, value, tensors)
+        depths = value if key == "depths" and isinstance(value, list) else [value]
+        layers = sum(depth for depth in depths if type(depth) is int and depth > 0)
+        if (key == "depths" or _LAYERS.search(key)) and layers > tensors:
+            raise EncoderError(
+                f"{model / 'config.json'}: {key} asks for {layers} layers, the weights hold {tensors} tensors",
+                remedy="use an intact copy of the encoder",
+            )
 
 
 def _check_json(model: Path) -> None:

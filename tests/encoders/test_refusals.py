@@ -99,6 +99,11 @@ REFUSALS: dict[str, tuple[Damage, str]] = {
         edit_weights(lambda tensors: tensors.update({QUERY: torch.zeros(3, 3)})),
         f"another shape.*{QUERY}",
     ),
+    "layers without end": (
+        edit_json("config.json", num_hidden_layers=10_000_000),
+        "num_hidden_layers asks for 10000000 layers, the weights hold",
+    ),
+    "stages without end": (edit_json("config.json", encoder={"depths": [1, 10_000_000]}), "depths asks for"),
     "eight-bit weights": (
         edit_weights(lambda tensors: tensors.update({QUERY: torch.zeros(32, 32, dtype=torch.int8)})),
         "quantised",
