@@ -141,7 +141,7 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
         layers = sum(depth for depth in depths if type(depth) is int and depth > 0)
         if (key == "depths" or _LAYERS.search(key)) and layers > tensors:
             raise EncoderError(
-                f"{model / 'config.json'}: {key} asks for {layers} layers, the weights hold {tensors} tensors",
+                f"{model}: {key} asks for {layers} layers, the weights hold {tensors} tensors",
                 remedy="use an intact copy of the encoder",
             )
 
