@@ -46,7 +46,7 @@ class TestWriting:
         ended = sslauth("lock")
         assert (ended.status, ended.out) == (
             0,
-            f"search (org/tiny, main): unchanged\n  card         hub:org/tiny@{published.commit}\n",
+            f"search (org/tiny, main): unchanged\n  card         hub:org/tiny@{published.commit}/sslauth\n",
         )
         assert FILE.stat().st_mtime_ns == before
 
