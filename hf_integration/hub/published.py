@@ -1,5 +1,6 @@
 """The card that an encoder's own repository publishes, and what its model card claims about it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from hf_integration.verdict import Claim
 if TYPE_CHECKING:
     from hf_integration.signing import Signer
 
+_LOCATION = re.compile(r"hub:(?P<repo>[^@]+)@[0-9a-f]{40}(/.*)?")
 _PROVES_NOTHING = "it proves nothing any more: wait for a new one, or name a card that you trust with --card"
 
 
@@ -78,6 +80,37 @@ def published_card(
         _date_claim(card, None, there)
         _repository_claim(card, there)
     return PublishedCard(card, folder, commit, advertised, claims)
+
+
+def published_if_own(
+    card: WatermarkCard, repo: str, commit: str, *, token: str | None = None, cache_dir: Path | None = None
+) -> PublishedCard | None:
+    """The claims about a card that was loaded by its place, if that was the repository of the encoder itself.
+
+    Args:
+        card: a card that was loaded, from wherever.
+        repo: repo id of the encoder.
+        commit: the encoder's, 40 hexadecimal digits.
+        token: Hub token, if not the saved one.
+        cache_dir: Hub cache, if not the usual one.
+
+    Returns:
+        What :func:`published_card` finds, or ``None`` for a card from elsewhere.
+
+    Raises:
+        ModelCardRefusedError: the card is another one than the repository has at this commit.
+        SSLAuthError: as of :func:`published_card`.
+    """
+    taken = _LOCATION.fullmatch(card.location)
+    if taken is None or taken["repo"].casefold() != repo.casefold():
+        return None
+    published = published_card(repo, commit, token=token, cache_dir=cache_dir)
+    if published.card.digest != card.digest:
+        raise ModelCardRefusedError(
+            f"{quoted(card.location)} is not the card of {quoted(repo)} at {commit}, the encoder's commit",
+            remedy="leave --card out, or name a folder",
+        )
+    return published
 
 
 def check_signature(published: PublishedCard, signer: "Signer") -> None:
