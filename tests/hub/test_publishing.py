@@ -129,6 +129,22 @@ class TestPullRequests:
         again = replace(publisher, create_pr=True).publish(card, REPO)
         assert again.pull_request not in (None, first.pull_request)
 
+    @pytest.mark.parametrize("sha", ["../../../../pwned", "/pwned", "main", None, 7])
+    def test_one_whose_head_is_no_commit_writes_nothing_outside_the_cache(
+        self, repo: HubServer, card: Path, publisher: Publisher, tmp_path: Path, sha: object
+    ) -> None:
+        replace(publisher, create_pr=True).publish(card, REPO)
+
+        def lying(answered):  # type: ignore[no-untyped-def]
+            return {**answered, "sha": sha}
+
+        repo.faults.append(Fault(faults.edited(lying), path="/revision/refs%2Fpr%2F1"))
+        repo.faults.append(Fault(faults.body(lambda _: b"[]"), path="/tree/[^?]*pwned"))
+        with pytest.raises(IntegrityError, match="names no commit for pull request 1 of org/tiny") as raised:
+            replace(publisher, create_pr=True).publish(card, REPO)
+        assert "\n" not in str(raised.value)
+        assert not list(tmp_path.rglob("pwned*"))
+
 
 class TestRefusals:
     def refused(

@@ -1,0 +1,47 @@
+"""Listings and pages of a server that is no Hub: nothing outside of the cache, no traceback, an end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_integration.errors import IntegrityError
+from hf_integration.snapshot.listing import _note, _noted, forget, list_files
+from tests.hub_server import HubServer
+
+OUTSIDE = "../../../../pwned"
+
+
+@pytest.fixture
+def tiny(hub_here: HubServer) -> HubServer:
+    hub_here.create("org/tiny", {"config.json": b"{}", "model.safetensors": b"weights"})
+    return hub_here
+
+
+class TestCommits:
+    @pytest.mark.parametrize("commit", [OUTSIDE, "a" * 39, "a" * 40 + "\n", "A" * 40, "", "main", None, 7])
+    def test_what_is_none_is_refused_before_anything_is_asked_or_written(
+        self, tiny: HubServer, tmp_path: Path, commit: Any
+    ) -> None:
+        (tmp_path / "pwned.json").write_text("mine")
+        uses: list[Callable[[], Any]] = [
+            lambda: list_files("org/tiny", commit, token=None, cache_dir=tmp_path / "cache"),
+            lambda: _noted(tmp_path / "a" / "b" / "c", commit),
+            lambda: _note(tmp_path / "a" / "b" / "c", commit, []),
+            lambda: forget(tmp_path / "a" / "b" / "c", commit),
+        ]
+        asked = len(tiny.requests)
+        for use in uses:
+            with pytest.raises(IntegrityError, match="not a commit"):
+                use()
+        assert len(tiny.requests) == asked
+        assert [path.name for path in tmp_path.rglob("*.json")] == ["pwned.json"]
+        assert (tmp_path / "pwned.json").read_text() == "mine"
+
+    def test_one_is_listed_and_forgotten(self, tiny: HubServer, tmp_path: Path) -> None:
+        head = tiny.head("org/tiny")
+        assert len(list_files("org/tiny", head, token=None, cache_dir=tmp_path)) == 3
+        assert [path.stem for path in tmp_path.rglob("*.json")] == [head]
+        forget(tmp_path / "models--org--tiny", head)
+        assert not list(tmp_path.rglob("*.json"))
