@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from hf_integration.errors import IntegrityError
+from hf_integration.snapshot import resolve
+from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.snapshot.listing import _note, _noted, forget, list_files
-from tests.hub_server import HubServer
+from tests.hub_server import Fault, HubServer, faults
 
 OUTSIDE = "../../../../pwned"
 
@@ -45,3 +47,12 @@ class TestCommits:
         assert [path.stem for path in tmp_path.rglob("*.json")] == [head]
         forget(tmp_path / "models--org--tiny", head)
         assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", ["/revision/main|/api/models/org/tiny$", "/tree/"])
+@pytest.mark.parametrize("brackets", [b"[" * 200_000, b'{"a":' * 200_000])
+def test_brackets_without_end_are_no_answer_of_a_hub(tiny: HubServer, path: str, brackets: bytes) -> None:
+    tiny.faults.append(Fault(faults.body(lambda _: brackets), path=path))
+    with pytest.raises(HubUnreachableError, match="the answer is not that of a Hub") as raised:
+        resolve("org/tiny")
+    assert "\n" not in str(raised.value)
