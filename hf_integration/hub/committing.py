@@ -17,6 +17,7 @@ from hf_integration.hub.repository import RepoCommit, holds
 from hf_integration.snapshot.bars import only_in_a_terminal
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.listing import list_files
+from hf_integration.snapshot.transport import bounded_pages
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def open_pull_request(there: RepoCommit, title: str, wanted: Mapping[str, bytes 
     from huggingface_hub import HfApi
 
     api = HfApi(token=there.token)
-    with hub_errors(there.repo, None):
+    with hub_errors(there.repo, None), bounded_pages(f"the list of pull requests of {there.repo}"):
         found = [
             discussion
             for discussion in api.get_repo_discussions(there.repo, discussion_type="pull_request")

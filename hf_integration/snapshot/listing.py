@@ -11,9 +11,13 @@ from typing import Any
 
 from hf_integration.errors import IntegrityError
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
+from hf_integration.snapshot.transport import bounded_pages
 
 MOST_FILES = 20_000
 """Files of a repository; the largest on the Hub that hold encoders have some hundred."""
+
+MOST_ENTRIES = 2 * MOST_FILES
+"""Files and folders."""
 
 MOST_BYTES = 64 << 20
 FORMAT_VERSION = 1
@@ -58,25 +62,33 @@ def list_files(
 
     Raises:
         EncoderError: no such repo or commit.
-        InconclusiveError: no access, or neither network nor cache.
-        IntegrityError: a commit or digests that are none, or a name that leads outside the repository.
+        InconclusiveError: no access, neither network nor cache, or a listing that takes too long.
+        IntegrityError: a listing without end, a commit or digests that are none, or a name that leads outside
+            the repository.
     """
     from huggingface_hub import HfApi
 
     folder = repo_cache(repo, cache_dir)
     _place(folder, commit)  # before anything is asked for, or noted under that name
     files = [] if ask else _noted(folder, commit)
+    listed: list[Any] = []
     entries: list[Any] = []
     if not files:
         try:
-            with hub_errors(repo, commit):
+            with hub_errors(repo, commit), bounded_pages(f"the listing of {repo} at {commit}"):
                 tree = HfApi(token=token).list_repo_tree(repo, recursive=True, revision=commit)
-                entries = [entry for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
+                listed = list(islice(tree, MOST_ENTRIES + 1))
+                entries = [entry for entry in listed if hasattr(entry, "size")]
                 files = [_file(entry) for entry in entries]
         except HubUnreachableError:
             files = _noted(folder, commit) or _linked(folder / "snapshots" / commit)
             if not files:
                 raise
+    if len(listed) > MOST_ENTRIES:  # what follows was not looked at
+        raise IntegrityError(
+            f"{repo} at {commit} lists more than {MOST_ENTRIES} files and folders",
+            remedy="no encoder needs so many",
+        )
     if len(files) > MOST_FILES:
         raise IntegrityError(
             f"{repo} at {commit} lists more than {MOST_FILES} files", remedy="no encoder needs so many"

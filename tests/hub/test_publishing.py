@@ -129,6 +129,17 @@ class TestPullRequests:
         again = replace(publisher, create_pr=True).publish(card, REPO)
         assert again.pull_request not in (None, first.pull_request)
 
+    def test_a_list_of_them_that_never_ends_is_given_up(
+        self, repo: HubServer, card: Path, publisher: Publisher
+    ) -> None:
+        def more(_):  # type: ignore[no-untyped-def]
+            return {"discussions": [], "count": 10**9, "start": 0}
+
+        repo.faults.append(Fault(faults.edited(more), path="/discussions"))
+        with pytest.raises(IntegrityError, match="the list of pull requests of org/tiny goes on after"):
+            replace(publisher, create_pr=True).publish(card, REPO)
+        assert commits_asked_for(repo) == 0
+
     @pytest.mark.parametrize("sha", ["../../../../pwned", "/pwned", "main", None, 7])
     def test_one_whose_head_is_no_commit_writes_nothing_outside_the_cache(
         self, repo: HubServer, card: Path, publisher: Publisher, tmp_path: Path, sha: object
