@@ -8,6 +8,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.locking import refuse_in_ci
 from hf_integration.cli.minting import checked_keys
 from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card, use_hub
 from hf_integration.cli.streams import Format, Streams
@@ -80,6 +81,9 @@ def add(
         str | None,
         typer.Option("--pool", metavar="SOURCE", help="Where they are drawn from, if a card is minted."),
     ] = None,
+    allow_ci: Annotated[
+        bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
+    ] = False,
     device: options.DeviceOption = None,
     format: options.FormatOption = None,
     output: options.OutputOption = None,
@@ -91,6 +95,8 @@ def add(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
+        if not allow_ci:
+            refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
         use_hub(token, cache_dir)
         from hf_integration.pins import PINS_FILE, Pins, pins_in
         from hf_integration.pins.adding import entry_name, relative_to
