@@ -62,6 +62,10 @@ class CardNotFoundError(InconclusiveError):
     """There is no watermark card where one was looked for."""
 
 
+class AdvertisedCardMissingError(CardNotFoundError):
+    """A model card advertises a watermark card, and there is none: not the same as a repository without."""
+
+
 class ModelCardRefusedError(InconclusiveError):
     """A model card advertises a watermark card that is not to be believed: expired, revoked, another's."""
 

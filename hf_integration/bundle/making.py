@@ -20,16 +20,16 @@ from hf_integration.card.staging import staging, sync_folder, write_file
 from hf_integration.encoders.folder import inspect_folder
 from hf_integration.encoders.opening import open_encoder
 from hf_integration.errors import (
+    AdvertisedCardMissingError,
     CardError,
     CardNotFoundError,
     EncoderError,
-    InconclusiveError,
     IntegrityError,
     OutputError,
     UsageError,
     in_one_line,
 )
-from hf_integration.hub import published_card
+from hf_integration.hub import PublishedCard, published_card, with_claims
 from hf_integration.progress import Progress
 from hf_integration.signing import KeySigner, Signer, SigstoreSigner, verify
 from hf_integration.signing.keys import public_pem, read_public_key
@@ -116,11 +116,16 @@ def make_bundle(
     name = bundle_name(request.encoder, request.name)
     target = _free(request.out)
     key = _public_key(request.signer)
-    found = None if request.card is None else locate(request.card, revision=None)
+    named = None if _means_own_card(request) else request.card
+    found = None if named is None else locate(named, revision=None)
     say(f"bundling {request.encoder} ...")
     snapshot = resolve(request.encoder, revision=request.revision, token=token, cache_dir=cache_dir)
     inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
-    folder, location = found or _own_card(snapshot, token=token, cache_dir=cache_dir)
+    published: PublishedCard | None = None
+    if found is not None:
+        folder, location = found
+    else:
+        folder, location, published = _own_card(snapshot, token=token, cache_dir=cache_dir)
     original = read_card(folder, location=location)
     say(f"card: {location}")
     if request.card_digest not in (None, original.digest):
@@ -136,7 +141,7 @@ def make_bundle(
             write_file(place / SIGNER, key, secret=False)
         card = _read_copy(place, original, signed=key is not None)
         say("checking the copy ...")
-        verdict = _check(place / ENCODER, card, request, snapshot, trust, device, progress)
+        verdict = _check(place / ENCODER, card, request, snapshot, trust, published, device, progress)
         if not verdict.authentic:
             return Bundled(verdict, name)
         # where a folder lay on this machine is nobody's business
@@ -159,6 +164,7 @@ def _check(
     request: BundleRequest,
     snapshot: Snapshot,
     trust: Trust,
+    published: PublishedCard | None,
     device: str | None,
     progress: Progress | None,
 ) -> Verdict:
@@ -168,7 +174,8 @@ def _check(
         authenticator = Authenticator(
             card=card, trust=trust, accept_self_asserted=request.accept_self_asserted
         )
-        return authenticator.authenticate(encoder, progress=progress).verdict
+        verdict = authenticator.authenticate(encoder, progress=progress).verdict
+        return verdict if published is None else with_claims(verdict, published, encoder)
     except OSError as error:  # of a library, and not of the file system that the bundle is written to
         raise EncoderError(f"the encoder's copy cannot be loaded: {quoted(in_one_line(error))}") from error
 
@@ -197,14 +204,25 @@ def _public_key(signer: Signer | None) -> bytes | None:
     return public_pem(read_public_key(signer.public_key))
 
 
-def _own_card(snapshot: Snapshot, *, token: str | None, cache_dir: Path | None) -> tuple[Path, str]:
+def _means_own_card(request: BundleRequest) -> bool:
+    """Whether the card's place is the encoder's repository, named once more."""
+    card, encoder = request.card, request.encoder
+    if not isinstance(card, str) or card.casefold() != encoder.casefold():
+        return False
+    return not os.path.lexists(encoder) and not os.path.lexists(card)
+
+
+def _own_card(
+    snapshot: Snapshot, *, token: str | None, cache_dir: Path | None
+) -> tuple[Path, str, PublishedCard | None]:
+    """Folder and location of the encoder's own card, and what the model card of its repository claims."""
     try:
         if snapshot.repo is None or snapshot.commit is None:
-            return locate(snapshot.path, revision=None)
+            return *locate(snapshot.path, revision=None), None
         published = published_card(snapshot.repo, snapshot.commit, token=token, cache_dir=cache_dir)
-        if broken := [claim.says for claim in published.claims if not claim.holds]:
-            raise InconclusiveError("; ".join(broken), remedy="name a card that you trust with --card")
-        return published.folder, published.card.location
+        return published.folder, published.card.location, published
+    except AdvertisedCardMissingError:
+        raise
     except CardNotFoundError as error:
         raise CardNotFoundError(
             f"no watermark card lies with {quoted(snapshot.repo or str(snapshot.path))}",

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from hf_integration.card.flaw import quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.card.schema import CARD_FILE, TENSOR_FILE
 from hf_integration.errors import CardError, CardNotFoundError, UsageError
 
 REPO_FOLDER = "sslauth"
@@ -28,6 +28,7 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
 
     Raises:
         CardNotFoundError: there is no card there.
+        ModelCardError: what the repository's model card says of its card is malformed.
         UsageError: a revision was given for a local folder.
     """
     path = Path(reference)
@@ -44,16 +45,17 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
 
 
 def _from_hub(repo: str, revision: str | None) -> tuple[Path, str]:
-    from hf_integration.snapshot import resolve
+    # the one import that leads up: which card is a repository's own is for its model card to say
+    from hf_integration.hub.own_card import own_card
+    from hf_integration.hub.repository import RepoCommit
+    from hf_integration.snapshot.hub import resolve_revision
 
-    patterns = [f"{REPO_FOLDER}/*", CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE]
-    snapshot = resolve(repo, revision=revision, patterns=patterns, largest=max(MOST_BYTES.values()))
-    folder = _card_folder(snapshot.path, called=repo)
-    # a location that no local path can be taken for: whether a card is local decides its trust
-    return folder, f"hub:{repo}" + (f"@{snapshot.commit}" if snapshot.commit else "")
+    found = resolve_revision(repo, revision=revision, token=None, cache_dir=None)
+    own = own_card(RepoCommit.listed(repo, found.commit, ask=found.answered))
+    return own.folder, own.location
 
 
-def _card_folder(path: Path, *, called: str = "") -> Path:
+def _card_folder(path: Path) -> Path:
     if path.name == CARD_FILE and not path.is_dir():
         return path.parent
     for folder in (path, path / REPO_FOLDER):
@@ -64,7 +66,7 @@ def _card_folder(path: Path, *, called: str = "") -> Path:
             raise CardError(
                 quoted(str(folder / CARD_FILE)), "", "missing, beside the card's other files", remedy=_AGAIN
             )
-    raise CardNotFoundError(f"no watermark card in {quoted(called or str(path))}", remedy=_MINT)
+    raise CardNotFoundError(f"no watermark card in {quoted(str(path))}", remedy=_MINT)
 
 
 def _exists(path: Path) -> bool:

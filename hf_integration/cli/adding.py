@@ -8,17 +8,19 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
+from hf_integration.cli.locking import refuse_in_ci
 from hf_integration.cli.minting import checked_keys
 from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card, use_hub
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.verifying import reporter
-from hf_integration.errors import CardNotFoundError
+from hf_integration.errors import AdvertisedCardMissingError, CardNotFoundError
 from hf_integration.report.escaping import harmless
 from hf_integration.report.json_format import strict_json
 
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.hub import PublishedCard
     from hf_integration.pins import Pins
 
 EPILOG = """\b
@@ -29,7 +31,8 @@ Examples:
 
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
-the Hub gives today is what every check asks for from then on. Nobody tells whether today's was good.
+the Hub gives today is what every check asks for from then on. Nobody tells whether today's was good. A card
+in the repository that its model card revokes, or is wrong about, is refused as by 'verify'.
 
 \b
 Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the encoder does not fit its card.
@@ -41,11 +44,19 @@ Quiet: the name."""
 
 @dataclass(frozen=True)
 class _Card:
-    """The card of a new entry: what the entry calls it (nothing for the repo's own), and who made it."""
+    """The card of a new entry.
+
+    Attributes:
+        card: the card.
+        place: what the entry calls it; nothing for the repository's own.
+        minted: whether it was minted for this entry.
+        published: what the model card claims, for the card of a Hub repository.
+    """
 
     card: "WatermarkCard"
     place: str | None
     minted: bool = False
+    published: "PublishedCard | None" = None
 
 
 def add(
@@ -70,6 +81,9 @@ def add(
         str | None,
         typer.Option("--pool", metavar="SOURCE", help="Where they are drawn from, if a card is minted."),
     ] = None,
+    allow_ci: Annotated[
+        bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
+    ] = False,
     device: options.DeviceOption = None,
     format: options.FormatOption = None,
     output: options.OutputOption = None,
@@ -81,6 +95,8 @@ def add(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
+        if not allow_ci:
+            refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
         use_hub(token, cache_dir)
         from hf_integration.pins import PINS_FILE, Pins, pins_in
         from hf_integration.pins.adding import entry_name, relative_to
@@ -94,8 +110,10 @@ def add(
         )
         if loaded.path is not None:
             streams.keep_apart(loaded.path, CARDS / chosen)
-        used = _find_or_mint(loaded, chosen, keys, pool, streams)
-        if (status := _check(loaded, used.card, streams)) != 0:
+        used = _find(loaded, chosen, streams, token=token, cache_dir=cache_dir) or _mint(
+            loaded, chosen, keys, pool, streams
+        )
+        if (status := _check(loaded, used, streams)) != 0:
             return status
         if loaded.commit is not None:
             entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
@@ -114,14 +132,30 @@ def add(
     return job
 
 
-def _find_or_mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: Streams) -> _Card:
+def _find(
+    encoder: "Encoder", name: str, streams: Streams, *, token: str | None, cache_dir: Path | None
+) -> _Card | None:
+    """The project's card, or the encoder's own; one that is advertised and missing is not just absent."""
     folder = CARDS / name
     if (folder / "card.json").exists():
         return _Card(open_card(folder, streams), folder.as_posix())
     try:
-        return _Card(own_card(encoder, streams), None)
+        if encoder.commit is None:
+            return _Card(own_card(encoder, streams), None)
+        from hf_integration.hub import published_card
+
+        published = published_card(encoder.name, encoder.commit, token=token, cache_dir=cache_dir)
+    except AdvertisedCardMissingError:
+        raise
     except CardNotFoundError:
-        streams.say(f"it has no card: minting one into {folder} ...")
+        return None
+    streams.say(f"card: {published.card.location}")
+    return _Card(published.card, None, published=published)
+
+
+def _mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: Streams) -> _Card:
+    folder = CARDS / name
+    streams.say(f"it has no card: minting one into {folder} ...")
     from hf_integration.card import check_writable
     from hf_integration.minting import mint
 
@@ -131,14 +165,18 @@ def _find_or_mint(encoder: "Encoder", name: str, keys: str, pool: str | None, st
     return _Card(card.save(folder), folder.as_posix(), minted=True)
 
 
-def _check(encoder: "Encoder", card: "WatermarkCard", streams: Streams) -> int:
+def _check(encoder: "Encoder", used: _Card, streams: Streams) -> int:
     """Hold the encoder against the card that is about to be pinned: 0, or the status after a report."""
     from hf_integration.authentication import Authenticator
 
     # first use: that only the repo vouches for its card is what the caller accepts, and is told
-    authenticator = Authenticator(card=card, accept_self_asserted=True)
+    authenticator = Authenticator(card=used.card, accept_self_asserted=True)
     with streams.progress() as progress:
         verdict = authenticator.authenticate(encoder, progress=progress).verdict
+    if used.published is not None:
+        from hf_integration.hub import with_claims
+
+        verdict = with_claims(verdict, used.published, encoder)
     if not verdict.authentic:
         streams.result(reporter(streams).render(verdict))
         streams.say("nothing was pinned")

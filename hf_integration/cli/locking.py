@@ -64,11 +64,8 @@ def lock(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
-        if not check and not allow_ci and in_ci():
-            raise UsageError(
-                "CI is set: a pin that CI writes is a pin that nobody looked at",
-                remedy="run `sslauth lock --check` there, or give --allow-ci",
-            )
+        if not check and not allow_ci:
+            refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
         use_hub(token, cache_dir)
         pins = project_pins()
         chosen = _chosen(pins, names or [])
@@ -83,6 +80,19 @@ def lock(
         return _report(standings, streams) if check else _write(pins, standings, streams)
 
     return job
+
+
+def refuse_in_ci(remedy: str) -> None:
+    """Refuse to write pins where nobody reviews them.
+
+    Args:
+        remedy: what to do instead.
+
+    Raises:
+        UsageError: this runs in CI.
+    """
+    if in_ci():
+        raise UsageError("CI is set: a pin that CI writes is a pin that nobody looked at", remedy=remedy)
 
 
 def in_ci() -> bool:

@@ -22,6 +22,11 @@ def is_repo(reference: str) -> bool:
     return _REPO_ID.fullmatch(reference) is not None and not os.path.lexists(Path(reference))
 
 
+def same_repo(one: str, other: str) -> bool:
+    """Whether two references mean one Hub repository, which the Hub names without regard to case."""
+    return is_repo(one) and is_repo(other) and one.casefold() == other.casefold()
+
+
 def open_published(
     repo: str,
     streams: Streams,

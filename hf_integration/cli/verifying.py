@@ -9,7 +9,7 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.job import Job
-from hf_integration.cli.model_card import is_repo, open_published
+from hf_integration.cli.model_card import is_repo, open_published, same_repo
 from hf_integration.cli.naming import find_pin, named_pin
 from hf_integration.cli.opening import (
     card_folder,
@@ -124,7 +124,9 @@ def verify(
         trust: Trust | None = "signed" if by else None
         waivers: tuple[Waiver, ...] = ()
         pin = find_pin(encoder, streams)
-        named = None if pin else card or card_folder(encoder)
+        # the repository itself, named as the place of the card: that is no other card, and no better one
+        own = card is not None and same_repo(card, encoder)
+        named = None if pin or own else card or card_folder(encoder)
         published: PublishedCard | None = None
         if pin is not None:
             from hf_integration.pins.opening import open_pinned
@@ -140,6 +142,10 @@ def verify(
                 say=streams.say,
             )
             loaded, held, trust, waivers = opened.encoder, opened.card, opened.trust, pin.waivers
+            if trust != "pinned" and pin.repo is not None and loaded.commit is not None:
+                from hf_integration.hub import published_if_own
+
+                published = published_if_own(held, pin.repo, loaded.commit, token=token, cache_dir=cache_dir)
             streams.say(f"encoder: {whence(loaded)}")
             loaded.name = encoder
         elif card is not None and (pin := named_pin(card, streams)) is not None:
@@ -148,6 +154,10 @@ def verify(
             pinned = load_pinned_card(pin, signer=by, token=token, say=streams.say)
             held, trust = pinned.card, pinned.trust
             loaded = load()
+            if trust != "pinned" and loaded.commit is not None:
+                from hf_integration.hub import published_if_own
+
+                published = published_if_own(held, encoder, loaded.commit, token=token, cache_dir=cache_dir)
         elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
             held = open_card(named, streams, signer=by)
             loaded = load()

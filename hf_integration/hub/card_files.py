@@ -2,11 +2,12 @@
 
 import hashlib
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from hf_integration.card import WatermarkCard
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError
+from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -15,9 +16,9 @@ from hf_integration.card.schema import (
     TENSOR_FILE,
     read_record,
 )
-from hf_integration.errors import CardError, IntegrityError
+from hf_integration.errors import CardError, IntegrityError, PublishingRefusedError
 
-MOST_SIGNATURE_BYTES = 1 << 20
+MOST_SIGNATURE_BYTES = 256 << 10
 
 FILES = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 
@@ -34,6 +35,7 @@ def read_files(folder: Path, card: WatermarkCard) -> dict[str, bytes]:
 
     Raises:
         CardError: a file cannot be read.
+        PublishingRefusedError: the signature is none, or of other files; by whom it is is not asked.
         IntegrityError: a file is another than when the card was validated.
     """
     found = {name: _read(folder / name, MOST_BYTES[name]) for name in FILES}
@@ -48,8 +50,38 @@ def read_files(folder: Path, card: WatermarkCard) -> dict[str, bytes]:
             raise IntegrityError(f"{folder / name} changed while the card was read", remedy="try again")
     signature = folder / SIGNATURE_FILE
     if signature.exists() and stat.S_ISREG(signature.stat().st_mode):
-        found[SIGNATURE_FILE] = _read(signature, MOST_SIGNATURE_BYTES)
+        content = _read(signature, MOST_SIGNATURE_BYTES)
+        if wrong := signature_flaw(content, found):
+            raise PublishingRefusedError(
+                f"{quoted(str(signature), longest=400)} is no signature of this card: {wrong}",
+                remedy="delete it, or sign the card again with `sslauth sign --force`",
+            )
+        found[SIGNATURE_FILE] = content
     return found
+
+
+def signature_flaw(signature: bytes, files: Mapping[str, bytes]) -> str:
+    """Why a signature is not one over exactly a card's three files, in words; empty if it says that it is.
+
+    Whether it is genuine is not said: that takes a key, and is asked by whoever believes in one.
+
+    Args:
+        signature: content of ``card.sig``.
+        files: name -> content of the card's files.
+    """
+    from hf_integration.signing.statement import parse_signature
+
+    try:
+        covered = parse_signature(signature).files
+    except FlawError as flaw:
+        return str(flaw)
+    for name in FILES:
+        if name not in covered:
+            return f"it does not cover {name}"
+        if covered[name] != hashlib.sha256(files[name]).hexdigest():
+            return f"{name} is not the file that was signed"
+    more = sorted(set(covered) - set(FILES))
+    return f"it covers {quoted(more[0])} as well" if more else ""
 
 
 def _read(path: Path, most: int) -> bytes:

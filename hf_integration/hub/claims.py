@@ -48,6 +48,16 @@ def with_claims(verdict: Verdict, published: PublishedCard, encoder: Encoder) ->
     )
 
 
+def broken_without_encoder(published: PublishedCard) -> tuple[str, ...]:
+    """What is wrong with a model card's claims, as far as it shows without the encoder, in words."""
+    broken = [claim.says for claim in published.claims if not claim.holds]
+    recorded = published.card.encoder.embedding_dim
+    said = published.advertised.embedding_dim if published.advertised is not None else recorded
+    if said != recorded:
+        broken.append(f"the model card says embeddings are {said} wide, the card {recorded}")
+    return tuple(broken)
+
+
 def _found(verdict: Verdict, published: PublishedCard, encoder: Encoder) -> Iterator[Claim]:
     """Claims that only the loaded encoder can show, the width of its embeddings last."""
     tensors, files = verdict.tensors, verdict.files

@@ -5,16 +5,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from hf_integration.card.flaw import quoted
 from hf_integration.errors import (
     InconclusiveError,
+    IntegrityError,
     PublishingConflictError,
     PublishingRefusedError,
     SSLAuthError,
 )
 from hf_integration.hub.repository import RepoCommit, holds
 from hf_integration.snapshot.bars import only_in_a_terminal
-from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
+from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.listing import list_files
+from hf_integration.snapshot.transport import bounded_pages
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,15 @@ def open_pull_request(there: RepoCommit, title: str, wanted: Mapping[str, bytes 
         there: the repository.
         title: that such a pull request has; anybody can give one to anything, so its files decide.
         wanted: the files, as for :func:`changes`.
+
+    Raises:
+        IntegrityError: the Hub says of a pull request what cannot be.
+        InconclusiveError: no answer.
     """
     from huggingface_hub import HfApi
 
     api = HfApi(token=there.token)
-    with hub_errors(there.repo, None):
+    with hub_errors(there.repo, None), bounded_pages(f"the list of pull requests of {there.repo}"):
         found = [
             discussion
             for discussion in api.get_repo_discussions(there.repo, discussion_type="pull_request")
@@ -89,14 +96,20 @@ def open_pull_request(there: RepoCommit, title: str, wanted: Mapping[str, bytes 
             and discussion.title == title
         ]
         heads = [
-            (api.model_info(there.repo, revision=f"refs/pr/{discussion.num}").sha, discussion.url)
+            (api.model_info(there.repo, revision=f"refs/pr/{discussion.num}").sha, discussion)
             for discussion in found[:10]
         ]
-    for head, address in heads:
-        files = list_files(there.repo, str(head), token=there.token, cache_dir=there.cache_dir)
-        held = RepoCommit(there.repo, str(head), {file.name: file for file in files})
+    for head, discussion in heads:
+        if not isinstance(head, str) or not COMMIT.fullmatch(head):
+            raise IntegrityError(
+                f"the Hub names no commit for pull request {quoted(str(discussion.num))} of {there.repo}, "
+                f"but {quoted(str(head))}",
+                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            )
+        files = list_files(there.repo, head, token=there.token, cache_dir=there.cache_dir)
+        held = RepoCommit(there.repo, head, {file.name: file for file in files})
         if not changes(held, wanted):
-            return Made(str(head), address)
+            return Made(head, discussion.url)
     return None
 
 

@@ -1,25 +1,18 @@
 """The card that an encoder's own repository publishes, and what its model card claims about it."""
 
+import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.card import WatermarkCard
-from hf_integration.card.flaw import FlawError, quoted
-from hf_integration.card.locating import REPO_FOLDER
+from hf_integration.card.flaw import quoted
 from hf_integration.card.reading import read_card
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
-from hf_integration.errors import (
-    CardNotFoundError,
-    EncoderError,
-    IntegrityError,
-    ModelCardError,
-    ModelCardRefusedError,
-)
-from hf_integration.hub import readme
-from hf_integration.hub.card_files import MOST_SIGNATURE_BYTES
+from hf_integration.card.schema import SIGNATURE_FILE
+from hf_integration.errors import EncoderError, IntegrityError, ModelCardError, ModelCardRefusedError
 from hf_integration.hub.metadata import Metadata, today
 from hf_integration.hub.minted_for import minted_for_another
+from hf_integration.hub.own_card import claims_of, own_card
 from hf_integration.hub.repository import RepoCommit, weights_changed
 from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.verdict import Claim
@@ -27,9 +20,8 @@ from hf_integration.verdict import Claim
 if TYPE_CHECKING:
     from hf_integration.signing import Signer
 
-_PUBLISH = "whoever publishes it: mint a card from these weights and run 'sslauth publish' again"
+_LOCATION = re.compile(r"hub:(?P<repo>[^@]+)@[0-9a-f]{40}(/.*)?")
 _PROVES_NOTHING = "it proves nothing any more: wait for a new one, or name a card that you trust with --card"
-_LIMITS = {**MOST_BYTES, SIGNATURE_FILE: MOST_SIGNATURE_BYTES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +55,17 @@ def published_card(
         cache_dir: Hub cache, if not the usual one.
 
     Raises:
-        CardNotFoundError: there is none, whether or not the model card advertises one.
+        AdvertisedCardMissingError: the model card advertises one, and there is none.
+        CardNotFoundError: there is none.
         CardError: it is damaged.
         ModelCardError: what the model card says is malformed, or of another card.
         ModelCardRefusedError: the card expired, was revoked, or was minted for another repository.
         InconclusiveError: the Hub cannot be asked.
     """
     there = RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir)
-    advertised = _advertised(there)
-    path = _card_path(there, advertised)
-    folder = _fetched(there, path)
-    card = read_card(folder, location=f"hub:{repo}@{commit}")
+    own = own_card(there)
+    folder, advertised = own.folder, own.advertised
+    card = read_card(folder, location=own.location)
     claims: tuple[Claim, ...] = ()
     if advertised is not None:
         claims = (
@@ -88,6 +80,37 @@ def published_card(
         _date_claim(card, None, there)
         _repository_claim(card, there)
     return PublishedCard(card, folder, commit, advertised, claims)
+
+
+def published_if_own(
+    card: WatermarkCard, repo: str, commit: str, *, token: str | None = None, cache_dir: Path | None = None
+) -> PublishedCard | None:
+    """The claims about a card that was loaded by its place, if that was the repository of the encoder itself.
+
+    Args:
+        card: a card that was loaded, from wherever.
+        repo: repo id of the encoder.
+        commit: the encoder's, 40 hexadecimal digits.
+        token: Hub token, if not the saved one.
+        cache_dir: Hub cache, if not the usual one.
+
+    Returns:
+        What :func:`published_card` finds, or ``None`` for a card from elsewhere.
+
+    Raises:
+        ModelCardRefusedError: the card is another one than the repository has at this commit.
+        SSLAuthError: as of :func:`published_card`.
+    """
+    taken = _LOCATION.fullmatch(card.location)
+    if taken is None or taken["repo"].casefold() != repo.casefold():
+        return None
+    published = published_card(repo, commit, token=token, cache_dir=cache_dir)
+    if published.card.digest != card.digest:
+        raise ModelCardRefusedError(
+            f"{quoted(card.location)} is not the card of {quoted(repo)} at {commit}, the encoder's commit",
+            remedy="leave --card out, or name a folder",
+        )
+    return published
 
 
 def check_signature(published: PublishedCard, signer: "Signer") -> None:
@@ -118,50 +141,9 @@ def revocation_reason(
         ModelCardError: what the model card says is malformed.
         InconclusiveError: the Hub cannot be asked.
     """
-    advertised = _advertised(RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir))
+    advertised = claims_of(RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir))
     revoked = advertised.revocation(digest) if advertised is not None else None
     return revoked.reason if revoked is not None else ""
-
-
-def _advertised(there: RepoCommit) -> Metadata | None:
-    try:
-        return readme.read_claims(there.readme())
-    except FlawError as flaw:
-        raise ModelCardError(
-            f"the model card of {there} cannot be read: {readme.FILE}: {flaw}",
-            remedy=flaw.remedy or "name a card that you trust with --card",
-        ) from None
-
-
-def _card_path(there: RepoCommit, advertised: Metadata | None) -> str:
-    """Folder of the card in the repository, with a slash behind it."""
-    if advertised is not None:
-        if f"{advertised.card}/{CARD_FILE}" not in there.files:
-            raise CardNotFoundError(
-                f"the model card of {there} advertises a watermark card in {advertised.card}/, "
-                "and there is none",
-                remedy=_PUBLISH,
-            )
-        return f"{advertised.card}/"
-    for path in (f"{REPO_FOLDER}/", ""):
-        if path + CARD_FILE in there.files:
-            return path
-    raise CardNotFoundError(
-        f"no watermark card: {there} neither advertises one nor holds one in {REPO_FOLDER}/",
-        remedy="name one with --card, or mint one from a copy that you trust with 'sslauth mint'",
-    )
-
-
-def _fetched(there: RepoCommit, path: str) -> Path:
-    names = [path + name for name in (CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE)]
-    for name in names:
-        most = _LIMITS[PurePosixPath(name).name]
-        if name in there.files and there.files[name].size > most:
-            raise IntegrityError(
-                f"{there}: {name} has {there.files[name].size} bytes; a card's has at most {most}",
-                remedy="do not use it",
-            )
-    return there.fetch(names) / path
 
 
 def _digest_claim(card: WatermarkCard, advertised: Metadata, there: RepoCommit) -> Claim:

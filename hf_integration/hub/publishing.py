@@ -105,6 +105,7 @@ class Publisher:
             f"{target}{SIGNATURE_FILE}" in there.files
             and SIGNATURE_FILE not in files
             and all(holds(there.files.get(target + name), files[name]) for name in card_files.FILES)
+            and _is_signed(there, target + SIGNATURE_FILE, files)
         )
         metadata = Metadata(
             card=REPO_FOLDER,
@@ -121,7 +122,7 @@ class Publisher:
         except FlawError as flaw:
             raise _refused(repo, flaw) from None
         wanted: dict[str, bytes | None] = {target + name: content for name, content in files.items()}
-        if not metadata.signed:  # of another card: it would read as a broken signature
+        if not metadata.signed:  # of another card, or none at all: it would read as a broken signature
             wanted[target + SIGNATURE_FILE] = None
         wanted[readme.FILE] = after
         return self._commit(there, metadata, wanted)
@@ -212,6 +213,13 @@ def sign(folder: Path, key: Path) -> None:
     from hf_integration.signing import sign as sign_card
 
     sign_card(folder, key)
+
+
+def _is_signed(there: RepoCommit, name: str, files: Mapping[str, bytes]) -> bool:
+    """Whether the signature that is published already says that it is over these files."""
+    if there.files[name].size > card_files.MOST_SIGNATURE_BYTES:
+        return False
+    return not card_files.signature_flaw((there.fetch([name]) / name).read_bytes(), files)
 
 
 def _earlier(before: bytes, repo: str) -> Metadata | None:

@@ -13,6 +13,9 @@ from hf_integration.hub.yaml_header import Parts, read_key, replace_key, split
 FILE = "README.md"
 MOST_BYTES = 8 << 20
 
+_OF_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What PyYAML lets through where a value is not of its tag: ``!!bool maybe``, a 30th of February."""
+
 _CLOSING_LINE = re.compile(rb"---[ \t]*(\r\n|\r|\n)")
 
 
@@ -72,8 +75,7 @@ def _check(edited: bytes, metadata: Metadata) -> None:
     header = split(edited).header or b""
     try:
         everything = yaml.safe_load(header.decode())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: dates that are none, which were there before
+    except (yaml.YAMLError, *_OF_VALUES) as error:
         raise FlawError("", f"its YAML header cannot be read: {type(error).__name__}") from None
     if read_metadata(everything.get(metadata_module.KEY)) != metadata or read_claims(edited) != metadata:
         raise FlawError(metadata_module.KEY, "would not say what was meant")

@@ -32,16 +32,29 @@ class RepoCommit:
 
     @classmethod
     def listed(
-        cls, repo: str, commit: str, *, token: str | None = None, cache_dir: Path | None = None
+        cls,
+        repo: str,
+        commit: str,
+        *,
+        ask: bool = True,
+        token: str | None = None,
+        cache_dir: Path | None = None,
     ) -> "RepoCommit":
         """Ask the Hub what a commit holds.
+
+        Args:
+            repo: repo id.
+            commit: 40 hexadecimal digits.
+            ask: ask the Hub first; else only where the cache does not know.
+            token: Hub token, if not the saved one.
+            cache_dir: Hub cache, if not the usual one.
 
         Raises:
             EncoderError: no such repo or commit.
             InconclusiveError: the Hub cannot be asked.
             IntegrityError: a listing that cannot be.
         """
-        files = list_files(repo, commit, token=token, cache_dir=cache_dir)
+        files = list_files(repo, commit, ask=ask, token=token, cache_dir=cache_dir)
         return cls(repo, commit, {file.name: file for file in files}, token, cache_dir)
 
     def __str__(self) -> str:

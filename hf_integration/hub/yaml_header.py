@@ -19,6 +19,9 @@ MOST_BYTES = 1 << 20
 MOST_EVENTS = 200_000
 """Keys, values and brackets of a header; they take more memory than their bytes."""
 
+DEEPEST = 100
+"""Levels of nesting; libyaml takes time by their square, and evaluation results have some eight."""
+
 _OPENING = re.compile(rb"(?:\xef\xbb\xbf)?\s*---(?P<spaces>[ \t]*)(?P<newline>\r\n|\r|\n)")
 _CLOSING = re.compile(rb"(?:\A|(?<=[\r\n]))---[ \t]*(?=\r\n|\r|\n|\Z)")
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -146,7 +149,7 @@ def _entries(text: str) -> list[Entry]:
     # events, and not objects: what a stranger nests or repeats by alias costs no more than its bytes
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        events = list(islice(yaml.parse(text, Loader=loader), MOST_EVENTS))
+        events = list(_no_deeper(islice(yaml.parse(text, Loader=loader), MOST_EVENTS)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1} of it" if mark is not None else ""
@@ -170,6 +173,25 @@ def _entries(text: str) -> list[Entry]:
             raise FlawError(name, "the YAML header has this key twice")
         seen.add(name)
     return entries
+
+
+def _no_deeper(events: Iterator[Any]) -> Iterator[Any]:
+    """The events as long as they are not nested too deep, while the rest of the text is still to be parsed.
+
+    Raises:
+        FlawError: they are.
+    """
+    import yaml
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise FlawError("", f"its YAML header is nested deeper than {DEEPEST} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        yield event
 
 
 def _pairs(events: Sequence[Any]) -> Iterator[list[Any]]:

@@ -1,4 +1,4 @@
-"""Why a card that fits its pin is not to be relied on any more: it expired, or its publisher took it back."""
+"""Why a card that fits its pin is not to be relied on: expired, taken back, or not as it is advertised."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ def objections(
         found.append(f"the card expired on {card.expires}")
     if pin.repo is not None and commit is not None:
         found += _revoked(pin.repo, commit, card.digest, token)
+        if pin.has_own_card and not found:
+            found += _wrong_claims(pin.repo, commit, token)
     return tuple(found)
 
 
@@ -39,3 +41,14 @@ def _revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str
     except ModelCardError as error:
         return [str(error)]
     return [f"card {digest} was revoked by {repo}: {reason}"] if reason else []
+
+
+def _wrong_claims(repo: str, commit: str, token: str | None) -> list[str]:
+    """What the repo's model card says of its own card and is not so."""
+    from hf_integration.errors import ModelCardError, ModelCardRefusedError
+    from hf_integration.hub import broken_without_encoder, published_card
+
+    try:
+        return list(broken_without_encoder(published_card(repo, commit, token=token)))
+    except (ModelCardError, ModelCardRefusedError) as error:
+        return [str(error)]

@@ -67,7 +67,19 @@ def read_signature(path: Path) -> SignatureFile:
         FlawError: it is missing, too large, or not the signature of a list of files.
     """
     with open_bounded(path, MOST_BYTES) as (stream, size):
-        bundle = strict_json.parse(bytes(read_exactly(stream, size)))
+        return parse_signature(bytes(read_exactly(stream, size)))
+
+
+def parse_signature(data: bytes) -> SignatureFile:
+    """Read what a signature file holds; needs neither a key nor the extra ``sign``.
+
+    Args:
+        data: untrusted bytes; the caller has bounded their number.
+
+    Raises:
+        FlawError: it is not the signature of a list of files.
+    """
+    bundle = strict_json.parse(data)
     _keys("", bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"})
     if bundle["mediaType"] != MEDIA_TYPE:
         raise FlawError("mediaType", "not a Sigstore bundle of version 0.3")

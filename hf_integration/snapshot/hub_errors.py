@@ -99,7 +99,8 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         raise HubUnreachableError(
             f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # not the JSON of a Hub
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # not the JSON of a Hub; brackets without end are a RecursionError
         raise HubUnreachableError(
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
             remedy="check HF_ENDPOINT and what stands between you and the Hub",

@@ -10,10 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hf_integration.errors import IntegrityError
-from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
+from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
+from hf_integration.snapshot.transport import bounded_pages
 
 MOST_FILES = 20_000
 """Files of a repository; the largest on the Hub that hold encoders have some hundred."""
+
+MOST_ENTRIES = 2 * MOST_FILES
+"""Files and folders."""
 
 MOST_BYTES = 64 << 20
 FORMAT_VERSION = 1
@@ -58,24 +62,33 @@ def list_files(
 
     Raises:
         EncoderError: no such repo or commit.
-        InconclusiveError: no access, or neither network nor cache.
-        IntegrityError: a name that leads outside the repository, or digests that are none.
+        InconclusiveError: no access, neither network nor cache, or a listing that takes too long.
+        IntegrityError: a listing without end, a commit or digests that are none, or a name that leads outside
+            the repository.
     """
     from huggingface_hub import HfApi
 
     folder = repo_cache(repo, cache_dir)
+    _place(folder, commit)  # before anything is asked for, or noted under that name
     files = [] if ask else _noted(folder, commit)
+    listed: list[Any] = []
     entries: list[Any] = []
     if not files:
         try:
-            with hub_errors(repo, commit):
+            with hub_errors(repo, commit), bounded_pages(f"the listing of {repo} at {commit}"):
                 tree = HfApi(token=token).list_repo_tree(repo, recursive=True, revision=commit)
-                entries = [entry for entry in islice(tree, MOST_FILES + 1) if hasattr(entry, "size")]
+                listed = list(islice(tree, MOST_ENTRIES + 1))
+                entries = [entry for entry in listed if hasattr(entry, "size")]
                 files = [_file(entry) for entry in entries]
         except HubUnreachableError:
             files = _noted(folder, commit) or _linked(folder / "snapshots" / commit)
             if not files:
                 raise
+    if len(listed) > MOST_ENTRIES:  # what follows was not looked at
+        raise IntegrityError(
+            f"{repo} at {commit} lists more than {MOST_ENTRIES} files and folders",
+            remedy="no encoder needs so many",
+        )
     if len(files) > MOST_FILES:
         raise IntegrityError(
             f"{repo} at {commit} lists more than {MOST_FILES} files", remedy="no encoder needs so many"
@@ -101,9 +114,28 @@ def repo_cache(repo: str, cache_dir: str | Path | None) -> Path:
 
 
 def forget(folder: Path, commit: str) -> None:
-    """Drop the listing of a commit from the cache of its repository, as far as it can be written."""
+    """Drop the listing of a commit from the cache of its repository, as far as it can be written.
+
+    Raises:
+        IntegrityError: that is no commit.
+    """
+    listing = _place(folder, commit)
     with contextlib.suppress(OSError):
-        (folder / "trees" / f"{commit}.json").unlink()
+        listing.unlink()
+
+
+def _place(folder: Path, commit: str) -> Path:
+    """Where the client keeps the listing of a commit; what a server calls so may lead anywhere.
+
+    Raises:
+        IntegrityError: it is no commit.
+    """
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        raise IntegrityError(
+            f"not a commit: {str(commit)[:80]!r}",
+            remedy="check HF_ENDPOINT and what stands between you and the Hub",
+        )
+    return folder / "trees" / f"{commit}.json"
 
 
 def _file(entry: Any) -> RepoFile:
@@ -117,7 +149,7 @@ def _noted(folder: Path, commit: str) -> list[RepoFile]:
 
     Its own function for this, ``get_cached_repo_tree``, leaves the SHA-256 out.
     """
-    listing = folder / "trees" / f"{commit}.json"
+    listing = _place(folder, commit)
     try:
         if listing.stat().st_size > MOST_BYTES:
             return []
@@ -143,6 +175,7 @@ def _note(folder: Path, commit: str, entries: Sequence[Any]) -> None:
         lfs, xet = entry.lfs, getattr(entry, "xet_hash", None)
         sha256, size = (lfs.sha256, lfs.size) if lfs is not None else (None, None)
         noted[entry.path] = TreeCacheEntry(entry.size, entry.blob_id, sha256, size, xet)
+    _place(folder, commit)
     write_tree_cache(str(folder), commit, noted)
 
 

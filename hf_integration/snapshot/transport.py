@@ -1,19 +1,30 @@
 """What huggingface_hub takes from servers and should not: how long to wait, how to name cached files."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hf_integration.errors import IntegrityError
+from hf_integration.errors import InconclusiveError, IntegrityError
 
 LONGEST_PAUSE = 10
 """Seconds that a server may ask to wait before the next try; after more, the client's own pauses hold."""
+
+MOST_REQUESTS = 200
+"""For the pages of one listing; 20,000 files are 20 pages of the Hub."""
+
+LONGEST_LISTING = 300
+"""Seconds for all of them together."""
 
 _PAUSES = ("retry-after", "ratelimit")
 _ETAGS = ("x-linked-etag", "etag")
 _ETAG = re.compile(r'(W/)?"?[\w-][\w.-]{0,127}"?', re.ASCII)
 _OF_A_FILE = "x-repo-commit"
+
+
+class EndlessListingError(InconclusiveError):
+    """A Hub that goes on answering without an end."""
 
 
 @contextmanager
@@ -46,6 +57,46 @@ def guarded_transport() -> Iterator[None]:
         "request": [*before["request"], bound],
         "response": [*before["response"], _shorten_pauses, _check_etags],
     }
+    try:
+        yield
+    finally:
+        session.event_hooks = before
+
+
+@contextmanager
+def bounded_pages(what: str) -> Iterator[None]:
+    """Follow the pages of a listing for so long and no longer, whatever they lead on to.
+
+    The client follows every link to a next page, also one that leads to the page that it is on.
+
+    Args:
+        what: what is listed, for messages.
+
+    Raises:
+        IntegrityError: it has more pages than any of the Hub.
+        EndlessListingError: it takes too long.
+    """
+    from huggingface_hub import utils
+
+    hub: Any = utils
+    session = hub.get_session()
+    begin, asked = time.monotonic(), 0
+
+    def count(_: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > MOST_REQUESTS:
+            raise IntegrityError(
+                f"{what} goes on after {MOST_REQUESTS} pages",
+                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            )
+        if time.monotonic() - begin > LONGEST_LISTING:
+            raise EndlessListingError(
+                f"{what} is not over after {LONGEST_LISTING} seconds", remedy="try again later"
+            )
+
+    before = session.event_hooks
+    session.event_hooks = {**before, "request": [*before["request"], count]}
     try:
         yield
     finally:

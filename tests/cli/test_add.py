@@ -86,6 +86,22 @@ def test_what_cannot_be_added_leaves_the_file_alone(
     assert FILE.read_bytes() == before
 
 
+@pytest.mark.parametrize("value", ["true", "1", "True"])
+def test_ci_must_not_write_pins_unless_told_to(
+    sslauth: Run, published: Published, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CI", value)
+    asked = len(published.hub.requests)
+    ended = sslauth("add", "org/tiny")
+    assert (ended.status, ended.out) == (2, "")
+    assert "CI is set" in ended.err
+    assert "--allow-ci" in ended.err
+    assert not FILE.exists()
+    assert len(published.hub.requests) == asked
+    assert sslauth("add", "org/tiny", "--allow-ci").status == 0
+    assert FILE.exists()
+
+
 def test_a_branch_is_followed_from_then_on(sslauth: Run, published: Published) -> None:
     there = published.hub.commit("org/tiny", {"note.txt": b"x"}, branch="next")
     assert sslauth("add", "org/tiny", "--revision", "next", "-q").out == "tiny\n"
@@ -100,6 +116,7 @@ def test_a_local_folder_and_the_projects_own_card(
 
     shutil.copytree(workshop, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
     assert sslauth("add", "./tiny").status == 0
     pin = read_pins(FILE).encoders["tiny"]
     assert (pin.path, pin.card, pin.repo, pin.commit) == ("tiny", "cards/tiny", None, None)

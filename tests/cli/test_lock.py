@@ -46,7 +46,7 @@ class TestWriting:
         ended = sslauth("lock")
         assert (ended.status, ended.out) == (
             0,
-            f"search (org/tiny, main): unchanged\n  card         hub:org/tiny@{published.commit}\n",
+            f"search (org/tiny, main): unchanged\n  card         hub:org/tiny@{published.commit}/sslauth\n",
         )
         assert FILE.stat().st_mtime_ns == before
 
@@ -157,13 +157,15 @@ class TestCheck:
 
 
 class TestRevocation:
-    def model_card(self, published: Published, digest: str, revoked: str) -> dict[str, bytes]:
+    def model_card(
+        self, published: Published, digest: str, revoked: str, commit: str = ""
+    ) -> dict[str, bytes]:
         text = f"""---
 sslauth:
   schema: 1
   card: "sslauth"
   digest: "{digest}"
-  encoder_commit: "{published.commit}"
+  encoder_commit: "{commit or published.commit}"
   created: "2026-01-01T00:00:00Z"
   embedding_dim: 32
   revoked:
@@ -188,9 +190,9 @@ sslauth:
     def test_the_card_that_follows_a_revoked_one_is_pinned(self, sslauth: Run, published: Published) -> None:
         pytest.importorskip("hf_integration.hub")
         published.pin()
-        published.replace_encoder()
+        there = published.replace_encoder()
         new = hashlib.sha256(published.hub.read("org/tiny", "sslauth/card.json")).hexdigest()
-        published.hub.commit("org/tiny", self.model_card(published, f"sha256:{new}", published.digest))
+        published.hub.commit("org/tiny", self.model_card(published, f"sha256:{new}", published.digest, there))
         assert sslauth("lock", "--check").status == 4
         assert sslauth("lock").status == 0
         assert sslauth("lock", "--check").status == 0

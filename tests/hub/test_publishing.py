@@ -1,7 +1,10 @@
 """Cards are published over real HTTP: whole or not at all, once, and never where they do not belong."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from hf_integration.errors import (
 )
 from hf_integration.hub import Publication, Publisher, published_card, revocation
 from hf_integration.hub.readme import read_claims
+from hf_integration.signing import statement as statements
 from tests.hub.repositories import REPO, Shelf, files_of
 from tests.hub_server import Fault, HubServer, faults
 
@@ -32,6 +36,37 @@ def claims_of(hub: HubServer, revision: str = "main"):  # type: ignore[no-untype
     claims = read_claims(hub.read(REPO, "README.md", revision))
     assert claims is not None
     return claims
+
+
+def signature_over(card: Path, other: Mapping[str, bytes] | None = None, *, leave_out: str = "") -> bytes:
+    """What says that it is a signature over a card's files; nobody made it with a key."""
+    files = {path.name: path.read_bytes() for path in card.iterdir() if path.name != "card.sig"}
+    files |= other or {}
+    files.pop(leave_out, None)
+    resources = [
+        {"name": name, "algorithm": "sha256", "digest": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    ]
+    statement = {
+        "_type": statements.STATEMENT,
+        "subject": [],
+        "predicateType": statements.PREDICATE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256"},
+            "resources": resources,
+        },
+    }
+    envelope = {
+        "payload": base64.b64encode(json.dumps(statement).encode()).decode(),
+        "payloadType": statements.PAYLOAD_TYPE,
+        "signatures": [{"sig": "AAAA", "keyid": ""}],
+    }
+    bundle = {
+        "mediaType": statements.MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": "0"}, "tlogEntries": []},
+        "dsseEnvelope": envelope,
+    }
+    return json.dumps(bundle).encode()
 
 
 class TestOneCommit:
@@ -128,6 +163,33 @@ class TestPullRequests:
         repo.commit(REPO, {"sslauth/card.json": b"{}"}, branch="refs/pr/1")
         again = replace(publisher, create_pr=True).publish(card, REPO)
         assert again.pull_request not in (None, first.pull_request)
+
+    def test_a_list_of_them_that_never_ends_is_given_up(
+        self, repo: HubServer, card: Path, publisher: Publisher
+    ) -> None:
+        def more(_):  # type: ignore[no-untyped-def]
+            return {"discussions": [], "count": 10**9, "start": 0}
+
+        repo.faults.append(Fault(faults.edited(more), path="/discussions"))
+        with pytest.raises(IntegrityError, match="the list of pull requests of org/tiny goes on after"):
+            replace(publisher, create_pr=True).publish(card, REPO)
+        assert commits_asked_for(repo) == 0
+
+    @pytest.mark.parametrize("sha", ["../../../../pwned", "/pwned", "main", None, 7])
+    def test_one_whose_head_is_no_commit_writes_nothing_outside_the_cache(
+        self, repo: HubServer, card: Path, publisher: Publisher, tmp_path: Path, sha: object
+    ) -> None:
+        replace(publisher, create_pr=True).publish(card, REPO)
+
+        def lying(answered):  # type: ignore[no-untyped-def]
+            return {**answered, "sha": sha}
+
+        repo.faults.append(Fault(faults.edited(lying), path="/revision/refs%2Fpr%2F1"))
+        repo.faults.append(Fault(faults.body(lambda _: b"[]"), path="/tree/[^?]*pwned"))
+        with pytest.raises(IntegrityError, match="names no commit for pull request 1 of org/tiny") as raised:
+            replace(publisher, create_pr=True).publish(card, REPO)
+        assert "\n" not in str(raised.value)
+        assert not list(tmp_path.rglob("pwned*"))
 
 
 class TestRefusals:
@@ -251,9 +313,10 @@ class TestSignatures:
     def test_one_that_lies_beside_the_card_is_published_and_goes_with_the_next_card(
         self, repo: HubServer, card: Path, publisher: Publisher, another_card: Callable[..., Path]
     ) -> None:
-        (card / "card.sig").write_bytes(b"signature")
+        signature = signature_over(card)
+        (card / "card.sig").write_bytes(signature)
         assert publisher.publish(card, REPO).signed
-        assert repo.read(REPO, "sslauth/card.sig") == b"signature"
+        assert repo.read(REPO, "sslauth/card.sig") == signature
         assert claims_of(repo).signed
         done = publisher.publish(another_card(created="2030-01-01T00:00:00+00:00"), REPO)
         assert not done.signed
@@ -264,10 +327,46 @@ class TestSignatures:
     def test_it_stays_when_the_same_card_is_published_from_where_it_is_not(
         self, card: Path, publisher: Publisher, shelf: Shelf
     ) -> None:
-        (card / "card.sig").write_bytes(b"signature")
+        (card / "card.sig").write_bytes(signature_over(card))
         publisher.publish(card, REPO)
         again = publisher.publish(shelf.card, REPO)
         assert (again.changed, again.signed) == ((), True)
+
+    @pytest.mark.parametrize(
+        ("edit", "message"),
+        [
+            (lambda _: b"signature", "not valid JSON"),
+            (lambda _: b"[" * 1000, "is no signature of this card"),
+            (lambda _: b"{}", "needs exactly dsseEnvelope"),
+            (lambda card: signature_over(card, leave_out="watermark.png"), "does not cover watermark.png"),
+            (lambda card: signature_over(card, {"README.md": b"x"}), "it covers README.md as well"),
+            (lambda card: signature_over(card, {"card.json": b"{}"}), "card.json is not the file"),
+        ],
+    )
+    def test_one_that_is_none_of_this_card_is_not_published(
+        self,
+        repo: HubServer,
+        card: Path,
+        publisher: Publisher,
+        monkeypatch: pytest.MonkeyPatch,
+        edit: Callable[[Path], bytes],
+        message: str,
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "model_signing", None)  # it needs no extra to see that
+        (card / "card.sig").write_bytes(edit(card))
+        with pytest.raises(PublishingRefusedError, match=message) as raised:
+            publisher.publish(card, REPO)
+        assert "\n" not in str(raised.value)
+        assert commits_asked_for(repo) == 0
+
+    def test_one_that_is_none_and_was_published_before_is_not_advertised_but_removed(
+        self, repo: HubServer, card: Path, publisher: Publisher
+    ) -> None:
+        repo.commit(REPO, {**files_of(card, "sslauth/"), "sslauth/card.sig": b"signature"})
+        done = publisher.publish(card, REPO)
+        assert not done.signed
+        assert not claims_of(repo).signed
+        assert "sslauth/card.sig" not in repo.files(REPO)
 
 
 class TestRevocation:

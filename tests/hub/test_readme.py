@@ -136,3 +136,22 @@ def test_a_missing_claim_is_named(key: str) -> None:
 def test_claims_that_are_no_mapping_are_refused(value: object) -> None:
     with pytest.raises(FlawError, match="not a mapping"):
         read_metadata(value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x: !!bool maybe",
+        "x: !!timestamp y",
+        'x: !!int ""',
+        "x: !!float one",
+        "x: !!binary é",
+        "x: 2026-02-30",
+        "x: !!omap 7",
+        "? [a]\n: 1",
+    ],
+)
+def test_values_that_are_not_of_their_kind_are_a_reason_and_no_traceback(line: str) -> None:
+    with pytest.raises(FlawError, match="its YAML header cannot be read") as raised:
+        edit(f"---\n{line}\n---\n".encode(), METADATA, SECTION)
+    assert "\n" not in str(raised.value)

@@ -51,6 +51,21 @@ def test_every_other_byte_stays(before: bytes, after: bytes) -> None:
     assert yaml.safe_load((split(after).header or b"").decode())["sslauth"] == NEW
 
 
+@pytest.mark.parametrize("start", ["a: ", "a: &x ", "a: [b, ", "- ", ""])
+@pytest.mark.parametrize("bracket", ["[", "{", "[ # ]\n  ", '[ "]", ', "{a: ", "- ", "? "])
+def test_brackets_without_end_are_refused_before_all_of_them_are_parsed(start: str, bracket: str) -> None:
+    header = (start + bracket * 150_000).encode()
+    with pytest.raises(FlawError, match=r"nested deeper than|is not valid") as raised:
+        read_key(header, "sslauth")
+    if (start, bracket) == ("a: ", "["):
+        assert "nested deeper than 100 levels" in str(raised.value)
+
+
+def test_brackets_in_quotes_and_brackets_that_close_are_no_nesting() -> None:
+    header = ("a: '" + "[" * 5000 + "'\nb: [" + "[], " * 5000 + "]\nc: " + "[" * 90 + "]" * 90).encode()
+    assert read_key(header, "a") == "[" * 5000
+
+
 def test_line_ends_of_the_file_are_used() -> None:
     assert replaced(b"---\r\na: 1\r\n---\r\nx\n") == b'---\r\na: 1\r\nsslauth:\r\n  new: "1"\r\n---\r\nx\n'
     assert replaced(b"# x\r\n") == b'---\r\nsslauth:\r\n  new: "1"\r\n---\r\n# x\r\n'

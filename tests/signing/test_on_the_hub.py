@@ -20,7 +20,7 @@ def test_a_signed_card_is_checked_where_the_cache_put_it(
 ) -> None:
     commit = hub_here.create("org/encoder", {**files_of(signed, under), "README.md": b"text"})
     card = load_signed_card("org/encoder", keys.public)
-    assert card.location == f"hub:org/encoder@{commit}"
+    assert card.location == f"hub:org/encoder@{commit}/{under}".rstrip("/")
 
 
 def test_a_card_without_signature_is_refused(hub_here: HubServer, signed: Path, keys: KeyPair) -> None:

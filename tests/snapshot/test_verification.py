@@ -20,7 +20,7 @@ LARGE = RepoFile("model.safetensors", len(CONTENT), "0" * 40, hashlib.sha256(CON
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "snapshots" / "commit"
+    folder = tmp_path / "snapshots" / ("c" * 40)
     folder.mkdir(parents=True)
     blob = tmp_path / "blob"
     blob.write_bytes(CONTENT)
