@@ -137,7 +137,7 @@ class Checks:
         return known
 
     def _check(self, request: CheckRequest, encoder: Place, card: Place, *, keep: bool) -> Checked:
-        folders = (encoder.folder, card.folder, _key_file(card.pin))
+        folders = (encoder.folder, card.folder, key_file(card.pin), key_file(encoder.pin))
         before = fingerprint(folders)
         try:
             subject = engine.load_subject(request, encoder, card, self._settings)
@@ -176,7 +176,7 @@ class Checks:
         return checked.outcome, encoder
 
 
-def _key_file(pin: Pin | None) -> Path | None:
+def key_file(pin: Pin | None) -> Path | None:
     """The file of the public key that a card must be signed with."""
     signer = None if pin is None else pin.signer_reference
     return None if signer is None or signer.startswith("sigstore:") else Path(signer)

@@ -124,6 +124,7 @@ def verify(
         trust: Trust | None = "signed" if by else None
         waivers: tuple[Waiver, ...] = ()
         pin = find_pin(encoder, streams)
+        card_pin = named_pin(card, streams) if card else None
         named = None if pin else card or card_folder(encoder)
         published: PublishedCard | None = None
         if pin is not None:
@@ -132,7 +133,8 @@ def verify(
             opened = open_pinned(
                 pin,
                 revision=revision,
-                card=card,
+                card=None if card_pin else card,
+                card_pin=card_pin,
                 signer=by,
                 device=device,
                 token=token,
@@ -142,10 +144,10 @@ def verify(
             loaded, held, trust, waivers = opened.encoder, opened.card, opened.trust, pin.waivers
             streams.say(f"encoder: {whence(loaded)}")
             loaded.name = encoder
-        elif card is not None and (pin := named_pin(card, streams)) is not None:
+        elif card_pin is not None:
             from hf_integration.pins.opening import load_pinned_card
 
-            pinned = load_pinned_card(pin, signer=by, token=token, say=streams.say)
+            pinned = load_pinned_card(card_pin, signer=by, token=token, say=streams.say)
             held, trust = pinned.card, pinned.trust
             loaded = load()
         elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
