@@ -54,6 +54,7 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._day = today_in_utc()
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
         self._model_cards: ModelCards | None = None
@@ -129,8 +130,10 @@ class Checks:
         encoder = encoder_place(request.encoder, self._settings)
         card = card_place(request, encoder, self._settings)
         named = (encoder.reference, request.revision, card.reference, request.precision)
-        today = today_in_utc() if encoder.pin is not None and encoder.pin.waivers else None
-        key = (named, encoder.pin, card.pin, today)
+        if (today := today_in_utc()) != self._day:  # cards and waivers have a last day
+            self._day = today
+            self._checked.clear()
+        key = (named, encoder.pin, card.pin)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
             known = self._checked[key] = self._check(request, encoder, card, keep=keep)

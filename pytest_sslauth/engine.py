@@ -138,7 +138,8 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
         budget=settings.budget,
     )
     authentication = authenticator.authenticate(subject.encoder)
-    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc())
+    expires = subject.card.expires
+    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc(), expires=expires)
     return replace(authentication, verdict=verdict)
 
 

@@ -219,7 +219,7 @@ def _check(
         from hf_integration.hub import with_claims
 
         verdict = with_claims(verdict, published, encoder)
-    verdict = waived(verdict, waivers, today=today_in_utc())
+    verdict = waived(verdict, waivers, today=today_in_utc(), expires=card.expires)
     if verdict is not authentication.verdict:
         authentication = replace(authentication, verdict=verdict)
     try:

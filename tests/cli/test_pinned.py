@@ -266,6 +266,19 @@ class TestWaivers:
         assert ended.status == 1
         assert f"its waiver ended on {until}: known since May" in ended.out
 
+    def test_a_waiver_under_an_expired_card_ends_with_1_and_says_both(self, sslauth: Run) -> None:
+        from dataclasses import replace
+
+        from hf_integration import WatermarkCard
+
+        card = Path("cards/tiny")
+        replace(WatermarkCard.load(card), expires="2020-01-31").save(card, force=True)
+        found = json.loads(sslauth("verify", "altered", "--card", card, "--format", "json").out)
+        self.waive(found["state"], days=30)
+        ended = sslauth("verify", "here")
+        assert ended.status == 1
+        assert "not applied, as the card expired on 2020-01-31: known since May" in ended.out
+
     def test_a_waiver_of_another_state_changes_nothing(self, sslauth: Run) -> None:
         self.waive("sha256:" + "0" * 64, days=30)
         ended = sslauth("verify", "here")

@@ -277,6 +277,24 @@ class TestWaivers:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"*its waiver ended on {until}: known"])
 
+    def test_nothing_is_waived_under_an_expired_card(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        from dataclasses import replace
+
+        from hf_integration import WatermarkCard
+
+        card = project.path / "cards/tiny"
+        replace(WatermarkCard.load(card), expires="2020-01-31").save(card, force=True)
+        alter_encoder()
+        self.waive(project, days=30)
+        project.makepyfile(ONE_TEST)
+        result = project.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["ALTERED: here", "*its waiver is not applied, as the card expired on 2020-01-31: known"]
+        )
+
     def test_another_alteration_is_not_excused(
         self, project: pytest.Pytester, alter_encoder: Callable[[], str]
     ) -> None:
