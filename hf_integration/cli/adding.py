@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import given_file
 from hf_integration.cli.job import Job
 from hf_integration.cli.minting import checked_keys
 from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card, use_hub
@@ -81,6 +82,7 @@ def add(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
+        streams.keep_apart(*given_file(pool))
         use_hub(token, cache_dir)
         from hf_integration.pins import PINS_FILE, Pins, pins_in
         from hf_integration.pins.adding import entry_name, relative_to

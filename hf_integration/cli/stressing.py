@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.naming import named_pin
 from hf_integration.cli.opening import open_card, open_encoder, use_hub, whence
@@ -60,6 +61,7 @@ def stress(
         use_hub(token, cache_dir)
         pin = named_pin(encoder, streams)
         card_pin = named_pin(card, streams) if card else None
+        streams.keep_apart(*pinned_inputs(pin, card_pin))
         if pin is not None:
             from hf_integration.pins.opening import open_pinned
 

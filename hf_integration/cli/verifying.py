@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs, signer_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.model_card import is_repo, open_published
 from hf_integration.cli.naming import find_pin, named_pin
@@ -125,6 +126,13 @@ def verify(
         waivers: tuple[Waiver, ...] = ()
         pin = find_pin(encoder, streams)
         card_pin = named_pin(card, streams) if card else None
+        inputs = [*pinned_inputs(pin, card_pin), *signer_inputs(by)]
+        streams.keep_apart(*inputs)
+        if picture is not None:
+            from hf_integration.pins import PINS_FILE
+
+            check_apart(picture, Path(PINS_FILE), *inputs)
+            streams.keep_apart(picture)
         named = None if pin else card or card_folder(encoder)
         published: PublishedCard | None = None
         if pin is not None:
