@@ -16,7 +16,7 @@ from pytest_sslauth.options import Settings
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
 
-_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_REPO_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)

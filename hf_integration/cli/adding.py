@@ -96,13 +96,14 @@ def add(
         )
         if loaded.path is not None:
             streams.keep_apart(loaded.path, CARDS / chosen)
-        used = _find_or_mint(loaded, chosen, keys, pool, streams)
-        if (status := _check(loaded, used.card, streams)) != 0:
-            return status
         if loaded.commit is not None:
             entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
         else:
             entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
+        with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
+        used = _find_or_mint(loaded, chosen, keys, pool, streams)
+        if (status := _check(loaded, used.card, streams)) != 0:
+            return status
         if used.place is not None:
             entry["card"] = used.place
         if loaded.commit is not None:

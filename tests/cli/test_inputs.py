@@ -62,7 +62,9 @@ def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_output_over_an_input_is_refused(sslauth: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_over_an_input_is_refused(
+    sslauth: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hf_integration.signing.require_extra", lambda: None)  # the keys are never used
     file = Path(COMMANDS[command])
     before = file.read_bytes() if file.exists() else None

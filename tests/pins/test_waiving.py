@@ -75,7 +75,9 @@ def test_nothing_else_is_excused(verdict: Verdict) -> None:
 
 
 def test_a_state_that_is_empty_fits_no_waiver() -> None:
-    assert not waived(replace(FOUND, state=""), [replace(WAIVER, state="")], today=LAST, expires=None).accepted
+    assert not waived(
+        replace(FOUND, state=""), [replace(WAIVER, state="")], today=LAST, expires=None
+    ).accepted
 
 
 @pytest.mark.parametrize("status", ["authentic", "inconclusive"])

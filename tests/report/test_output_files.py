@@ -63,7 +63,13 @@ class TestCheckApart:
         (tmp_path / "link").symlink_to("key.pem")
         (tmp_path / "hard").hardlink_to(key)
         (tmp_path / "to-folder").symlink_to(tmp_path)
-        for name in ("key.pem", "link", "hard", "to-folder/key.pem", "to-folder/../" + tmp_path.name + "/key.pem"):
+        for name in (
+            "key.pem",
+            "link",
+            "hard",
+            "to-folder/key.pem",
+            "to-folder/../" + tmp_path.name + "/key.pem",
+        ):
             with pytest.raises(OutputError, match="which this command reads or writes"):
                 check_apart(tmp_path / name, key)
             with pytest.raises(OutputError):
