@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hf_integration.encoders import Encoder
 from hf_integration.errors import UsageError
-from hf_integration.pins import Pin
 from hf_integration.pins.waiving import today_in_utc
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
@@ -16,7 +15,7 @@ from pytest_sslauth.engine import Subject
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
-from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, pin_of
+from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, key_file, pin_of
 
 if TYPE_CHECKING:
     from pytest_sslauth.model_cards import ModelCards
@@ -177,9 +176,3 @@ class Checks:
         encoder = copy.copy(subject.encoder)
         encoder.verdict = verdict
         return checked.outcome, encoder
-
-
-def key_file(pin: Pin | None) -> Path | None:
-    """The file of the public key that a card must be signed with."""
-    signer = None if pin is None else pin.signer_reference
-    return None if signer is None or signer.startswith("sigstore:") else Path(signer)

@@ -113,6 +113,12 @@ def pin_of(encoder: "Encoder", settings: Settings) -> Pin | None:
     return pin
 
 
+def key_file(pin: Pin | None) -> Path | None:
+    """The file of the public key that a card must be signed with."""
+    signer = None if pin is None else pin.signer_reference
+    return None if signer is None or signer.startswith("sigstore:") else Path(signer)
+
+
 def _pins(settings: Settings) -> Pins:
     """Read before every check: what is pinned may be edited while a session runs."""
     return pins_in(settings.rootdir) or Pins(settings.rootdir / PINS_FILE)

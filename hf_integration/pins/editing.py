@@ -101,7 +101,7 @@ def _append(entry: Any, key: str, value: str) -> None:
 
 
 def _checked(before: str, after: str, entries: Mapping[str, Values], *, added: bool = False) -> str:
-    """The edited text, if nothing but what was meant differs in what it says, and every command can read it."""
+    """The edited text, if it says nothing else than was meant, and every command can read it."""
     import tomllib
 
     if _ends_in_crlf(before):
