@@ -104,6 +104,11 @@ def complain(message: str) -> None:
     _write_error(f"sslauth: {harmless(message, longest=1000)}")
 
 
+def complain_at_length(text: str) -> None:
+    """Write lines for whoever looks for a defect."""
+    _write_error(text.rstrip("\n"))
+
+
 def tolerate_any_character() -> None:
     """Escape what the terminal's encoding lacks: a name in Greek must not turn a verdict into a crash."""
     for stream in (sys.stdout, sys.stderr):
