@@ -106,6 +106,9 @@ class TestEnforcement:
         result = project.runpytest()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"NOT CHECKED: here: *{wrong}*{right}*", "This is not a pass."])
+        result.stdout.fnmatch_lines(
+            ["inconclusive  here: not checked, integrity error: the card of 'here' is not*"]
+        )
 
     def test_an_altered_encoder_fails(
         self, project: pytest.Pytester, alter_encoder: Callable[[], str]
