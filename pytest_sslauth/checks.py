@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hf_integration.encoders import Encoder
 from hf_integration.errors import UsageError
-from hf_integration.pins import Pin
 from hf_integration.pins.waiving import today_in_utc
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
@@ -16,7 +15,7 @@ from pytest_sslauth.engine import Subject
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
-from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, pin_of
+from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, key_file, pin_of
 
 if TYPE_CHECKING:
     from pytest_sslauth.model_cards import ModelCards
@@ -54,6 +53,7 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._day = today_in_utc()
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
         self._model_cards: ModelCards | None = None
@@ -129,15 +129,17 @@ class Checks:
         encoder = encoder_place(request.encoder, self._settings)
         card = card_place(request, encoder, self._settings)
         named = (encoder.reference, request.revision, card.reference, request.precision)
-        today = today_in_utc() if encoder.pin is not None and encoder.pin.waivers else None
-        key = (named, encoder.pin, card.pin, today)
+        if (today := today_in_utc()) != self._day:  # cards and waivers have a last day
+            self._day = today
+            self._checked.clear()
+        key = (named, encoder.pin, card.pin)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
             known = self._checked[key] = self._check(request, encoder, card, keep=keep)
         return known
 
     def _check(self, request: CheckRequest, encoder: Place, card: Place, *, keep: bool) -> Checked:
-        folders = (encoder.folder, card.folder, _key_file(card.pin))
+        folders = (encoder.folder, card.folder, key_file(card.pin), key_file(encoder.pin))
         before = fingerprint(folders)
         try:
             subject = engine.load_subject(request, encoder, card, self._settings)
@@ -174,9 +176,3 @@ class Checks:
         encoder = copy.copy(subject.encoder)
         encoder.verdict = verdict
         return checked.outcome, encoder
-
-
-def _key_file(pin: Pin | None) -> Path | None:
-    """The file of the public key that a card must be signed with."""
-    signer = None if pin is None else pin.signer_reference
-    return None if signer is None or signer.startswith("sigstore:") else Path(signer)

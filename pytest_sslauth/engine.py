@@ -40,33 +40,43 @@ class Subject:
     waivers: tuple[Waiver, ...] = ()
 
 
-def load_card(request: CheckRequest, place: Place, *, commit: str | None = None) -> PinnedCard:
+def load_card(
+    request: CheckRequest, place: Place, *, pin: Pin | None = None, commit: str | None = None
+) -> PinnedCard:
     """Read a card.
 
     Args:
         request: what is checked.
         place: where the card lies; its pin is enforced.
+        pin: the encoder's, which is enforced as well.
         commit: the encoder's, for a card in the encoder's own repo.
 
     Raises:
         CardNotFoundError: the folder holds none; says how to mint one.
         IntegrityError: it is damaged, or another one than is pinned.
     """
+    if place.pin is not None and pin not in (None, place.pin):
+        return load_pinned_card(place.pin, also=pin)
     if place.pin is not None:
         return load_pinned_card(place.pin, revision=commit)
+    where = place.reference if place.folder is None else place.folder
     try:
-        return PinnedCard(WatermarkCard.load(place.reference if place.folder is None else place.folder), None)
+        if pin is not None:
+            return load_pinned_card(pin, place=where)
+        return PinnedCard(WatermarkCard.load(where), None)
     except CardNotFoundError:
-        where = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
+        shown = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
         hint = mint_hint(request, place.folder or Path(place.name))
-        raise CardNotFoundError(f"no watermark card at {where}", remedy=hint) from None
+        raise CardNotFoundError(f"no watermark card at {shown}", remedy=hint) from None
 
 
 def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: Settings) -> Subject:
     """Load what a check needs, the card first: it is small, and most often the one that is missing."""
     if encoder.pin is not None:
-        place = None if request.card is None else card.folder or card.reference
-        opened = open_pinned(encoder.pin, revision=request.revision, card=place, device=settings.device)
+        place = None if card.pin is not None else card.folder or card.reference
+        opened = open_pinned(
+            encoder.pin, revision=request.revision, card=place, card_pin=card.pin, device=settings.device
+        )
         opened.encoder.name = encoder.name
         changes = opened.encoder.in_process_changes()
         return Subject(opened.encoder, opened.card, changes, opened.trust, encoder.pin.waivers)
@@ -78,7 +88,9 @@ def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: S
 
 def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pin | None) -> Subject:
     """An encoder that the caller holds, and its card."""
-    held = load_card(request, card, commit=encoder.commit)
+    # the commit names the card only where both lie in one repo
+    own = encoder.commit if card.pin is not None and card.pin == pin else None
+    held = load_card(request, card, pin=pin, commit=own)
     waivers = () if pin is None else pin.waivers
     return Subject(encoder, held.card, encoder.in_process_changes(), held.trust, waivers)
 
@@ -126,7 +138,8 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
         budget=settings.budget,
     )
     authentication = authenticator.authenticate(subject.encoder)
-    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc())
+    expires = subject.card.expires
+    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc(), expires=expires)
     return replace(authentication, verdict=verdict)
 
 

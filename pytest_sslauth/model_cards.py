@@ -6,6 +6,7 @@ from pathlib import Path
 from hf_integration.errors import UsageError
 from hf_integration.hub import PublishedCard, published_card, with_claims
 from hf_integration.pins.opening import load_pinned_card, revision_of
+from hf_integration.pins.waiving import today_in_utc
 from hf_integration.snapshot.hub import resolve_commit
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
@@ -13,7 +14,7 @@ from pytest_sslauth.engine import Subject
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, judged, not_checked
-from pytest_sslauth.places import Place, encoder_place, fingerprint
+from pytest_sslauth.places import Place, encoder_place, fingerprint, key_file
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,30 @@ class ModelCards:
     def __init__(self, settings: Settings, artifacts: Artifacts | None) -> None:
         self._settings = settings
         self._artifacts = artifacts
-        self._checked: dict[tuple[str, str | None], _Checked] = {}
+        self._checked: dict[tuple[object, ...], _Checked] = {}
 
     def check(self, request: CheckRequest) -> Outcome:
         """Check a repository by the card that it publishes, and every claim of its model card.
 
-        A branch is looked up once in a session: what it names may change while tests run. An entry of
+        A branch is looked up once in a session: what it names may change while tests run. Another entry in
+        ``sslauth.toml``, another key file or another day makes another check. An entry of
         ``sslauth.toml`` is enforced; its waivers are not for what a model card claims.
 
         Args:
             request: the repository and the revision; a card is not to be named.
         """
-        key = (request.encoder, request.revision)
-        known = self._checked.get(key)
-        if known is not None and known.fingerprint == fingerprint(known.folders):
-            return known.outcome
         try:
-            self._checked[key] = made = self._check(request)
+            place = encoder_place(request.encoder, self._settings)
+            key = (request.encoder, request.revision, place.folder, place.pin, today_in_utc())
+            known = self._checked.pop(key, None)
+            if known is None or known.fingerprint != fingerprint(known.folders):
+                known = self._check(request, place)
+            self._checked[key] = known
         except Exception as error:
-            self._checked.pop(key, None)
             return not_checked(request.encoder, error)
-        return made.outcome
+        return known.outcome
 
-    def _check(self, request: CheckRequest) -> _Checked:
-        place = encoder_place(request.encoder, self._settings)
+    def _check(self, request: CheckRequest, place: Place) -> _Checked:
         if place.folder is not None:
             raise UsageError(
                 f"'{request.encoder}' is the folder {place.folder}, which has no model card on the Hub",
@@ -68,7 +69,7 @@ class ModelCards:
         commit = resolve_commit(repo, revision=revision, token=None, cache_dir=None)
         published = published_card(repo, commit)
         subject = self._subject(place, published)
-        folders = (subject.encoder.path, published.folder)
+        folders = (subject.encoder.path, published.folder, key_file(place.pin))
         before = fingerprint(folders)
         authentication = engine.authenticate(subject, request, self._settings)
         verdict = with_claims(authentication.verdict, published, subject.encoder)

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hf_integration.errors import SSLAuthError
+from hf_integration.errors import IntegrityError, SSLAuthError
 from hf_integration.report import harmless, render
 from hf_integration.verdict import Verdict
 from pytest_sslauth.evidence import Evidence
@@ -62,7 +62,9 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
     if not purpose:
         lines += ["", "Please report this as a bug of pytest-sslauth:"]
         lines += [harmless(line, longest=1000) for line in _frames(error)]
-    return Outcome(Evidence("inconclusive", encoder, reason), "\n".join(lines))
+    # one of three statuses; that the evidence is not to be believed is more than a question left open
+    short = f"not checked, integrity error: {reason}" if isinstance(error, IntegrityError) else reason
+    return Outcome(Evidence("inconclusive", encoder, short), "\n".join(lines))
 
 
 def altered_since(verdict: Verdict, differences: tuple[str, ...], borrower: str) -> Outcome:

@@ -16,7 +16,7 @@ from pytest_sslauth.options import Settings
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
 
-_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_REPO_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,12 @@ def pin_of(encoder: "Encoder", settings: Settings) -> Pin | None:
             remedy="load it at that revision",
         )
     return pin
+
+
+def key_file(pin: Pin | None) -> Path | None:
+    """The file of the public key that a card must be signed with."""
+    signer = None if pin is None else pin.signer_reference
+    return None if signer is None or signer.startswith("sigstore:") else Path(signer)
 
 
 def _pins(settings: Settings) -> Pins:

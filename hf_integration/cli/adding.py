@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import given_file
 from hf_integration.cli.job import Job
 from hf_integration.cli.locking import refuse_in_ci
 from hf_integration.cli.minting import checked_keys
@@ -97,6 +98,7 @@ def add(
         streams = Streams.chosen(format, output, quiet)
         if not allow_ci:
             refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
+        streams.keep_apart(*given_file(pool))
         use_hub(token, cache_dir)
         from hf_integration.pins import PINS_FILE, Pins, pins_in
         from hf_integration.pins.adding import entry_name, relative_to
@@ -110,15 +112,16 @@ def add(
         )
         if loaded.path is not None:
             streams.keep_apart(loaded.path, CARDS / chosen)
+        if loaded.commit is not None:
+            entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
+        else:
+            entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
+        with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
         used = _find(loaded, chosen, streams, token=token, cache_dir=cache_dir) or _mint(
             loaded, chosen, keys, pool, streams
         )
         if (status := _check(loaded, used, streams)) != 0:
             return status
-        if loaded.commit is not None:
-            entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
-        else:
-            entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
         if used.place is not None:
             entry["card"] = used.place
         if loaded.commit is not None:

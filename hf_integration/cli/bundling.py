@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import given_file, pinned_inputs, signer_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.naming import find_pin
 from hf_integration.cli.opening import card_folder, chosen_signer, use_hub
@@ -73,6 +74,7 @@ def bundle(
         use_hub(token, cache_dir)
         by = chosen_signer(signer)
         pin = find_pin(encoder, streams)
+        streams.keep_apart(*given_file(card), *pinned_inputs(pin), *signer_inputs(by))
         from hf_integration.bundle import BundleRequest, make_bundle
 
         if pin is not None:

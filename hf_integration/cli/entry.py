@@ -15,7 +15,14 @@ import warnings
 from collections.abc import Sequence
 
 from hf_integration.cli.job import Job
-from hf_integration.cli.streams import abandon_output, complain, flush_output, tolerate_any_character
+from hf_integration.cli.streams import (
+    abandon_output,
+    complain,
+    complain_at_length,
+    flush_output,
+    tolerate_any_character,
+)
+from hf_integration.cli.tokens import without_tokens
 from hf_integration.errors import OutputError, SSLAuthError
 
 DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
@@ -73,9 +80,9 @@ def _parse(arguments: Sequence[str]) -> Job | int:
 def _explain(error: BaseException) -> int:
     """Say in one line what happened, and give its status."""
     if os.environ.get(TRACEBACK):
-        traceback.print_exception(error)
+        complain_at_length(without_tokens("".join(traceback.format_exception(error))))
     if isinstance(error, SSLAuthError):
-        complain(f"error: {error}")
+        complain(without_tokens(f"error: {error}"))
         if isinstance(error, OutputError):
             abandon_output()
         # an error class that claimed to mean "altered" would be a defect, and not an altered encoder
@@ -89,7 +96,7 @@ def _explain(error: BaseException) -> int:
         return USAGE
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)
-    complain(f"internal error: {type(error).__name__}: {error}")
+    complain(without_tokens(f"internal error: {type(error).__name__}: {error}"))
     complain(f"this is a defect of sslauth, not a finding; {TRACEBACK}=1 shows where it happened")
     return INTERNAL
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.minting import show_card
 from hf_integration.cli.naming import named_pin
@@ -49,6 +50,7 @@ def inspect(
             )
         use_hub(token, cache_dir)
         pin = named_pin(card, streams)
+        streams.keep_apart(*pinned_inputs(pin))
         if pin is not None:
             from hf_integration.pins.opening import load_pinned_card, revision_of
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.opening import use_hub
 from hf_integration.cli.streams import Format, Streams
@@ -69,6 +70,7 @@ def lock(
         use_hub(token, cache_dir)
         pins = project_pins()
         chosen = _chosen(pins, names or [])
+        streams.keep_apart(*pinned_inputs(*pins.encoders.values()))
         from hf_integration.pins.locking import checked_standing, standing_of
         from hf_integration.pins.waiving import today_in_utc
 

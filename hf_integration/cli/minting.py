@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import given_file
 from hf_integration.cli.job import Job
 from hf_integration.cli.naming import named_pin
 from hf_integration.cli.opening import open_encoder, use_hub
@@ -111,7 +112,7 @@ def mint(
 
         last_day = _last_day(expires)
         check_writable(out, force=force)
-        streams.keep_apart(out)
+        streams.keep_apart(out, *given_file(watermark), *given_file(pool))
         if watermark is not None:
             check_picture(watermark)
         pin = named_pin(encoder, streams)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.cli.streams import Streams
+from hf_integration.cli.tokens import check_token
 from hf_integration.errors import CardNotFoundError
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def use_hub(token: str | None, cache_dir: Path | None) -> None:
     """Make the Hub options hold for everything that this process and its children ask the Hub.
 
     Called before huggingface_hub is imported, which reads the cache's place once.
+
+    Raises:
+        UsageError: the token, or the one of the environment, cannot be one.
     """
+    check_token(token)
     if token is not None:
         os.environ["HF_TOKEN"] = token
     if cache_dir is not None:

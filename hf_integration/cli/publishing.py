@@ -80,7 +80,7 @@ def publish(
 
     def job() -> int:
         streams = Streams.chosen(format, output, quiet)
-        streams.keep_apart(card)
+        streams.keep_apart(card, *(file for file in (sign_key, evaluation_results) if file is not None))
         use_hub(token, cache_dir)
         taken_back = _revocation(revoke, reason)
         if not card.exists():

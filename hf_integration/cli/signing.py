@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import key_file
 from hf_integration.cli.job import Job
 from hf_integration.cli.opening import use_hub
 from hf_integration.cli.streams import Format, Streams
@@ -52,7 +53,7 @@ def sign(
         if not card or not key:
             raise UsageError("CARD or --key is empty", remedy="is a variable unset?")
         use_hub(token, cache_dir)  # accepted by every command; a card is signed where it lies
-        streams.keep_apart(Path(card))
+        streams.keep_apart(Path(card), *key_file(key))
         from hf_integration import signing
 
         signed = signing.sign(card, key, force=force)

@@ -42,21 +42,24 @@ class Streams:
         """Streams from the options; ``-q`` alone means the quiet format as well.
 
         Raises:
-            OutputError: the output file could not be written later.
+            OutputError: the output file could not be written later, or is the ``sslauth.toml`` here.
         """
         if output is not None:
             check_file(output)
+            from hf_integration.pins import PINS_FILE
+
+            check_apart(output, Path(PINS_FILE))
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)
         return cls(chosen, output, quiet or chosen is Format.QUIET)
 
-    def keep_apart(self, *folders: Path) -> None:
-        """Refuse an output file inside folders that are read.
+    def keep_apart(self, *places: Path) -> None:
+        """Refuse an output file that is one of the files that are read, or lies in such a folder.
 
         Raises:
-            OutputError: it lies in one of them.
+            OutputError: it is, or does.
         """
         if self.output is not None:
-            check_apart(self.output, *folders)
+            check_apart(self.output, *places)
 
     @property
     def color(self) -> bool:
@@ -99,6 +102,11 @@ class Streams:
 def complain(message: str) -> None:
     """Say an error in one line, whatever it quotes."""
     _write_error(f"sslauth: {harmless(message, longest=1000)}")
+
+
+def complain_at_length(text: str) -> None:
+    """Write lines for whoever looks for a defect."""
+    _write_error(text.rstrip("\n"))
 
 
 def tolerate_any_character() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.naming import named_pin
 from hf_integration.cli.opening import open_card, open_encoder, use_hub, whence
@@ -59,13 +60,16 @@ def stress(
         streams = Streams.chosen(format, output, quiet)
         use_hub(token, cache_dir)
         pin = named_pin(encoder, streams)
+        card_pin = named_pin(card, streams) if card else None
+        streams.keep_apart(*pinned_inputs(pin, card_pin))
         if pin is not None:
             from hf_integration.pins.opening import open_pinned
 
             opened = open_pinned(
                 pin,
                 revision=revision,
-                card=card,
+                card=None if card_pin else card,
+                card_pin=card_pin,
                 device=device,
                 token=token,
                 cache_dir=cache_dir,
@@ -76,7 +80,12 @@ def stress(
         elif not card:
             raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
         else:
-            held = open_card(card, streams)
+            if card_pin is not None:
+                from hf_integration.pins.opening import load_pinned_card
+
+                held = load_pinned_card(card_pin, token=token, say=streams.say).card
+            else:
+                held = open_card(card, streams)
             loaded = open_encoder(
                 encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.inputs import pinned_inputs, signer_inputs
 from hf_integration.cli.job import Job
 from hf_integration.cli.model_card import is_repo, open_published, same_repo
 from hf_integration.cli.naming import find_pin, named_pin
@@ -126,6 +127,14 @@ def verify(
         pin = find_pin(encoder, streams)
         # the repository itself, named as the place of the card: that is no other card, and no better one
         own = card is not None and same_repo(card, encoder)
+        card_pin = named_pin(card, streams) if card else None
+        inputs = [*pinned_inputs(pin, card_pin), *signer_inputs(by)]
+        streams.keep_apart(*inputs)
+        if picture is not None:
+            from hf_integration.pins import PINS_FILE
+
+            check_apart(picture, Path(PINS_FILE), *inputs)
+            streams.keep_apart(picture)
         named = None if pin or own else card or card_folder(encoder)
         published: PublishedCard | None = None
         if pin is not None:
@@ -134,7 +143,8 @@ def verify(
             opened = open_pinned(
                 pin,
                 revision=revision,
-                card=card,
+                card=None if card_pin else card,
+                card_pin=card_pin,
                 signer=by,
                 device=device,
                 token=token,
@@ -148,10 +158,10 @@ def verify(
                 published = published_if_own(held, pin.repo, loaded.commit, token=token, cache_dir=cache_dir)
             streams.say(f"encoder: {whence(loaded)}")
             loaded.name = encoder
-        elif card is not None and (pin := named_pin(card, streams)) is not None:
+        elif card_pin is not None:
             from hf_integration.pins.opening import load_pinned_card
 
-            pinned = load_pinned_card(pin, signer=by, token=token, say=streams.say)
+            pinned = load_pinned_card(card_pin, signer=by, token=token, say=streams.say)
             held, trust = pinned.card, pinned.trust
             loaded = load()
             if trust != "pinned" and loaded.commit is not None:
@@ -227,7 +237,7 @@ def _check(
         from hf_integration.hub import with_claims
 
         verdict = with_claims(verdict, published, encoder)
-    verdict = waived(verdict, waivers, today=today_in_utc())
+    verdict = waived(verdict, waivers, today=today_in_utc(), expires=card.expires)
     if verdict is not authentication.verdict:
         authentication = replace(authentication, verdict=verdict)
     try:

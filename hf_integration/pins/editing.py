@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.errors import OutputError, UsageError
-from hf_integration.pins.reading import read_pins
+from hf_integration.pins.reading import PINS_FILE, parse_pins, read_pins
 from hf_integration.pins.schema import VERSION
 from hf_integration.report.output_files import write_whole
 
@@ -101,7 +101,7 @@ def _append(entry: Any, key: str, value: str) -> None:
 
 
 def _checked(before: str, after: str, entries: Mapping[str, Values], *, added: bool = False) -> str:
-    """The edited text, if nothing but what was meant differs in what it says."""
+    """The edited text, if it says nothing else than was meant, and every command can read it."""
     import tomllib
 
     if _ends_in_crlf(before):
@@ -122,6 +122,13 @@ def _checked(before: str, after: str, entries: Mapping[str, Values], *, added: b
             "sslauth.toml is written in a way that cannot be edited safely",
             remedy=f"use [encoders.NAME] tables, or write by hand: {shown}",
         )
+    try:
+        parse_pins(after, Path(PINS_FILE))
+    except UsageError as error:
+        raise UsageError(
+            f"sslauth.toml could not be read again: {error.args[0]}",
+            remedy="nothing was written there; call the encoder by a name or path that it takes",
+        ) from None
     return after
 
 

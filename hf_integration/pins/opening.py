@@ -79,6 +79,7 @@ def open_pinned(
     *,
     revision: str | None = None,
     card: str | Path | None = None,
+    card_pin: Pin | None = None,
     signer: "Signer | None" = None,
     device: str | None = None,
     token: str | None = None,
@@ -91,6 +92,7 @@ def open_pinned(
         pin: the entry of ``sslauth.toml``.
         revision: what the caller asks for; must not contradict the pin.
         card: another place to take the card from; its digest is enforced all the same.
+        card_pin: another entry whose card is taken, instead of ``card``; it has to fit both entries.
         signer: who has to have signed the card, besides the one who is pinned.
         device: where the encoder is loaded.
         token: Hub token.
@@ -110,7 +112,10 @@ def open_pinned(
             pin, revision=revision, device=device, token=token, cache_dir=cache_dir, say=say
         )
 
-    if card is None and pin.has_own_card and pin.commit is None:
+    if card_pin is not None and card_pin != pin:
+        held = load_pinned_card(card_pin, also=pin, signer=signer, token=token, say=say)
+        encoder = load()
+    elif card is None and pin.has_own_card and pin.commit is None:
         encoder = load()  # first: its commit is that of its card
         held = load_pinned_card(pin, signer=signer, revision=encoder.commit, token=token, say=say)
     else:
@@ -155,6 +160,7 @@ def load_pinned_card(
     pin: Pin,
     *,
     place: str | Path | None = None,
+    also: Pin | None = None,
     signer: "Signer | None" = None,
     revision: str | None = None,
     token: str | None = None,
@@ -165,6 +171,7 @@ def load_pinned_card(
     Args:
         pin: the entry of ``sslauth.toml``.
         place: where to take the card from instead.
+        also: another entry, the encoder's, that the card has to fit as well.
         signer: who has to have signed it, besides the one who is pinned.
         revision: commit of the encoder's repo, for a card that lies there.
         token: Hub token.
@@ -181,18 +188,24 @@ def load_pinned_card(
     with commit_on_the_hub(pin, token=token):
         card = WatermarkCard.load(reference, revision=at)
     say(f"card: {card.location}")
+    entries = [pin] if also is None else [pin, also]
+    for entry in entries:
+        _check_digest(card, entry)
+    signers = [who for who in (*(entry.signer_reference for entry in entries), signer) if who is not None]
+    for who in signers:
+        check_signer(_folder_of(reference, at), card.digest, who)
+    if any(entry.card_digest is not None for entry in entries):
+        return PinnedCard(card, "pinned")
+    return PinnedCard(card, "signed" if signers else None)
+
+
+def _check_digest(card: "WatermarkCard", pin: Pin) -> None:
     if pin.card_digest is not None and card.digest != pin.card_digest:
         raise IntegrityError(
             f"the card of '{pin.name}' is not the pinned one: {pin.file.name} pins {pin.card_digest}, "
             f"but {card.location} is {card.digest}",
             remedy="if it was replaced on purpose, run `sslauth lock` and review the diff",
         )
-    signers = [who for who in (pin.signer_reference, signer) if who is not None]
-    for who in signers:
-        check_signer(_folder_of(reference, at), card.digest, who)
-    if pin.card_digest is not None:
-        return PinnedCard(card, "pinned")
-    return PinnedCard(card, "signed" if signers else None)
 
 
 def card_source(pin: Pin, revision: str | None) -> tuple[str | Path, str | None]:

@@ -82,8 +82,22 @@ def read_pins(file: Path) -> Pins:
     Raises:
         UsageError: it cannot be read, or is not as it should be; names file, line and key.
     """
+    return parse_pins(_read(file, harmless(file.name)), file)
+
+
+def parse_pins(text: str, file: Path) -> Pins:
+    """Read the text of an ``sslauth.toml``, which need not be there yet.
+
+    Args:
+        text: what stands in it, or shall.
+        file: where it lies; paths are relative to it.
+
+    Raises:
+        UsageError: it is not as it should be; names file, line and key.
+    """
     shown = harmless(file.name)
-    text = _read(file, shown)
+    if len(text.encode(errors="surrogatepass")) > MOST_BYTES:
+        raise UsageError(f"{shown} has more than {MOST_BYTES} bytes", remedy=_REMEDY)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:  # says where

@@ -22,10 +22,11 @@ LONGEST = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """Names are folders of cards, and can never be mistaken for ``org/name``."""
 
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+# as wide as the Hub's client is, and git: what could be downloaded can be pinned
+_REPO = re.compile(r"(\b[\w.-]{1,96}\b/)?\b[\w.-]{1,96}\b", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_REVISION = re.compile(r"[A-Za-z0-9][\w./+-]{0,254}", re.ASCII)
+_REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
 _SIGSTORE = re.compile(r"sigstore:[^\s@]\S*@https?://\S+")
 
 Keys = tuple[str | int, ...]

@@ -13,19 +13,21 @@ def today_in_utc() -> date:
     return datetime.now(UTC).date()
 
 
-def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date) -> Verdict:
+def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date, expires: str | None) -> Verdict:
     """Apply the waivers of an encoder's pin to its verdict.
 
     A waiver is of one state: the tensors and the behaviour of the encoder that somebody looked at. Whatever
-    is altered besides has another state and is not excused.
+    is altered besides has another state and is not excused. Nothing passes by a card whose last day is over,
+    not even what was waived: its author no longer says what the encoder should be.
 
     Args:
         verdict: what was found out.
         waivers: those of the pin; the one that ends last decides.
         today: the date (UTC).
+        expires: the last day of the card, ``2030-01-31``, or ``None``.
 
     Returns:
-        The verdict with its waiver; with a reason that names an expired one; or as it was.
+        The verdict with its waiver; with a reason that names one that does not hold any more; or as it was.
     """
     if verdict.status != "altered" or not verdict.state:
         return verdict
@@ -37,6 +39,9 @@ def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date) -> Verdi
         return verdict
     last = max(fitting, key=lambda waiver: waiver.until)
     if today <= last.until:
+        if expires is not None and today > date.fromisoformat(expires):
+            unused = f"its waiver is not applied, as the card expired on {expires}: {last.reason}"
+            return replace(verdict, reason=f"{verdict.reason}; {unused}")
         return replace(verdict, waiver={"reason": last.reason, "until": last.until.isoformat()})
     ended = f"its waiver ended on {last.until.isoformat()}: {last.reason}"
     return replace(verdict, reason=f"{verdict.reason}; {ended}")

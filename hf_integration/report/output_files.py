@@ -50,18 +50,40 @@ def check_file(path: Path) -> None:
         raise OutputError(f"cannot write {path}: permission denied", remedy=ELSEWHERE)
 
 
-def check_apart(path: Path, *folders: Path) -> None:
-    """Refuse to write a report into a folder that was read: it would replace what it reports on.
+def check_apart(path: Path, *places: Path) -> None:
+    """Refuse to write a report over what was read: it would replace what it reports on, or a key.
+
+    Args:
+        path: the file to write; a device or a pipe replaces nothing.
+        places: files and folders, by whatever names and links.
 
     Raises:
-        OutputError: the file would lie in one of the folders.
+        OutputError: the file is one of these files, or would lie in one of these folders.
     """
-    for folder in folders:
-        if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+    if path.exists() and not path.is_file():
+        return
+    for place in places:
+        if place.is_dir():
+            # unlike resolve() this stops at links that lead in circles
+            if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(place)):
+                raise OutputError(
+                    f"cannot write {path}: it lies in {place}, which this command reads or writes",
+                    remedy=ELSEWHERE,
+                )
+        elif _same_file(path, place):
             raise OutputError(
-                f"cannot write {path}: it lies in {folder}, which this command reads or writes",
-                remedy=ELSEWHERE,
+                f"cannot write {path}: it is {place}, which this command reads or writes", remedy=ELSEWHERE
             )
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether two names mean one file, which hard links may do, or would if it were there."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.samefile(other)
+    try:
+        return os.path.realpath(path) == os.path.realpath(other)
+    except ValueError:  # a NUL character
+        return False
 
 
 def _umask() -> int:

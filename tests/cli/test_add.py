@@ -109,6 +109,36 @@ def test_a_branch_is_followed_from_then_on(sslauth: Run, published: Published) -
     assert (pin.track, pin.commit) == ("next", there)
 
 
+@pytest.mark.parametrize("branch", ["feat@1", "v1+x", "_next", "a/b#1"])
+def test_whatever_branch_was_resolved_is_read_again(sslauth: Run, published: Published, branch: str) -> None:
+    published.hub.commit("org/tiny", {"note.txt": b"x"}, branch=branch)
+    assert sslauth("add", "org/tiny", "--revision", branch).status == 0
+    assert read_pins(FILE).encoders["tiny"].track == branch
+    assert sslauth("verify", "tiny").status == 0
+
+
+def test_whatever_repo_was_downloaded_is_read_again(sslauth: Run, published: Published) -> None:
+    published.hub.create("_org/tiny", published.hub.files("org/tiny"))
+    assert sslauth("add", "_org/tiny").status == 0
+    assert read_pins(FILE).encoders["tiny"].repo == "_org/tiny"
+    assert sslauth("verify", "tiny").status == 0
+
+
+@pytest.mark.parametrize("name", ["~tiny", "a\\b", "a\x1b[2Jb"])
+def test_a_folder_that_the_file_cannot_name_is_refused_before_a_card_is_minted(
+    sslauth: Run, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import shutil
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(workshop / "tiny", tmp_path / name)
+    ended = sslauth("add", tmp_path / name, "--name", "x")
+    assert (ended.status, ended.out) == (2, "")
+    assert "could not be read again" in ended.err
+    assert not FILE.exists()
+    assert not Path("cards").exists()
+
+
 def test_a_local_folder_and_the_projects_own_card(
     sslauth: Run, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,43 @@ class TestLocalFolders:
             assert "sslauth.toml, line 3: encoders.here.paht: unknown key" in ended.err
 
 
+class TestCardOfAnotherEntry:
+    """``--card NAME`` names the card of another entry: what both entries pin is enforced."""
+
+    @pytest.fixture(autouse=True)
+    def project(self, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shutil.copytree(workshop, tmp_path, dirs_exist_ok=True)
+        monkeypatch.chdir(tmp_path)
+
+    def pin(self, here: str = "", there: str = "") -> None:
+        Path("sslauth.toml").write_text(
+            f"version = 1\n[encoders.here]\npath = 'tiny'\ncard = 'cards/absent'\n{here}\n"
+            f"[encoders.there]\npath = 'absent'\ncard = 'cards/tiny'\n{there}\n"
+        )
+
+    def test_a_card_that_fits_both_is_used_and_pinned(self, sslauth: Run) -> None:
+        digest = sslauth("inspect", "cards/tiny", "-q").out.strip()
+        self.pin(there=f"card_digest = '{digest}'")
+        ended = sslauth("verify", "here", "--card", "there")
+        assert ended.status == 0
+        assert "trust      pinned" in ended.out
+
+    @pytest.mark.parametrize("command", ["verify", "stress"])
+    @pytest.mark.parametrize("entry", ["here", "there"])
+    def test_a_digest_of_either_entry_is_enforced(self, sslauth: Run, entry: str, command: str) -> None:
+        self.pin(**{entry: f"card_digest = 'sha256:{'0' * 64}'"})
+        ended = sslauth(command, "here", "--card", "there")
+        assert (ended.status, ended.out) == (4, "")
+        assert f"the card of '{entry}' is not the pinned one" in ended.err
+
+    @pytest.mark.parametrize("entry", ["here", "there"])
+    def test_a_signer_of_either_entry_is_never_passed_over(self, sslauth: Run, entry: str) -> None:
+        self.pin(**{entry: "signer = 'keys/absent.pem'"})
+        ended = sslauth("verify", "here", "--card", "there")
+        assert ended.status in (2, 4)
+        assert ended.out == ""
+
+
 class TestWaivers:
     @pytest.fixture(autouse=True)
     def project(self, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +265,19 @@ class TestWaivers:
         ended = sslauth("verify", "here")
         assert ended.status == 1
         assert f"its waiver ended on {until}: known since May" in ended.out
+
+    def test_a_waiver_under_an_expired_card_ends_with_1_and_says_both(self, sslauth: Run) -> None:
+        from dataclasses import replace
+
+        from hf_integration import WatermarkCard
+
+        card = Path("cards/tiny")
+        replace(WatermarkCard.load(card), expires="2020-01-31").save(card, force=True)
+        found = json.loads(sslauth("verify", "altered", "--card", card, "--format", "json").out)
+        self.waive(found["state"], days=30)
+        ended = sslauth("verify", "here")
+        assert ended.status == 1
+        assert "not applied, as the card expired on 2020-01-31: known since May" in ended.out
 
     def test_a_waiver_of_another_state_changes_nothing(self, sslauth: Run) -> None:
         self.waive("sha256:" + "0" * 64, days=30)

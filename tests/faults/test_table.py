@@ -6,6 +6,8 @@ from tests.faults.rows import ROWS, Row
 from tests.faults.scene import TOKEN, Scene
 from tests.faults.table import Result, Results, run_table
 
+ELSEWHERE = [row for row in ROWS if row.fault.startswith("another host")]
+
 by_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
@@ -73,6 +75,22 @@ def test_nobody_but_the_hub_sees_the_token(results: Results) -> None:
         assert TOKEN not in result.test.report
 
 
-def test_the_other_host_was_asked(results: Results, scene: Scene) -> None:
-    if "another-host-for-the-page" in results.of:
-        assert scene.elsewhere.requests
+@pytest.mark.parametrize("row", ELSEWHERE, ids=lambda row: row.name)
+def test_the_client_was_sent_to_the_other_host(row: Row, result: Result, scene: Scene) -> None:
+    """Otherwise these rows would end well because nobody was led astray."""
+    for repo in (result.repo, result.repo.replace("command/", "test/")):
+        sent = [request for request in scene.hub.requests if repo in request.path]
+        asked = [request for request in scene.elsewhere.requests if repo in request.path]
+        if row.name == "another-host-for-files":  # the client asks for their sizes, and does not follow
+            assert any("/resolve/" in request.path for request in sent), repo
+            assert not asked, repo
+        else:
+            assert asked, repo
+
+
+def test_there_are_rows_of_another_host() -> None:
+    assert [row.name for row in ELSEWHERE] == [
+        "another-host-for-files",
+        "another-host-for-the-page",
+        "another-host-for-everything",
+    ]

@@ -89,6 +89,38 @@ class TestEntries:
             with_entry(TEXT, "minilm", {"repo": "org/third"})
 
 
+class TestStrictness:
+    """What is written is what the strict reader takes, or nothing is written."""
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"path": "~me/encoder"},
+            {"path": "a\\b"},
+            {"path": "/x"},
+            {"path": "a\udcffb"},
+            {"repo": "org/na/me"},
+            {"repo": "org/third", "track": "a b"},
+            {"repo": "org/third", "commit": "c0ffee"},
+            {"path": "x" * 501},
+            {},
+        ],
+    )
+    def test_an_entry_that_could_not_be_read_is_refused(self, values: dict[str, str]) -> None:
+        with pytest.raises(
+            UsageError, match=r"could not be read again: sslauth.toml, line \d+: encoders.new"
+        ):
+            with_entry(TEXT, "new", values)
+
+    def test_a_value_that_could_not_be_read_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"encoders.minilm.card_digest"):
+            with_values(TEXT, {"minilm": {"card_digest": "sha256:AB"}})
+
+    def test_a_file_that_would_be_too_large_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="has more than"):
+            with_entry(TEXT + "#" * (256 << 10) + "\n", "new", {"repo": "org/third"})
+
+
 class TestWriting:
     def test_a_file_that_was_changed_meanwhile_is_not_replaced(self, tmp_path: Path) -> None:
         file = tmp_path / PINS_FILE

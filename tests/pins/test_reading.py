@@ -192,6 +192,26 @@ class TestHostileFiles:
         with pytest.raises(UsageError, match=r"line 4: encoders.minilm.repo"):
             read_pins(written(tmp_path, entry("", place=f'repo = "{repo}"')))
 
+    @pytest.mark.parametrize(
+        "repo", ["gpt2", "_org/tiny", "org/_x", "0/a.b-c_d", "a" * 96, "a" * 96 + "/" + "b" * 96]
+    )
+    def test_every_repo_id_of_the_hubs_client_is_one(self, tmp_path: Path, repo: str) -> None:
+        from huggingface_hub.utils._validators import validate_repo_id
+
+        validate_repo_id(repo)
+        assert (
+            read_pins(written(tmp_path, entry("", place=f'repo = "{repo}"'))).encoders["minilm"].repo == repo
+        )
+
+    @pytest.mark.parametrize(
+        "track", ["main", "feat@1", "refs/pr/1", "_x", "v1.0+cu", "a{b}", "ünï", "#1", "-x", "x" * 255]
+    )
+    def test_every_revision_that_can_be_resolved_can_be_tracked(self, tmp_path: Path, track: str) -> None:
+        from hf_integration.snapshot import hub
+
+        assert hub._REVISION.fullmatch(track)
+        assert read_pins(written(tmp_path, entry(f'track = "{track}"'))).encoders["minilm"].track == track
+
     def test_a_huge_file_is_refused_unread(self, tmp_path: Path) -> None:
         file = tmp_path / PINS_FILE
         with file.open("wb") as stream:

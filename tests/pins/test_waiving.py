@@ -17,7 +17,7 @@ FOUND = replace(ALTERED, state=STATE)
 
 
 def test_a_waived_alteration_stays_altered_and_is_accepted() -> None:
-    verdict = waived(FOUND, [WAIVER], today=LAST)
+    verdict = waived(FOUND, [WAIVER], today=LAST, expires=None)
     assert (verdict.status, verdict.authentic, verdict.accepted, verdict.exit_status) == (
         "altered",
         False,
@@ -30,20 +30,30 @@ def test_a_waived_alteration_stays_altered_and_is_accepted() -> None:
 
 @pytest.mark.parametrize(("days", "accepted"), [(-400, True), (0, True), (1, False), (400, False)])
 def test_a_waiver_ends_after_its_last_day(days: int, accepted: bool) -> None:
-    verdict = waived(FOUND, [WAIVER], today=LAST + timedelta(days))
+    verdict = waived(FOUND, [WAIVER], today=LAST + timedelta(days), expires=None)
     assert verdict.accepted == accepted
     assert verdict.exit_status == (0 if accepted else 1)
 
 
 def test_an_expired_waiver_is_named() -> None:
-    verdict = waived(FOUND, [WAIVER], today=LAST + timedelta(1))
+    verdict = waived(FOUND, [WAIVER], today=LAST + timedelta(1), expires=None)
     assert verdict.waiver is None
     assert verdict.reason == f"{ALTERED.reason}; its waiver ended on 2030-01-31: fixed upstream"
 
 
+@pytest.mark.parametrize(("days", "accepted"), [(-1, False), (0, True), (400, True)])
+def test_nothing_is_excused_by_a_card_that_expired(days: int, accepted: bool) -> None:
+    last_day = (LAST + timedelta(days)).isoformat()
+    verdict = waived(FOUND, [WAIVER], today=LAST, expires=last_day)
+    assert (verdict.accepted, verdict.exit_status) == (accepted, 0 if accepted else 1)
+    assert accepted or verdict.reason == (
+        f"{ALTERED.reason}; its waiver is not applied, as the card expired on {last_day}: fixed upstream"
+    )
+
+
 def test_the_waiver_that_ends_last_decides() -> None:
     later = replace(WAIVER, until=LAST + timedelta(9), reason="later")
-    verdict = waived(FOUND, [later, WAIVER], today=LAST + timedelta(1))
+    verdict = waived(FOUND, [later, WAIVER], today=LAST + timedelta(1), expires=None)
     assert verdict.waiver == {"reason": "later", "until": "2030-02-09"}
 
 
@@ -60,12 +70,14 @@ def test_the_waiver_that_ends_last_decides() -> None:
     ids=["another state", "no weights", "authentic", "inconclusive", "code"],
 )
 def test_nothing_else_is_excused(verdict: Verdict) -> None:
-    assert waived(verdict, [WAIVER], today=LAST) is verdict
+    assert waived(verdict, [WAIVER], today=LAST, expires=None) is verdict
     assert verdict.waiver is None
 
 
 def test_a_state_that_is_empty_fits_no_waiver() -> None:
-    assert not waived(replace(FOUND, state=""), [replace(WAIVER, state="")], today=LAST).accepted
+    assert not waived(
+        replace(FOUND, state=""), [replace(WAIVER, state="")], today=LAST, expires=None
+    ).accepted
 
 
 @pytest.mark.parametrize("status", ["authentic", "inconclusive"])

@@ -95,6 +95,45 @@ def test_a_pinned_card_passes_and_one_that_took_its_place_does_not(
     result.stdout.fnmatch_lines(["NOT CHECKED: *sslauth.toml pins sha256:*"])
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            "file.write_text(file.read_text().replace('sha256:', 'sha256:0')[:-3] + '\"\\n')",
+            "*is not the pinned one*",
+        ),
+        ("file.write_text(file.read_text() + 'signer = \"absent.pub\"\\n')", "NOT CHECKED: *"),
+        ("file.unlink()", "INCONCLUSIVE*"),
+        ("model_cards.today_in_utc = lambda: __import__('datetime').date(2999, 1, 1)", ""),
+    ],
+    ids=["another digest", "a signer", "no pins", "another day"],
+)
+def test_a_pass_is_not_remembered_across_a_change_of_the_pins_or_the_day(
+    plugged: pytest.Pytester, published: HubServer, card: Path, change: str, says: str
+) -> None:
+    import pytest_sslauth.model_cards  # noqa: F401  # what it imports cannot be imported twice
+
+    pin(plugged, published, card)
+    plugged.makepyfile(
+        f"""
+        import pathlib
+
+        import pytest_sslauth.model_cards as model_cards
+
+        def test_model_card(sslauth):
+            first = sslauth.assert_model_card("{REPO}")
+            assert sslauth.assert_model_card("{REPO}") is first
+            file = pathlib.Path("sslauth.toml")
+            {change}
+            assert sslauth.assert_model_card("{REPO}") is not first
+        """
+    )
+    result = plugged.runpytest("--sslauth-device", "cpu")
+    result.assert_outcomes(failed=1 if says else 0, passed=0 if says else 1)
+    if says:
+        result.stdout.fnmatch_lines([says])
+
+
 def test_whoever_alters_the_encoder_and_pushes_a_card_for_it_gets_no_pass(
     asking: Callable[..., pytest.RunResult], published: HubServer, shelf: Shelf
 ) -> None:

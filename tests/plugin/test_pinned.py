@@ -106,6 +106,9 @@ class TestEnforcement:
         result = project.runpytest()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"NOT CHECKED: here: *{wrong}*{right}*", "This is not a pass."])
+        result.stdout.fnmatch_lines(
+            ["inconclusive  here: not checked, integrity error: the card of 'here' is not*"]
+        )
 
     def test_an_altered_encoder_fails(
         self, project: pytest.Pytester, alter_encoder: Callable[[], str]
@@ -176,6 +179,62 @@ class TestEnforcement:
         result.stdout.fnmatch_lines(["  trust * local*", "  checked: *not locked: run `sslauth lock`"])
 
 
+class TestCardOfAnotherEntry:
+    """``card="NAME"`` names the card of another entry: what both entries pin is enforced."""
+
+    TEST = ONE_TEST.replace('"here"', '"here", card="there"')
+
+    IN_MEMORY = """
+        from hf_integration import load_encoder
+
+        def test_app(sslauth):
+            sslauth.authenticate(load_encoder("models/tiny", device="cpu"), card="there")
+    """
+
+    def pin_both(self, project: pytest.Pytester, *, here: str = "", there: str = "") -> None:
+        (project.path / "sslauth.toml").write_text(
+            f"""version = 1
+[encoders.here]
+path = "models/tiny"
+card = "cards/of-its-own"
+{here}
+[encoders.there]
+path = "models/another"
+card = "cards/tiny"
+{there}
+"""
+        )
+
+    @pytest.mark.parametrize("test", [TEST, IN_MEMORY], ids=["marker", "in memory"])
+    @pytest.mark.parametrize("entry", ["here", "there"])
+    def test_a_digest_of_either_entry_is_enforced(
+        self, project: pytest.Pytester, entry: str, test: str
+    ) -> None:
+        self.pin_both(project, **{entry: f'card_digest = "sha256:{"0" * 64}"'})
+        project.makepyfile(test)
+        result = project.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"*the card of '{entry}' is not the pinned one*"])
+
+    @pytest.mark.parametrize("entry", ["here", "there"])
+    def test_a_signer_of_either_entry_is_never_passed_over(
+        self, project: pytest.Pytester, entry: str
+    ) -> None:
+        self.pin_both(project, **{entry: 'signer = "keys/absent.pem"'})
+        project.makepyfile(self.TEST)
+        result = project.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["NOT CHECKED: here: *"])
+
+    def test_a_card_that_fits_both_passes_and_is_pinned(self, project: pytest.Pytester) -> None:
+        digest = f'card_digest = "{digest_of(project.path / "cards/tiny")}"'
+        self.pin_both(project, there=digest)
+        project.makepyfile(
+            self.TEST.replace("        pass", '        assert authentic_encoder.verdict.trust == "pinned"')
+        )
+        project.runpytest().assert_outcomes(passed=1)
+
+
 class TestWaivers:
     def waive(self, project: pytest.Pytester, days: int) -> str:
         """Waive what the project's encoder is now."""
@@ -220,6 +279,24 @@ class TestWaivers:
         result = project.runpytest()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"*its waiver ended on {until}: known"])
+
+    def test_nothing_is_waived_under_an_expired_card(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        from dataclasses import replace
+
+        from hf_integration import WatermarkCard
+
+        card = project.path / "cards/tiny"
+        replace(WatermarkCard.load(card), expires="2020-01-31").save(card, force=True)
+        alter_encoder()
+        self.waive(project, days=30)
+        project.makepyfile(ONE_TEST)
+        result = project.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["ALTERED: here", "*its waiver is not applied, as the card expired on 2020-01-31: known"]
+        )
 
     def test_another_alteration_is_not_excused(
         self, project: pytest.Pytester, alter_encoder: Callable[[], str]

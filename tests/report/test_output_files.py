@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hf_integration.errors import OutputError
-from hf_integration.report.output_files import check_file, write_whole
+from hf_integration.report.output_files import check_apart, check_file, write_whole
 
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
@@ -50,3 +50,47 @@ def test_a_device_is_written_and_not_replaced() -> None:
 def test_what_could_not_be_written_is_known_beforehand(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         check_file(tmp_path / name)
+
+
+class TestCheckApart:
+    @pytest.fixture
+    def key(self, tmp_path: Path) -> Path:
+        file = tmp_path / "key.pem"
+        file.write_text("secret")
+        return file
+
+    def test_a_file_that_was_read_is_refused_by_every_name(self, key: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("key.pem")
+        (tmp_path / "hard").hardlink_to(key)
+        (tmp_path / "to-folder").symlink_to(tmp_path)
+        for name in (
+            "key.pem",
+            "link",
+            "hard",
+            "to-folder/key.pem",
+            "to-folder/../" + tmp_path.name + "/key.pem",
+        ):
+            with pytest.raises(OutputError, match="which this command reads or writes"):
+                check_apart(tmp_path / name, key)
+            with pytest.raises(OutputError):
+                check_apart(key, tmp_path / name)
+
+    def test_a_file_that_is_not_there_yet_is_the_same_by_its_name(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError):
+            check_apart(tmp_path / "new", tmp_path / "." / "new")
+        (tmp_path / "dangling").symlink_to("new")
+        with pytest.raises(OutputError):
+            check_apart(tmp_path / "dangling", tmp_path / "new")
+
+    def test_a_file_in_a_folder_that_was_read_is_refused(self, key: Path, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="it lies in"):
+            check_apart(key, tmp_path)
+
+    def test_other_files_and_devices_are_not(self, key: Path, tmp_path: Path) -> None:
+        (tmp_path / "other").write_text("secret")
+        check_apart(tmp_path / "other", key, tmp_path / "absent")
+        check_apart(Path(os.devnull), Path(os.devnull))
+
+    def test_links_in_a_circle_end(self, key: Path, tmp_path: Path) -> None:
+        (tmp_path / "circle").symlink_to("circle")
+        check_apart(tmp_path / "circle", key)
