@@ -1,8 +1,14 @@
 """What stands on the shelf: folders that tests put into repositories."""
 
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
+
+from hf_integration.signing import statement as statements
 
 REPO = "org/tiny"
 
@@ -65,3 +71,34 @@ def altered(encoder: Path, target: Path) -> Path:
     tensors["encoder.layer.1.output.dense.weight"][0, 0] += 0.5
     save_file(tensors, file, metadata={"format": "pt"})
     return target
+
+
+def signature_over(card: Path, other: Mapping[str, bytes] | None = None, *, leave_out: str = "") -> bytes:
+    """What says that it is a signature over a card's files; nobody made it with a key."""
+    files = {path.name: path.read_bytes() for path in card.iterdir() if path.name != "card.sig"}
+    files |= other or {}
+    files.pop(leave_out, None)
+    resources = [
+        {"name": name, "algorithm": "sha256", "digest": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    ]
+    statement = {
+        "_type": statements.STATEMENT,
+        "subject": [],
+        "predicateType": statements.PREDICATE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256"},
+            "resources": resources,
+        },
+    }
+    envelope = {
+        "payload": base64.b64encode(json.dumps(statement).encode()).decode(),
+        "payloadType": statements.PAYLOAD_TYPE,
+        "signatures": [{"sig": "AAAA", "keyid": ""}],
+    }
+    bundle = {
+        "mediaType": statements.MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": "0"}, "tlogEntries": []},
+        "dsseEnvelope": envelope,
+    }
+    return json.dumps(bundle).encode()

@@ -18,7 +18,7 @@ from hf_integration.errors import (
 from hf_integration.hub import Publisher, published_card, revocation, revocation_reason, with_claims
 from hf_integration.report import render
 from hf_integration.verdict import Verdict
-from tests.hub.repositories import REPO, Shelf, files_of
+from tests.hub.repositories import REPO, Shelf, files_of, signature_over
 from tests.hub_server import Fault, HubServer, faults
 
 
@@ -232,7 +232,7 @@ class TestBrokenClaims:
     def test_a_signature_that_is_claimed_and_missing(
         self, repo: HubServer, card: Path, publisher: Publisher
     ) -> None:
-        (card / "card.sig").write_bytes(b"signature")
+        (card / "card.sig").write_bytes(signature_over(card))
         publisher.publish(card, REPO)
         assert all(claim.holds for claim in verdict_of(repo).claims)
         repo.commit(REPO, {}, delete=["sslauth/card.sig"])

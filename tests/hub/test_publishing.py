@@ -1,10 +1,8 @@
 """Cards are published over real HTTP: whole or not at all, once, and never where they do not belong."""
 
-import base64
-import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from hf_integration.errors import (
 )
 from hf_integration.hub import Publication, Publisher, published_card, revocation
 from hf_integration.hub.readme import read_claims
-from hf_integration.signing import statement as statements
-from tests.hub.repositories import REPO, Shelf, files_of
+from tests.hub.repositories import REPO, Shelf, files_of, signature_over
 from tests.hub_server import Fault, HubServer, faults
 
 COMMIT = r"/api/models/org/tiny/commit/"
@@ -36,37 +33,6 @@ def claims_of(hub: HubServer, revision: str = "main"):  # type: ignore[no-untype
     claims = read_claims(hub.read(REPO, "README.md", revision))
     assert claims is not None
     return claims
-
-
-def signature_over(card: Path, other: Mapping[str, bytes] | None = None, *, leave_out: str = "") -> bytes:
-    """What says that it is a signature over a card's files; nobody made it with a key."""
-    files = {path.name: path.read_bytes() for path in card.iterdir() if path.name != "card.sig"}
-    files |= other or {}
-    files.pop(leave_out, None)
-    resources = [
-        {"name": name, "algorithm": "sha256", "digest": hashlib.sha256(content).hexdigest()}
-        for name, content in files.items()
-    ]
-    statement = {
-        "_type": statements.STATEMENT,
-        "subject": [],
-        "predicateType": statements.PREDICATE,
-        "predicate": {
-            "serialization": {"method": "files", "hash_type": "sha256"},
-            "resources": resources,
-        },
-    }
-    envelope = {
-        "payload": base64.b64encode(json.dumps(statement).encode()).decode(),
-        "payloadType": statements.PAYLOAD_TYPE,
-        "signatures": [{"sig": "AAAA", "keyid": ""}],
-    }
-    bundle = {
-        "mediaType": statements.MEDIA_TYPE,
-        "verificationMaterial": {"publicKey": {"hint": "0"}, "tlogEntries": []},
-        "dsseEnvelope": envelope,
-    }
-    return json.dumps(bundle).encode()
 
 
 class TestOneCommit:
