@@ -12,6 +12,7 @@ from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
 from hf_integration.errors import CardNotFoundError, UsageError
+from hf_integration.hub import PublishedCard, published_if_own, with_claims
 from hf_integration.pins import Pin, Waiver
 from hf_integration.pins.opening import PinnedCard, load_pinned_card, open_pinned
 from hf_integration.pins.waiving import today_in_utc, waived
@@ -31,6 +32,7 @@ class Subject:
         in_process: code found on the model when the subject was made, in words.
         trust: why the card is believed, as far as its pin gives a reason.
         waivers: accepted alterations of the encoder.
+        published: what the encoder's own repository claims about the card, if it comes from there.
     """
 
     encoder: Encoder
@@ -38,6 +40,7 @@ class Subject:
     in_process: tuple[str, ...]
     trust: Trust | None = None
     waivers: tuple[Waiver, ...] = ()
+    published: PublishedCard | None = None
 
 
 def load_card(
@@ -79,11 +82,22 @@ def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: S
         )
         opened.encoder.name = encoder.name
         changes = opened.encoder.in_process_changes()
-        return Subject(opened.encoder, opened.card, changes, opened.trust, encoder.pin.waivers)
+        published = _published(opened.card, opened.trust, opened.encoder, encoder.pin.repo)
+        return Subject(opened.encoder, opened.card, changes, opened.trust, encoder.pin.waivers, published)
     held = load_card(request, card)
     loaded = load_encoder(encoder.reference, revision=request.revision, device=settings.device)
     loaded.name = encoder.name
-    return Subject(loaded, held.card, loaded.in_process_changes(), held.trust)
+    published = _published(held.card, held.trust, loaded, encoder.reference)
+    return Subject(loaded, held.card, loaded.in_process_changes(), held.trust, published=published)
+
+
+def _published(
+    card: WatermarkCard, trust: Trust | None, encoder: Encoder, repo: str | None
+) -> PublishedCard | None:
+    """A card of the encoder's own repository is only as good as what that says of it, unless pinned."""
+    if trust == "pinned" or repo is None or encoder.commit is None:
+        return None
+    return published_if_own(card, repo, encoder.commit)
 
 
 def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pin | None) -> Subject:
@@ -138,8 +152,10 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
         budget=settings.budget,
     )
     authentication = authenticator.authenticate(subject.encoder)
-    expires = subject.card.expires
-    verdict = waived(authentication.verdict, subject.waivers, today=today_in_utc(), expires=expires)
+    expires, verdict = subject.card.expires, authentication.verdict
+    if subject.published is not None:
+        verdict = with_claims(verdict, subject.published, subject.encoder)
+    verdict = waived(verdict, subject.waivers, today=today_in_utc(), expires=expires)
     return replace(authentication, verdict=verdict)
 
 

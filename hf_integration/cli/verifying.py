@@ -1,6 +1,5 @@
 """``sslauth verify``."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,30 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
-from hf_integration.cli.inputs import pinned_inputs, signer_inputs
 from hf_integration.cli.job import Job
-from hf_integration.cli.model_card import is_repo, open_published, same_repo
-from hf_integration.cli.naming import find_pin, named_pin
-from hf_integration.cli.opening import (
-    card_folder,
-    chosen_signer,
-    open_card,
-    open_encoder,
-    own_card,
-    use_hub,
-    whence,
-)
+from hf_integration.cli.opening import chosen_signer, use_hub
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
+from hf_integration.cli.subjects import Subject, open_subject
 from hf_integration.errors import OutputError, UsageError
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
 from hf_integration.report.output_files import check_apart, check_file
 
 if TYPE_CHECKING:
-    from hf_integration.card import WatermarkCard
-    from hf_integration.encoders import Encoder
-    from hf_integration.hub import PublishedCard
-    from hf_integration.pins import Waiver
-    from hf_integration.verdict import Trust
+    from hf_integration.authentication import Authenticator
 
 EPILOG = """\b
 Examples:
@@ -111,133 +96,51 @@ def verify(
         if encoder is None:
             raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
         use_hub(token, cache_dir)
-        by = chosen_signer(signer)
-
-        def load() -> "Encoder":
-            return open_encoder(
-                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-            )
+        from hf_integration.authentication import Authenticator
 
         if card == "":
             raise UsageError(
                 "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
             )
-        trust: Trust | None = "signed" if by else None
-        waivers: tuple[Waiver, ...] = ()
-        pin = find_pin(encoder, streams)
-        # the repository itself, named as the place of the card: that is no other card, and no better one
-        own = card is not None and same_repo(card, encoder)
-        card_pin = named_pin(card, streams) if card else None
-        inputs = [*pinned_inputs(pin, card_pin), *signer_inputs(by)]
-        streams.keep_apart(*inputs)
-        if picture is not None:
-            from hf_integration.pins import PINS_FILE
-
-            check_apart(picture, Path(PINS_FILE), *inputs)
-            streams.keep_apart(picture)
-        named = None if pin or own else card or card_folder(encoder)
-        published: PublishedCard | None = None
-        if pin is not None:
-            from hf_integration.pins.opening import open_pinned
-
-            opened = open_pinned(
-                pin,
-                revision=revision,
-                card=None if card_pin else card,
-                card_pin=card_pin,
-                signer=by,
-                device=device,
-                token=token,
-                cache_dir=cache_dir,
-                say=streams.say,
-            )
-            loaded, held, trust, waivers = opened.encoder, opened.card, opened.trust, pin.waivers
-            if trust != "pinned" and pin.repo is not None and loaded.commit is not None:
-                from hf_integration.hub import published_if_own
-
-                published = published_if_own(held, pin.repo, loaded.commit, token=token, cache_dir=cache_dir)
-            streams.say(f"encoder: {whence(loaded)}")
-            loaded.name = encoder
-        elif card_pin is not None:
-            from hf_integration.pins.opening import load_pinned_card
-
-            pinned = load_pinned_card(card_pin, signer=by, token=token, say=streams.say)
-            held, trust = pinned.card, pinned.trust
-            loaded = load()
-            if trust != "pinned" and loaded.commit is not None:
-                from hf_integration.hub import published_if_own
-
-                published = published_if_own(held, encoder, loaded.commit, token=token, cache_dir=cache_dir)
-        elif named is not None:  # first, so that a damaged card is known before an encoder takes its seconds
-            held = open_card(named, streams, signer=by)
-            loaded = load()
-        elif is_repo(encoder):
-            loaded, published = open_published(
-                encoder,
-                streams,
-                revision=revision,
-                signer=by,
-                device=device,
-                token=token,
-                cache_dir=cache_dir,
-            )
-            held = published.card
-        else:
-            loaded = load()
-            held = own_card(loaded, streams, signer=by)
-        read = [Path(held.location), *([loaded.path] if loaded.path else [])]
+        subject = open_subject(
+            encoder,
+            streams,
+            card=card,
+            revision=revision,
+            signer=chosen_signer(signer),
+            picture=picture,
+            device=device,
+            token=token,
+            cache_dir=cache_dir,
+        )
+        read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
         streams.keep_apart(*read)
         if picture is not None:
             check_apart(picture, *read)
-        return _check(
-            loaded,
-            held,
-            trust=trust,
-            waivers=waivers,
-            precision=precision,
+        authenticator = Authenticator(
+            card=subject.card,
+            precision=precision.value if precision else None,
+            trust=subject.trust,
+            accept_self_asserted=trust_self_asserted,
             budget=budget,
-            trust_self_asserted=trust_self_asserted,
-            picture=picture,
-            streams=streams,
-            published=published,
         )
+        return _check(subject, authenticator, picture, streams)
 
     return job
 
 
-def _check(
-    encoder: "Encoder",
-    card: "WatermarkCard",
-    *,
-    trust: "Trust | None",
-    waivers: "Sequence[Waiver]",
-    precision: options.PrecisionName | None,
-    budget: float | None,
-    trust_self_asserted: bool,
-    picture: Path | None,
-    streams: Streams,
-    published: "PublishedCard | None" = None,
-) -> int:
+def _check(subject: Subject, authenticator: "Authenticator", picture: Path | None, streams: Streams) -> int:
     """Authenticate, write the picture and the report, and give the exit status."""
-    from hf_integration.authentication import Authenticator
-
-    authenticator = Authenticator(
-        card=card,
-        precision=precision.value if precision else None,
-        trust=trust,
-        accept_self_asserted=trust_self_asserted,
-        budget=budget,
-    )
     with streams.progress() as progress:
-        authentication = authenticator.authenticate(encoder, progress=progress)
+        authentication = authenticator.authenticate(subject.encoder, progress=progress)
     from hf_integration.pins.waiving import today_in_utc, waived
 
     verdict = authentication.verdict
-    if published is not None:
+    if subject.published is not None:
         from hf_integration.hub import with_claims
 
-        verdict = with_claims(verdict, published, encoder)
-    verdict = waived(verdict, waivers, today=today_in_utc(), expires=card.expires)
+        verdict = with_claims(verdict, subject.published, subject.encoder)
+    verdict = waived(verdict, subject.waivers, today=today_in_utc(), expires=subject.card.expires)
     if verdict is not authentication.verdict:
         authentication = replace(authentication, verdict=verdict)
     try:
@@ -245,7 +148,7 @@ def _check(
         if picture is not None:
             from hf_integration.report.pictures import write_picture
 
-            write_picture(picture, authentication, card)
+            write_picture(picture, authentication, subject.card)
             streams.say(f"picture: {picture}")
     except OutputError as error:
         if verdict.accepted:

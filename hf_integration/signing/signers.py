@@ -65,5 +65,8 @@ def signer_from(text: str | Path, *, relative_to: Path | None = None) -> Signer:
             "no signer is named",
             remedy="name a public key file or sigstore:IDENTITY@ISSUER; is a variable unset?",
         )
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # '~' of an unknown user
+        raise UsageError(f"{quoted(text)} is no path: {error}", remedy="check the user's name") from error
     return KeySigner(path if relative_to is None else relative_to / path)

@@ -62,7 +62,10 @@ def resolve(
     """
     if not reference.strip():
         raise EncoderError("no encoder is named", remedy="give a folder or a Hub repo id")
-    path = Path(reference).expanduser()
+    try:
+        path = Path(reference).expanduser()
+    except RuntimeError as error:  # '~' of an unknown user
+        raise EncoderError(f"{reference!r} is no path: {error}", remedy="check the user's name") from error
     if path.is_dir():
         if revision is not None:
             raise UsageError(

@@ -211,3 +211,35 @@ def test_a_local_folder_has_no_model_card(plugged: pytest.Pytester) -> None:
     result = plugged.runpytest()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NOT CHECKED: *no model card on the Hub*assert_authentic*"])
+
+
+def test_a_card_that_was_taken_back_passes_nowhere_whoever_is_believed(
+    plugged: pytest.Pytester, published: HubServer, card: Path
+) -> None:
+    from hf_integration import WatermarkCard
+    from hf_integration.hub import revocation
+
+    taken_back = revocation(WatermarkCard.load(card).digest, "minted from the wrong branch")
+    Publisher(
+        load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
+    ).publish(card, REPO)
+    plugged.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.sslauth("{REPO}", card="{REPO}")
+        def test_marked():
+            pass
+
+        def test_called(sslauth):
+            sslauth.assert_authentic("{REPO}", card="{REPO}")
+
+        def test_asked(sslauth):
+            sslauth.assert_model_card("{REPO}")
+        """
+    )
+    result = plugged.runpytest("--sslauth-device", "cpu", ACCEPT)
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("passed", 0) == 0
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 3
+    result.stdout.fnmatch_lines(["*minted from the wrong branch*"])

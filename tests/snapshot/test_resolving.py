@@ -41,6 +41,11 @@ def test_a_path_that_does_not_exist_is_not_looked_up_on_the_hub(reference: str) 
         resolve(reference)
 
 
+def test_the_home_of_nobody_is_no_path() -> None:
+    with pytest.raises(EncoderError, match="is no path"):
+        resolve("~nobody-of-that-name/encoder")
+
+
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EncoderError, match="is a file"):

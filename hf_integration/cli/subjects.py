@@ -1,0 +1,139 @@
+"""What ``sslauth verify`` checks: an encoder and its card, each from where the arguments and the pins say."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_integration.cli.inputs import pinned_inputs, signer_inputs
+from hf_integration.cli.model_card import is_repo, open_published, same_repo
+from hf_integration.cli.naming import find_pin, named_pin
+from hf_integration.cli.opening import card_folder, open_card, open_encoder, own_card, whence
+from hf_integration.cli.streams import Streams
+from hf_integration.report.output_files import check_apart
+
+if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
+    from hf_integration.encoders import Encoder
+    from hf_integration.hub import PublishedCard
+    from hf_integration.pins import Waiver
+    from hf_integration.signing import Signer
+    from hf_integration.verdict import Trust
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An encoder and the card that it is held against.
+
+    Attributes:
+        encoder: the encoder.
+        card: its card.
+        trust: why the card is believed, as far as a pin or a signature gives a reason.
+        waivers: accepted alterations.
+        published: what the encoder's own repository claims about the card, if it comes from there.
+    """
+
+    encoder: "Encoder"
+    card: "WatermarkCard"
+    trust: "Trust | None" = None
+    waivers: "tuple[Waiver, ...]" = ()
+    published: "PublishedCard | None" = None
+
+
+def open_subject(
+    encoder: str,
+    streams: Streams,
+    *,
+    card: str | None,
+    revision: str | None,
+    signer: "Signer | None",
+    picture: Path | None,
+    device: str | None,
+    token: str | None,
+    cache_dir: Path | None,
+) -> Subject:
+    """Load an encoder and its card: as they are pinned, as they are named, or as a model card advertises.
+
+    Args:
+        encoder: name in ``sslauth.toml``, folder, or repo id.
+        streams: told what is loaded; its output is kept apart from what is read.
+        card: folder, repo id or name in ``sslauth.toml`` that the caller names.
+        revision: of a Hub repo.
+        signer: who has to have signed the card.
+        picture: an output that must not replace what is read.
+        device: where the encoder is loaded.
+        token: Hub token.
+        cache_dir: Hub cache.
+
+    Raises:
+        SSLAuthError: whatever keeps either from being loaded, or the card from being believed.
+    """
+    pin = find_pin(encoder, streams)
+    # the repository itself, named as the place of the card: that is no other card, and no better one
+    own = card is not None and same_repo(card, encoder)
+    card_pin = named_pin(card, streams) if card else None
+    inputs = [*pinned_inputs(pin, card_pin), *signer_inputs(signer)]
+    streams.keep_apart(*inputs)
+    if picture is not None:
+        from hf_integration.pins import PINS_FILE
+
+        check_apart(picture, Path(PINS_FILE), *inputs)
+        streams.keep_apart(picture)
+
+    def load() -> "Encoder":
+        return open_encoder(
+            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
+        )
+
+    def claims(
+        held: "WatermarkCard", trust: "Trust | None", loaded: "Encoder", repo: str | None
+    ) -> "PublishedCard | None":
+        """A card of the encoder's own repository is only as good as what that says of it, unless pinned."""
+        if trust == "pinned" or repo is None or loaded.commit is None:
+            return None
+        from hf_integration.hub import published_if_own
+
+        return published_if_own(held, repo, loaded.commit, token=token, cache_dir=cache_dir)
+
+    if pin is not None:
+        from hf_integration.pins.opening import open_pinned
+
+        opened = open_pinned(
+            pin,
+            revision=revision,
+            card=None if card_pin else card,
+            card_pin=card_pin,
+            signer=signer,
+            device=device,
+            token=token,
+            cache_dir=cache_dir,
+            say=streams.say,
+        )
+        published = claims(opened.card, opened.trust, opened.encoder, pin.repo)
+        streams.say(f"encoder: {whence(opened.encoder)}")
+        opened.encoder.name = encoder
+        return Subject(opened.encoder, opened.card, opened.trust, pin.waivers, published)
+    if card_pin is not None:
+        from hf_integration.pins.opening import load_pinned_card
+
+        pinned = load_pinned_card(card_pin, signer=signer, token=token, say=streams.say)
+        loaded = load()
+        published = claims(pinned.card, pinned.trust, loaded, encoder)
+        return Subject(loaded, pinned.card, pinned.trust, published=published)
+    trust: Trust | None = "signed" if signer else None
+    if (named := None if own else card or card_folder(encoder)) is not None:
+        # first, so that a damaged card is known before an encoder takes its seconds
+        held = open_card(named, streams, signer=signer)
+        return Subject(load(), held, trust)
+    if is_repo(encoder):
+        loaded, found = open_published(
+            encoder,
+            streams,
+            revision=revision,
+            signer=signer,
+            device=device,
+            token=token,
+            cache_dir=cache_dir,
+        )
+        return Subject(loaded, found.card, trust, published=found)
+    loaded = load()
+    return Subject(loaded, own_card(loaded, streams, signer=signer), trust)
