@@ -68,5 +68,7 @@ def signer_from(text: str | Path, *, relative_to: Path | None = None) -> Signer:
     try:
         path = Path(text).expanduser()
     except RuntimeError as error:  # '~' of an unknown user
-        raise UsageError(f"{quoted(text)} is no path: {error}", remedy="check the user's name") from error
+        raise UsageError(
+            f"{quoted(str(text))} is no path: {error}", remedy="check the user's name"
+        ) from error
     return KeySigner(path if relative_to is None else relative_to / path)

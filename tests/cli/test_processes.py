@@ -24,10 +24,11 @@ print([name for name in ("torch", "transformers", "numpy", "rich", "huggingface_
 # the streams are what is tested here, so the engine behind them is replaced by a verdict
 WITH_VERDICT = """
 import sys
-from hf_integration.cli import main, verifying
+from hf_integration.cli import main, subjects
 from tests.report.verdicts import {verdict} as verdict
 from types import ModuleType, SimpleNamespace
-verifying.open_encoder = verifying.open_card = lambda *_, **__: SimpleNamespace(location="card", path=None)
+thing = SimpleNamespace(location="card", path=None, expires=None)
+subjects.open_encoder = subjects.open_card = lambda *_, **__: thing
 class Authenticator:
     def __init__(self, **_): pass
     def authenticate(self, *_, **__): return SimpleNamespace(verdict=verdict)
