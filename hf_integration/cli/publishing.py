@@ -150,9 +150,19 @@ def _show(done: "Publication", streams: Streams) -> None:
     ]
     if done.pull_request:
         facts.append(("pull request", harmless(done.pull_request, longest=1000)))
-    facts += [("changed", harmless(name)) for name in done.changed]
-    if done.changed:
-        headline = f"PUBLISHED in {harmless(done.repo)}"
+    for name in done.changed:
+        gone = name.endswith("card.sig") and not done.signed
+        facts.append(("removed" if gone else "changed", harmless(name)))
+        if gone:
+            facts.append(
+                ("note", "this card is not signed: whoever asks for a signer will refuse it (--sign-key)")
+            )
+    if done.changed and done.pull_request:
+        headline = f"PULL REQUEST for {harmless(done.repo)}: nothing is published until it is merged"
+    elif done.changed:
+        headline = (
+            f"PUBLISHED in {harmless(done.repo)}; others use it with: sslauth add {harmless(done.repo)}"
+        )
     elif done.pull_request:
         headline = f"NOTHING TO CHANGE: a pull request of {harmless(done.repo)} does all of it already"
     else:

@@ -50,7 +50,10 @@ class Streams:
 
             check_apart(output, Path(PINS_FILE))
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)
-        return cls(chosen, output, quiet or chosen is Format.QUIET)
+        silent = quiet or chosen is Format.QUIET
+        if silent:  # read by huggingface_hub when it is imported, which is later
+            os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+        return cls(chosen, output, silent)
 
     def keep_apart(self, *places: Path) -> None:
         """Refuse an output file that is one of the files that are read, or lies in such a folder.

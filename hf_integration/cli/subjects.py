@@ -122,6 +122,8 @@ def open_subject(
     trust: Trust | None = "signed" if signer else None
     if (named := None if own else card or card_folder(encoder)) is not None:
         # first, so that a damaged card is known before an encoder takes its seconds
+        if card is None and is_repo(encoder):
+            streams.say(f"{named} holds a card of that name: what the repository publishes is not looked at")
         held = open_card(named, streams, signer=signer)
         return Subject(load(), held, trust)
     if is_repo(encoder):

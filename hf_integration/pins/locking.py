@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from hf_integration.errors import CardNotFoundError, EncoderError, InconclusiveError, IntegrityError
-from hf_integration.pins.objections import objections
+from hf_integration.pins.objections import objections, revoked
 from hf_integration.pins.opening import card_source
 from hf_integration.pins.pin import Pin
 from hf_integration.pins.signers import check_signer
@@ -82,6 +82,8 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
     note = ""
     if commit is not None and card.commit not in (None, commit):
         note = f"the card was minted at {card.commit}; if the encoder changed since then, mint it again"
+    if pin.repo is not None and commit is not None and pin.card_digest not in (None, card.digest):
+        note = "; ".join(filter(None, (*revoked(pin.repo, commit, pin.card_digest or "", token), note)))
     found = objections(card, pin, commit, today=today, token=token)
     return Standing(pin, card.location, tuple(changes), found, note=note)
 

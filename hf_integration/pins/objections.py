@@ -25,13 +25,13 @@ def objections(
     if card.expired(today):
         found.append(f"the card expired on {card.expires}")
     if pin.repo is not None and commit is not None:
-        found += _revoked(pin.repo, commit, card.digest, token)
+        found += revoked(pin.repo, commit, card.digest, token)
         if pin.has_own_card and not found:
             found += _wrong_claims(pin.repo, commit, token)
     return tuple(found)
 
 
-def _revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]:
+def revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]:
     """That the repo's model card takes a card back, and why; what it says must be readable."""
     from hf_integration.errors import ModelCardError
     from hf_integration.hub import revocation_reason

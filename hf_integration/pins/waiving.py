@@ -42,6 +42,8 @@ def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date, expires:
         if expires is not None and today > date.fromisoformat(expires):
             unused = f"its waiver is not applied, as the card expired on {expires}: {last.reason}"
             return replace(verdict, reason=f"{verdict.reason}; {unused}")
-        return replace(verdict, waiver={"reason": last.reason, "until": last.until.isoformat()})
+        waiver = {"reason": last.reason, "until": last.until.isoformat()}
+        advice = f"accepted until {waiver['until']}: mint and lock a new card before, and take the waiver out"
+        return replace(verdict, waiver=waiver, diagnosis=(*verdict.diagnosis[:-1], advice))
     ended = f"its waiver ended on {last.until.isoformat()}: {last.reason}"
     return replace(verdict, reason=f"{verdict.reason}; {ended}")

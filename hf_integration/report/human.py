@@ -13,7 +13,7 @@ from hf_integration.verdict.value import LARGEST_ERROR
 TRUST: dict[Trust, str] = {
     "pinned": "its digest is the one that you pinned",
     "signed": "its signature was checked",
-    "local": "it comes from a folder that you named",
+    "local": "it comes from a folder of yours, and not from what was checked",
     "self-asserted": "it comes from the very repository or folder that it vouches for",
 }
 
@@ -89,7 +89,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("precision", verdict.precision),
         ("margin", _margin(verdict.margin)),
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),
-        ("took", f"{verdict.seconds:.1f} s"),
+        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]
     if verdict.status == "altered" and verdict.state:
         facts.insert(-1, ("state", f"{harmless(verdict.state)} (what a waiver names)"))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from hf_integration.errors import EncoderError, InconclusiveError, OutputError
+from hf_integration.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
 from hf_integration.snapshot.transport import guarded_transport
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -107,8 +107,13 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         ) from error
 
 
-def _by_status(error: Any, repo: str, named: str) -> InconclusiveError:
+def _by_status(error: Any, repo: str, named: str) -> SSLAuthError:
     status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 404:
+        return EncoderError(
+            f"no Hub repo and no local folder is called {repo!r}",
+            remedy="check the name; a repo id reads org/name",
+        )
     if status in (401, 403):
         return InconclusiveError(
             f"{repo}: the Hub denied access (status {status})", remedy="`hf auth login` or set HF_TOKEN"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import torch
@@ -50,12 +51,11 @@ def _hook(module: nn.Module) -> None:
 
 
 def _patch(module: nn.Module) -> None:
-    honest = module.forward
+    def clipped(self: nn.Module, states: Tensor) -> Tensor:
+        return torch.relu(type(self).forward(self, states))
 
-    def clipped(states: Tensor) -> Tensor:
-        return torch.relu(honest(states))
-
-    module.forward = clipped
+    # a method of the module: a copy in another precision then runs it on the copy's weights
+    module.forward = MethodType(clipped, module)
 
 
 HOOK = ProcessTampering("a forward hook that scales by 1.01", _hook)

@@ -142,6 +142,14 @@ class Verdict:
     waiver: Mapping[str, str] | None = None
     claims: tuple[Claim, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a verdict is neither true nor false: look at its status, authentic or accepted")
+
     @property
     def authentic(self) -> bool:
         """Whether the encoder passed; ``inconclusive`` did not."""

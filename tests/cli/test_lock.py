@@ -193,9 +193,12 @@ sslauth:
         there = published.replace_encoder()
         new = hashlib.sha256(published.hub.read("org/tiny", "sslauth/card.json")).hexdigest()
         published.hub.commit("org/tiny", self.model_card(published, f"sha256:{new}", published.digest, there))
-        assert sslauth("lock", "--check").status == 4
+        stale = sslauth("lock", "--check")
+        assert stale.status == 4
+        assert f"card {published.digest} was revoked by org/tiny: minted by mistake" in stale.out
         assert sslauth("lock").status == 0
-        assert sslauth("lock", "--check").status == 0
+        fresh = sslauth("lock", "--check")
+        assert (fresh.status, "revoked" in fresh.out) == (0, False)
         assert new in FILE.read_text()
 
     def test_a_model_card_that_cannot_be_read_may_hide_a_revocation(

@@ -70,7 +70,7 @@ def test_a_card_is_published_and_verified_elsewhere(
     repo.token = TOKEN
     published = here("publish", card, REPO, "--token", TOKEN, "--device", "cpu")
     assert published.status == 0
-    assert published.out.startswith(f"PUBLISHED in {REPO}\n")
+    assert published.out.startswith(f"PUBLISHED in {REPO}; others use it with: sslauth add {REPO}\n")
     assert repo.head(REPO) in published.out
     again = here("publish", card, REPO, "--format", "json")
     assert (again.status, json.loads(again.out)["changed"]) == (0, [])

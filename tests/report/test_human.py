@@ -56,7 +56,7 @@ class TestFacts:
         for expected in (
             AUTHENTIC.revision,
             "sha256:abababababababab at cards/encoder",
-            "local: it comes from a folder that you named",
+            "local: it comes from a folder of yours, and not from what was checked",
             "float64",
             "13.3 (tolerance / error of the worst strip",
             "3 strips, 20 tensors, 3 behaviour files",
@@ -176,3 +176,10 @@ class TestWaiver:
     def test_a_reason_cannot_move_the_cursor(self) -> None:
         verdict = replace(WAIVED, waiver={"reason": "\x1b[2J", "until": "\x1b[1A"})
         assert all(line.isprintable() for line in render(verdict).splitlines())
+
+
+def test_a_verdict_is_neither_true_nor_false() -> None:
+    # `assert sslauth.authenticate(...)` must not pass for whatever was found
+    for verdict in (AUTHENTIC, ALTERED, INCONCLUSIVE):
+        with pytest.raises(TypeError, match="neither true nor false"):
+            assert verdict
