@@ -146,7 +146,6 @@ def test_a_local_folder_and_the_projects_own_card(
 
     shutil.copytree(workshop, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
     assert sslauth("add", "./tiny").status == 0
     pin = read_pins(FILE).encoders["tiny"]
     assert (pin.path, pin.card, pin.repo, pin.commit) == ("tiny", "cards/tiny", None, None)

@@ -177,10 +177,7 @@ class TestLocalFolders:
         assert sslauth("stress", "tiny").status == 2
         assert sslauth("inspect", "here", "--revision", "main").status == 2
 
-    def test_a_file_that_is_wrong_stops_every_command_that_would_look_into_it(
-        self, sslauth: Run, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delenv("CI", raising=False)
+    def test_a_file_that_is_wrong_stops_every_command_that_would_look_into_it(self, sslauth: Run) -> None:
         Path("sslauth.toml").write_text("version = 1\n[encoders.here]\npaht = 'tiny'\n")
         for command in (
             ("verify", "tiny"),

@@ -1,0 +1,17 @@
+"""What every test relies on: an environment that is the same on a desk and in a continuous integration."""
+
+from collections.abc import Iterator
+
+import pytest
+
+STEERING = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS")
+"""Variables by which pytest, rich or sslauth behave otherwise; a test that is about one sets it itself."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def same_environment_everywhere() -> Iterator[None]:
+    """Processes that a test starts inherit this environment too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STEERING:
+            patch.delenv(name, raising=False)
+        yield
