@@ -12,7 +12,6 @@ from hf_integration.bundle.encoder_files import copy_files, needed_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
 from hf_integration.card import WatermarkCard
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.locating import locate
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
@@ -29,11 +28,11 @@ from hf_integration.errors import (
     UsageError,
     in_one_line,
 )
+from hf_integration.flaw import FlawError, quoted
 from hf_integration.hub import PublishedCard, published_card, with_claims
 from hf_integration.progress import Progress
 from hf_integration.signing import KeySigner, Signer, SigstoreSigner, verify
 from hf_integration.signing.keys import public_pem, read_public_key
-from hf_integration.signing.statement import MOST_BYTES as MOST_SIGNATURE_BYTES
 from hf_integration.snapshot import Snapshot, resolve
 from hf_integration.verdict import Trust, Verdict
 
@@ -240,12 +239,12 @@ def _trust(request: BundleRequest, card: WatermarkCard, snapshot: Snapshot) -> T
 def _copy_card(source: Path, target: Path, *, secret: bool) -> None:
     """Copy a card and its signature, if it has one."""
     target.mkdir(mode=0o700 if secret else 0o777)
-    sizes = {name: MOST_BYTES[name] for name in (TENSOR_FILE, PICTURE_FILE, CARD_FILE)}
+    names = [TENSOR_FILE, PICTURE_FILE, CARD_FILE]
     if os.path.lexists(source / SIGNATURE_FILE):
-        sizes[SIGNATURE_FILE] = MOST_SIGNATURE_BYTES
-    for name, most in sizes.items():
+        names.append(SIGNATURE_FILE)
+    for name in names:
         try:
-            with open_bounded(source / name, most) as (stream, size):
+            with open_bounded(source / name, MOST_BYTES[name]) as (stream, size):
                 data = read_exactly(stream, size)
         except FlawError as flaw:
             raise CardError(quoted(str(source / name), longest=400), "", flaw.reason) from None

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 
 FIELD = "checksum"
 

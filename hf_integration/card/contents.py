@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from hf_integration.card.card import Reference, WatermarkCard
-from hf_integration.card.flaw import FlawError
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.tensor_file import TensorForm
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.errors import KeySampleError
+from hf_integration.flaw import FlawError
 from hf_integration.key_samples.encoding import decode_sample, encode_samples
 from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
 from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout

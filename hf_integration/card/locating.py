@@ -4,12 +4,11 @@ import os
 import re
 from pathlib import Path
 
-from hf_integration.card.flaw import quoted
+from hf_integration.card.own_card import REPO_FOLDER, own_card
 from hf_integration.card.schema import CARD_FILE, TENSOR_FILE
 from hf_integration.errors import CardError, CardNotFoundError, UsageError
-
-REPO_FOLDER = "sslauth"
-"""Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
+from hf_integration.flaw import quoted
+from hf_integration.model_card import RepoCommit
 
 _REPO_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _MINT = "mint one with `sslauth mint`"
@@ -45,9 +44,6 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
 
 
 def _from_hub(repo: str, revision: str | None) -> tuple[Path, str]:
-    # the one import that leads up: which card is a repository's own is for its model card to say
-    from hf_integration.hub.own_card import own_card
-    from hf_integration.hub.repository import RepoCommit
     from hf_integration.snapshot.hub import resolve_revision
 
     found = resolve_revision(repo, revision=revision, token=None, cache_dir=None)

@@ -9,7 +9,6 @@ from pathlib import Path
 from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -21,6 +20,7 @@ from hf_integration.card.schema import (
 )
 from hf_integration.card.tensor_file import read_tensors
 from hf_integration.errors import CardError
+from hf_integration.flaw import FlawError, quoted
 
 
 def read_card(folder: Path, *, location: str) -> WatermarkCard:

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hf_integration.card import strict_json
 from hf_integration.card.checksum import FIELD, check, checksum
 from hf_integration.card.expiry import read_date
-from hf_integration.card.flaw import FlawError, is_plain, quoted
 from hf_integration.encoders.interface import Precision, Weights
+from hf_integration.flaw import FlawError, is_plain, quoted
 from hf_integration.key_samples.interface import Modality
 
 FORMAT = "sslauth-watermark-card"
@@ -23,8 +23,8 @@ CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "waterma
 SIGNATURE_FILE = "card.sig"
 """A signature over the three files, which may lie beside them."""
 
-MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20}
-"""Largest size of each file, checked before it is read."""
+MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20, SIGNATURE_FILE: 256 << 10}
+"""Largest size of each file, checked before it is read; a signature by a key has 2 kB, by Sigstore 10 kB."""
 
 MOST_KEYS = 4096
 MOST_STRIPS = 512

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 
 DEEPEST = 32
 """Levels of nesting; real configurations stay below ten."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hf_integration.card import strict_json
 from hf_integration.card.bounded_files import read_exactly
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 
 MOST_HEADER_BYTES = 64 << 10
 """A card has at most some forty tensors, of about a hundred bytes each in the header."""

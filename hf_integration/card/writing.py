@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -19,6 +18,7 @@ from hf_integration.card.schema import (
 )
 from hf_integration.card.staging import staging, sync_folder, write_file
 from hf_integration.errors import CardError, KeySampleError, OutputError
+from hf_integration.flaw import FlawError, quoted
 
 if TYPE_CHECKING:
     from hf_integration.card.card import WatermarkCard

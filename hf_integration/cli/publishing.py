@@ -17,7 +17,7 @@ from hf_integration.report.json_format import strict_json
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from hf_integration.hub import Publication
-    from hf_integration.hub.metadata import Revocation
+    from hf_integration.model_card.metadata import Revocation
 
 EPILOG = """\b
 Examples:
@@ -112,7 +112,7 @@ def _revocation(digest: str | None, reason: str | None) -> "Revocation | None":
         return None
     if digest is None or reason is None:
         raise UsageError("--revoke and --reason go together", remedy="give both")
-    from hf_integration.card.flaw import FlawError
+    from hf_integration.flaw import FlawError
     from hf_integration.hub import revocation
 
     try:

@@ -1,7 +1,6 @@
 """Model cards on the Hub: publishing a watermark card, and checking what is claimed about one."""
 
 from hf_integration.hub.claims import broken_without_encoder, with_claims
-from hf_integration.hub.metadata import revocation
 from hf_integration.hub.published import (
     PublishedCard,
     check_signature,
@@ -10,6 +9,7 @@ from hf_integration.hub.published import (
     revocation_reason,
 )
 from hf_integration.hub.publishing import Publication, Publisher
+from hf_integration.model_card.metadata import revocation
 
 __all__ = [
     "Publication",

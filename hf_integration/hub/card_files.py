@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hf_integration.card import WatermarkCard
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -17,8 +16,7 @@ from hf_integration.card.schema import (
     read_record,
 )
 from hf_integration.errors import CardError, IntegrityError, PublishingRefusedError
-
-MOST_SIGNATURE_BYTES = 256 << 10
+from hf_integration.flaw import FlawError, quoted
 
 FILES = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 
@@ -50,7 +48,7 @@ def read_files(folder: Path, card: WatermarkCard) -> dict[str, bytes]:
             raise IntegrityError(f"{folder / name} changed while the card was read", remedy="try again")
     signature = folder / SIGNATURE_FILE
     if signature.exists() and stat.S_ISREG(signature.stat().st_mode):
-        content = _read(signature, MOST_SIGNATURE_BYTES)
+        content = _read(signature, MOST_BYTES[SIGNATURE_FILE])
         if wrong := signature_flaw(content, found):
             raise PublishingRefusedError(
                 f"{quoted(str(signature), longest=400)} is no signature of this card: {wrong}",

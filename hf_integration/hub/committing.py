@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hf_integration.card.flaw import quoted
 from hf_integration.errors import (
     InconclusiveError,
     IntegrityError,
@@ -13,7 +12,8 @@ from hf_integration.errors import (
     PublishingRefusedError,
     SSLAuthError,
 )
-from hf_integration.hub.repository import RepoCommit, holds
+from hf_integration.flaw import quoted
+from hf_integration.model_card.repository import RepoCommit, holds
 from hf_integration.snapshot.bars import only_in_a_terminal
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.listing import list_files

@@ -7,8 +7,8 @@ from typing import Any
 
 from hf_integration.card import strict_json
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError
 from hf_integration.errors import UsageError
+from hf_integration.flaw import FlawError
 
 KEY = "model-index"
 DATASET = "sslauth-stress"

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.card import WatermarkCard
-from hf_integration.card.flaw import quoted
+from hf_integration.card.own_card import own_card
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import SIGNATURE_FILE
 from hf_integration.errors import EncoderError, IntegrityError, ModelCardError, ModelCardRefusedError
-from hf_integration.hub.metadata import Metadata, today
+from hf_integration.flaw import quoted
 from hf_integration.hub.minted_for import minted_for_another
-from hf_integration.hub.own_card import claims_of, own_card
-from hf_integration.hub.repository import RepoCommit, weights_changed
+from hf_integration.model_card.claims import claims_of
+from hf_integration.model_card.metadata import Metadata, today
+from hf_integration.model_card.repository import RepoCommit, weights_changed
 from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.verdict import Claim
 

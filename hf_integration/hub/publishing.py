@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hf_integration.card import WatermarkCard
-from hf_integration.card.flaw import FlawError
-from hf_integration.card.locating import REPO_FOLDER, locate
+from hf_integration.card.locating import locate
+from hf_integration.card.own_card import REPO_FOLDER
 from hf_integration.card.reading import read_card
-from hf_integration.card.schema import SIGNATURE_FILE
+from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
 from hf_integration.encoders.interface import Encoder
 from hf_integration.errors import EncoderError, PublishingRefusedError
+from hf_integration.flaw import FlawError
 from hf_integration.hub import card_files, committing, readme
-from hf_integration.hub.metadata import Metadata, Revocation, today
 from hf_integration.hub.minted_for import minted_for_another
 from hf_integration.hub.model_index import model_index_lines, read_results
-from hf_integration.hub.repository import RepoCommit, holds, weights_changed
 from hf_integration.hub.section_text import section_text
+from hf_integration.model_card.claims import read_claims
+from hf_integration.model_card.metadata import Metadata, Revocation, today
+from hf_integration.model_card.repository import README, RepoCommit, holds, weights_changed
 from hf_integration.snapshot.hub import resolve_commit
 
 
@@ -124,7 +126,7 @@ class Publisher:
         wanted: dict[str, bytes | None] = {target + name: content for name, content in files.items()}
         if not metadata.signed:  # of another card, or none at all: it would read as a broken signature
             wanted[target + SIGNATURE_FILE] = None
-        wanted[readme.FILE] = after
+        wanted[README] = after
         return self._commit(there, metadata, wanted)
 
     def _refuse(self, card: WatermarkCard) -> None:
@@ -217,19 +219,19 @@ def sign(folder: Path, key: Path) -> None:
 
 def _is_signed(there: RepoCommit, name: str, files: Mapping[str, bytes]) -> bool:
     """Whether the signature that is published already says that it is over these files."""
-    if there.files[name].size > card_files.MOST_SIGNATURE_BYTES:
+    if there.files[name].size > MOST_BYTES[SIGNATURE_FILE]:
         return False
     return not card_files.signature_flaw((there.fetch([name]) / name).read_bytes(), files)
 
 
 def _earlier(before: bytes, repo: str) -> Metadata | None:
     try:
-        return readme.read_claims(before)
+        return read_claims(before)
     except FlawError as flaw:
         raise _refused(repo, flaw) from None
 
 
 def _refused(repo: str, flaw: FlawError) -> PublishingRefusedError:
     return PublishingRefusedError(
-        f"{readme.FILE} of {repo} cannot be edited without harm: {flaw}", remedy="correct it on the Hub first"
+        f"{README} of {repo} cannot be edited without harm: {flaw}", remedy="correct it on the Hub first"
     )

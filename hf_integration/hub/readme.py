@@ -1,32 +1,19 @@
-"""A model card's README.md: what it says about a watermark card, and the same file saying something else."""
+"""A model card's README.md, edited: every byte outside of our keys and our section stays as it is."""
 
 import re
 from collections.abc import Sequence
 
-from hf_integration.card.flaw import FlawError
-from hf_integration.hub import metadata as metadata_module
+from hf_integration.flaw import FlawError
 from hf_integration.hub import model_index
-from hf_integration.hub.metadata import Metadata, read_metadata
 from hf_integration.hub.section import replace_section
-from hf_integration.hub.yaml_header import Parts, read_key, replace_key, split
-
-FILE = "README.md"
-MOST_BYTES = 8 << 20
+from hf_integration.model_card.claims import read_claims
+from hf_integration.model_card.metadata import KEY, Metadata, read_metadata
+from hf_integration.model_card.yaml_header import Parts, read_key, replace_key, split
 
 _OF_VALUES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What PyYAML lets through where a value is not of its tag: ``!!bool maybe``, a 30th of February."""
 
 _CLOSING_LINE = re.compile(rb"---[ \t]*(\r\n|\r|\n)")
-
-
-def read_claims(readme: bytes) -> Metadata | None:
-    """What a model card says about a watermark card, or ``None`` where it says nothing.
-
-    Raises:
-        FlawError: its YAML header is none, or what it says is malformed.
-    """
-    value = read_key(split(readme).header, metadata_module.KEY)
-    return None if value is None else read_metadata(value)
 
 
 def edit(
@@ -47,7 +34,7 @@ def edit(
         FlawError: the file cannot be edited without harm to what others wrote.
     """
     parts = split(readme)
-    parts = replace_key(parts, metadata_module.KEY, metadata.lines())
+    parts = replace_key(parts, KEY, metadata.lines())
     if evaluation is not None:
         present = read_key(parts.header, model_index.KEY)
         if present is not None and not model_index.is_ours(present):
@@ -77,5 +64,5 @@ def _check(edited: bytes, metadata: Metadata) -> None:
         everything = yaml.safe_load(header.decode())
     except (yaml.YAMLError, *_OF_VALUES) as error:
         raise FlawError("", f"its YAML header cannot be read: {type(error).__name__}") from None
-    if read_metadata(everything.get(metadata_module.KEY)) != metadata or read_claims(edited) != metadata:
-        raise FlawError(metadata_module.KEY, "would not say what was meant")
+    if read_metadata(everything.get(KEY)) != metadata or read_claims(edited) != metadata:
+        raise FlawError(KEY, "would not say what was meant")

@@ -2,7 +2,7 @@
 
 import re
 
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 
 BEGIN, END = "<!-- sslauth:begin -->", "<!-- sslauth:end -->"
 

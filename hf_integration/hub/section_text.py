@@ -2,7 +2,7 @@
 
 from hf_integration.card import WatermarkCard
 from hf_integration.card.schema import CARD_FILE, PICTURE_FILE
-from hf_integration.hub.metadata import Metadata
+from hf_integration.model_card.metadata import Metadata
 from hf_integration.report.card_summary import render_floor
 from hf_integration.report.columns import pairs
 from hf_integration.report.coverage_summary import render_coverage

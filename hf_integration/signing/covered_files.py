@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hf_integration.card.bounded_files import open_bounded
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE
 from hf_integration.errors import CardError, OutputError
+from hf_integration.flaw import FlawError, quoted
 
 COVERED = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.errors import UsageError
+from hf_integration.flaw import FlawError, quoted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

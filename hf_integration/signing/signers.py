@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_integration.card.flaw import quoted
 from hf_integration.errors import UsageError
+from hf_integration.flaw import quoted
 
 SIGSTORE = "sigstore"
 

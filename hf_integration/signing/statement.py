@@ -16,10 +16,8 @@ from typing import Any
 
 from hf_integration.card import strict_json
 from hf_integration.card.bounded_files import open_bounded, read_exactly
-from hf_integration.card.flaw import FlawError
-
-MOST_BYTES = 256 << 10
-"""A signature by a key has 2 kB, one by Sigstore some 10 kB."""
+from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
+from hf_integration.flaw import FlawError
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -66,7 +64,7 @@ def read_signature(path: Path) -> SignatureFile:
     Raises:
         FlawError: it is missing, too large, or not the signature of a list of files.
     """
-    with open_bounded(path, MOST_BYTES) as (stream, size):
+    with open_bounded(path, MOST_BYTES[SIGNATURE_FILE]) as (stream, size):
         return parse_signature(bytes(read_exactly(stream, size)))
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hf_integration.card import WatermarkCard
-from hf_integration.card.flaw import FlawError, quoted
 from hf_integration.card.schema import CARD_FILE, SIGNATURE_FILE
 from hf_integration.errors import InconclusiveError, IntegrityError, SSLAuthError, in_one_line
+from hf_integration.flaw import FlawError, quoted
 from hf_integration.signing.covered_files import COVERED, Copy, exact_copy
 from hf_integration.signing.extra import require_extra
 from hf_integration.signing.keys import key_hint, read_public_key

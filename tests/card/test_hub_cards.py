@@ -17,7 +17,7 @@ from hf_integration.errors import (
     IntegrityError,
     ModelCardError,
 )
-from hf_integration.hub.metadata import Metadata
+from hf_integration.model_card.metadata import Metadata
 from tests.hub_server import Fault, HubServer, faults
 from tests.hub_server.fixtures import hub, hub_here
 

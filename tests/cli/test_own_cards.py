@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hf_integration import WatermarkCard
-from hf_integration.hub.metadata import Metadata, Revocation
+from hf_integration.model_card.metadata import Metadata, Revocation
 from tests.cli.conftest import Ended
 from tests.hub.conftest import another_card, card, save_with_card_of, shelf
 from tests.hub.repositories import REPO, Shelf, files_of

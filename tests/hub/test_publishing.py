@@ -18,7 +18,7 @@ from hf_integration.errors import (
     UsageError,
 )
 from hf_integration.hub import Publication, Publisher, published_card, revocation
-from hf_integration.hub.readme import read_claims
+from hf_integration.model_card import read_claims
 from tests.hub.repositories import REPO, Shelf, files_of, signature_over
 from tests.hub_server import Fault, HubServer, faults
 

@@ -6,10 +6,11 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from huggingface_hub import ModelCard
 
-from hf_integration.card.flaw import FlawError
-from hf_integration.hub.metadata import Metadata, Revocation, read_metadata
+from hf_integration.flaw import FlawError
 from hf_integration.hub.model_index import model_index_lines
-from hf_integration.hub.readme import edit, read_claims
+from hf_integration.hub.readme import edit
+from hf_integration.model_card import read_claims
+from hf_integration.model_card.metadata import Metadata, Revocation, read_metadata
 from tests.hub.repositories import README
 
 DIGEST = "sha256:" + "ab" * 32

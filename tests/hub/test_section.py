@@ -2,7 +2,7 @@
 
 import pytest
 
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 from hf_integration.hub.section import BEGIN, END, replace_section
 
 B, E = BEGIN.encode(), END.encode()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from hf_integration.card.flaw import FlawError
+from hf_integration.flaw import FlawError
 
 DEEPEST = 12
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from hf_integration.card.flaw import FlawError, is_plain
+from hf_integration.flaw import FlawError, is_plain
 
 KEY = "sslauth"
 SCHEMA = 1

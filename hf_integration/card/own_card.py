@@ -3,23 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hf_integration.card.flaw import FlawError
-from hf_integration.card.locating import REPO_FOLDER
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.errors import (
     AdvertisedCardMissingError,
     CardError,
     CardNotFoundError,
     IntegrityError,
-    ModelCardError,
 )
-from hf_integration.hub import readme
-from hf_integration.hub.card_files import MOST_SIGNATURE_BYTES
-from hf_integration.hub.metadata import Metadata
-from hf_integration.hub.repository import RepoCommit
+from hf_integration.model_card import Metadata, RepoCommit, claims_of
+
+REPO_FOLDER = "sslauth"
+"""Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 
 _PUBLISH = "whoever publishes it: mint a card from these weights and run 'sslauth publish' again"
-_LIMITS = {**MOST_BYTES, SIGNATURE_FILE: MOST_SIGNATURE_BYTES}
 
 
 @dataclass(frozen=True)
@@ -58,22 +54,6 @@ def own_card(there: RepoCommit) -> OwnCard:
     return OwnCard(_fetched(there, path) / path, location, advertised)
 
 
-def claims_of(there: RepoCommit) -> Metadata | None:
-    """What a repository's model card says about a watermark card.
-
-    Raises:
-        ModelCardError: it is malformed.
-        InconclusiveError: the Hub cannot be asked.
-    """
-    try:
-        return readme.read_claims(there.readme())
-    except FlawError as flaw:
-        raise ModelCardError(
-            f"the model card of {there} cannot be read: {readme.FILE}: {flaw}",
-            remedy=flaw.remedy or "name a card that you trust with --card",
-        ) from None
-
-
 def _path(there: RepoCommit, advertised: Metadata | None) -> str:
     """Folder of the card in the repository; empty for the root."""
     if advertised is not None:
@@ -103,7 +83,7 @@ def _path(there: RepoCommit, advertised: Metadata | None) -> str:
 def _fetched(there: RepoCommit, path: str) -> Path:
     names = [_in(path, name) for name in (CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE)]
     for name in names:
-        most = _LIMITS[PurePosixPath(name).name]
+        most = MOST_BYTES[PurePosixPath(name).name]
         if name in there.files and there.files[name].size > most:
             raise IntegrityError(
                 f"{there}: {name} has {there.files[name].size} bytes; a card's has at most {most}",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from hf_integration.card.flaw import FlawError
-from hf_integration.hub.yaml_values import read_value
+from hf_integration.flaw import FlawError
+from hf_integration.model_card.yaml_values import read_value
 
 MOST_BYTES = 1 << 20
 """Of a header; the longest on the Hub, with results of hundreds of benchmarks, have some 300,000."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hf_integration.errors import ModelCardError
-from hf_integration.hub.readme import FILE, MOST_BYTES
 from hf_integration.snapshot.hub import fetch
 from hf_integration.snapshot.listing import RepoFile, list_files
 from hf_integration.snapshot.selection import SHARDS, WEIGHTS
+
+README = "README.md"
+MOST_README_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,12 @@ class RepoCommit:
             ModelCardError: it is too large to be read.
             InconclusiveError: the Hub cannot be asked.
         """
-        file = self.files.get(FILE)
+        file = self.files.get(README)
         if file is None:
             return b""
-        if file.size > MOST_BYTES:
-            raise ModelCardError(f"{self}: a {FILE} of {file.size} bytes, more than {MOST_BYTES}")
-        return (self.fetch([FILE]) / FILE).read_bytes()
+        if file.size > MOST_README_BYTES:
+            raise ModelCardError(f"{self}: a {README} of {file.size} bytes, more than {MOST_README_BYTES}")
+        return (self.fetch([README]) / README).read_bytes()
 
 
 def weights_changed(before: RepoCommit, after: RepoCommit) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What is wrong with a card's contents, before it is known whether the card was read or is being written."""
+"""What is wrong with the contents of a file, before it is known whether they were read or are to be written."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ LONGEST_QUOTE = 120
 
 
 class FlawError(ValueError):
-    """One thing that is wrong with a card.
+    """One thing that is wrong with a card, a signature, a model card or a file of pins.
 
     Attributes:
         field: the field at fault, safe to print, or an empty string for the whole file.

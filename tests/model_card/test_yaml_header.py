@@ -5,9 +5,9 @@ import random
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from hf_integration.card.flaw import FlawError
-from hf_integration.hub import yaml_header
-from hf_integration.hub.yaml_header import Parts, read_key, replace_key, split
+from hf_integration.flaw import FlawError
+from hf_integration.model_card import yaml_header
+from hf_integration.model_card.yaml_header import Parts, read_key, replace_key, split
 
 LINES = ["sslauth:", '  new: "1"']
 NEW = {"new": "1"}
