@@ -1,4 +1,4 @@
-"""What is wrong with the contents of a file, before it is known whether they were read or are to be written."""
+"""What is wrong with the contents of a file, before it is known which file, and whether read or written."""
 
 import unicodedata
 

@@ -69,7 +69,7 @@ def advertising(card: Path, at: str) -> bytes:
 
 
 class TestTwoCardsInOneRepository:
-    """Every reader takes the same one: see ``hub/own_card.py``."""
+    """Every reader takes the same one: see ``card/own_card.py``."""
 
     def test_the_advertised_one_counts(self, hub_here: HubServer, folder: Path, other: Path) -> None:
         decoys = files_of(other) | files_of(other, "sslauth/")
