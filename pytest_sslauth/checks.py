@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_integration.dates import today
 from hf_integration.encoders import Encoder
 from hf_integration.errors import UsageError
-from hf_integration.pins.waiving import today_in_utc
+from hf_integration.pins.subject import Subject
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
-from pytest_sslauth.engine import Subject
+from pytest_sslauth.engine import Held
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
@@ -40,7 +41,7 @@ class Checked:
     folders: tuple[Path | None, ...]
     fingerprint: object
     outcome: Outcome
-    subject: Subject | None = None
+    subject: Held | None = None
     borrower: str = "nobody"
 
 
@@ -53,7 +54,7 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._day = today_in_utc()
+        self._day = today()
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
         self._model_cards: ModelCards | None = None
@@ -129,8 +130,8 @@ class Checks:
         encoder = encoder_place(request.encoder, self._settings)
         card = card_place(request, encoder, self._settings)
         named = (encoder.reference, request.revision, card.reference, request.precision)
-        if (today := today_in_utc()) != self._day:  # cards and waivers have a last day
-            self._day = today
+        if (day := today()) != self._day:  # cards and waivers have a last day
+            self._day = day
             self._checked.clear()
         key = (named, encoder.pin, card.pin)
         known = self._checked.get(key)

@@ -1,7 +1,7 @@
 """The one door to the engine: everything that makes a check import torch is behind it."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +12,30 @@ from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
 from hf_integration.errors import CardNotFoundError, UsageError
-from hf_integration.hub import PublishedCard, published_if_own, with_claims
-from hf_integration.pins import Pin, Waiver
+from hf_integration.pins import Pin
 from hf_integration.pins.opening import PinnedCard, load_pinned_card, open_pinned
-from hf_integration.pins.waiving import today_in_utc, waived
-from hf_integration.verdict import Trust, Verdict
+from hf_integration.pins.subject import Subject
+from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.places import Place, mint_hint
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """An encoder in memory and the card that it is held against.
+class Held(Subject):
+    """What is kept in memory to be lent to tests.
 
     Attributes:
-        encoder: the encoder.
-        card: its card.
-        in_process: code found on the model when the subject was made, in words.
-        trust: why the card is believed, as far as its pin gives a reason.
-        waivers: accepted alterations of the encoder.
-        published: what the encoder's own repository claims about the card, if it comes from there.
+        in_process: code found on the model when it was loaded, in words.
     """
 
-    encoder: Encoder
-    card: WatermarkCard
-    in_process: tuple[str, ...]
-    trust: Trust | None = None
-    waivers: tuple[Waiver, ...] = ()
-    published: PublishedCard | None = None
+    in_process: tuple[str, ...] = ()
+
+    @classmethod
+    def around(cls, subject: Subject) -> "Held":
+        """The same, with what is on its model now."""
+        known = {field.name: getattr(subject, field.name) for field in fields(subject)}
+        return cls(**known, in_process=subject.encoder.in_process_changes())
 
 
 def load_card(
@@ -73,7 +68,7 @@ def load_card(
         raise CardNotFoundError(f"no watermark card at {shown}", remedy=hint) from None
 
 
-def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: Settings) -> Subject:
+def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: Settings) -> Held:
     """Load what a check needs, the card first: it is small, and most often the one that is missing."""
     if encoder.pin is not None:
         place = None if card.pin is not None else card.folder or card.reference
@@ -81,23 +76,11 @@ def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: S
             encoder.pin, revision=request.revision, card=place, card_pin=card.pin, device=settings.device
         )
         opened.encoder.name = encoder.name
-        changes = opened.encoder.in_process_changes()
-        published = _published(opened.card, opened.trust, opened.encoder, encoder.pin.repo)
-        return Subject(opened.encoder, opened.card, changes, opened.trust, encoder.pin.waivers, published)
+        return Held.around(opened.asked_about(encoder.pin.repo))
     held = load_card(request, card)
     loaded = load_encoder(encoder.reference, revision=request.revision, device=settings.device)
     loaded.name = encoder.name
-    published = _published(held.card, held.trust, loaded, encoder.reference)
-    return Subject(loaded, held.card, loaded.in_process_changes(), held.trust, published=published)
-
-
-def _published(
-    card: WatermarkCard, trust: Trust | None, encoder: Encoder, repo: str | None
-) -> PublishedCard | None:
-    """A card of the encoder's own repository is only as good as what that says of it, unless pinned."""
-    if trust == "pinned" or repo is None or encoder.commit is None:
-        return None
-    return published_if_own(card, repo, encoder.commit)
+    return Held.around(Subject(loaded, held.card, held.trust).asked_about(encoder.reference))
 
 
 def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pin | None) -> Subject:
@@ -105,8 +88,7 @@ def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pi
     # the commit names the card only where both lie in one repo
     own = encoder.commit if card.pin is not None and card.pin == pin else None
     held = load_card(request, card, pin=pin, commit=own)
-    waivers = () if pin is None else pin.waivers
-    return Subject(encoder, held.card, encoder.in_process_changes(), held.trust, waivers)
+    return Subject(encoder, held.card, held.trust, () if pin is None else pin.waivers)
 
 
 def load_at(encoder: Place, commit: str, settings: Settings) -> Encoder:
@@ -143,23 +125,15 @@ def encoder_around(subject: object, processor: Any) -> Encoder:
 
 
 def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:
-    """Check an encoder, and apply its waivers."""
-    authenticator = Authenticator(
-        card=subject.card,
+    """Check an encoder as the session's settings and the test's request say."""
+    return subject.authenticate(
         precision=request.precision or settings.precision,  # type: ignore[arg-type]  # validated names
-        trust=subject.trust,
-        accept_self_asserted=settings.accept_self_asserted,
         budget=settings.budget,
+        accept_self_asserted=settings.accept_self_asserted,
     )
-    authentication = authenticator.authenticate(subject.encoder)
-    expires, verdict = subject.card.expires, authentication.verdict
-    if subject.published is not None:
-        verdict = with_claims(verdict, subject.published, subject.encoder)
-    verdict = waived(verdict, subject.waivers, today=today_in_utc(), expires=expires)
-    return replace(authentication, verdict=verdict)
 
 
-def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
+def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
     """What was altered in this process since a subject was found authentic, in words.
 
     Digests of all tensors, settings and hooks, and a few key samples through the encoder as it is: attributes

@@ -1,16 +1,16 @@
 """Checks of what the model cards of Hub repositories claim, each made once in a session."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from hf_integration.dates import today
 from hf_integration.errors import UsageError
-from hf_integration.hub import PublishedCard, published_card, with_claims
+from hf_integration.hub import PublishedCard, published_card
 from hf_integration.pins.opening import load_pinned_card, revision_of
-from hf_integration.pins.waiving import today_in_utc
+from hf_integration.pins.subject import Subject
 from hf_integration.snapshot.hub import resolve_commit
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
-from pytest_sslauth.engine import Subject
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, judged, not_checked
@@ -49,7 +49,7 @@ class ModelCards:
         """
         try:
             place = encoder_place(request.encoder, self._settings)
-            key = (request.encoder, request.revision, place.folder, place.pin, today_in_utc())
+            key = (request.encoder, request.revision, place.folder, place.pin, today())
             known = self._checked.pop(key, None)
             if known is None or known.fingerprint != fingerprint(known.folders):
                 known = self._check(request, place)
@@ -72,8 +72,7 @@ class ModelCards:
         folders = (subject.encoder.path, published.folder, key_file(place.pin))
         before = fingerprint(folders)
         authentication = engine.authenticate(subject, request, self._settings)
-        verdict = with_claims(authentication.verdict, published, subject.encoder)
-        authentication = replace(authentication, verdict=verdict)
+        verdict = authentication.verdict
         reports = self._artifacts.write(authentication, subject.card) if self._artifacts else ""
         source = f"the Hub repository '{repo}', by the card that it publishes itself"
         return _Checked(folders, before, judged(verdict, source=source, reports=reports))
@@ -84,4 +83,4 @@ class ModelCards:
         if pin is not None and (pin.has_own_card or pin.card_digest == published.card.digest):
             trust = load_pinned_card(pin, place=published.folder).trust
         encoder = engine.load_at(place, published.commit, self._settings)
-        return Subject(encoder, published.card, encoder.in_process_changes(), trust)
+        return Subject(encoder, published.card, trust, published=published)

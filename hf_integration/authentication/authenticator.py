@@ -30,7 +30,7 @@ from hf_integration.authentication.state import state_of
 from hf_integration.authentication.trust import trust_in
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
-from hf_integration.card.expiry import today
+from hf_integration.dates import today
 from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import SSLAuthError, in_one_line

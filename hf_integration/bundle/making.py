@@ -6,21 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_integration.authentication import Authenticator
 from hf_integration.authentication.trust import trust_beside
+from hf_integration.bundle.card_copy import copy_card, read_copy
 from hf_integration.bundle.encoder_files import copy_files, needed_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
 from hf_integration.card import WatermarkCard
-from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.card.locating import locate
 from hf_integration.card.reading import read_card
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.staging import staging, sync_folder, write_file
 from hf_integration.encoders.folder import inspect_folder
 from hf_integration.encoders.opening import open_encoder
 from hf_integration.errors import (
     AdvertisedCardMissingError,
-    CardError,
     CardNotFoundError,
     EncoderError,
     IntegrityError,
@@ -28,10 +25,11 @@ from hf_integration.errors import (
     UsageError,
     in_one_line,
 )
-from hf_integration.flaw import FlawError, quoted
-from hf_integration.hub import PublishedCard, published_card, with_claims
+from hf_integration.flaw import quoted
+from hf_integration.hub import PublishedCard, published_card
+from hf_integration.pins.subject import Subject
 from hf_integration.progress import Progress
-from hf_integration.signing import KeySigner, Signer, SigstoreSigner, verify
+from hf_integration.signing import Signer, SigstoreSigner
 from hf_integration.signing.keys import public_pem, read_public_key
 from hf_integration.snapshot import Snapshot, resolve
 from hf_integration.verdict import Trust, Verdict
@@ -135,10 +133,10 @@ def make_bundle(
     trust = _trust(request, original, snapshot)
     with _explained(request.out), staging(target, secret=original.secret) as place:
         copy_files(snapshot, needed_files(snapshot), place / ENCODER)
-        _copy_card(folder, place / CARD, secret=original.secret)
+        copy_card(folder, place / CARD, secret=original.secret)
         if key is not None:
             write_file(place / SIGNER, key, secret=False)
-        card = _read_copy(place, original, signed=key is not None)
+        card = read_copy(place, original, signed=key is not None)
         say("checking the copy ...")
         verdict = _check(place / ENCODER, card, request, snapshot, trust, published, device, progress)
         if not verdict.authentic:
@@ -170,11 +168,9 @@ def _check(
     """The verdict of the copy; the encoder is let go of with it: a mapped file cannot be moved everywhere."""
     try:
         encoder = open_encoder(folder, name=request.encoder, commit=snapshot.commit, device=device)
-        authenticator = Authenticator(
-            card=card, trust=trust, accept_self_asserted=request.accept_self_asserted
-        )
-        verdict = authenticator.authenticate(encoder, progress=progress).verdict
-        return verdict if published is None else with_claims(verdict, published, encoder)
+        subject = Subject(encoder, card, trust, published=published)
+        accept = request.accept_self_asserted
+        return subject.authenticate(accept_self_asserted=accept, progress=progress).verdict
     except OSError as error:  # of a library, and not of the file system that the bundle is written to
         raise EncoderError(f"the encoder's copy cannot be loaded: {quoted(in_one_line(error))}") from error
 
@@ -234,31 +230,6 @@ def _trust(request: BundleRequest, card: WatermarkCard, snapshot: Snapshot) -> T
     if request.card_digest is not None:
         return "pinned"
     return "signed" if request.signer is not None else trust_beside(card, snapshot.path)
-
-
-def _copy_card(source: Path, target: Path, *, secret: bool) -> None:
-    """Copy a card and its signature, if it has one."""
-    target.mkdir(mode=0o700 if secret else 0o777)
-    names = [TENSOR_FILE, PICTURE_FILE, CARD_FILE]
-    if os.path.lexists(source / SIGNATURE_FILE):
-        names.append(SIGNATURE_FILE)
-    for name in names:
-        try:
-            with open_bounded(source / name, MOST_BYTES[name]) as (stream, size):
-                data = read_exactly(stream, size)
-        except FlawError as flaw:
-            raise CardError(quoted(str(source / name), longest=400), "", flaw.reason) from None
-        write_file(target / name, bytes(data), secret=secret)
-
-
-def _read_copy(place: Path, original: WatermarkCard, *, signed: bool) -> WatermarkCard:
-    """The card as it lies in the bundle, with its signature checked by the key that lies there too."""
-    card = read_card(place / CARD, location=original.location)
-    if card.digest != original.digest:
-        raise IntegrityError(f"{quoted(original.location)} changed while it was copied", remedy="try again")
-    if signed and verify(place / CARD, KeySigner(place / SIGNER)) != card.digest:
-        raise IntegrityError(f"{quoted(original.location)} changed while it was copied", remedy="try again")
-    return card
 
 
 @contextmanager

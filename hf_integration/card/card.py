@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hf_integration.card.expiry import read_date
+from hf_integration.dates import read_date
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.watermark import Calibration, Generator

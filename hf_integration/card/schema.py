@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hf_integration.card import strict_json
 from hf_integration.card.checksum import FIELD, check, checksum
-from hf_integration.card.expiry import read_date
+from hf_integration.dates import read_date
 from hf_integration.encoders.interface import Precision, Weights
 from hf_integration.flaw import FlawError, is_plain, quoted
 from hf_integration.key_samples.interface import Modality

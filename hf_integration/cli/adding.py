@@ -170,16 +170,12 @@ def _mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: S
 
 def _check(encoder: "Encoder", used: _Card, streams: Streams) -> int:
     """Hold the encoder against the card that is about to be pinned: 0, or the status after a report."""
-    from hf_integration.authentication import Authenticator
+    from hf_integration.pins.subject import Subject
 
-    # first use: that only the repo vouches for its card is what the caller accepts, and is told
-    authenticator = Authenticator(card=used.card, accept_self_asserted=True)
+    subject = Subject(encoder, used.card, published=used.published)
     with streams.progress() as progress:
-        verdict = authenticator.authenticate(encoder, progress=progress).verdict
-    if used.published is not None:
-        from hf_integration.hub import with_claims
-
-        verdict = with_claims(verdict, used.published, encoder)
+        # first use: that only the repo vouches for its card is what the caller accepts, and is told
+        verdict = subject.authenticate(accept_self_asserted=True, progress=progress).verdict
     if not verdict.authentic:
         streams.result(reporter(streams).render(verdict))
         streams.say("nothing was pinned")

@@ -71,14 +71,14 @@ def lock(
         pins = project_pins()
         chosen = _chosen(pins, names or [])
         streams.keep_apart(*pinned_inputs(*pins.encoders.values()))
+        from hf_integration.dates import today
         from hf_integration.pins.locking import checked_standing, standing_of
-        from hf_integration.pins.waiving import today_in_utc
 
         find_out = checked_standing if check else standing_of
         standings = []
         for pin in chosen:
             streams.say(f"resolving {pin} ...")
-            standings.append(find_out(pin, today=today_in_utc(), token=token))
+            standings.append(find_out(pin, today=today(), token=token))
         return _report(standings, streams) if check else _write(pins, standings, streams)
 
     return job

@@ -187,7 +187,7 @@ def _last_day(text: str | None) -> date | None:
     """
     if text is None:
         return None
-    from hf_integration.card.expiry import read_date, today
+    from hf_integration.dates import read_date, today
 
     try:
         day = read_date(text)

@@ -1,6 +1,5 @@
 """What ``sslauth verify`` checks: an encoder and its card, each from where the arguments and the pins say."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,31 +11,10 @@ from hf_integration.cli.streams import Streams
 from hf_integration.report.output_files import check_apart
 
 if TYPE_CHECKING:
-    from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
-    from hf_integration.hub import PublishedCard
-    from hf_integration.pins import Waiver
+    from hf_integration.pins.subject import Subject
     from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """An encoder and the card that it is held against.
-
-    Attributes:
-        encoder: the encoder.
-        card: its card.
-        trust: why the card is believed, as far as a pin or a signature gives a reason.
-        waivers: accepted alterations.
-        published: what the encoder's own repository claims about the card, if it comes from there.
-    """
-
-    encoder: "Encoder"
-    card: "WatermarkCard"
-    trust: "Trust | None" = None
-    waivers: "tuple[Waiver, ...]" = ()
-    published: "PublishedCard | None" = None
 
 
 def open_subject(
@@ -50,7 +28,7 @@ def open_subject(
     device: str | None,
     token: str | None,
     cache_dir: Path | None,
-) -> Subject:
+) -> "Subject":
     """Load an encoder and its card: as they are pinned, as they are named, or as a model card advertises.
 
     Args:
@@ -78,21 +56,12 @@ def open_subject(
 
         check_apart(picture, Path(PINS_FILE), *inputs)
         streams.keep_apart(picture)
+    from hf_integration.pins.subject import Subject
 
     def load() -> "Encoder":
         return open_encoder(
             encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
         )
-
-    def claims(
-        held: "WatermarkCard", trust: "Trust | None", loaded: "Encoder", repo: str | None
-    ) -> "PublishedCard | None":
-        """A card of the encoder's own repository is only as good as what that says of it, unless pinned."""
-        if trust == "pinned" or repo is None or loaded.commit is None:
-            return None
-        from hf_integration.hub import published_if_own
-
-        return published_if_own(held, repo, loaded.commit, token=token, cache_dir=cache_dir)
 
     if pin is not None:
         from hf_integration.pins.opening import open_pinned
@@ -108,17 +77,16 @@ def open_subject(
             cache_dir=cache_dir,
             say=streams.say,
         )
-        published = claims(opened.card, opened.trust, opened.encoder, pin.repo)
-        streams.say(f"encoder: {whence(opened.encoder)}")
-        opened.encoder.name = encoder
-        return Subject(opened.encoder, opened.card, opened.trust, pin.waivers, published)
+        subject = opened.asked_about(pin.repo, token=token, cache_dir=cache_dir)
+        streams.say(f"encoder: {whence(subject.encoder)}")
+        subject.encoder.name = encoder
+        return subject
     if card_pin is not None:
         from hf_integration.pins.opening import load_pinned_card
 
         pinned = load_pinned_card(card_pin, signer=signer, token=token, say=streams.say)
-        loaded = load()
-        published = claims(pinned.card, pinned.trust, loaded, encoder)
-        return Subject(loaded, pinned.card, pinned.trust, published=published)
+        subject = Subject(load(), pinned.card, pinned.trust)
+        return subject.asked_about(encoder, token=token, cache_dir=cache_dir)
     trust: Trust | None = "signed" if signer else None
     if (named := None if own else card or card_folder(encoder)) is not None:
         # first, so that a damaged card is known before an encoder takes its seconds

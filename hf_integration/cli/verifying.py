@@ -1,6 +1,5 @@
 """``sslauth verify``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +9,14 @@ from hf_integration.cli import options
 from hf_integration.cli.job import Job
 from hf_integration.cli.opening import chosen_signer, use_hub
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
-from hf_integration.cli.subjects import Subject, open_subject
+from hf_integration.cli.subjects import open_subject
 from hf_integration.errors import OutputError, UsageError
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
 from hf_integration.report.output_files import check_apart, check_file
 
 if TYPE_CHECKING:
-    from hf_integration.authentication import Authenticator
+    from hf_integration.authentication import Authentication
+    from hf_integration.card import WatermarkCard
 
 EPILOG = """\b
 Examples:
@@ -96,8 +96,6 @@ def verify(
         if encoder is None:
             raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
         use_hub(token, cache_dir)
-        from hf_integration.authentication import Authenticator
-
         if card == "":
             raise UsageError(
                 "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
@@ -117,38 +115,29 @@ def verify(
         streams.keep_apart(*read)
         if picture is not None:
             check_apart(picture, *read)
-        authenticator = Authenticator(
-            card=subject.card,
-            precision=precision.value if precision else None,
-            trust=subject.trust,
-            accept_self_asserted=trust_self_asserted,
-            budget=budget,
-        )
-        return _check(subject, authenticator, picture, streams)
+        with streams.progress() as progress:
+            authentication = subject.authenticate(
+                precision=precision.value if precision else None,
+                budget=budget,
+                accept_self_asserted=trust_self_asserted,
+                progress=progress,
+            )
+        return _report(authentication, subject.card, picture, streams)
 
     return job
 
 
-def _check(subject: Subject, authenticator: "Authenticator", picture: Path | None, streams: Streams) -> int:
-    """Authenticate, write the picture and the report, and give the exit status."""
-    with streams.progress() as progress:
-        authentication = authenticator.authenticate(subject.encoder, progress=progress)
-    from hf_integration.pins.waiving import today_in_utc, waived
-
+def _report(
+    authentication: "Authentication", card: "WatermarkCard", picture: Path | None, streams: Streams
+) -> int:
+    """Write the picture and the report, and give the exit status."""
     verdict = authentication.verdict
-    if subject.published is not None:
-        from hf_integration.hub import with_claims
-
-        verdict = with_claims(verdict, subject.published, subject.encoder)
-    verdict = waived(verdict, subject.waivers, today=today_in_utc(), expires=subject.card.expires)
-    if verdict is not authentication.verdict:
-        authentication = replace(authentication, verdict=verdict)
     try:
         streams.result(reporter(streams).render(verdict))
         if picture is not None:
             from hf_integration.report.pictures import write_picture
 
-            write_picture(picture, authentication, subject.card)
+            write_picture(picture, authentication, card)
             streams.say(f"picture: {picture}")
     except OutputError as error:
         if verdict.accepted:

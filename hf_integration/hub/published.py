@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ from hf_integration.card import WatermarkCard
 from hf_integration.card.own_card import own_card
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import SIGNATURE_FILE
+from hf_integration.dates import today
 from hf_integration.errors import EncoderError, IntegrityError, ModelCardError, ModelCardRefusedError
 from hf_integration.flaw import quoted
 from hf_integration.hub.minted_for import minted_for_another
 from hf_integration.model_card.claims import claims_of
-from hf_integration.model_card.metadata import Metadata, today
+from hf_integration.model_card.metadata import Metadata
 from hf_integration.model_card.repository import RepoCommit, weights_changed
 from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.verdict import Claim
@@ -176,7 +178,7 @@ def _date_claim(card: WatermarkCard, advertised: Metadata | None, there: RepoCom
             f"{own or 'never'}",
             remedy="one of the two was replaced: do not use it, ask its publisher",
         )
-    if own is not None and own < today():
+    if own is not None and date.fromisoformat(own) < today():
         raise ModelCardRefusedError(
             f"the card {card.digest} of {there} expired on {own}",
             remedy=_PROVES_NOTHING,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from hf_integration.card import WatermarkCard
@@ -9,6 +10,7 @@ from hf_integration.card.locating import locate
 from hf_integration.card.own_card import REPO_FOLDER
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
+from hf_integration.dates import today
 from hf_integration.encoders.interface import Encoder
 from hf_integration.errors import EncoderError, PublishingRefusedError
 from hf_integration.flaw import FlawError
@@ -17,7 +19,7 @@ from hf_integration.hub.minted_for import minted_for_another
 from hf_integration.hub.model_index import model_index_lines, read_results
 from hf_integration.hub.section_text import section_text
 from hf_integration.model_card.claims import read_claims
-from hf_integration.model_card.metadata import Metadata, Revocation, today
+from hf_integration.model_card.metadata import Metadata, Revocation
 from hf_integration.model_card.repository import README, RepoCommit, holds, weights_changed
 from hf_integration.snapshot.hub import resolve_commit
 
@@ -138,7 +140,7 @@ class Publisher:
             )
         expires = card.expires
         taken_back = self.revoked is not None and self.revoked.digest == card.digest
-        if expires is not None and expires < today() and not taken_back:
+        if expires is not None and date.fromisoformat(expires) < today() and not taken_back:
             raise PublishingRefusedError(f"the card expired on {expires}", remedy="mint a new one")
 
     def _revoked(self, card: WatermarkCard, earlier: Metadata | None) -> tuple[Revocation, ...]:

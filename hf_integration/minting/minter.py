@@ -11,9 +11,9 @@ import torch
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.card.expiry import today
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.operations import operations_per_sample
+from hf_integration.dates import today
 from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
 from hf_integration.errors import EncoderError, KeySampleError, UsageError

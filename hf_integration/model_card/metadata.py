@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from hf_integration.flaw import FlawError, is_plain
@@ -112,11 +112,6 @@ def read_metadata(value: Any) -> Metadata:
         signed=_boolean(value.get("signed", False), "signed"),
         revoked=_revocations(value.get("revoked", [])),
     )
-
-
-def today() -> str:
-    """The date in UTC, as ``expires`` is written: such texts compare as the dates do."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def folder_name(value: object) -> str:

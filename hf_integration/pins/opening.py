@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hf_integration.errors import IntegrityError, UsageError
 from hf_integration.pins.pin import Pin
 from hf_integration.pins.signers import check_signer
+from hf_integration.pins.subject import Subject
 from hf_integration.pins.upstream import commit_on_the_hub
 
 if TYPE_CHECKING:
@@ -29,15 +30,6 @@ class PinnedCard:
         trust: why it is believed, as far as the pin gives a reason; else where it was loaded from decides.
     """
 
-    card: "WatermarkCard"
-    trust: "Trust | None"
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """A pinned encoder and its card."""
-
-    encoder: "Encoder"
     card: "WatermarkCard"
     trust: "Trust | None"
 
@@ -85,7 +77,7 @@ def open_pinned(
     token: str | None = None,
     cache_dir: Path | None = None,
     say: Say = lambda _: None,
-) -> Opened:
+) -> Subject:
     """Load an encoder and its card as they are pinned.
 
     Args:
@@ -122,7 +114,7 @@ def open_pinned(
         # the card first, so that one that was replaced is known before an encoder takes its seconds
         held = load_pinned_card(pin, place=card, signer=signer, revision=wanted, token=token, say=say)
         encoder = load()
-    return Opened(encoder, held.card, held.trust)
+    return Subject(encoder, held.card, held.trust, pin.waivers)
 
 
 def load_pinned_encoder(

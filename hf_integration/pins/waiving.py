@@ -2,15 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 from hf_integration.pins.pin import Waiver
 from hf_integration.verdict import Verdict
-
-
-def today_in_utc() -> date:
-    """The date by which waivers end: the same on every machine."""
-    return datetime.now(UTC).date()
 
 
 def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date, expires: str | None) -> Verdict:

@@ -26,14 +26,11 @@ WITH_VERDICT = """
 import sys
 from hf_integration.cli import main, subjects
 from tests.report.verdicts import {verdict} as verdict
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+from hf_integration.pins.subject import Subject
 thing = SimpleNamespace(location="card", path=None, expires=None)
 subjects.open_encoder = subjects.open_card = lambda *_, **__: thing
-class Authenticator:
-    def __init__(self, **_): pass
-    def authenticate(self, *_, **__): return SimpleNamespace(verdict=verdict)
-engine = sys.modules["hf_integration.authentication"] = ModuleType("hf_integration.authentication")
-engine.Authenticator = Authenticator
+Subject.authenticate = lambda *_, **__: SimpleNamespace(verdict=verdict)
 sys.exit(main(["verify", "tiny", "--card", "cards/tiny", *sys.argv[1:]]))
 """
 
@@ -101,7 +98,7 @@ class TestStreams:
 
     def test_a_terminal_without_the_letters_gets_escapes(self) -> None:
         greek = "from dataclasses import replace\nverdict = replace(verdict, encoder='Ωmega')\n"
-        code = WITH_VERDICT.format(verdict="ALTERED").replace("engine =", f"{greek}engine =", 1)
+        code = WITH_VERDICT.format(verdict="ALTERED").replace("thing =", f"{greek}thing =", 1)
         ended = finish(start(code=code, env=environment(PYTHONIOENCODING="ascii")))
         assert ended.status == 1
         assert ended.out.startswith("ALTERED: \\u03a9mega")

@@ -104,7 +104,7 @@ def test_a_pinned_card_passes_and_one_that_took_its_place_does_not(
         ),
         ("file.write_text(file.read_text() + 'signer = \"absent.pub\"\\n')", "NOT CHECKED: *"),
         ("file.unlink()", "INCONCLUSIVE*"),
-        ("model_cards.today_in_utc = lambda: __import__('datetime').date(2999, 1, 1)", ""),
+        ("model_cards.today = lambda: __import__('datetime').date(2999, 1, 1)", ""),
     ],
     ids=["another digest", "a signer", "no pins", "another day"],
 )

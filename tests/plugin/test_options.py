@@ -131,12 +131,12 @@ class TestCommandLine:
     def test_a_budget_reaches_the_check(self, project: pytest.Pytester) -> None:
         project.makepyfile(
             """
-            from pytest_sslauth import engine
-
             def test_search(sslauth, monkeypatch):
-                given, real = [], engine.Authenticator
+                from hf_integration import authentication
+
+                given, real = [], authentication.Authenticator
                 monkeypatch.setattr(
-                    engine, "Authenticator", lambda **o: given.append(o["budget"]) or real(**o)
+                    authentication, "Authenticator", lambda **o: given.append(o["budget"]) or real(**o)
                 )
                 assert sslauth.authenticate("models/tiny").authentic
                 assert given == [2.5]

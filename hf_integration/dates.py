@@ -1,4 +1,4 @@
-"""The last day of a card: a publisher who will not vouch for an encoder for ever says until when."""
+"""Days: the last one of a card, of a waiver. A publisher who will not vouch for ever says until when."""
 
 import re
 from datetime import UTC, date, datetime
@@ -7,7 +7,7 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def today() -> date:
-    """The date in UTC: a card expires everywhere at once."""
+    """The date in UTC: a card, or a waiver, ends everywhere at once."""
     return datetime.now(UTC).date()
 
 
