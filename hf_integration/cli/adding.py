@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import given_file
-from hf_integration.cli.job import Job
+from hf_integration.cli.job import job
 from hf_integration.cli.locking import refuse_in_ci
 from hf_integration.cli.minting import checked_keys
-from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card, use_hub
+from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.verifying import reporter
 from hf_integration.errors import AdvertisedCardMissingError, CardNotFoundError
@@ -60,7 +61,10 @@ class _Card:
     published: "PublishedCard | None" = None
 
 
+@job
 def add(
+    streams: Streams,
+    hub: HubOptions,
     encoder: Annotated[
         str, typer.Argument(metavar="ENCODER", help="A local folder or a Hub repository id, ORG/NAME.")
     ],
@@ -86,58 +90,44 @@ def add(
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
     device: options.DeviceOption = None,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
-    """Use an encoder for the first time: find or mint its card, and pin both in sslauth.toml."""
+) -> int:
+    """Pin an encoder that is used for the first time.
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        if not allow_ci:
-            refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
-        streams.keep_apart(*given_file(pool))
-        use_hub(token, cache_dir)
-        from hf_integration.pins import PINS_FILE, Pins, pins_in
-        from hf_integration.pins.adding import entry_name, relative_to
-        from hf_integration.pins.editing import with_entry, write_pins
+    Finds its card or mints one, and pins both in sslauth.toml.
+    """
+    if not allow_ci:
+        refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
+    streams.keep_apart(*given_file(pool))
+    from hf_integration.pins import PINS_FILE, Pins, pins_in
+    from hf_integration.pins.adding import entry_name, relative_to
+    from hf_integration.pins.editing import with_entry, write_pins
 
-        found = pins_in(Path())
-        pins = found or Pins(Path(PINS_FILE))
-        chosen = entry_name(encoder, name, pins)
-        loaded = open_encoder(
-            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-        )
-        if loaded.path is not None:
-            streams.keep_apart(loaded.path, CARDS / chosen)
-        if loaded.commit is not None:
-            entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
-        else:
-            entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
-        with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
-        used = _find(loaded, chosen, streams, token=token, cache_dir=cache_dir) or _mint(
-            loaded, chosen, keys, pool, streams
-        )
-        if (status := _check(loaded, used, streams)) != 0:
-            return status
-        if used.place is not None:
-            entry["card"] = used.place
-        if loaded.commit is not None:
-            entry["commit"] = loaded.commit
-        entry["card_digest"] = used.card.digest
-        text = with_entry(pins.text, chosen, entry)
-        write_pins(pins.file, text, before=None if found is None else found.text)
-        _show(pins, chosen, entry, used, streams)
-        return 0
-
-    return job
+    found = pins_in(Path())
+    pins = found or Pins(Path(PINS_FILE))
+    chosen = entry_name(encoder, name, pins)
+    loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+    if loaded.path is not None:
+        streams.keep_apart(loaded.path, CARDS / chosen)
+    if loaded.commit is not None:
+        entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
+    else:
+        entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
+    with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
+    used = _find(loaded, chosen, streams, hub) or _mint(loaded, chosen, keys, pool, streams)
+    if (status := _check(loaded, used, streams)) != 0:
+        return status
+    if used.place is not None:
+        entry["card"] = used.place
+    if loaded.commit is not None:
+        entry["commit"] = loaded.commit
+    entry["card_digest"] = used.card.digest
+    text = with_entry(pins.text, chosen, entry)
+    write_pins(pins.file, text, before=None if found is None else found.text)
+    _show(pins, chosen, entry, used, streams)
+    return 0
 
 
-def _find(
-    encoder: "Encoder", name: str, streams: Streams, *, token: str | None, cache_dir: Path | None
-) -> _Card | None:
+def _find(encoder: "Encoder", name: str, streams: Streams, hub: HubOptions) -> _Card | None:
     """The project's card, or the encoder's own; one that is advertised and missing is not just absent."""
     folder = CARDS / name
     if (folder / "card.json").exists():
@@ -147,7 +137,7 @@ def _find(
             return _Card(own_card(encoder, streams), None)
         from hf_integration.hub import published_card
 
-        published = published_card(encoder.name, encoder.commit, token=token, cache_dir=cache_dir)
+        published = published_card(encoder.name, encoder.commit, token=hub.token, cache_dir=hub.cache_dir)
     except AdvertisedCardMissingError:
         raise
     except CardNotFoundError:

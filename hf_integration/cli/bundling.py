@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import given_file, pinned_inputs, signer_inputs
-from hf_integration.cli.job import Job
+from hf_integration.cli.job import job
 from hf_integration.cli.naming import find_pin
-from hf_integration.cli.opening import card_folder, chosen_signer, use_hub
+from hf_integration.cli.opening import card_folder, chosen_signer
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.verifying import reporter
 from hf_integration.errors import UsageError
@@ -42,7 +43,10 @@ that was not bundled its verdict, as of 'sslauth verify'.
 Quiet: the card's digest, or the verdict's word."""
 
 
+@job
 def bundle(
+    streams: Streams,
+    hub: HubOptions,
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the bundle, a new one.")],
@@ -57,54 +61,51 @@ def bundle(
     signer: options.SignerOption = None,
     device: options.DeviceOption = None,
     trust_self_asserted: options.SelfAssertedOption = False,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
-    """Put an encoder and its card into one folder that verifies without a network."""
+) -> int:
+    """Put an encoder and its card into one folder.
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        for given, called in ((encoder, "ENCODER"), (card, "--card"), (str(out), "--out")):
-            if given == "":
-                raise UsageError(f"{called} is empty", remedy="is a variable unset?")
-        streams.keep_apart(Path(encoder))
-        use_hub(token, cache_dir)
-        by = chosen_signer(signer)
-        pin = find_pin(encoder, streams)
-        streams.keep_apart(*given_file(card), *pinned_inputs(pin), *signer_inputs(by))
-        from hf_integration.bundle import BundleRequest, make_bundle
+    It verifies without a network.
+    """
+    for given, called in ((encoder, "ENCODER"), (card, "--card"), (str(out), "--out")):
+        if given == "":
+            raise UsageError(f"{called} is empty", remedy="is a variable unset?")
+    streams.keep_apart(Path(encoder))
+    by = chosen_signer(signer)
+    pin = find_pin(encoder, streams)
+    streams.keep_apart(*given_file(card), *pinned_inputs(pin), *signer_inputs(by))
+    from hf_integration.bundle import BundleRequest, make_bundle
 
-        if pin is not None:
-            from hf_integration.pins.upstream import commit_on_the_hub
+    if pin is not None:
+        from hf_integration.pins.upstream import commit_on_the_hub
 
-            request = _pinned(pin, out, revision=revision, signer=by, say=streams.say)
-            request = replace(request, name=name or pin.name, card=card or request.card)
-            explained: AbstractContextManager[None] = commit_on_the_hub(pin, token=token)
-        else:
-            request = BundleRequest(
-                encoder=encoder,
-                out=out,
-                name=name,
-                revision=revision,
-                card=card or card_folder(encoder),
-                signer=by,
-            )
-            explained = nullcontext()
-        request = replace(request, accept_self_asserted=trust_self_asserted)
-        with streams.progress() as progress, explained:
-            bundled = make_bundle(
-                request, device=device, token=token, cache_dir=cache_dir, say=streams.say, progress=progress
-            )
-        if not bundled.files:
-            streams.result(reporter(streams).render(bundled.verdict))
-            return bundled.verdict.exit_status
-        streams.result(_rendered(bundled, out, streams.format))
-        return 0
-
-    return job
+        request = _pinned(pin, out, revision=revision, signer=by, say=streams.say)
+        request = replace(request, name=name or pin.name, card=card or request.card)
+        explained: AbstractContextManager[None] = commit_on_the_hub(pin, token=hub.token)
+    else:
+        request = BundleRequest(
+            encoder=encoder,
+            out=out,
+            name=name,
+            revision=revision,
+            card=card or card_folder(encoder),
+            signer=by,
+        )
+        explained = nullcontext()
+    request = replace(request, accept_self_asserted=trust_self_asserted)
+    with streams.progress() as progress, explained:
+        bundled = make_bundle(
+            request,
+            device=device,
+            token=hub.token,
+            cache_dir=hub.cache_dir,
+            say=streams.say,
+            progress=progress,
+        )
+    if not bundled.files:
+        streams.result(reporter(streams).render(bundled.verdict))
+        return bundled.verdict.exit_status
+    streams.result(_rendered(bundled, out, streams.format))
+    return 0
 
 
 def _pinned(

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hf_integration.cli import options
-from hf_integration.cli.job import Job
-from hf_integration.cli.opening import use_hub
+from hf_integration.cli.hub_options import HubOptions
+from hf_integration.cli.job import job
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.json_format import strict_json
 
@@ -29,7 +28,10 @@ JSON: {"schema": 1, "encoder", "card", "untouched": VERDICT, "altered": VERDICT,
 Quiet: the demo's folder."""
 
 
+@job
 def demo(
+    streams: Streams,
+    hub: HubOptions,
     *,
     encoder: Annotated[
         str | None,
@@ -43,29 +45,18 @@ def demo(
         Path,
         typer.Option("--out", metavar="DIR", help="Where to put everything; an earlier demo is replaced."),
     ] = Path("sslauth-demo"),
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
+) -> int:
     """Mint, check, alter, and see a test catch it.
 
     On a real encoder, from the first step to the last.
     """
+    from hf_integration.cli.demonstration import default_encoder, demonstrate
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        use_hub(token, cache_dir)
-        from hf_integration.cli.demonstration import default_encoder, demonstrate
-
-        result = demonstrate(encoder or default_encoder(), out, streams, token=token, cache_dir=cache_dir)
-        if streams.format is Format.JSON:
-            streams.result(strict_json(result.to_dict()))
-        elif streams.format is Format.QUIET:
-            streams.result(str(out))
-        else:
-            streams.result(result.render())
-        return 0
-
-    return job
+    result = demonstrate(encoder or default_encoder(), out, streams, hub=hub)
+    if streams.format is Format.JSON:
+        streams.result(strict_json(result.to_dict()))
+    elif streams.format is Format.QUIET:
+        streams.result(str(out))
+    else:
+        streams.result(result.render())
+    return 0

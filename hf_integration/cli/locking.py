@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import pinned_inputs
-from hf_integration.cli.job import Job
-from hf_integration.cli.opening import use_hub
+from hf_integration.cli.job import job
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import InconclusiveError, IntegrityError, UsageError
 from hf_integration.report.escaping import harmless
@@ -41,7 +40,10 @@ Quiet: fresh, stale or unknown; locked or unchanged without --check."""
 STALE = 4
 
 
+@job
 def lock(
+    streams: Streams,
+    hub: HubOptions,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -55,33 +57,25 @@ def lock(
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
-    """Pin what is tracked now: commits and digests of cards in sslauth.toml."""
+) -> int:
+    """Renew the pins in sslauth.toml.
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        if not check and not allow_ci:
-            refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
-        use_hub(token, cache_dir)
-        pins = project_pins()
-        chosen = _chosen(pins, names or [])
-        streams.keep_apart(*pinned_inputs(*pins.encoders.values()))
-        from hf_integration.dates import today
-        from hf_integration.pins.locking import checked_standing, standing_of
+    Commits of encoders and digests of cards become those that are tracked now.
+    """
+    if not check and not allow_ci:
+        refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
+    pins = project_pins()
+    chosen = _chosen(pins, names or [])
+    streams.keep_apart(*pinned_inputs(*pins.encoders.values()))
+    from hf_integration.dates import today
+    from hf_integration.pins.locking import checked_standing, standing_of
 
-        find_out = checked_standing if check else standing_of
-        standings = []
-        for pin in chosen:
-            streams.say(f"resolving {pin} ...")
-            standings.append(find_out(pin, today=today(), token=token))
-        return _report(standings, streams) if check else _write(pins, standings, streams)
-
-    return job
+    find_out = checked_standing if check else standing_of
+    standings = []
+    for pin in chosen:
+        streams.say(f"resolving {pin} ...")
+        standings.append(find_out(pin, today=today(), token=hub.token))
+    return _report(standings, streams) if check else _write(pins, standings, streams)
 
 
 def refuse_in_ci(remedy: str) -> None:

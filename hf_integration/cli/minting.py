@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import given_file
-from hf_integration.cli.job import Job
+from hf_integration.cli.job import job
 from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_encoder, use_hub
+from hf_integration.cli.opening import open_encoder
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
 from hf_integration.report.escaping import harmless
@@ -50,7 +51,10 @@ def checked_keys(value: str) -> str:
     return value
 
 
+@job
 def mint(
+    streams: Streams,
+    hub: HubOptions,
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the card.")],
@@ -96,60 +100,45 @@ def mint(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
     device: options.DeviceOption = None,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
+) -> int:
     """Make a watermark card from an encoder that you trust."""
+    from hf_integration.card import check_writable
+    from hf_integration.card.schema import SIGNATURE_FILE
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        use_hub(token, cache_dir)
-        from hf_integration.card import check_writable
-        from hf_integration.card.schema import SIGNATURE_FILE
+    last_day = _last_day(expires)
+    check_writable(out, force=force)
+    streams.keep_apart(out, *given_file(watermark), *given_file(pool))
+    if watermark is not None:
+        check_picture(watermark)
+    pin = named_pin(encoder, streams)
+    if pin is not None:
+        from hf_integration.pins.opening import load_pinned_encoder
 
-        last_day = _last_day(expires)
-        check_writable(out, force=force)
-        streams.keep_apart(out, *given_file(watermark), *given_file(pool))
-        if watermark is not None:
-            check_picture(watermark)
-        pin = named_pin(encoder, streams)
-        if pin is not None:
-            from hf_integration.pins.opening import load_pinned_encoder
+        loaded = load_pinned_encoder(
+            pin, revision=revision, device=device, token=hub.token, cache_dir=hub.cache_dir, say=streams.say
+        )
+    else:
+        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+    if loaded.path is not None:
+        streams.keep_apart(loaded.path)
+    from hf_integration.minting import mint as mint_card
 
-            loaded = load_pinned_encoder(
-                pin, revision=revision, device=device, token=token, cache_dir=cache_dir, say=streams.say
-            )
-        else:
-            loaded = open_encoder(
-                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-            )
-        if loaded.path is not None:
-            streams.keep_apart(loaded.path)
-        from hf_integration.minting import mint as mint_card
-
-        with streams.progress() as progress:
-            card = mint_card(
-                loaded,
-                keys="full" if keys == "full" else int(keys),
-                pool=pool,
-                seed=_seed(seed, secret),
-                watermark=watermark,
-                secret=secret,
-                expires=last_day,
-                progress=progress,
-            )
-        signed = force and (out / SIGNATURE_FILE).exists()
-        show_card(card.save(out, force=force), streams)
-        if signed:
-            streams.say(
-                "the signature of the card that was replaced is gone: sign this one with 'sslauth sign'"
-            )
-        return 0
-
-    return job
+    with streams.progress() as progress:
+        card = mint_card(
+            loaded,
+            keys="full" if keys == "full" else int(keys),
+            pool=pool,
+            seed=_seed(seed, secret),
+            watermark=watermark,
+            secret=secret,
+            expires=last_day,
+            progress=progress,
+        )
+    signed = force and (out / SIGNATURE_FILE).exists()
+    show_card(card.save(out, force=force), streams)
+    if signed:
+        streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
+    return 0
 
 
 def check_picture(source: Path) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.opening import CARDS, open_encoder
 from hf_integration.cli.streams import Streams
 from hf_integration.errors import CardNotFoundError
@@ -34,8 +35,7 @@ def open_published(
     revision: str | None = None,
     signer: "Signer | None" = None,
     device: str | None = None,
-    token: str | None = None,
-    cache_dir: Path | None = None,
+    hub: HubOptions,
 ) -> "tuple[Encoder, PublishedCard]":
     """Load the card that a repository publishes, and then the encoder, both at one commit.
 
@@ -47,9 +47,9 @@ def open_published(
     from hf_integration.hub import check_signature, published_card
     from hf_integration.snapshot.hub import resolve_commit
 
-    commit = resolve_commit(repo, revision=revision, token=token, cache_dir=cache_dir)
+    commit = resolve_commit(repo, revision=revision, token=hub.token, cache_dir=hub.cache_dir)
     try:
-        published = published_card(repo, commit, token=token, cache_dir=cache_dir)
+        published = published_card(repo, commit, token=hub.token, cache_dir=hub.cache_dir)
     except CardNotFoundError as error:
         streams.say(f"no card in {CARDS / Path(repo).name} either")
         raise error from None
@@ -59,5 +59,5 @@ def open_published(
         check_signature(published, signer)
         by = f", signed by {signer}"
     streams.say(f"card: {published.card.location}, {said}{by}")
-    encoder = open_encoder(repo, streams, revision=commit, device=device, token=token, cache_dir=cache_dir)
+    encoder = open_encoder(repo, streams, revision=commit, device=device, hub=hub)
     return encoder, published

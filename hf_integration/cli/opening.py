@@ -1,11 +1,10 @@
 """Opening what the arguments name: encoders and cards, each said where it came from."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.streams import Streams
-from hf_integration.cli.tokens import check_token
 from hf_integration.errors import CardNotFoundError
 
 if TYPE_CHECKING:
@@ -17,29 +16,13 @@ CARDS = Path("cards")
 """Where a project keeps the cards that it checks with, one folder per encoder."""
 
 
-def use_hub(token: str | None, cache_dir: Path | None) -> None:
-    """Make the Hub options hold for everything that this process and its children ask the Hub.
-
-    Called before huggingface_hub is imported, which reads the cache's place once.
-
-    Raises:
-        UsageError: the token, or the one of the environment, cannot be one.
-    """
-    check_token(token)
-    if token is not None:
-        os.environ["HF_TOKEN"] = token
-    if cache_dir is not None:
-        os.environ["HF_HUB_CACHE"] = str(cache_dir.absolute())
-
-
 def open_encoder(
     reference: str,
     streams: Streams,
     *,
     revision: str | None = None,
     device: str | None = None,
-    token: str | None = None,
-    cache_dir: Path | None = None,
+    hub: HubOptions,
 ) -> "Encoder":
     """Load an encoder and say which one it is.
 
@@ -50,7 +33,9 @@ def open_encoder(
     streams.say(f"loading {reference} ...")
     from hf_integration.encoders import load_encoder
 
-    encoder = load_encoder(reference, revision=revision, device=device, token=token, cache_dir=cache_dir)
+    encoder = load_encoder(
+        reference, revision=revision, device=device, token=hub.token, cache_dir=hub.cache_dir
+    )
     streams.say(f"encoder: {whence(encoder)}")
     return encoder
 

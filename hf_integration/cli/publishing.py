@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
-from hf_integration.cli.job import Job
-from hf_integration.cli.opening import open_encoder, use_hub
+from hf_integration.cli.hub_options import HubOptions
+from hf_integration.cli.job import job
+from hf_integration.cli.opening import open_encoder
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
 from hf_integration.report.columns import pairs
@@ -43,7 +44,10 @@ Quiet: the commit, or the address of the pull request."""
 SCHEMA = 1
 
 
+@job
 def publish(
+    streams: Streams,
+    hub: HubOptions,
     card: Annotated[Path, typer.Argument(metavar="CARD", help="The card's folder.")],
     repo: Annotated[str, typer.Argument(metavar="REPO", help="The encoder's Hub repository, ORG/NAME.")],
     *,
@@ -70,41 +74,28 @@ def publish(
         ),
     ] = None,
     device: options.DeviceOption = None,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
+) -> int:
     """Publish a watermark card in its encoder's Hub repository."""
+    streams.keep_apart(card, *(file for file in (sign_key, evaluation_results) if file is not None))
+    taken_back = _revocation(revoke, reason)
+    if not card.exists():
+        raise UsageError(f"no card at {card}", remedy="name the folder that 'sslauth mint' wrote")
+    from hf_integration.hub import Publisher
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        streams.keep_apart(card, *(file for file in (sign_key, evaluation_results) if file is not None))
-        use_hub(token, cache_dir)
-        taken_back = _revocation(revoke, reason)
-        if not card.exists():
-            raise UsageError(f"no card at {card}", remedy="name the folder that 'sslauth mint' wrote")
-        from hf_integration.hub import Publisher
+    def load(name: str, commit: str) -> "Encoder":
+        return open_encoder(name, streams, revision=commit, device=device, hub=hub)
 
-        def load(name: str, commit: str) -> "Encoder":
-            return open_encoder(
-                name, streams, revision=commit, device=device, token=token, cache_dir=cache_dir
-            )
-
-        publisher = Publisher(
-            load=load,
-            create_pr=create_pr,
-            sign_key=sign_key,
-            revoked=taken_back,
-            evaluation=evaluation_results,
-            token=token,
-            cache_dir=cache_dir,
-        )
-        _show(publisher.publish(card, repo), streams)
-        return 0
-
-    return job
+    publisher = Publisher(
+        load=load,
+        create_pr=create_pr,
+        sign_key=sign_key,
+        revoked=taken_back,
+        evaluation=evaluation_results,
+        token=hub.token,
+        cache_dir=hub.cache_dir,
+    )
+    _show(publisher.publish(card, repo), streams)
+    return 0
 
 
 def _revocation(digest: str | None, reason: str | None) -> "Revocation | None":

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import key_file
-from hf_integration.cli.job import Job
-from hf_integration.cli.opening import use_hub
+from hf_integration.cli.job import job
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
 from hf_integration.report.escaping import harmless
@@ -33,34 +32,26 @@ JSON: {"schema": 1, "card": {"digest", "location"}, "signature", "fingerprint", 
 Quiet: the digest of the card that was signed."""
 
 
+@job
 def sign(
+    streams: Streams,
+    _hub: HubOptions,  # a card is signed where it lies
     card: Annotated[str, typer.Argument(metavar="CARD", help="The folder of a card.")],
     *,
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="Private key file (ECDSA, PEM), or 'sigstore'.")
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace the signature of somebody else.")] = False,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
+) -> int:
     """Sign a watermark card."""
+    if not card or not key:
+        raise UsageError("CARD or --key is empty", remedy="is a variable unset?")
+    streams.keep_apart(Path(card), *key_file(key))
+    from hf_integration import signing
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        if not card or not key:
-            raise UsageError("CARD or --key is empty", remedy="is a variable unset?")
-        use_hub(token, cache_dir)  # accepted by every command; a card is signed where it lies
-        streams.keep_apart(Path(card), *key_file(key))
-        from hf_integration import signing
-
-        signed = signing.sign(card, key, force=force)
-        streams.result(_rendered(signed, card, streams.format))
-        return 0
-
-    return job
+    signed = signing.sign(card, key, force=force)
+    streams.result(_rendered(signed, card, streams.format))
+    return 0
 
 
 def _rendered(signed: "Signed", card: str, format: Format) -> str:

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from hf_integration.cli import options
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import pinned_inputs
-from hf_integration.cli.job import Job
+from hf_integration.cli.job import job
 from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_card, open_encoder, use_hub, whence
+from hf_integration.cli.opening import open_card, open_encoder, whence
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.errors import UsageError
 
@@ -30,7 +31,10 @@ JSON: {"schema": 1, "encoder", "card", "precision", "seeds", "seconds",
 Quiet: the numbers of missed alterations and of false alarms."""
 
 
+@job
 def stress(
+    streams: Streams,
+    hub: HubOptions,
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
     *,
     card: Annotated[
@@ -48,66 +52,56 @@ def stress(
         int, typer.Option("--seeds", min=1, max=100, help="Draws of every alteration of weights.")
     ] = 1,
     device: options.DeviceOption = None,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
-    """Put a card to the test: every known alteration, and every known benign change."""
+) -> int:
+    """Hold a card against every known alteration.
 
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        use_hub(token, cache_dir)
-        pin = named_pin(encoder, streams)
-        card_pin = named_pin(card, streams) if card else None
-        streams.keep_apart(*pinned_inputs(pin, card_pin))
-        if pin is not None:
-            from hf_integration.pins.opening import open_pinned
+    And against every known benign change.
+    """
+    pin = named_pin(encoder, streams)
+    card_pin = named_pin(card, streams) if card else None
+    streams.keep_apart(*pinned_inputs(pin, card_pin))
+    if pin is not None:
+        from hf_integration.pins.opening import open_pinned
 
-            opened = open_pinned(
-                pin,
-                revision=revision,
-                card=None if card_pin else card,
-                card_pin=card_pin,
-                device=device,
-                token=token,
-                cache_dir=cache_dir,
-                say=streams.say,
-            )
-            loaded, held = opened.encoder, opened.card
-            streams.say(f"encoder: {whence(loaded)}")
-        elif not card:
-            raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
+        opened = open_pinned(
+            pin,
+            revision=revision,
+            card=None if card_pin else card,
+            card_pin=card_pin,
+            device=device,
+            token=hub.token,
+            cache_dir=hub.cache_dir,
+            say=streams.say,
+        )
+        loaded, held = opened.encoder, opened.card
+        streams.say(f"encoder: {whence(loaded)}")
+    elif not card:
+        raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
+    else:
+        if card_pin is not None:
+            from hf_integration.pins.opening import load_pinned_card
+
+            held = load_pinned_card(card_pin, token=hub.token, say=streams.say).card
         else:
-            if card_pin is not None:
-                from hf_integration.pins.opening import load_pinned_card
+            held = open_card(card, streams)
+        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+    streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
+    from hf_integration.cli.stress_report import render_stress
+    from hf_integration.report.json_format import strict_json
+    from hf_integration.stress import stress as run_stress
 
-                held = load_pinned_card(card_pin, token=token, say=streams.say).card
-            else:
-                held = open_card(card, streams)
-            loaded = open_encoder(
-                encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-            )
-        streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
-        from hf_integration.cli.stress_report import render_stress
-        from hf_integration.report.json_format import strict_json
-        from hf_integration.stress import stress as run_stress
-
-        with streams.progress() as progress:
-            report = run_stress(
-                loaded,
-                held,
-                precision=precision.value if precision else None,
-                seeds=seeds,
-                progress=progress,
-            )
-        if streams.format is Format.JSON:
-            streams.result(strict_json(report.to_dict()))
-        elif streams.format is Format.QUIET:
-            streams.result(f"{len(report.missed)} missed, {len(report.false_alarms)} false alarms")
-        else:
-            streams.result(render_stress(report))
-        return 0
-
-    return job
+    with streams.progress() as progress:
+        report = run_stress(
+            loaded,
+            held,
+            precision=precision.value if precision else None,
+            seeds=seeds,
+            progress=progress,
+        )
+    if streams.format is Format.JSON:
+        streams.result(strict_json(report.to_dict()))
+    elif streams.format is Format.QUIET:
+        streams.result(f"{len(report.missed)} missed, {len(report.false_alarms)} false alarms")
+    else:
+        streams.result(render_stress(report))
+    return 0

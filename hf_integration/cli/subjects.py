@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import pinned_inputs, signer_inputs
 from hf_integration.cli.model_card import is_repo, open_published, same_repo
 from hf_integration.cli.naming import find_pin, named_pin
@@ -26,8 +27,7 @@ def open_subject(
     signer: "Signer | None",
     picture: Path | None,
     device: str | None,
-    token: str | None,
-    cache_dir: Path | None,
+    hub: HubOptions,
 ) -> "Subject":
     """Load an encoder and its card: as they are pinned, as they are named, or as a model card advertises.
 
@@ -39,8 +39,7 @@ def open_subject(
         signer: who has to have signed the card.
         picture: an output that must not replace what is read.
         device: where the encoder is loaded.
-        token: Hub token.
-        cache_dir: Hub cache.
+        hub: how the Hub is asked.
 
     Raises:
         SSLAuthError: whatever keeps either from being loaded, or the card from being believed.
@@ -59,9 +58,7 @@ def open_subject(
     from hf_integration.pins.subject import Subject
 
     def load() -> "Encoder":
-        return open_encoder(
-            encoder, streams, revision=revision, device=device, token=token, cache_dir=cache_dir
-        )
+        return open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
 
     if pin is not None:
         from hf_integration.pins.opening import open_pinned
@@ -73,20 +70,20 @@ def open_subject(
             card_pin=card_pin,
             signer=signer,
             device=device,
-            token=token,
-            cache_dir=cache_dir,
+            token=hub.token,
+            cache_dir=hub.cache_dir,
             say=streams.say,
         )
-        subject = opened.asked_about(pin.repo, token=token, cache_dir=cache_dir)
+        subject = opened.asked_about(pin.repo, token=hub.token, cache_dir=hub.cache_dir)
         streams.say(f"encoder: {whence(subject.encoder)}")
         subject.encoder.name = encoder
         return subject
     if card_pin is not None:
         from hf_integration.pins.opening import load_pinned_card
 
-        pinned = load_pinned_card(card_pin, signer=signer, token=token, say=streams.say)
+        pinned = load_pinned_card(card_pin, signer=signer, token=hub.token, say=streams.say)
         subject = Subject(load(), pinned.card, pinned.trust)
-        return subject.asked_about(encoder, token=token, cache_dir=cache_dir)
+        return subject.asked_about(encoder, token=hub.token, cache_dir=hub.cache_dir)
     trust: Trust | None = "signed" if signer else None
     if (named := None if own else card or card_folder(encoder)) is not None:
         # first, so that a damaged card is known before an encoder takes its seconds
@@ -101,8 +98,7 @@ def open_subject(
             revision=revision,
             signer=signer,
             device=device,
-            token=token,
-            cache_dir=cache_dir,
+            hub=hub,
         )
         return Subject(loaded, found.card, trust, published=found)
     loaded = load()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hf_integration.cli import options
-from hf_integration.cli.job import Job
-from hf_integration.cli.opening import chosen_signer, use_hub
+from hf_integration.cli.hub_options import HubOptions
+from hf_integration.cli.job import job
+from hf_integration.cli.opening import chosen_signer
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
 from hf_integration.cli.subjects import open_subject
 from hf_integration.errors import OutputError, UsageError
@@ -48,7 +49,10 @@ Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key 
 waived alteration until when and why."""
 
 
+@job
 def verify(
+    streams: Streams,
+    hub: HubOptions,
     encoder: Annotated[
         str | None, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP, show_default=False)
     ] = None,
@@ -81,50 +85,36 @@ def verify(
             "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
         ),
     ] = None,
-    format: options.FormatOption = None,
-    output: options.OutputOption = None,
-    quiet: options.QuietOption = False,
-    token: options.TokenOption = None,
-    cache_dir: options.CacheOption = None,
-) -> Job:
+) -> int:
     """Check an encoder against a watermark card."""
-
-    def job() -> int:
-        streams = Streams.chosen(format, output, quiet)
-        if picture is not None:
-            check_file(picture)
-        if encoder is None:
-            raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
-        use_hub(token, cache_dir)
-        if card == "":
-            raise UsageError(
-                "--card is empty", remedy="name a folder or a Hub repository; is a variable unset?"
-            )
-        subject = open_subject(
-            encoder,
-            streams,
-            card=card,
-            revision=revision,
-            signer=chosen_signer(signer),
-            picture=picture,
-            device=device,
-            token=token,
-            cache_dir=cache_dir,
+    if picture is not None:
+        check_file(picture)
+    if encoder is None:
+        raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
+    if card == "":
+        raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
+    subject = open_subject(
+        encoder,
+        streams,
+        card=card,
+        revision=revision,
+        signer=chosen_signer(signer),
+        picture=picture,
+        device=device,
+        hub=hub,
+    )
+    read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
+    streams.keep_apart(*read)
+    if picture is not None:
+        check_apart(picture, *read)
+    with streams.progress() as progress:
+        authentication = subject.authenticate(
+            precision=precision.value if precision else None,
+            budget=budget,
+            accept_self_asserted=trust_self_asserted,
+            progress=progress,
         )
-        read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
-        streams.keep_apart(*read)
-        if picture is not None:
-            check_apart(picture, *read)
-        with streams.progress() as progress:
-            authentication = subject.authenticate(
-                precision=precision.value if precision else None,
-                budget=budget,
-                accept_self_asserted=trust_self_asserted,
-                progress=progress,
-            )
-        return _report(authentication, subject.card, picture, streams)
-
-    return job
+    return _report(authentication, subject.card, picture, streams)
 
 
 def _report(

@@ -9,6 +9,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.cli.demonstration.folder import DemoFolder
 from hf_integration.cli.demonstration.project import TEST, TestRun, run_tests, write_project
 from hf_integration.cli.demonstration.result import DemoResult, effect_text
+from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.opening import open_encoder
 from hf_integration.cli.streams import Streams
 from hf_integration.encoders import Encoder, load_encoder
@@ -28,17 +29,14 @@ class DemoError(SSLAuthError):
     """The demonstration did not end as it should: a wrong answer (exit status 70)."""
 
 
-def demonstrate(
-    reference: str, out: Path, streams: Streams, *, token: str | None = None, cache_dir: Path | None = None
-) -> DemoResult:
+def demonstrate(reference: str, out: Path, streams: Streams, *, hub: HubOptions) -> DemoResult:
     """Mint, check, alter, and see the change caught.
 
     Args:
         reference: the encoder, a local folder or a Hub repository.
         out: folder for everything.
         streams: where to tell about it.
-        token: Hub token.
-        cache_dir: Hub cache.
+        hub: how the Hub is asked.
 
     Raises:
         DemoError: an untouched encoder failed, or an altered one passed.
@@ -48,7 +46,7 @@ def demonstrate(
     started = time.perf_counter()
     folder = DemoFolder(out)
     folder.check()
-    encoder = open_encoder(reference, streams, token=token, cache_dir=cache_dir)
+    encoder = open_encoder(reference, streams, hub=hub)
     folder.make()
     stages = Stages(folder, streams)
     card = stages.mint(encoder)
