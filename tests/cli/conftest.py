@@ -143,3 +143,12 @@ def published(
     monkeypatch.chdir(project)
     digest = hashlib.sha256(files["sslauth/card.json"]).hexdigest()
     return Published(hub_here, "org/tiny", commit, f"sha256:{digest}", replacement)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory: a project without any cards."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

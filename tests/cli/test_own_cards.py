@@ -9,12 +9,14 @@ import pytest
 from hf_integration import WatermarkCard
 from hf_integration.model_card.metadata import Metadata, Revocation
 from tests.cli.conftest import Ended
-from tests.hub.conftest import another_card, card, save_with_card_of, shelf
+from tests.hub.conftest import another_card, card, shelf
 from tests.hub.repositories import REPO, Shelf, files_of
 from tests.hub_server import HubServer
 from tests.hub_server.fixtures import hub, hub_here
 
-__all__ = ["another_card", "card", "hub", "hub_here", "save_with_card_of", "shelf"]
+__all__ = ["another_card", "card", "hub", "hub_here", "shelf"]
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 Run = Callable[..., Ended]
 
@@ -27,15 +29,6 @@ CHECKS = [
     ("verify", REPO, "--card", "ORG/tiny", "--trust-self-asserted"),
 ]
 UNLOCKED = f'version = 1\n\n[encoders.named]\nrepo = "{REPO}"\n'
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, without any cards."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture

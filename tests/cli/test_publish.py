@@ -9,26 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ended, finish, start
-from tests.hub.conftest import card, save_with_card_of, shelf
+from tests.hub.conftest import card, shelf
 from tests.hub.repositories import REPO, Shelf, files_of
 from tests.hub_server import Fault, HubServer, faults
 from tests.hub_server.fixtures import hub, hub_here
 
-__all__ = ["card", "hub", "hub_here", "save_with_card_of", "shelf"]
+__all__ = ["card", "hub", "hub_here", "shelf"]
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 TOKEN = "hf_" + "NobodyMayEverSeeThisOne"
 
 
 Run = Callable[..., Ended]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, without any cards."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,22 @@ def command(
     """One ``sslauth verify`` in a process of its own, from the beginning."""
     program = [sys.executable, "-m", "hf_integration.cli", *check.arguments]
     environment = scene.environment(home, **(env or {}))
+    return _ended(program, scene.folder, environment, LONGEST, **options)
+
+
+def _ended(
+    program: Sequence[str], folder: Path, env: Mapping[str, str], longest: float, **options: Any
+) -> Ended:
+    """A process from its beginning to its end; one that hangs has no status."""
     try:
         done = subprocess.run(
             program,
             check=False,
             capture_output=True,
             text=True,
-            cwd=scene.folder,
-            env=environment,
-            timeout=LONGEST,
+            cwd=folder,
+            env=env,
+            timeout=longest,
             **options,
         )
     except subprocess.TimeoutExpired as error:
@@ -130,21 +137,8 @@ def run_pytest(
     program = [sys.executable, "-m", "pytest", *plugin, "-rA", "--junitxml=report.xml", "test_encoders.py"]
     # the plugin is named, as it may or may not be installed
     environment = scene.environment(home, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", **(env or {}))
-    try:
-        done = subprocess.run(
-            program,
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=work,
-            env=environment,
-            timeout=longest,
-            **options,
-        )
-        output = done.stdout + done.stderr
-    except subprocess.TimeoutExpired as error:
-        output = f"{error.stdout!r}{error.stderr!r}"
-    return {name: _tested(work / "report.xml", i) for i, name in enumerate(checks)}, output
+    ended = _ended(program, work, environment, longest, **options)
+    return {name: _tested(work / "report.xml", i) for i, name in enumerate(checks)}, ended.out + ended.err
 
 
 def _tested(report: Path, number: int) -> Tested:

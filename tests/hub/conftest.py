@@ -13,7 +13,7 @@ from tests.hub.repositories import REPO, Shelf, altered, files_of
 from tests.hub_server import HubServer
 from tests.hub_server.fixtures import hub, hub_here
 from tests.threads import one_thread
-from tests.tiny_cards import save_with_card
+from tests.tiny_cards import mint_quickly, save_with_card
 
 __all__ = ["hub", "hub_here", "one_thread"]
 
@@ -24,19 +24,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     root = tmp_path_factory.mktemp("shelf")
     save_with_card(root / "tiny", root / "card")
     altered(root / "tiny", root / "altered")
-    save_with_card_of(root / "altered", root / "attackers-card")
+    mint_quickly(root / "altered", root / "attackers-card")
     return Shelf(root)
-
-
-def save_with_card_of(encoder: Path, folder: Path) -> None:
-    from hf_integration import mint
-    from hf_integration.key_samples.interface import KeySamples
-    from tests.encoders import tiny_models
-
-    texts = KeySamples([" ".join(tiny_models.WORDS[i : i + 4]) for i in range(8)], origin="a few words")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
-        mint(load_encoder(str(encoder), device="cpu"), key_samples=texts).save(folder)
 
 
 @pytest.fixture

@@ -7,14 +7,27 @@ import pytest
 
 from hf_integration import load_encoder
 from hf_integration.hub import Publisher
-from tests.hub.conftest import card, save_with_card_of, shelf
+from tests.hub.conftest import card, shelf
 from tests.hub.repositories import REPO, Shelf, files_of
 from tests.hub_server import HubServer
 from tests.hub_server.fixtures import hub, hub_here
 
 pytest_plugins = ["pytester"]
 
-__all__ = ["card", "hub", "hub_here", "save_with_card_of", "shelf"]
+__all__ = ["card", "hub", "hub_here", "shelf"]
+
+BY_ITS_OWN_CARD = f"""
+import pytest
+
+@pytest.mark.sslauth("{REPO}", card="{REPO}")
+def test_marked():
+    pass
+
+def test_called(sslauth):
+    sslauth.assert_authentic("{REPO}", card="{REPO}")
+
+def test_without_a_card(sslauth):
+"""
 
 
 @pytest.fixture
@@ -149,21 +162,7 @@ def test_the_same_attack_on_the_marker_and_on_the_other_assertion(
 ) -> None:
     published.commit(REPO, files_of(shelf.altered))
     publish(shelf.attackers_card)
-    plugged.makepyfile(
-        f"""
-        import pytest
-
-        @pytest.mark.sslauth("{REPO}", card="{REPO}")
-        def test_marked():
-            pass
-
-        def test_called(sslauth):
-            sslauth.assert_authentic("{REPO}", card="{REPO}")
-
-        def test_without_a_card(sslauth):
-            sslauth.assert_authentic("{REPO}")
-        """
-    )
+    plugged.makepyfile(f'{BY_ITS_OWN_CARD}    sslauth.assert_authentic("{REPO}")\n')
     plugged.runpytest("--sslauth-device", "cpu").assert_outcomes(failed=3)
 
 
@@ -223,21 +222,7 @@ def test_a_card_that_was_taken_back_passes_nowhere_whoever_is_believed(
     Publisher(
         load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
     ).publish(card, REPO)
-    plugged.makepyfile(
-        f"""
-        import pytest
-
-        @pytest.mark.sslauth("{REPO}", card="{REPO}")
-        def test_marked():
-            pass
-
-        def test_called(sslauth):
-            sslauth.assert_authentic("{REPO}", card="{REPO}")
-
-        def test_asked(sslauth):
-            sslauth.assert_model_card("{REPO}")
-        """
-    )
+    plugged.makepyfile(f'{BY_ITS_OWN_CARD}    sslauth.assert_model_card("{REPO}")\n')
     result = plugged.runpytest("--sslauth-device", "cpu", ACCEPT)
     outcomes = result.parseoutcomes()
     assert outcomes.get("passed", 0) == 0
