@@ -8,11 +8,18 @@ import typer
 
 from hf_integration.cli import options
 from hf_integration.cli.hub_options import HubOptions
-from hf_integration.cli.inputs import given_file
+from hf_integration.cli.inputs import given_file, signer_inputs
 from hf_integration.cli.job import job
 from hf_integration.cli.locking import refuse_in_ci
 from hf_integration.cli.minting import checked_keys
-from hf_integration.cli.opening import CARDS, open_card, open_encoder, own_card
+from hf_integration.cli.opening import (
+    CARDS,
+    chosen_signer,
+    open_card,
+    open_encoder,
+    own_card,
+    said_of_signature,
+)
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.verifying import reporter
 from hf_integration.errors import AdvertisedCardMissingError, CardNotFoundError
@@ -24,12 +31,15 @@ if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from hf_integration.hub import PublishedCard
     from hf_integration.pins import Pins
+    from hf_integration.signing import Signer
+    from hf_integration.verdict import Trust
 
 EPILOG = """\b
 Examples:
   sslauth add ORG/NAME
   sslauth add ORG/NAME --name search --revision v2
   sslauth add ./my-encoder --keys full
+  sslauth add ORG/NAME --signer keys/publisher.pub
 
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
@@ -40,8 +50,8 @@ in the repository that its model card revokes, or is wrong about, is refused as 
 Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the encoder does not fit its card.
 
 \b
-JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "minted", "test"}
-Quiet: the name."""
+JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer", "minted",
+"test"}. Quiet: the name."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ def add(
         str | None,
         typer.Option("--pool", metavar="SOURCE", help="Where they are drawn from, if a card is minted."),
     ] = None,
+    signer: options.SignerOption = None,
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
@@ -97,9 +108,10 @@ def add(
     """
     if not allow_ci:
         refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
-    streams.keep_apart(*given_file(pool))
+    by = chosen_signer(signer)
+    streams.keep_apart(*given_file(pool), *signer_inputs(by))
     from hf_integration.pins import PINS_FILE, Pins, pins_in
-    from hf_integration.pins.adding import entry_name, relative_to
+    from hf_integration.pins.adding import entry_name, relative_to, signer_entry
     from hf_integration.pins.editing import with_entry, write_pins
 
     found = pins_in(Path())
@@ -113,36 +125,47 @@ def add(
     else:
         entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
     with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
-    used = _find(loaded, chosen, streams, hub) or _mint(loaded, chosen, keys, pool, streams)
-    if (status := _check(loaded, used, streams)) != 0:
+    used = _find(loaded, chosen, streams, hub, by)
+    if used is None and by is not None:
+        raise CardNotFoundError(
+            f"{encoder} has no card that {by} could have signed", remedy="leave --signer out"
+        )
+    used = used or _mint(loaded, chosen, keys, pool, streams)
+    if (status := _check(loaded, used, by, streams)) != 0:
         return status
     if used.place is not None:
         entry["card"] = used.place
     if loaded.commit is not None:
         entry["commit"] = loaded.commit
     entry["card_digest"] = used.card.digest
+    if by is not None:
+        entry["signer"] = signer_entry(pins.file, by)
     text = with_entry(pins.text, chosen, entry)
     write_pins(pins.file, text, before=None if found is None else found.text)
     _show(pins, chosen, entry, used, streams)
     return 0
 
 
-def _find(encoder: "Encoder", name: str, streams: Streams, hub: HubOptions) -> _Card | None:
+def _find(
+    encoder: "Encoder", name: str, streams: Streams, hub: HubOptions, signer: "Signer | None"
+) -> _Card | None:
     """The project's card, or the encoder's own; one that is advertised and missing is not just absent."""
     folder = CARDS / name
     if (folder / "card.json").exists():
-        return _Card(open_card(folder, streams), folder.as_posix())
+        return _Card(open_card(folder, streams, signer=signer), folder.as_posix())
     try:
         if encoder.commit is None:
-            return _Card(own_card(encoder, streams), None)
-        from hf_integration.hub import published_card
+            return _Card(own_card(encoder, streams, signer=signer), None)
+        from hf_integration.hub import check_signature, published_card
 
         published = published_card(encoder.name, encoder.commit, token=hub.token, cache_dir=hub.cache_dir)
     except AdvertisedCardMissingError:
         raise
     except CardNotFoundError:
         return None
-    streams.say(f"card: {published.card.location}")
+    if signer is not None:
+        check_signature(published, signer)
+    streams.say(f"card: {published.card.location}{said_of_signature(published.folder, signer)}")
     return _Card(published.card, None, published=published)
 
 
@@ -158,11 +181,12 @@ def _mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: S
     return _Card(card.save(folder), folder.as_posix(), minted=True)
 
 
-def _check(encoder: "Encoder", used: _Card, streams: Streams) -> int:
+def _check(encoder: "Encoder", used: _Card, signer: "Signer | None", streams: Streams) -> int:
     """Hold the encoder against the card that is about to be pinned: 0, or the status after a report."""
     from hf_integration.pins.subject import Subject
 
-    subject = Subject(encoder, used.card, published=used.published)
+    trust: Trust | None = "signed" if signer else None
+    subject = Subject(encoder, used.card, trust, published=used.published)
     with streams.progress() as progress:
         # first use: that only the repo vouches for its card is what the caller accepts, and is told
         verdict = subject.authenticate(accept_self_asserted=True, progress=progress).verdict
@@ -173,12 +197,13 @@ def _check(encoder: "Encoder", used: _Card, streams: Streams) -> int:
 
 
 def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: Streams) -> None:
-    from hf_integration.pins.adding import FIRST_USE, sample_test
+    from hf_integration.pins.adding import FIRST_USE, SIGNED, sample_test
 
     test = sample_test(name)
+    signer = entry.get("signer")
     files = pins.file.name if used.place is None else f"{pins.file.name} and {used.place}"
     if streams.format is Format.JSON:
-        values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest")}
+        values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
         streams.result(strict_json({**facts, "minted": used.minted, "test": test}))
     elif streams.format is Format.QUIET:
@@ -188,5 +213,8 @@ def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: 
         lines = [f"'{name}' in {pins.file.name}: {entry.get('repo') or entry.get('path')}"]
         lines += [f"  commit       {entry['commit']}"] if "commit" in entry else []
         lines += [f"  card         {harmless(used.card.location)} ({origin})"]
-        lines += [f"  card_digest  {entry['card_digest']}", "", FIRST_USE.format(files=files)]
+        lines += [f"  card_digest  {entry['card_digest']}", ""]
+        lines.append(
+            SIGNED.format(files=files, signer=harmless(signer)) if signer else FIRST_USE.format(files=files)
+        )
         streams.result("\n".join([*lines, "", "A test to paste:", "", test]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.cli.hub_options import HubOptions
-from hf_integration.cli.opening import CARDS, open_encoder
+from hf_integration.cli.opening import CARDS, open_encoder, said_of_signature
 from hf_integration.cli.streams import Streams
 from hf_integration.errors import CardNotFoundError
 
@@ -54,10 +54,9 @@ def open_published(
         streams.say(f"no card in {CARDS / Path(repo).name} either")
         raise error from None
     said = "advertised by its model card" if published.advertised else "not advertised by its model card"
-    by = ""
     if signer is not None:
         check_signature(published, signer)
-        by = f", signed by {signer}"
+    by = said_of_signature(published.folder, signer)
     streams.say(f"card: {published.card.location}, {said}{by}")
     encoder = open_encoder(repo, streams, revision=commit, device=device, hub=hub)
     return encoder, published

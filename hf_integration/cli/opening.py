@@ -1,5 +1,6 @@
 """Opening what the arguments name: encoders and cards, each said where it came from."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,13 +73,25 @@ def open_card(
 
     if signer is None:
         card = WatermarkCard.load(reference, revision=revision)
-        streams.say(f"card: {card.location}")
-        return card
-    from hf_integration.signing import load_signed_card
+    else:
+        from hf_integration.signing import load_signed_card
 
-    card = load_signed_card(reference, signer, revision=revision)
-    streams.say(f"card: {card.location}, signed by {signer}")
+        card = load_signed_card(reference, signer, revision=revision)
+    streams.say(f"card: {card.location}{said_of_signature(Path(card.location), signer)}")
     return card
+
+
+def said_of_signature(folder: Path, signer: "Signer | None") -> str:
+    """Who signed a card, as the end of a line; a signature that nobody asked about says nothing yet.
+
+    Args:
+        folder: where the card lies.
+        signer: whose signature was checked.
+    """
+    if signer is not None:
+        return f", signed by {signer}"
+    there = os.path.lexists(folder / "card.sig")
+    return "; its signature was not looked at: name the signer with --signer" if there else ""
 
 
 def chosen_signer(text: str | None) -> "Signer | None":

@@ -3,14 +3,24 @@
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hf_integration.errors import UsageError
 from hf_integration.pins.reading import PINS_FILE, Pins
 from hf_integration.pins.schema import NAME
 
+if TYPE_CHECKING:
+    from hf_integration.signing import Signer
+
 FIRST_USE = (
     "Trusted on first use: nobody has vouched for this encoder. From now on it must stay exactly what it is\n"
     "today; whether it was good today is for you to find out. Review and commit {files}."
+)
+
+
+SIGNED = (
+    "Signed by {signer}: from now on its publisher vouches for this card, and nothing else is taken for it.\n"
+    "That the key is the publisher's is for you to know. Review and commit {files}."
 )
 
 
@@ -45,7 +55,7 @@ def entry_name(reference: str, wanted: str | None, pins: Pins) -> str:
 
 
 def relative_to(file: Path, folder: Path) -> str:
-    """A folder as ``sslauth.toml`` names it: relative to the file, with forward slashes.
+    """A folder or a key as ``sslauth.toml`` names it: relative to the file, with forward slashes.
 
     Raises:
         UsageError: it lies on another drive.
@@ -54,6 +64,19 @@ def relative_to(file: Path, folder: Path) -> str:
         return Path(os.path.relpath(folder.resolve(), file.parent.resolve())).as_posix()
     except ValueError as error:
         raise UsageError(f"{folder} lies on another drive than {PINS_FILE}", remedy="move it") from error
+
+
+def signer_entry(file: Path, signer: "Signer") -> str:
+    """A signer as ``sslauth.toml`` names it: a key file relative to the file, or an identity.
+
+    Raises:
+        UsageError: the key lies on another drive.
+    """
+    from hf_integration.signing import KeySigner
+
+    if isinstance(signer, KeySigner):
+        return relative_to(file, signer.public_key)
+    return f"sigstore:{signer.identity}@{signer.issuer}"
 
 
 def sample_test(name: str) -> str:

@@ -1,13 +1,16 @@
 """``sslauth add``: from nothing to a pinned encoder and a test."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hf_integration.pins import read_pins
+from hf_integration.signing import sign
 from tests.cli.conftest import Ended, Published, files_of
+from tests.signing.keys import make_keys
 
 Run = Callable[..., Ended]
 FILE = Path("sslauth.toml")
@@ -151,3 +154,57 @@ def test_a_local_folder_and_the_projects_own_card(
     assert (pin.path, pin.card, pin.repo, pin.commit) == ("tiny", "cards/tiny", None, None)
     assert pin.locked
     assert sslauth("verify", "tiny").status == 0
+
+
+class TestSigner:
+    """Whoever knows the publisher's key need not trust on first use."""
+
+    def sign(self, published: Published, tmp_path: Path, key: str = "publisher") -> Path:
+        """Publish a signature by a key; gives the public one."""
+        folder = tmp_path / "signing" / key
+        folder.mkdir(parents=True)
+        keys = make_keys(folder)
+        card = shutil.copytree(published.workshop / "cards" / "tiny", folder / "card")
+        signature = sign(card, keys.private).path.read_bytes()
+        published.hub.commit("org/tiny", {"sslauth/card.sig": signature})
+        return keys.public
+
+    def test_the_signer_is_pinned_and_said(self, sslauth: Run, published: Published, tmp_path: Path) -> None:
+        public = self.sign(published, tmp_path)
+        ended = sslauth("add", "org/tiny", "--signer", public)
+        assert ended.status == 0
+        assert "Signed by ../signing/publisher/" in ended.out
+        assert "Trusted on first use" not in ended.out
+        pin = read_pins(FILE).encoders["tiny"]
+        assert pin.signer is not None
+        assert (Path() / pin.signer).resolve() == public.resolve()
+        assert sslauth("verify", "tiny").status == 0
+
+    def test_another_signer_is_refused_and_nothing_pinned(
+        self, sslauth: Run, published: Published, tmp_path: Path
+    ) -> None:
+        self.sign(published, tmp_path)
+        folder = tmp_path / "stranger"
+        folder.mkdir()
+        ended = sslauth("add", "org/tiny", "--signer", make_keys(folder).public)
+        assert (ended.status, ended.out) == (4, "")
+        assert not FILE.exists()
+
+    def test_without_a_card_none_is_minted_in_the_signers_name(
+        self, sslauth: Run, published: Published, tmp_path: Path
+    ) -> None:
+        public = self.sign(published, tmp_path)
+        published.hub.create("org/bare", files_of(published.workshop / "tiny"))
+        ended = sslauth("add", "org/bare", "--signer", public)
+        assert (ended.status, ended.out) == (3, "")
+        assert "no card that the key" in ended.err
+        assert not Path("cards").exists()
+
+    def test_a_signature_that_was_not_asked_for_is_said_to_be_none(
+        self, sslauth: Run, published: Published, tmp_path: Path
+    ) -> None:
+        self.sign(published, tmp_path)
+        ended = sslauth("add", "org/tiny")
+        assert ended.status == 0
+        assert "its signature was not looked at" in ended.err
+        assert "Trusted on first use" in ended.out
