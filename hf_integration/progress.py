@@ -1,5 +1,6 @@
 """Telling a waiting person how far things are, without the library ever printing."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -18,6 +19,24 @@ class Silent:
 
     def start(self, what: str, total: int) -> None:
         """Do nothing."""
+
+    def advance(self, count: int = 1) -> None:
+        """Do nothing."""
+
+
+class StageLines:
+    """A line as each stage begins, for logs: nobody should wonder for a minute whether anything happens.
+
+    Args:
+        say: is given the lines.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def start(self, what: str, total: int) -> None:
+        """Say so."""
+        self._say(f"{what} ({total}) ...")
 
     def advance(self, count: int = 1) -> None:
         """Do nothing."""

@@ -138,6 +138,7 @@ def mint(
     show_card(card.save(out, force=force), streams)
     if signed:
         streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
+    streams.say(f"next: commit {out}; check with 'sslauth verify {encoder} --card {out}'")
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from hf_integration.errors import OutputError
-from hf_integration.progress import Progress, Silent
+from hf_integration.progress import Progress, Silent, StageLines
 from hf_integration.report.escaping import harmless
 from hf_integration.report.output_files import check_apart, check_file, write_whole
 
@@ -92,9 +92,12 @@ class Streams:
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Progress bars if somebody is watching a terminal, else nothing."""
-        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+        """Progress bars if somebody is watching a terminal; in a log, a line as each stage begins."""
+        if self.quiet or sys.stderr is None:
             yield Silent()
+            return
+        if not sys.stderr.isatty():
+            yield StageLines(self.say)
             return
         from hf_integration.cli.bars import bars
 

@@ -81,10 +81,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     facts = [
         ("encoder", harmless(verdict.encoder)),
         ("revision", harmless(verdict.revision or "none: a local folder or a module in memory")),
-        (
-            "card",
-            f"{harmless(short_digest(verdict.card.digest))} at {harmless(verdict.card.location or 'memory')}",
-        ),
+        ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location or 'memory')}"),
         ("trust", f"{verdict.trust}: {TRUST[verdict.trust]}"),
         ("precision", verdict.precision),
         ("margin", _margin(verdict.margin)),

@@ -53,6 +53,12 @@ def test_quiet_means_no_bars() -> None:
     assert terminal.getvalue() == ""
 
 
-def test_a_pipe_gets_no_bars() -> None:
-    with redirect_stderr(io.StringIO()), Streams(Format.HUMAN, None, quiet=False).progress() as progress:
-        assert isinstance(progress, Silent)
+def test_a_pipe_gets_a_line_for_each_stage_and_no_bars() -> None:
+    with (
+        redirect_stderr(io.StringIO()) as pipe,
+        Streams(Format.HUMAN, None, quiet=False).progress() as progress,
+    ):
+        progress.start("first\x1b[2J", 4)
+        progress.advance(4)
+        progress.start("second", 2)
+    assert pipe.getvalue() == "first\\x1b[2J (4) ...\nsecond (2) ...\n"

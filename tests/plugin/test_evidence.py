@@ -45,6 +45,37 @@ class TestSummary:
             ["*= sslauth =*", f"ALTERED * models/tiny  (margin *, float64, card sha256:*): *{tensor}*"]
         )
 
+    @pytest.mark.parametrize(
+        ("look", "outcome", "ending"),
+        [("pass", "passed", "; no test failed over it"), ("assert looked.authentic", "failed", "")],
+    )
+    def test_an_altered_encoder_that_no_test_failed_over_is_said_to_be_one(
+        self,
+        project: pytest.Pytester,
+        alter_encoder: Callable[[], str],
+        look: str,
+        outcome: str,
+        ending: str,
+    ) -> None:
+        alter_encoder()
+        project.makepyfile(
+            f"""
+            import pytest
+
+            @pytest.fixture
+            def looked(sslauth):
+                return sslauth.authenticate("models/tiny")
+
+            def test_that_may_forget(looked):
+                {look}
+            """
+        )
+        result = project.runpytest("-q")
+        result.assert_outcomes(**{outcome: 1})
+        [line] = [line for line in result.outlines if line.startswith("ALTERED ")]
+        assert line.endswith(ending)
+        assert ("no test failed" in line) == bool(ending)
+
     def test_names_cannot_move_the_cursor(self) -> None:
         evidence = Evidence("altered", "org/\x1b[2Jenc", "because \x1b[1A", revision="\x07")
         [(line, color)] = summary_lines([evidence], verbose=False)

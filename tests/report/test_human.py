@@ -55,7 +55,7 @@ class TestFacts:
         assert AUTHENTIC.revision is not None
         for expected in (
             AUTHENTIC.revision,
-            "sha256:abababababababab at cards/encoder",
+            f"{AUTHENTIC.card.digest} at cards/encoder",
             "local: it comes from a folder of yours, and not from what was checked",
             "float64",
             "13.3 (tolerance / error of the worst strip",
