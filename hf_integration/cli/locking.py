@@ -151,14 +151,18 @@ def _show(standings: "Sequence[Standing]", streams: Streams, word: str, *, writt
     elif streams.format is Format.QUIET:
         streams.result(word)
     else:
-        streams.result("\n".join(line for standing in standings for line in _lines(standing)) or word)
+        lines = (line for standing in standings for line in _lines(standing, word))
+        streams.result("\n".join(lines) or word)
 
 
-def _lines(standing: "Standing") -> list[str]:
+def _lines(standing: "Standing", word: str) -> list[str]:
     """One entry: every pin that changes, old and new."""
     pin = standing.pin
     tracked = f"{pin.repo}, {pin.tracked}" if pin.repo else f"{pin.path}"
-    state = "stale" if standing.stale else "not known" if standing.unanswered else "unchanged"
+    state = "not known" if standing.unanswered else "unchanged"
+    if standing.stale:
+        new = all(change.old is None for change in standing.changes)
+        state = "stale" if word != "locked" else "pinned" if new else "changed"
     lines = [f"{pin.name} ({harmless(tracked)}): {state}"]
     if standing.card:
         lines.append(f"  card         {harmless(standing.card)}")

@@ -37,6 +37,7 @@ class PublishedCard:
         commit: commit of the repository that it was read from.
         advertised: what the model card says; ``None`` where it says nothing and the card lies there anyway.
         claims: those of the model card that need no encoder to be checked.
+        unanswered: what the Hub could not be asked about, or an empty string; its claim does not hold.
     """
 
     card: WatermarkCard
@@ -44,6 +45,7 @@ class PublishedCard:
     commit: str
     advertised: Metadata | None
     claims: tuple[Claim, ...]
+    unanswered: str = ""
 
 
 def published_card(
@@ -70,19 +72,23 @@ def published_card(
     folder, advertised = own.folder, own.advertised
     card = read_card(folder, location=own.location)
     claims: tuple[Claim, ...] = ()
+    unanswered = ""
     if advertised is not None:
+        changed = _weights_since(advertised, there)
+        if changed is None:
+            unanswered = f"commit {advertised.encoder_commit} of {quoted(repo)}"
         claims = (
             _digest_claim(card, advertised, there),
             _standing_claim(card, advertised, there),
             _date_claim(card, advertised, there),
             _repository_claim(card, there),
-            _weights_claim(advertised, there),
+            _weights_claim(advertised, changed),
             *_signature_claim(advertised, folder),
         )
     else:
         _date_claim(card, None, there)
         _repository_claim(card, there)
-    return PublishedCard(card, folder, commit, advertised, claims)
+    return PublishedCard(card, folder, commit, advertised, claims, unanswered)
 
 
 def published_if_own(
@@ -199,16 +205,28 @@ def _repository_claim(card: WatermarkCard, there: RepoCommit) -> Claim:
     )
 
 
-def _weights_claim(advertised: Metadata, there: RepoCommit) -> Claim:
-    """That the weights are those that the card was published for, going by the bytes of their files."""
-    of, about = advertised.encoder_commit, "encoder commit"
-    published_for = f"the card was published for commit {of}"
+def _weights_since(advertised: Metadata, there: RepoCommit) -> tuple[str, ...] | EncoderError | None:
+    """Weight files that changed since the card was published, going by their bytes.
+
+    Returns:
+        Their names; an error where the repository does not have that commit; ``None`` where the Hub is out of
+        reach.
+    """
+    of = advertised.encoder_commit
     try:
         recorded = RepoCommit.listed(there.repo, of, token=there.token, cache_dir=there.cache_dir)
-        changed = weights_changed(recorded, there)
+        return weights_changed(recorded, there)
     except HubUnreachableError:
-        changed = None
-    except EncoderError:
+        return None
+    except EncoderError as error:
+        return error
+
+
+def _weights_claim(advertised: Metadata, changed: tuple[str, ...] | EncoderError | None) -> Claim:
+    """That the weights are those that the card was published for."""
+    of, about = advertised.encoder_commit, "encoder commit"
+    published_for = f"the card was published for commit {of}"
+    if isinstance(changed, EncoderError):
         return Claim(about, False, f"{published_for}, which this repository does not have")
     if changed is None:
         return Claim(about, False, f"{published_for}, which could not be looked up: the Hub is out of reach")

@@ -45,10 +45,15 @@ def revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]
 
 def _wrong_claims(repo: str, commit: str, token: str | None) -> list[str]:
     """What the repo's model card says of its own card and is not so."""
-    from hf_integration.errors import ModelCardError, ModelCardRefusedError
+    from hf_integration.errors import InconclusiveError, ModelCardError, ModelCardRefusedError
     from hf_integration.hub import broken_without_encoder, published_card
 
     try:
-        return list(broken_without_encoder(published_card(repo, commit, token=token)))
+        published = published_card(repo, commit, token=token)
+        if published.unanswered:
+            raise InconclusiveError(
+                f"the Hub could not be asked about {published.unanswered}", remedy="try again later"
+            )
+        return list(broken_without_encoder(published))
     except (ModelCardError, ModelCardRefusedError) as error:
         return [str(error)]

@@ -209,3 +209,16 @@ sslauth:
         assert ended.status == 4
         assert "the model card of org/tiny at " in ended.out
         assert "cannot be read: README.md: sslauth: not a mapping" in ended.out
+
+    def test_a_recorded_commit_that_cannot_be_looked_up_is_an_open_question(
+        self, sslauth: Run, published: Published
+    ) -> None:
+        recorded = published.commit
+        readme = self.model_card(published, published.digest, "sha256:" + "0" * 64)
+        published.pin(commit=published.hub.commit("org/tiny", readme))
+        published.hub.faults.append(faults.Fault(faults.status(503), path=recorded))
+        ended = sslauth("lock", "--check")
+        assert ended.status == 3
+        assert f"could not be asked about commit {recorded}" in ended.err
+        published.hub.faults.clear()
+        assert sslauth("lock", "--check").status == 0
