@@ -107,7 +107,10 @@ def _explain_usage(error: BaseException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
         print(context.get_help(), file=sys.stderr)  # noqa: T201
         return USAGE
-    complain(f"error: {error.format_message()}")  # type: ignore[attr-defined]  # looked for by the caller
+    message: str = error.format_message()  # type: ignore[attr-defined]  # looked for by the caller
+    complain(
+        f"error: {message.replace('Value error, ', '', 1)}"
+    )  # what pydantic, which typer asks, puts before
     path = context.command_path if context is not None else "sslauth"
     complain(f"try '{path} --help'")
     return USAGE
