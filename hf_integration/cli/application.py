@@ -44,7 +44,8 @@ Examples:
   sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
-error. 'sslauth COMMAND --help' says what its JSON holds."""
+error. 'sslauth COMMAND --help' says what its JSON holds. An error is one line on standard error and leaves
+standard output empty: JSON is there only where the command came to a result."""
 
 
 def command() -> Any:

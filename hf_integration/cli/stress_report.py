@@ -1,5 +1,7 @@
 """A stress run as tables for people."""
 
+from collections.abc import Sequence
+
 from hf_integration.report.columns import margin_text, number, table
 from hf_integration.report.escaping import harmless
 from hf_integration.stress import Alteration, BenignChange, StressReport
@@ -14,8 +16,7 @@ def render_stress(report: StressReport) -> str:
     )
     altered = [("alteration", "verdict", "seen by the watermark alone", "from strip", "given away by")]
     altered += [_altered(alteration) for alteration in report.alterations if not alteration.nothing]
-    benign = [("benign change", "precision", "margin", "")]
-    benign += [_benign(change) for change in report.benign]
+    precisions = tuple(dict.fromkeys(change.precision for change in report.benign))
     sections = [
         [
             f"STRESS of {harmless(report.encoder)}: {kinds} kinds of alteration, {len(missed)} missed; "
@@ -23,11 +24,11 @@ def render_stress(report: StressReport) -> str:
             f"checked in {report.precision}, {_draws(report.seeds)} each, {report.seconds:.0f} s",
         ],
         table(altered),
-        table(benign, right=(2,)),
+        table(_benign(report.benign, precisions), right=range(1, 1 + len(precisions))),
+        ["margins: tolerance / error; below 1 is a false alarm; =: changes nothing, and was not counted"],
         [f"MISSED: {harmless(alteration.name)}" for alteration in missed],
         [f"ALTERS NOTHING: {harmless(a.name)}: {harmless(a.nothing)}" for a in nothing],
-        [f"CHANGES NOTHING: {harmless(c.name)} in {c.precision}: not counted" for c in report.idle],
-        [f"NOT RUN: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in report.not_run],
+        list(dict.fromkeys(f"NOT RUN: {harmless(c.name)}: {harmless(c.note)}" for c in report.not_run)),
         [f"FALSE ALARM: {harmless(c.name)} in {c.precision}: {harmless(c.note)}" for c in alarms],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
@@ -55,7 +56,19 @@ def _altered(alteration: Alteration) -> tuple[str, str, str, str, str]:
     )
 
 
-def _benign(change: BenignChange) -> tuple[str, str, str, str]:
-    margin = "not run" if change.margin is None else margin_text(change.margin)
-    mark = "FALSE ALARM" if change.false_alarm else harmless(change.note, longest=60)
-    return change.name, change.precision, margin, mark
+def _benign(changes: Sequence[BenignChange], precisions: Sequence[str]) -> list[tuple[str, ...]]:
+    """A row for each change, a column for each precision."""
+    cells = {(change.name, change.precision): _margin(change) for change in changes}
+    names = dict.fromkeys(change.name for change in changes)
+    rows = [
+        (harmless(name), *(cells.get((name, precision), "") for precision in precisions)) for name in names
+    ]
+    return [("benign change", *precisions), *rows]
+
+
+def _margin(change: BenignChange) -> str:
+    if change.margin is None:
+        return "not run"
+    if change.idle:
+        return "="
+    return f"{margin_text(change.margin)} ALARM" if change.false_alarm else margin_text(change.margin)

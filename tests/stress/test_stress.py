@@ -167,7 +167,7 @@ def test_what_could_not_run_is_not_counted_among_the_runs(report: StressReport) 
     ran = [change for change in report.benign if change.margin is not None]
     shown = render_stress(replace(report, benign=(*ran[:2], nothing)))
     assert "2 benign runs, 0 false alarms" in shown
-    assert "NOT RUN: other device in float32: there is none" in shown
+    assert "NOT RUN: other device: there is none" in shown
 
 
 def test_a_disk_that_is_full_is_no_detection(pair: Pair) -> None:
