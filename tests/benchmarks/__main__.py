@@ -66,7 +66,13 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
     )
+    parser.add_argument(
+        "--cards",
+        type=Path,
+        help="folder in which cards are kept, so that each is minted once and not every time",
+    )
     arguments = parser.parse_args()
+    subjects.shelf = arguments.cards
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     benchmarks: dict[str, Benchmark] = {
