@@ -17,6 +17,9 @@ MOST_REQUESTS = 200
 LONGEST_LISTING = 300
 """Seconds for all of them together."""
 
+LEAST_RATE, WATCHED = 1_000, 60
+"""Bytes a second, on average over so many seconds: a server that drips is as good as one that is silent."""
+
 _PAUSES = ("retry-after", "ratelimit")
 _ETAGS = ("x-linked-etag", "etag")
 _ETAG = re.compile(r'(W/)?"?[\w-][\w.-]{0,127}"?', re.ASCII)
@@ -27,18 +30,23 @@ class EndlessListingError(InconclusiveError):
     """A Hub that goes on answering without an end."""
 
 
+class DrippingError(InconclusiveError):
+    """A reply that comes so slowly that it might as well never."""
+
+
 @contextmanager
 def guarded_transport() -> Iterator[None]:
     """Look at every request and reply of huggingface_hub meanwhile.
 
     Its pages and listings are asked for without a time limit, its second try of a file with one of a minute,
     and ``Retry-After: 3600`` makes it sleep an hour: here a request ends when the server has been silent for
-    ``HF_HUB_ETAG_TIMEOUT`` or ``HF_HUB_DOWNLOAD_TIMEOUT``, whichever is longer.
+    ``HF_HUB_ETAG_TIMEOUT`` or ``HF_HUB_DOWNLOAD_TIMEOUT``, whichever is longer, or drips for a minute.
 
     It also names cached files by the server's ETag, and follows one that says ``../../`` out of its cache.
 
     Raises:
         IntegrityError: such an ETag came; nothing was written.
+        DrippingError: so slow a reply came.
     """
     from huggingface_hub import constants, utils
 
@@ -55,7 +63,7 @@ def guarded_transport() -> Iterator[None]:
     before = session.event_hooks
     session.event_hooks = {
         "request": [*before["request"], bound],
-        "response": [*before["response"], _shorten_pauses, _check_etags],
+        "response": [*before["response"], _shorten_pauses, _check_etags, _watch_pace],
     }
     try:
         yield
@@ -109,6 +117,32 @@ def _shorten_pauses(response: Any) -> None:
             pause = response.headers[name].strip()
             if not (pause.isdigit() and int(pause) <= LONGEST_PAUSE):
                 del response.headers[name]
+
+
+def _watch_pace(response: Any) -> None:
+    """Give up a body that comes too slowly; how long the reader takes over each part counts as well."""
+    # of the base class that the client's library asks for, whichever of its versions this is
+    kind = next(base for base in type(response.stream).__mro__ if base.__name__ == "SyncByteStream")
+    body, name = response.stream, response.request.url.path
+
+    class Watched(kind):  # type: ignore[misc, valid-type]  # found out just now
+        def __iter__(self) -> Iterator[bytes]:
+            begin, received = time.monotonic(), 0
+            for part in body:
+                received += len(part)
+                yield part
+                if (seconds := time.monotonic() - begin) < WATCHED:
+                    continue
+                if received < LEAST_RATE * seconds:
+                    raise DrippingError(
+                        f"{name}: {received} bytes came in {seconds:.0f} seconds", remedy="try again later"
+                    )
+                begin, received = time.monotonic(), 0
+
+        def close(self) -> None:
+            body.close()
+
+    response.stream = Watched()
 
 
 def _check_etags(response: Any) -> None:

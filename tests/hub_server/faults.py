@@ -73,6 +73,11 @@ def stall(after: int = 0) -> Behaviour:
     return lambda _request, answer: replace(answer(), cut_after=after, ending="silence")
 
 
+def drip(pause: float) -> Behaviour:
+    """Send every byte of the body, and so many seconds between each two."""
+    return lambda _request, answer: replace(answer(), pause=pause)
+
+
 def headers(**changed: str) -> Behaviour:
     """Other headers; underscores in their names stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in changed.items()}

@@ -48,6 +48,7 @@ class Reply:
         cut_after: bytes of the body that are sent; 0 not even the headers, ``None`` all.
         ending: what follows where a reply was cut: a ``reset``, ``silence`` until the client gives up, or a
             ``close`` in good order.
+        pause: seconds between each two bytes of the body.
     """
 
     status: int = 200
@@ -55,6 +56,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     ending: Literal["reset", "silence", "close"] = "reset"
+    pause: float = 0
 
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":

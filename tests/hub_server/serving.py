@@ -107,13 +107,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         body = b"" if self.command == "HEAD" else reply.body
-        self.wfile.write(body if reply.cut_after is None else body[: reply.cut_after])
-        self.wfile.flush()
+        self._write(body if reply.cut_after is None else body[: reply.cut_after], reply.pause)
         if reply.cut_after is not None:
             return self._break_off(reply)
         if reply.headers.get("Content-Length", str(len(reply.body))) != str(len(reply.body)):
             self.close_connection = True  # what follows could be taken for the rest
         return None
+
+    def _write(self, body: bytes, pause: float) -> None:
+        if not pause:
+            self.wfile.write(body)
+        for place in range(len(body) if pause else 0):
+            self.wfile.write(body[place : place + 1])
+            self.wfile.flush()
+            if self.port.stopping.wait(pause):
+                return
+        self.wfile.flush()
 
     def _break_off(self, reply: Reply) -> None:
         self.close_connection = True

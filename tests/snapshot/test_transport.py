@@ -1,13 +1,15 @@
 """How long a Hub may keep a check waiting, and where it may let files be written."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 from huggingface_hub import HfApi, constants, hf_hub_download, utils
 
-from hf_integration.errors import IntegrityError
+from hf_integration.errors import InconclusiveError, IntegrityError
+from hf_integration.snapshot import transport
 from hf_integration.snapshot.transport import guarded_transport
 from tests.hub_server import Fault, HubServer, faults
 
@@ -26,6 +28,34 @@ def test_a_page_that_never_comes_is_not_waited_for(tiny: HubServer) -> None:
     with guarded_transport(), pytest.raises(httpx2.TimeoutException):
         HfApi().model_info("org/tiny")
     assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        ("/api/models", lambda: HfApi().model_info("org/tiny")),
+        ("/resolve/", lambda: hf_hub_download("org/tiny", "config.json")),
+    ],
+)
+def test_a_server_that_drips_is_given_up(
+    tiny: HubServer, monkeypatch: pytest.MonkeyPatch, path: str, ask: Callable[[], object]
+) -> None:
+    monkeypatch.setattr(transport, "WATCHED", 1)
+    tiny.commit("org/tiny", {"config.json": b"{" + 9_999 * b" " + b"}"})
+    tiny.faults.append(Fault(faults.drip(0.05), path=path))
+    begin = time.monotonic()
+    with guarded_transport(), pytest.raises(InconclusiveError, match="bytes came in 1 seconds"):
+        ask()
+    assert time.monotonic() - begin < 10
+
+
+def test_a_server_that_is_merely_slow_is_waited_for(tiny: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "WATCHED", 0.2)
+    monkeypatch.setattr(transport, "LEAST_RATE", 5)
+    tiny.commit("org/tiny", {"config.json": b"{" + 50 * b" " + b"}"})
+    tiny.faults.append(Fault(faults.drip(0.02), path="/resolve/"))
+    with guarded_transport():
+        assert Path(hf_hub_download("org/tiny", "config.json")).stat().st_size == 52
 
 
 @pytest.mark.parametrize(
