@@ -8,9 +8,15 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
+from huggingface_hub import hf_hub_download
 
-from hf_integration.errors import InconclusiveError, KeySampleError, SSLAuthError
+from hf_integration.errors import InconclusiveError, IntegrityError, KeySampleError, SSLAuthError
 from hf_integration.key_samples import Modality, Waveform, samples_from_pool, synthetic_samples
+from hf_integration.key_samples.pools.dataset_sources import hub_dataset
+from tests.hub_server import Fault, HubServer, faults
+from tests.hub_server.fixtures import hub, hub_here
+
+__all__ = ["hub", "hub_here"]
 
 TEXTS = [f"text number {number}" for number in range(20)]
 
@@ -224,3 +230,14 @@ class TestHub:
         (tmp_path / "org" / "name").mkdir(parents=True)
         (tmp_path / "org" / "name" / "a.txt").write_text("\n".join(TEXTS))
         assert len(draw("org/name", "text")) == 4
+
+
+def test_a_server_of_data_sets_cannot_write_outside_the_cache_either(
+    hub_here: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test server holds no data sets: a file of a model takes the same way through the client."""
+    hub_here.create("org/tiny", {"config.json": b"{}"})
+    hub_here.faults.append(Fault(faults.headers(ETag='"../../../escaped"'), path="config.json"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda repo, _: hf_hub_download(repo, "config.json"))
+    with pytest.raises(IntegrityError, match="leads outside"):
+        hub_dataset("org/tiny", "text")

@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hf_integration.errors import InconclusiveError, KeySampleError
+from hf_integration.errors import InconclusiveError, KeySampleError, SSLAuthError
 from hf_integration.key_samples.interface import Modality
 from hf_integration.key_samples.pools.dataset import DatasetPool
 from hf_integration.key_samples.pools.interface import named
 from hf_integration.key_samples.pools.local_files import files_under
+from hf_integration.snapshot.transport import guarded_transport
 
 SUFFIXES = (".parquet", ".arrow")
 """Endings of the files that are read as a data set."""
@@ -40,6 +41,7 @@ def hub_dataset(source: str, modality: Modality) -> DatasetPool:
     Raises:
         KeySampleError: no such data set, configuration, split or column.
         InconclusiveError: the Hub cannot be reached and the data set is not in the cache.
+        IntegrityError: a server tries to write elsewhere than into the cache.
     """
     import datasets
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -49,7 +51,9 @@ def hub_dataset(source: str, modality: Modality) -> DatasetPool:
         raise KeySampleError(f"{named(source)} is not a data set id", remedy="write org/name:config@split")
     repo, config, split = parts["repo"], parts["config"], parts["split"]
     try:
-        dataset = _one_split(datasets.load_dataset(repo, config), split, source)
+        with guarded_transport():
+            loaded = datasets.load_dataset(repo, config)
+        dataset = _one_split(loaded, split, source)
     except datasets.exceptions.DatasetNotFoundError:
         raise KeySampleError(
             f"the pool {named(source)} is neither a local folder or file nor a data set on the Hub",
@@ -60,7 +64,7 @@ def hub_dataset(source: str, modality: Modality) -> DatasetPool:
             f"the data set {named(source)} cannot be reached and is not in the cache",
             remedy="if a local folder was meant, it does not exist",
         ) from None
-    except KeySampleError:
+    except SSLAuthError:
         raise
     except Exception as error:  # damaged files, unknown configurations, missing decoders, full disks
         raise _not_loadable(source, error) from None
