@@ -1,6 +1,6 @@
 """The section of the terminal summary: one line per encoder that was checked."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -16,24 +16,19 @@ class Summary:
 
     def __init__(self) -> None:
         self._evidence: dict[Evidence, Evidence] = {}
-        self._tests: dict[Evidence, set[str]] = {}
-        self._failed: set[str] = set()
+        self._failed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Spec ``pytest_runtest_logreport``: keep the evidence that a test's report carries."""
         for evidence in Evidence.on(report):
             # two workers that make the same check may differ in the last digits of its margin
-            same = replace(evidence, margin=None)
-            self._evidence.setdefault(same, evidence)
-            self._tests.setdefault(same, set()).add(report.nodeid)
-        if report.failed:
-            self._failed.add(report.nodeid)
+            self._evidence.setdefault(replace(evidence, margin=None), evidence)
+        self._failed = self._failed or report.failed
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
-        ignored = [e for same, e in self._evidence.items() if not self._tests[same] & self._failed]
-        lines = summary_lines(self._evidence.values(), verbose=verbose, ignored=ignored)
+        lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self._failed)
         if lines:
             terminalreporter.section("sslauth")
         for line, color in lines:
@@ -41,21 +36,21 @@ class Summary:
 
 
 def summary_lines(
-    evidence: Iterable[Evidence], *, verbose: bool, ignored: Collection[Evidence] = ()
+    evidence: Iterable[Evidence], *, verbose: bool, all_passed: bool = False
 ) -> list[tuple[str, str]]:
     """One line per check and its colour; failing ones first, then waived ones, authentic ones when verbose.
 
     Args:
         evidence: of the whole session.
         verbose: whether authentic encoders are listed too; partial checks always are.
-        ignored: those that no test failed over, which is said of all that are no pass: ``authenticate`` only
-            reports, and a test that forgets to look at the verdict passes.
+        all_passed: whether no test of the session failed, which is said of all that are no pass:
+            ``authenticate`` only reports, and a test that forgets to look at the verdict passes.
     """
     shown = sorted(
         (item for item in evidence if verbose or item.partial or item.status != "authentic"),
         key=lambda item: WAIVED if item.waiver else ORDER.get(item.status, 0),
     )
-    return [(_line(item, ignored=item in ignored), _color(item)) for item in shown]
+    return [(_line(item, all_passed=all_passed), _color(item)) for item in shown]
 
 
 def _color(evidence: Evidence) -> str:
@@ -64,7 +59,7 @@ def _color(evidence: Evidence) -> str:
     return "green" if evidence.passed else "red"
 
 
-def _line(evidence: Evidence, *, ignored: bool) -> str:
+def _line(evidence: Evidence, *, all_passed: bool) -> str:
     # imported late: a session that checks nothing has nothing to print
     from hf_integration.report.columns import margin_text
     from hf_integration.report.escaping import harmless
@@ -84,5 +79,5 @@ def _line(evidence: Evidence, *, ignored: bool) -> str:
     line = f"{status:<12}  {harmless(evidence.encoder)}" + (f"  ({shown})" if shown else "")
     if evidence.status == "authentic":
         return line
-    ending = "; no test failed over it" if ignored and not evidence.passed else ""
+    ending = "; yet no test failed" if all_passed and not evidence.passed else ""
     return f"{line}: {harmless(evidence.reason)}{ending}"

@@ -48,6 +48,16 @@ def test_packages_form_no_cycle() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError with the cycle
 
 
+def test_nothing_inside_takes_from_the_front_door() -> None:
+    """What a package exports lies above all of it: importing that would be a circle that no room shows."""
+    everything = rooms()
+    for room, modules in everything.items():
+        top = room.split(".")[0]
+        named = {module for module in modules if module.startswith(f"{top}.")}
+        exported = {module for module in named if room_of(module) not in everything}
+        assert room.endswith(".__init__") or not exported, f"{room} imports {sorted(exported)}"
+
+
 def test_the_integration_does_not_know_the_plugin() -> None:
     for room, modules in rooms().items():
         if room.startswith("hf_integration"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from hf_integration.errors import UsageError
 from hf_integration.flaw import quoted
 
-ENCODER, CARD, SIGNER, PINS = "encoder", "card", "signer.pem", "sslauth.toml"
+ENCODER, CARD, SIGNER, PINS = "encoder", "card", "signer.pub", "sslauth.toml"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """What ``sslauth.toml`` takes for a name."""

@@ -44,7 +44,8 @@ Examples:
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
 the Hub gives today is what every check asks for from then on. Nobody tells whether today's was good. A card
-in the repository that its model card revokes, or is wrong about, is refused as by 'verify'.
+in the repository that its model card revokes, or is wrong about, is refused as by 'verify'. With --signer no
+card is minted: one that KEY signed is taken or none, and the signer is pinned as well.
 
 \b
 Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the encoder does not fit its card.
@@ -124,7 +125,8 @@ def add(
         entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
     else:
         entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
-    with_entry(pins.text, chosen, entry)  # refused before a card is minted for it
+    trusted = {} if by is None else {"signer": signer_entry(pins.file, by)}
+    with_entry(pins.text, chosen, entry | trusted)  # refused before a card is minted for it
     used = _find(loaded, chosen, streams, hub, by)
     if used is None and by is not None:
         raise CardNotFoundError(
@@ -138,8 +140,7 @@ def add(
     if loaded.commit is not None:
         entry["commit"] = loaded.commit
     entry["card_digest"] = used.card.digest
-    if by is not None:
-        entry["signer"] = signer_entry(pins.file, by)
+    entry |= trusted
     text = with_entry(pins.text, chosen, entry)
     write_pins(pins.file, text, before=None if found is None else found.text)
     _show(pins, chosen, entry, used, streams)
@@ -153,6 +154,7 @@ def _find(
     folder = CARDS / name
     if (folder / "card.json").exists():
         return _Card(open_card(folder, streams, signer=signer), folder.as_posix())
+    streams.say(f"no card in {folder}: looking for the encoder's own")
     try:
         if encoder.commit is None:
             return _Card(own_card(encoder, streams, signer=signer), None)
@@ -201,7 +203,8 @@ def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: 
 
     test = sample_test(name)
     signer = entry.get("signer")
-    files = pins.file.name if used.place is None else f"{pins.file.name} and {used.place}"
+    key = None if signer is None or signer.startswith("sigstore:") else harmless(signer)
+    files = " and ".join(filter(None, (pins.file.name, used.place, key)))
     if streams.format is Format.JSON:
         values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}

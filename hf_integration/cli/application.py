@@ -20,10 +20,10 @@ from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b
 Exit statuses:
-  0    authentic, or done
+  0    authentic, an alteration that sslauth.toml waives, or done
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
-  3    inconclusive: offline, no card, a card that nobody else vouches for
+  3    inconclusive: offline, no access, no card, a card that nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
        a stale pin
   70   internal error
@@ -44,8 +44,8 @@ Examples:
   sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
-error. 'sslauth COMMAND --help' says what its JSON holds. An error is one line on standard error and leaves
-standard output empty: JSON is there only where the command came to a result."""
+error. 'sslauth COMMAND --help' says what its JSON holds. An error is one line on standard error; where
+there is no result, there is no JSON either."""
 
 
 def command() -> Any:

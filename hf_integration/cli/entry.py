@@ -9,12 +9,13 @@ run outside of it.
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from hf_integration.cli.job import Job
 from hf_integration.cli.streams import (
     abandon_output,
     complain,
@@ -24,6 +25,9 @@ from hf_integration.cli.streams import (
 )
 from hf_integration.cli.tokens import without_tokens
 from hf_integration.errors import OutputError, SSLAuthError
+
+if TYPE_CHECKING:  # what it imports may be broken, which must not end with Python's 1
+    from hf_integration.cli.job import Job
 
 DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
 
@@ -60,7 +64,7 @@ def _silence_the_hubs_client() -> None:
     warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
 
 
-def _parse(arguments: Sequence[str]) -> Job | int:
+def _parse(arguments: Sequence[str]) -> "Job | int":
     """The job that the arguments ask for, or a status when help or the version was all they asked for.
 
     Raises:
@@ -68,8 +72,9 @@ def _parse(arguments: Sequence[str]) -> Job | int:
     """
     from hf_integration.cli.application import command
 
+    parsed: Job | int
     try:
-        parsed: Job | int = command().main(args=list(arguments), prog_name="sslauth", standalone_mode=False)
+        parsed = command().main(args=list(arguments), prog_name="sslauth", standalone_mode=False)
     except SystemExit as error:  # typer ends this way, with 1, when help goes into a closed pipe
         raise OutputError("the output was closed") from error
     except OSError as error:  # parsing reads nothing: only writing help can fail this way
@@ -108,9 +113,8 @@ def _explain_usage(error: BaseException) -> int:
         print(context.get_help(), file=sys.stderr)  # noqa: T201
         return USAGE
     message: str = error.format_message()  # type: ignore[attr-defined]  # looked for by the caller
-    complain(
-        f"error: {message.replace('Value error, ', '', 1)}"
-    )  # what pydantic, which typer asks, puts before
+    # typer asks pydantic, which puts this before what it was told to say
+    complain("error: " + re.sub(r"^(Invalid value for '[^']*': )Value error, ", r"\1", message))
     path = context.command_path if context is not None else "sslauth"
     complain(f"try '{path} --help'")
     return USAGE

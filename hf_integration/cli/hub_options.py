@@ -1,7 +1,7 @@
 """How a command asks the Hub."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_integration.cli.tokens import check_token
@@ -16,7 +16,7 @@ class HubOptions:
         cache_dir: Hub cache, if not the usual one.
     """
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     cache_dir: Path | None = None
 
     def use(self) -> None:

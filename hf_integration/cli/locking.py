@@ -136,6 +136,8 @@ def _write(pins: "Pins", standings: "Sequence[Standing]", streams: Streams) -> i
     for standing in standings:
         for objection in standing.objections:
             raise IntegrityError(f"'{standing.pin.name}' is not locked: {objection}")
+        if standing.unanswered:
+            raise InconclusiveError(f"'{standing.pin.name}' is not locked: {standing.unanswered}")
     changed = {s.pin.name: {change.key: change.new for change in s.changes} for s in standings if s.changes}
     text = with_values(pins.text, changed)
     _show(standings, streams, "locked" if changed else "unchanged", written=bool(changed))

@@ -1,6 +1,7 @@
 """``sslauth mint``."""
 
 import secrets
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,9 +137,12 @@ def mint(
         )
     signed = force and (out / SIGNATURE_FILE).exists()
     show_card(card.save(out, force=force), streams)
+    if not secret and pin is None:
+        at = () if revision is None else ("--revision", revision)
+        check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])
+        streams.say(f"next: commit {out}; check with: {check}")
     if signed:
         streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
-    streams.say(f"next: commit {out}; check with 'sslauth verify {encoder} --card {out}'")
     return 0
 
 

@@ -1,12 +1,13 @@
 """Arguments that name an entry of the ``sslauth.toml`` in the current directory."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.cli.streams import Streams
 
 if TYPE_CHECKING:
-    from hf_integration.pins import Pin
+    from hf_integration.pins import Pin, Pins
 
 
 def find_pin(argument: str, streams: Streams) -> "Pin | None":
@@ -18,7 +19,7 @@ def find_pin(argument: str, streams: Streams) -> "Pin | None":
     from hf_integration.pins import pins_in
 
     pins = pins_in(Path())
-    return _said(None if pins is None else pins.find(argument, base=Path()), streams)
+    return None if pins is None else _said(pins.find(argument, base=Path()), argument, pins, streams)
 
 
 def named_pin(argument: str, streams: Streams) -> "Pin | None":
@@ -30,10 +31,16 @@ def named_pin(argument: str, streams: Streams) -> "Pin | None":
     from hf_integration.pins import pins_in
 
     pins = pins_in(Path())
-    return _said(None if pins is None else pins.encoders.get(argument), streams)
+    return None if pins is None else _said(pins.encoders.get(argument), argument, pins, streams)
 
 
-def _said(pin: "Pin | None", streams: Streams) -> "Pin | None":
+def _said(pin: "Pin | None", argument: str, pins: "Pins", streams: Streams) -> "Pin | None":
     if pin is not None:
         streams.say(f"found {pin}")
+    elif "/" not in argument and not os.path.lexists(
+        argument
+    ):  # a name, if it is to be more than a typing error
+        streams.say(
+            f"'{argument}' is not in {pins.file.name}; there are: {', '.join(pins.encoders) or 'none'}"
+        )
     return pin

@@ -69,6 +69,6 @@ def _benign(changes: Sequence[BenignChange], precisions: Sequence[str]) -> list[
 def _margin(change: BenignChange) -> str:
     if change.margin is None:
         return "not run"
-    if change.idle:
-        return "="
-    return f"{margin_text(change.margin)} ALARM" if change.false_alarm else margin_text(change.margin)
+    if change.false_alarm:
+        return f"{margin_text(change.margin)} ALARM"
+    return "=" if change.idle else margin_text(change.margin)

@@ -21,7 +21,7 @@ def read_json(path: Path, kind: type | tuple[type, ...] = (dict, list)) -> Any:
             raise EncoderError(f"{path}: larger than {MAX_BYTES // 2**20} MB")
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise EncoderError(f"{path}: missing") from error
+        raise EncoderError(f"{path}: missing", remedy="the copy is incomplete: get it again") from error
     except OSError as error:
         raise EncoderError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also bad UTF-8

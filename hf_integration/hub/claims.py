@@ -49,8 +49,13 @@ def with_claims(verdict: Verdict, published: PublishedCard, encoder: Encoder) ->
 
 
 def broken_without_encoder(published: PublishedCard) -> tuple[str, ...]:
-    """What is wrong with a model card's claims, as far as it shows without the encoder, in words."""
-    broken = [claim.says for claim in published.claims if not claim.holds]
+    """What is wrong with a model card's claims, as far as it shows without the encoder, in words.
+
+    What the Hub could not be asked is not among them: see ``published.unanswered``.
+    """
+    broken = [
+        claim.says for claim in published.claims if not claim.holds and claim.says != published.unanswered
+    ]
     recorded = published.card.encoder.embedding_dim
     said = published.advertised.embedding_dim if published.advertised is not None else recorded
     if said != recorded:

@@ -37,7 +37,7 @@ class PublishedCard:
         commit: commit of the repository that it was read from.
         advertised: what the model card says; ``None`` where it says nothing and the card lies there anyway.
         claims: those of the model card that need no encoder to be checked.
-        unanswered: what the Hub could not be asked about, or an empty string; its claim does not hold.
+        unanswered: what the Hub could not be asked, or an empty string; as a claim it does not hold.
     """
 
     card: WatermarkCard
@@ -74,15 +74,13 @@ def published_card(
     claims: tuple[Claim, ...] = ()
     unanswered = ""
     if advertised is not None:
-        changed = _weights_since(advertised, there)
-        if changed is None:
-            unanswered = f"commit {advertised.encoder_commit} of {quoted(repo)}"
+        weights, unanswered = _weights_claim(advertised, there)
         claims = (
             _digest_claim(card, advertised, there),
             _standing_claim(card, advertised, there),
             _date_claim(card, advertised, there),
             _repository_claim(card, there),
-            _weights_claim(advertised, changed),
+            weights,
             *_signature_claim(advertised, folder),
         )
     else:
@@ -205,40 +203,35 @@ def _repository_claim(card: WatermarkCard, there: RepoCommit) -> Claim:
     )
 
 
-def _weights_since(advertised: Metadata, there: RepoCommit) -> tuple[str, ...] | EncoderError | None:
-    """Weight files that changed since the card was published, going by their bytes.
+def _weights_claim(advertised: Metadata, there: RepoCommit) -> tuple[Claim, str]:
+    """That the weights are those that the card was published for, going by the bytes of their files.
 
     Returns:
-        Their names; an error where the repository does not have that commit; ``None`` where the Hub is out of
-        reach.
+        The claim, and what the Hub could not be asked, or an empty string.
     """
     of = advertised.encoder_commit
+    published_for = f"the card was published for commit {of}"
+
+    def broken(says: str) -> Claim:
+        return Claim("encoder commit", False, says)
+
     try:
         recorded = RepoCommit.listed(there.repo, of, token=there.token, cache_dir=there.cache_dir)
-        return weights_changed(recorded, there)
     except HubUnreachableError:
-        return None
-    except EncoderError as error:
-        return error
-
-
-def _weights_claim(advertised: Metadata, changed: tuple[str, ...] | EncoderError | None) -> Claim:
-    """That the weights are those that the card was published for."""
-    of, about = advertised.encoder_commit, "encoder commit"
-    published_for = f"the card was published for commit {of}"
-    if isinstance(changed, EncoderError):
-        return Claim(about, False, f"{published_for}, which this repository does not have")
+        unanswered = f"{published_for}, which could not be looked up: the Hub is out of reach"
+        return broken(unanswered), unanswered
+    except EncoderError:
+        return broken(f"{published_for}, which this repository does not have"), ""
+    changed = weights_changed(recorded, there)
     if changed is None:
-        return Claim(about, False, f"{published_for}, which could not be looked up: the Hub is out of reach")
+        return broken(f"{published_for}, whose files are listed with other kinds of digests than now"), ""
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        return Claim(
-            about,
-            False,
+        return broken(
             f"the card is older than the weights: it was published for commit {of}, and "
-            f"{quoted(changed[0])}{more} changed since",
-        )
-    return Claim(about, True, f"the weights are still those of commit {of}")
+            f"{quoted(changed[0])}{more} changed since"
+        ), ""
+    return Claim("encoder commit", True, f"the weights are still those of commit {of}"), ""
 
 
 def _signature_claim(advertised: Metadata, folder: Path) -> tuple[Claim, ...]:

@@ -102,20 +102,20 @@ def weights_changed(before: RepoCommit, after: RepoCommit) -> tuple[str, ...] | 
     """Weight files whose bytes differ between two commits, going by their digests.
 
     Returns:
-        Their names, or ``None`` where digests of two kinds cannot be compared: a listing that is remembered
-        and not asked for may lack one.
+        Their names, or ``None`` where nothing is known to differ and digests of two kinds cannot be compared:
+        a file that moved into large storage, or a listing that is remembered and lacks one.
     """
     old, new = before.weights(), after.weights()
-    changed = []
+    changed, comparable = [], True
     for name in sorted({*old, *new}):
         was, now = old.get(name), new.get(name)
         if was is None or now is None or was.size != now.size:
             changed.append(name)
         elif (was.sha256 is None) != (now.sha256 is None):
-            return None
+            comparable = False
         elif (was.sha256 or was.git_oid) != (now.sha256 or now.git_oid):
             changed.append(name)
-    return tuple(changed)
+    return tuple(changed) if changed or comparable else None
 
 
 def holds(file: RepoFile | None, content: bytes) -> bool:

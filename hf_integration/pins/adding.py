@@ -55,15 +55,19 @@ def entry_name(reference: str, wanted: str | None, pins: Pins) -> str:
 
 
 def relative_to(file: Path, folder: Path) -> str:
-    """A folder or a key as ``sslauth.toml`` names it: relative to the file, with forward slashes.
+    """A folder as ``sslauth.toml`` names it: relative to the file, with forward slashes.
 
     Raises:
         UsageError: it lies on another drive.
     """
+    return _relative(file.parent.resolve(), folder.resolve())
+
+
+def _relative(start: Path, path: Path) -> str:
     try:
-        return Path(os.path.relpath(folder.resolve(), file.parent.resolve())).as_posix()
+        return Path(os.path.relpath(path, start)).as_posix()
     except ValueError as error:
-        raise UsageError(f"{folder} lies on another drive than {PINS_FILE}", remedy="move it") from error
+        raise UsageError(f"{path} lies on another drive than {PINS_FILE}", remedy="move it") from error
 
 
 def signer_entry(file: Path, signer: "Signer") -> str:
@@ -75,7 +79,8 @@ def signer_entry(file: Path, signer: "Signer") -> str:
     from hf_integration.signing import KeySigner
 
     if isinstance(signer, KeySigner):
-        return relative_to(file, signer.public_key)
+        # as it is called: a link that the project keeps to the key of the year is what is meant
+        return _relative(file.parent.absolute(), signer.public_key.absolute())
     return f"sigstore:{signer.identity}@{signer.issuer}"
 
 

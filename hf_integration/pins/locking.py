@@ -35,7 +35,7 @@ class Standing:
         card: where its card was found.
         changes: what ``lock`` would write.
         objections: why its card is not to be relied on any more, in words.
-        unanswered: why nothing could be found out, or an empty string.
+        unanswered: what could not be found out, or an empty string.
         note: what else whoever reviews the change should know, or an empty string.
     """
 
@@ -84,8 +84,8 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
         note = f"the card was minted at {card.commit}; if the encoder changed since then, mint it again"
     if pin.repo is not None and commit is not None and pin.card_digest not in (None, card.digest):
         note = "; ".join(filter(None, (*revoked(pin.repo, commit, pin.card_digest or "", token), note)))
-    found = objections(card, pin, commit, today=today, token=token)
-    return Standing(pin, card.location, tuple(changes), found, note=note)
+    found, unanswered = objections(card, pin, commit, today=today, token=token)
+    return Standing(pin, card.location, tuple(changes), found, unanswered, note)
 
 
 def checked_standing(pin: Pin, *, today: date, token: str | None = None) -> Standing:

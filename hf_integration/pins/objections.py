@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def objections(
     card: "WatermarkCard", pin: Pin, commit: str | None, *, today: date, token: str | None = None
-) -> tuple[str, ...]:
-    """What speaks against pinning a card, in words.
+) -> tuple[tuple[str, ...], str]:
+    """What speaks against pinning a card, in words, and what could not be found out, or an empty string.
 
     Args:
         card: the card as it is published today.
@@ -21,14 +21,15 @@ def objections(
         today: the date (UTC).
         token: Hub token.
     """
-    found = []
+    found, unanswered = [], ""
     if card.expired(today):
         found.append(f"the card expired on {card.expires}")
     if pin.repo is not None and commit is not None:
         found += revoked(pin.repo, commit, card.digest, token)
         if pin.has_own_card and not found:
-            found += _wrong_claims(pin.repo, commit, token)
-    return tuple(found)
+            wrong, unanswered = _wrong_claims(pin.repo, commit, token)
+            found += wrong
+    return tuple(found), unanswered
 
 
 def revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]:
@@ -43,17 +44,13 @@ def revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]
     return [f"card {digest} was revoked by {repo}: {reason}"] if reason else []
 
 
-def _wrong_claims(repo: str, commit: str, token: str | None) -> list[str]:
-    """What the repo's model card says of its own card and is not so."""
-    from hf_integration.errors import InconclusiveError, ModelCardError, ModelCardRefusedError
+def _wrong_claims(repo: str, commit: str, token: str | None) -> tuple[list[str], str]:
+    """What the repo's model card says of its own card and is not so, and what the Hub could not be asked."""
+    from hf_integration.errors import ModelCardError, ModelCardRefusedError
     from hf_integration.hub import broken_without_encoder, published_card
 
     try:
         published = published_card(repo, commit, token=token)
-        if published.unanswered:
-            raise InconclusiveError(
-                f"the Hub could not be asked about {published.unanswered}", remedy="try again later"
-            )
-        return list(broken_without_encoder(published))
     except (ModelCardError, ModelCardRefusedError) as error:
-        return [str(error)]
+        return [str(error)], ""
+    return list(broken_without_encoder(published)), published.unanswered

@@ -80,7 +80,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             raise _unwritable(full) from error
         raise HubUnreachableError(
             f"{named}: the Hub is out of reach and the cache does not hold it",
-            remedy="go online once, or give a local folder",
+            remedy="no folder of that name is here either: go online once, or name one that is",
         ) from error
     except errors.HfHubHTTPError as error:
         raise _by_status(error, repo, named) from error

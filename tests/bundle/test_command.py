@@ -67,8 +67,8 @@ class TestBundle:
                 4,
             ),
             (lambda place: (place / "card" / "card.sig").unlink(), 4),
-            (lambda place: (place / "signer.pem").write_bytes(other_key(tmp_path)), 4),
-            (lambda place: (place / "signer.pem").unlink(), 2),
+            (lambda place: (place / "signer.pub").write_bytes(other_key(tmp_path)), 4),
+            (lambda place: (place / "signer.pub").unlink(), 2),
             (lambda place: shutil.rmtree(place / "card"), 3),
         ):
             place = Path(shutil.copytree("bundle", tmp_path / "altered"))
@@ -93,7 +93,7 @@ class TestBundle:
         ended = sslauth("bundle", "search", "--out", "bundle", "--format", "json")
         assert ended.status == 0, ended.err
         assert json.loads(ended.out)["trust"] == "pinned"
-        assert {"signer.pem", "card/card.sig"} < set(json.loads(ended.out)["files"])
+        assert {"signer.pub", "card/card.sig"} < set(json.loads(ended.out)["files"])
         Path("sslauth.toml").write_text(f'{entry}card_digest = "sha256:{"0" * 64}"\n')
         assert sslauth("bundle", "search", "--out", "other").status == 4
         assert sslauth("bundle", "search", "--out", "other", "--revision", "main").status == 2

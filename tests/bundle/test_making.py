@@ -80,9 +80,9 @@ class TestContents:
     def test_the_signers_key_and_the_signature_come_along(self, keys: KeyPair) -> None:
         bundled = make_bundle(replace(LOCAL, signer=KeySigner(keys.public)))
         assert bundled.verdict.trust == "signed"
-        assert Path("bundle/signer.pem").read_bytes() == keys.public.read_bytes()
-        assert 'signer = "signer.pem"' in Path("bundle/sslauth.toml").read_text()
-        assert verify(Path("bundle/card"), Path("bundle/signer.pem")) == bundled.verdict.card.digest
+        assert Path("bundle/signer.pub").read_bytes() == keys.public.read_bytes()
+        assert 'signer = "signer.pub"' in Path("bundle/sslauth.toml").read_text()
+        assert verify(Path("bundle/card"), Path("bundle/signer.pub")) == bundled.verdict.card.digest
 
     def test_a_name_can_be_chosen(self) -> None:
         make_bundle(replace(LOCAL, name="tiny-v1.5"))
@@ -110,7 +110,7 @@ class TestFromTheHub:
         assert bundled.verdict.revision == published.head(ENCODER)
         names = listing(Path("bundle"))
         assert not any(name.endswith(tuple(NOT_NEEDED)) for name in names)
-        assert {*CARD, "encoder/model.safetensors", "sslauth.toml", "signer.pem"} < names
+        assert {*CARD, "encoder/model.safetensors", "sslauth.toml", "signer.pub"} < names
         assert f"{ENCODER} @{published.head(ENCODER)}" in Path("bundle/sslauth.toml").read_text()
 
     @pytest.mark.usefixtures("here", "published")

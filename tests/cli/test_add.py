@@ -180,6 +180,17 @@ class TestSigner:
         assert (Path() / pin.signer).resolve() == public.resolve()
         assert sslauth("verify", "tiny").status == 0
 
+    def test_a_link_to_the_key_is_pinned_as_the_link(
+        self, sslauth: Run, published: Published, tmp_path: Path
+    ) -> None:
+        public = self.sign(published, tmp_path)
+        Path("keys").mkdir()
+        Path("keys/publisher.pub").symlink_to(public)
+        ended = sslauth("add", "org/tiny", "--signer", "keys/publisher.pub")
+        assert ended.status == 0
+        assert read_pins(FILE).encoders["tiny"].signer == "keys/publisher.pub"
+        assert "commit sslauth.toml and keys/publisher.pub" in ended.out
+
     def test_another_signer_is_refused_and_nothing_pinned(
         self, sslauth: Run, published: Published, tmp_path: Path
     ) -> None:

@@ -210,15 +210,53 @@ sslauth:
         assert "the model card of org/tiny at " in ended.out
         assert "cannot be read: README.md: sslauth: not a mapping" in ended.out
 
+    def unreachable(self, published: Published, width: int = 32) -> str:
+        """A model card whose recorded commit the Hub cannot be asked about; gives that commit."""
+        recorded = published.commit
+        readme = self.model_card(published, published.digest, "sha256:" + "0" * 64)["README.md"]
+        readme = readme.replace(b"embedding_dim: 32", b"embedding_dim: %d" % width)
+        published.pin(commit=published.hub.commit("org/tiny", {"README.md": readme}))
+        published.hub.faults.append(faults.Fault(faults.status(503), path=recorded))
+        return recorded
+
     def test_a_recorded_commit_that_cannot_be_looked_up_is_an_open_question(
         self, sslauth: Run, published: Published
     ) -> None:
-        recorded = published.commit
-        readme = self.model_card(published, published.digest, "sha256:" + "0" * 64)
-        published.pin(commit=published.hub.commit("org/tiny", readme))
-        published.hub.faults.append(faults.Fault(faults.status(503), path=recorded))
+        recorded = self.unreachable(published)
+        before = FILE.read_bytes()
         ended = sslauth("lock", "--check")
         assert ended.status == 3
-        assert f"could not be asked about commit {recorded}" in ended.err
+        assert f"commit {recorded}, which could not be looked up" in ended.err
+        assert sslauth("lock").status == 3
+        assert FILE.read_bytes() == before
         published.hub.faults.clear()
         assert sslauth("lock", "--check").status == 0
+
+    def test_it_does_not_hide_that_the_branch_moved(self, sslauth: Run, published: Published) -> None:
+        recorded = self.unreachable(published)
+        moved = published.hub.commit("org/tiny", {"other.txt": b"something else"})
+        ended = sslauth("lock", "--check", "--format", "json")
+        [entry] = json.loads(ended.out)["encoders"]
+        assert ended.status == 4
+        assert moved in json.dumps(entry["changes"])
+        assert recorded in entry["unanswered"]
+
+    def test_it_does_not_hide_another_claim_that_is_wrong(self, sslauth: Run, published: Published) -> None:
+        self.unreachable(published, width=99)
+        ended = sslauth("lock", "--check")
+        assert ended.status == 4
+        assert "the model card says embeddings are 99 wide, the card 32" in ended.out
+
+    def test_weights_that_are_stored_in_another_way_since_are_stale(
+        self, sslauth: Run, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readme = self.model_card(published, published.digest, "sha256:" + "0" * 64)
+        weights = bytearray(published.hub.read("org/tiny", "model.safetensors"))
+        weights[-1] ^= 1
+        monkeypatch.setattr("tests.hub_server.server.is_large", lambda *_: False)
+        published.pin(
+            commit=published.hub.commit("org/tiny", {**readme, "model.safetensors": bytes(weights)})
+        )
+        ended = sslauth("lock", "--check")
+        assert ended.status == 4
+        assert "whose files are listed with other kinds of digests than now" in ended.out

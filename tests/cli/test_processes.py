@@ -137,3 +137,11 @@ class TestInterruption:
         assert "interrupted" in ended.err
         assert "Traceback" not in ended.err
         assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installation_that_is_broken_does_not_end_with_1(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ImportError('half installed')\n")
+    paths = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    ended = finish(start("verify", "tiny", env=environment(PYTHONPATH=paths)))
+    assert (ended.status, ended.out) == (70, "")
+    assert "internal error: ImportError: half installed" in ended.err

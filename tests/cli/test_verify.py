@@ -153,7 +153,8 @@ class TestFormats:
 
     def test_messages_say_what_was_loaded_from_where(self, sslauth: Run) -> None:
         err = sslauth("verify", "tiny").err.splitlines()
-        assert err == ["card: cards/tiny", "loading tiny ...", "encoder: local folder tiny"]
+        loaded = ["card: cards/tiny", "loading tiny ...", "encoder: local folder tiny"]
+        assert err == [*loaded, "checking tiny (8) ..."]
 
     @pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
     def test_the_chosen_precision_is_used(self, sslauth: Run, precision: str) -> None:

@@ -47,9 +47,9 @@ class TestSummary:
 
     @pytest.mark.parametrize(
         ("look", "outcome", "ending"),
-        [("pass", "passed", "; no test failed over it"), ("assert looked.authentic", "failed", "")],
+        [("pass", "passed", "; yet no test failed"), ("assert looked.authentic", "failed", "")],
     )
-    def test_an_altered_encoder_that_no_test_failed_over_is_said_to_be_one(
+    def test_that_no_test_failed_in_spite_of_an_altered_encoder_is_said(
         self,
         project: pytest.Pytester,
         alter_encoder: Callable[[], str],
@@ -74,7 +74,32 @@ class TestSummary:
         result.assert_outcomes(**{outcome: 1})
         [line] = [line for line in result.outlines if line.startswith("ALTERED ")]
         assert line.endswith(ending)
-        assert ("no test failed" in line) == bool(ending)
+        assert ("no test" in line) == bool(ending)
+
+    @pytest.mark.parametrize("scope", ["module", "session"])
+    def test_another_test_may_have_failed_over_a_verdict_that_two_share(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str], scope: str
+    ) -> None:
+        alter_encoder()
+        project.makepyfile(
+            f"""
+            import pytest
+
+            @pytest.fixture(scope={scope!r})
+            def looked(sslauth):
+                return sslauth.authenticate("models/tiny")
+
+            def test_that_makes_the_check(looked):
+                pass
+
+            def test_that_fails_over_it(looked):
+                assert looked.authentic
+            """
+        )
+        result = project.runpytest("-q")
+        result.assert_outcomes(passed=1, failed=1)
+        [line] = [line for line in result.outlines if line.startswith("ALTERED ")]
+        assert "no test" not in line
 
     def test_names_cannot_move_the_cursor(self) -> None:
         evidence = Evidence("altered", "org/\x1b[2Jenc", "because \x1b[1A", revision="\x07")
