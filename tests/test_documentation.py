@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "HUB.md", "THREAT_MODEL.md", "SECURITY.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "HUB.md", "FIGURES.md", "THREAT_MODEL.md", "SECURITY.md", "CHANGELOG.md")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
