@@ -28,7 +28,7 @@ class Ended:
     def lines(self) -> list[str]:
         """Lines of standard error, without progress."""
         lines = [line.rpartition("\r")[2].rstrip() for line in self.err.splitlines()]
-        known = r"|card: .*|loading .*|encoder: .*|(Fetching|Downloading|Reconstructing|Loading) .*"
+        known = r"|(card|encoder): .*|(loading|checking) .*|(Fetching|Downloading|Reconstructing|Loading) .*"
         return [line for line in lines if not re.fullmatch(known, line)]
 
 
