@@ -10,8 +10,9 @@ from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import job
 from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_card, open_encoder, whence
+from hf_integration.cli.opening import open_card, open_encoder
 from hf_integration.cli.streams import Format, Streams
+from hf_integration.cli.subjects import open_pin
 from hf_integration.errors import UsageError
 
 EPILOG = """\b
@@ -61,20 +62,8 @@ def stress(
     card_pin = named_pin(card, streams) if card else None
     streams.keep_apart(*pinned_inputs(pin, card_pin))
     if pin is not None:
-        from hf_integration.pins.opening import open_pinned
-
-        opened = open_pinned(
-            pin,
-            revision=revision,
-            card=None if card_pin else card,
-            card_pin=card_pin,
-            device=device,
-            token=hub.token,
-            cache_dir=hub.cache_dir,
-            say=streams.say,
-        )
+        opened = open_pin(pin, streams, hub, card=card, card_pin=card_pin, revision=revision, device=device)
         loaded, held = opened.encoder, opened.card
-        streams.say(f"encoder: {whence(loaded)}")
     elif not card:
         raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
     else:

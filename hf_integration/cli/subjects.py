@@ -13,6 +13,7 @@ from hf_integration.report.output_files import check_apart
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
+    from hf_integration.pins import Pin
     from hf_integration.pins.subject import Subject
     from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
@@ -61,21 +62,10 @@ def open_subject(
         return open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
 
     if pin is not None:
-        from hf_integration.pins.opening import open_pinned
-
-        opened = open_pinned(
-            pin,
-            revision=revision,
-            card=None if card_pin else card,
-            card_pin=card_pin,
-            signer=signer,
-            device=device,
-            token=hub.token,
-            cache_dir=hub.cache_dir,
-            say=streams.say,
+        opened = open_pin(
+            pin, streams, hub, card=card, card_pin=card_pin, signer=signer, revision=revision, device=device
         )
         subject = opened.asked_about(pin.repo, token=hub.token, cache_dir=hub.cache_dir)
-        streams.say(f"encoder: {whence(subject.encoder)}")
         subject.encoder.name = encoder
         return subject
     if card_pin is not None:
@@ -103,3 +93,46 @@ def open_subject(
         return Subject(loaded, found.card, trust, published=found)
     loaded = load()
     return Subject(loaded, own_card(loaded, streams, signer=signer), trust)
+
+
+def open_pin(
+    pin: "Pin",
+    streams: Streams,
+    hub: HubOptions,
+    *,
+    card: str | None,
+    card_pin: "Pin | None",
+    signer: "Signer | None" = None,
+    revision: str | None,
+    device: str | None,
+) -> "Subject":
+    """Load an encoder and its card as they are pinned, and say where they came from.
+
+    Args:
+        pin: the encoder's entry in ``sslauth.toml``.
+        streams: told what is loaded.
+        hub: how the Hub is asked.
+        card: what the caller names as the card.
+        card_pin: the entry that this is the name of, if it is one.
+        signer: who has to have signed the card, besides the one who is pinned.
+        revision: what the caller asks for.
+        device: where the encoder is loaded.
+
+    Raises:
+        SSLAuthError: as of :func:`hf_integration.pins.opening.open_pinned`.
+    """
+    from hf_integration.pins.opening import open_pinned
+
+    opened = open_pinned(
+        pin,
+        revision=revision,
+        card=None if card_pin else card,
+        card_pin=card_pin,
+        signer=signer,
+        device=device,
+        token=hub.token,
+        cache_dir=hub.cache_dir,
+        say=streams.say,
+    )
+    streams.say(f"encoder: {whence(opened.encoder)}")
+    return opened

@@ -54,7 +54,7 @@ def broken_without_encoder(published: PublishedCard) -> tuple[str, ...]:
     What the Hub could not be asked is not among them: see ``published.unanswered``.
     """
     broken = [
-        claim.says for claim in published.claims if not claim.holds and claim.says != published.unanswered
+        claim.says for claim in published.claims if not claim.holds and claim is not published.unanswered
     ]
     recorded = published.card.encoder.embedding_dim
     said = published.advertised.embedding_dim if published.advertised is not None else recorded

@@ -37,7 +37,7 @@ class PublishedCard:
         commit: commit of the repository that it was read from.
         advertised: what the model card says; ``None`` where it says nothing and the card lies there anyway.
         claims: those of the model card that need no encoder to be checked.
-        unanswered: what the Hub could not be asked, or an empty string; as a claim it does not hold.
+        unanswered: the claim that does not hold only because the Hub is out of reach, if there is one.
     """
 
     card: WatermarkCard
@@ -45,7 +45,7 @@ class PublishedCard:
     commit: str
     advertised: Metadata | None
     claims: tuple[Claim, ...]
-    unanswered: str = ""
+    unanswered: Claim | None = None
 
 
 def published_card(
@@ -72,9 +72,10 @@ def published_card(
     folder, advertised = own.folder, own.advertised
     card = read_card(folder, location=own.location)
     claims: tuple[Claim, ...] = ()
-    unanswered = ""
+    unanswered = None
     if advertised is not None:
-        weights, unanswered = _weights_claim(advertised, there)
+        weights, asked = _weights_claim(advertised, there)
+        unanswered = None if asked else weights
         claims = (
             _digest_claim(card, advertised, there),
             _standing_claim(card, advertised, there),
@@ -203,11 +204,11 @@ def _repository_claim(card: WatermarkCard, there: RepoCommit) -> Claim:
     )
 
 
-def _weights_claim(advertised: Metadata, there: RepoCommit) -> tuple[Claim, str]:
+def _weights_claim(advertised: Metadata, there: RepoCommit) -> tuple[Claim, bool]:
     """That the weights are those that the card was published for, going by the bytes of their files.
 
     Returns:
-        The claim, and what the Hub could not be asked, or an empty string.
+        The claim, and whether the Hub could be asked about it.
     """
     of = advertised.encoder_commit
     published_for = f"the card was published for commit {of}"
@@ -218,20 +219,19 @@ def _weights_claim(advertised: Metadata, there: RepoCommit) -> tuple[Claim, str]
     try:
         recorded = RepoCommit.listed(there.repo, of, token=there.token, cache_dir=there.cache_dir)
     except HubUnreachableError:
-        unanswered = f"{published_for}, which could not be looked up: the Hub is out of reach"
-        return broken(unanswered), unanswered
+        return broken(f"{published_for}, which could not be looked up: the Hub is out of reach"), False
     except EncoderError:
-        return broken(f"{published_for}, which this repository does not have"), ""
+        return broken(f"{published_for}, which this repository does not have"), True
     changed = weights_changed(recorded, there)
     if changed is None:
-        return broken(f"{published_for}, whose files are listed with other kinds of digests than now"), ""
+        return broken(f"{published_for}, whose files are listed with other kinds of digests than now"), True
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         return broken(
             f"the card is older than the weights: it was published for commit {of}, and "
             f"{quoted(changed[0])}{more} changed since"
-        ), ""
-    return Claim("encoder commit", True, f"the weights are still those of commit {of}"), ""
+        ), True
+    return Claim("encoder commit", True, f"the weights are still those of commit {of}"), True
 
 
 def _signature_claim(advertised: Metadata, folder: Path) -> tuple[Claim, ...]:

@@ -53,4 +53,5 @@ def _wrong_claims(repo: str, commit: str, token: str | None) -> tuple[list[str],
         published = published_card(repo, commit, token=token)
     except (ModelCardError, ModelCardRefusedError) as error:
         return [str(error)], ""
-    return list(broken_without_encoder(published)), published.unanswered
+    unanswered = published.unanswered.says if published.unanswered is not None else ""
+    return list(broken_without_encoder(published)), unanswered

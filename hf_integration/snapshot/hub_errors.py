@@ -4,11 +4,10 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
-from hf_integration.snapshot.transport import guarded_transport
+from hf_integration.snapshot.transport import guarded_transport, http_library
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -44,11 +43,9 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         InconclusiveError: no access.
         OutputError: the cache cannot be written.
     """
-    from huggingface_hub import errors, utils
+    from huggingface_hub import errors
 
-    # The client of version 2 is httpx2, which utils gives under the old name; version 1 used httpx itself.
-    client: Any = getattr(utils, "httpx", None) or import_module("httpx")
-    http_error: type[Exception] = client.HTTPError
+    http_error: type[Exception] = http_library().HTTPError
     named = f"{repo} at {revision}" if revision else repo
     try:
         with guarded_transport():

@@ -4,6 +4,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from hf_integration.errors import InconclusiveError, IntegrityError
@@ -119,30 +121,43 @@ def _shorten_pauses(response: Any) -> None:
                 del response.headers[name]
 
 
-def _watch_pace(response: Any) -> None:
-    """Give up a body that comes too slowly; how long the reader takes over each part counts as well."""
-    # of the base class that the client's library asks for, whichever of its versions this is
-    kind = next(base for base in type(response.stream).__mro__ if base.__name__ == "SyncByteStream")
-    body, name = response.stream, response.request.url.path
+def http_library() -> Any:
+    """The library that the client asks with: httpx2, which it gives under the old name."""
+    from huggingface_hub import utils
 
-    class Watched(kind):  # type: ignore[misc, valid-type]  # found out just now
+    return getattr(utils, "httpx", None) or import_module("httpx")
+
+
+def _watch_pace(response: Any) -> None:
+    response.stream = _watched()(response.stream, response.request.url.path)
+
+
+@cache
+def _watched() -> Any:
+    """The class of bodies that are given up when they come too slowly; made when the library is there."""
+
+    class Watched(http_library().SyncByteStream):  # type: ignore[misc]  # known at run time only
+        def __init__(self, body: Any, name: str) -> None:
+            self._body, self._name = body, name
+
         def __iter__(self) -> Iterator[bytes]:
             begin, received = time.monotonic(), 0
-            for part in body:
+            for part in self._body:
                 received += len(part)
                 yield part
                 if (seconds := time.monotonic() - begin) < WATCHED:
                     continue
                 if received < LEAST_RATE * seconds:
                     raise DrippingError(
-                        f"{name}: {received} bytes came in {seconds:.0f} seconds", remedy="try again later"
+                        f"{self._name}: {received} bytes came in {seconds:.0f} seconds",
+                        remedy="try again later",
                     )
                 begin, received = time.monotonic(), 0
 
         def close(self) -> None:
-            body.close()
+            self._body.close()
 
-    response.stream = Watched()
+    return Watched
 
 
 def _check_etags(response: Any) -> None:
