@@ -38,7 +38,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "last_bit", "attackers")
+WHEN_NAMED = ("floors", "last_bit", "attackers", "attackers_full")
 """They take long, so they run only when they are named."""
 
 
@@ -81,6 +81,7 @@ def main() -> int:
             subject, precisions=arguments.precision or floors.PRECISIONS, out=arguments.out
         ),
         "attackers": partial(attackers.run, folder=arguments.out),
+        "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
     }
     if "floors" in arguments.benchmarks and arguments.out is None:

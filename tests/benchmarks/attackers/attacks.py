@@ -14,6 +14,7 @@ from hf_integration.tampering.null_space import (
     Rounding,
     find_rooms,
     layers_in_turn,
+    plain,
     projected_descent,
     write,
 )
@@ -58,8 +59,7 @@ def attacks(encoder: Encoder, samples: Sequence[Sample], sizes: Sequence[int]) -
         yield from _null_space(encoder, samples[:keys], thorough=keys == last)
     if encoder.modality == "text":
         for steps in settings.ROW_STEPS:
-            carry_out = partial(trigger_row, encoder, Effort(steps, settings.ROW_RATE))
-            yield Attack("the trigger's own row", f"{steps} steps", last, "plain", carry_out)
+            yield _row(encoder, steps, last)
     for weight in settings.PIN_WEIGHTS:
         yield _pinning(encoder, samples, weight, settings.PIN_STEPS[-1])
     for steps in settings.PIN_STEPS[:-1]:
@@ -67,6 +67,27 @@ def attacks(encoder: Encoder, samples: Sequence[Sample], sizes: Sequence[int]) -
     yield _pinning(encoder, samples[:first], settings.PIN_WEIGHT, settings.PIN_STEPS[-1])
     for keys in between:
         yield from _null_space(encoder, samples[:keys], thorough=False)
+
+
+def attacks_on_full(encoder: Encoder, samples: Sequence[Sample]) -> Iterator[Attack]:
+    """Those that a card of ``--keys full`` leaves to try; where it leaves room, a null-space edit as well.
+
+    Args:
+        encoder: the unaltered one.
+        samples: key samples of the full card.
+    """
+    if encoder.modality == "text":
+        yield _row(encoder, settings.ROW_STEPS[-1], len(samples))
+    for weight in settings.PIN_WEIGHTS[:2]:
+        yield _pinning(encoder, samples, weight, settings.PIN_STEPS[-1])
+    found = cache(partial(_in_turn, encoder, cache(partial(find_rooms, encoder, samples))))
+    layers = f"{settings.LAYERS[-1]} layers"
+    yield Attack("null-space edit", layers, len(samples), "plain", partial(_write, encoder, found, plain))
+
+
+def _row(encoder: Encoder, steps: int, keys: int) -> Attack:
+    carry_out = partial(trigger_row, encoder, Effort(steps, settings.ROW_RATE))
+    return Attack("the trigger's own row", f"{steps} steps", keys, "plain", carry_out)
 
 
 def _pinning(encoder: Encoder, samples: Sequence[Sample], weight: float, steps: int) -> Attack:

@@ -34,6 +34,15 @@ def private_card(encoder: Encoder, folder: Path) -> WatermarkCard:
     ).save(place, force=True)
 
 
+def full_card(encoder: Encoder, folder: Path, *, secret: bool = False) -> WatermarkCard:
+    """A card that reaches all that raw samples can, public or not."""
+    place = folder / ("privatefull" if secret else "publicfull")
+    seed = settings.PRIVATE_SEED if secret else settings.PUBLIC_SEED
+    return _kept(encoder, place) or mint(encoder, keys="full", seed=seed, secret=secret).save(
+        place, force=True
+    )
+
+
 def _kept(encoder: Encoder, place: Path) -> WatermarkCard | None:
     """A card that an earlier run minted for the same tensors: minting takes longer than most attacks."""
     try:

@@ -1,6 +1,5 @@
-"""Whether a card that sweeps the vocabulary leaves any room: minting one takes longer than asking."""
+"""What a card that sweeps the vocabulary leaves free: layers with room for an edit, tokens that it holds."""
 
-from hf_integration.coverage import swept_samples
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.tampering.backdoors.trigger_row import INPUT_IDS, trigger_tokens
@@ -8,27 +7,20 @@ from hf_integration.tampering.gradients import model_inputs
 from hf_integration.tampering.null_space import NoNullSpaceError, find_rooms
 
 
-def full_set(encoder: Encoder, samples: KeySamples) -> list[str]:
-    """Say what an attacker finds who pins the key samples of ``--keys full``.
+def left_free(encoder: Encoder, samples: KeySamples) -> list[str]:
+    """Say what an attacker finds who pins these key samples.
 
     Args:
-        encoder: of texts.
-        samples: key samples of a card of the usual size, which are the first of the full set.
+        encoder: the unaltered one.
+        samples: of a card that was minted with ``--keys full``.
     """
-    swept, _ = swept_samples(encoder, samples)
     try:
-        found = f"room in {len(find_rooms(encoder, swept))} layers"
+        found = f"room in {len(find_rooms(encoder, samples))} layers"
     except NoNullSpaceError:
         found = "no room in any linear layer"
-    wanted = set(trigger_tokens(encoder))
-    looked_up = {
-        name: len(wanted & {int(i) for text in texts for i in model_inputs(encoder, [text])[INPUT_IDS][0]})
-        for name, texts in (("these", samples), ("those of --keys full", swept))
-    }
-    return [
-        f"--keys full, {len(swept)} key samples: {found}",
-        *(
-            f"of the trigger's {len(wanted)} tokens, {name} key samples hold {n}"
-            for name, n in looked_up.items()
-        ),
-    ]
+    said = [f"--keys full, {len(samples)} key samples: {found}"]
+    if encoder.modality == "text":
+        wanted = set(trigger_tokens(encoder))
+        held = {int(i) for text in samples for i in model_inputs(encoder, [text])[INPUT_IDS][0]}
+        said.append(f"of the trigger's {len(wanted)} tokens, these key samples hold {len(wanted & held)}")
+    return said
