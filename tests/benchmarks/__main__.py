@@ -22,6 +22,7 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    storage,
     subjects,
 )
 from tests.benchmarks.subjects import KEYS, Subject, available
@@ -38,7 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "last_bit", "attackers", "attackers_full")
+WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full")
 """They take long, so they run only when they are named."""
 
 
@@ -80,6 +81,7 @@ def main() -> int:
         "floors": lambda subject: floors.run(
             subject, precisions=arguments.precision or floors.PRECISIONS, out=arguments.out
         ),
+        "storage": storage.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

@@ -45,8 +45,10 @@ def full_card(encoder: Encoder, folder: Path, *, secret: bool = False) -> Waterm
 
 def _kept(encoder: Encoder, place: Path) -> WatermarkCard | None:
     """A card that an earlier run minted for the same tensors: minting takes longer than most attacks."""
+    if not place.exists():
+        return None
     try:
         card = WatermarkCard.load(place)
-    except CardError:
+    except CardError:  # half a card, from a run that was ended while it was written
         return None
     return card if card.digests["stored"] == digest_tensors(encoder.tensors()) else None
