@@ -30,7 +30,7 @@ from tests.benchmarks.floors.detectors import (
 )
 from tests.benchmarks.floors.observation import Observation, observe
 from tests.benchmarks.floors.report import markdown, too_few_runs, totals
-from tests.benchmarks.floors.result import DISTANCE, EMBEDDING, Alarms, Result, Row, load_all
+from tests.benchmarks.floors.result import DISTANCE, EMBEDDING, Alarms, Result, Row, load_all, rows_so_far
 from tests.benchmarks.floors.runs import BenignRuns, benign_runs
 from tests.benchmarks.floors.search import find_floors
 from tests.benchmarks.subjects import Subject
@@ -48,11 +48,8 @@ def run(subject: Subject, *, precisions: Sequence[Precision], out: Path) -> list
         if precision not in held:
             print(f"{precision}: the card has no reference, the encoder overflows in it", flush=True)
             continue
-        result = measure(subject.name, subject.encoder, subject.card, precision)
-        result.save(out)
-        text = markdown(result)
-        (out / f"floors-{subject.name}-{precision}.md").write_text(text)
-        print(text, flush=True)
+        result = measure(subject.name, subject.encoder, subject.card, precision, out=out)
+        print(markdown(result), flush=True)
         short += result.shortfalls()
     print(f"written to {out}; of all results there:\n{totals(load_all(out))}", flush=True)
     return short
@@ -63,19 +60,25 @@ def finish(out: Path) -> list[str]:
     return too_few_runs(load_all(out))
 
 
-def measure(name: str, encoder: Encoder, card: WatermarkCard, precision: Precision) -> Result:
-    """Floors and false alarms of one encoder in one precision."""
+def measure(name: str, encoder: Encoder, card: WatermarkCard, precision: Precision, *, out: Path) -> Result:
+    """Floors and false alarms of one encoder in one precision.
+
+    Written to ``out`` after every family, as some take hours: a run that was ended goes on from there.
+    """
     reference = reference_for(card, "stored", precision)
     _say(f"{name} {precision}: benign runs")
     runs = benign_runs(encoder, card, reference)
     detectors, facts = all_detectors(card, reference, runs)
     alarms = [_alarms(detector, runs) for detector in detectors]
-    rows = [
-        _row(family, encoder, card, reference, detectors)
-        for family in families_for(encoder)
-        if len(family.magnitudes) > 1
-    ]
-    return Result(name, precision, len(card.key_samples), facts, rows, alarms)
+    families = [family for family in families_for(encoder) if len(family.magnitudes) > 1]
+    rows = rows_so_far(out, name, precision, card.digest)
+    for family in families[len(rows) :]:
+        rows.append(_row(family, encoder, card, reference, detectors))
+        left = tuple(family.name for family in families[len(rows) :])
+        result = Result(name, precision, len(card.key_samples), facts, rows, alarms, card.digest, left)
+        result.save(out)
+        (out / f"floors-{name}-{precision}.md").write_text(markdown(result))
+    return result
 
 
 def all_detectors(

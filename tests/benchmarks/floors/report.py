@@ -12,7 +12,9 @@ def markdown(result: Result) -> str:
     """Floors by family, false alarms, and the comparison with its goals."""
     heading = f"### {result.encoder} in {result.precision}, {result.keys} key samples"
     facts = "; ".join(f"{name}: {figure:.3g}" for name, figure in result.facts.items())
-    return "\n\n".join([heading, _floors(result), _alarms(result), _comparison(result), facts]) + "\n"
+    left = [f"**not run yet**: {', '.join(result.left)}"] if result.left else []
+    parts = [heading, _floors(result), *left, _alarms(result), _comparison(result), facts]
+    return "\n\n".join(parts) + "\n"
 
 
 def _floors(result: Result) -> str:

@@ -95,6 +95,8 @@ class Result:
         facts: further figures, by what they are.
         rows: one per family with magnitudes that the encoder has parts for.
         alarms: one per detector.
+        card: digest of the card.
+        left: families that were not run yet.
     """
 
     encoder: str
@@ -103,6 +105,8 @@ class Result:
     facts: dict[str, float]
     rows: list[Row]
     alarms: list[Alarms]
+    card: str = ""
+    left: tuple[str, ...] = ()
 
     def ratio(self, rival: str) -> float:
         """Geometric mean over families of a rival's floor over ours.
@@ -123,7 +127,8 @@ class Result:
 
     def shortfalls(self) -> list[str]:
         """Goals that are not reached, in words."""
-        short = [
+        short = [f"{len(self.left)} families not run: {', '.join(self.left)}"] if self.left else []
+        short += [
             f"geometric mean of {rival} / {OURS}: {self.ratio(rival):.3g}, goal {goal:g}"
             for rival, goal in LEAST_RATIO.get(self.precision, {}).items()
             if not self.ratio(rival) >= goal
@@ -160,7 +165,16 @@ def load(file: Path) -> Result:
         for row in data.pop("rows")
     ]
     alarms = [Alarms(**alarm) for alarm in data.pop("alarms")]
-    return Result(**data, rows=rows, alarms=alarms)
+    left = tuple(data.pop("left", ()))
+    return Result(**data, rows=rows, alarms=alarms, left=left)
+
+
+def rows_so_far(folder: Path, encoder: str, precision: str, card: str) -> list[Row]:
+    """Rows of a run with the same card that was ended before it was through; none of one that was."""
+    for result in load_all(folder):
+        if (result.encoder, result.precision, result.card) == (encoder, precision, card) and result.left:
+            return result.rows
+    return []
 
 
 def load_all(folder: Path) -> Sequence[Result]:

@@ -1,5 +1,6 @@
 """Ratios, goals, and the JSON and Markdown that they are written to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.benchmarks.floors.result import (
     Result,
     Row,
     load_all,
+    rows_so_far,
 )
 from tests.benchmarks.floors.search import Floor, Judged
 
@@ -59,6 +61,18 @@ def test_goals_that_are_not_reached_are_named(result: Result) -> None:
 def test_results_are_written_and_read_back(result: Result, tmp_path: Path) -> None:
     result.save(tmp_path)
     assert load_all(tmp_path) == [result]
+
+
+def test_what_was_not_run_is_named_and_a_later_run_goes_on(result: Result, tmp_path: Path) -> None:
+    unfinished = replace(result, card="sha256:1", left=("scale",))
+    unfinished.save(tmp_path)
+    assert load_all(tmp_path) == [unfinished]
+    assert rows_so_far(tmp_path, "tiny", "float32", "sha256:1") == result.rows
+    assert rows_so_far(tmp_path, "tiny", "float32", "sha256:2") == []
+    assert "**not run yet**: scale" in markdown(unfinished)
+    assert "float32: 1 families not run: scale" in unfinished.shortfalls()
+    replace(unfinished, left=()).save(tmp_path)
+    assert rows_so_far(tmp_path, "tiny", "float32", "sha256:1") == []
 
 
 def test_tables_show_floors_false_alarms_and_goals(result: Result) -> None:
