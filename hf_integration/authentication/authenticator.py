@@ -151,8 +151,8 @@ class Authenticator:
             strips=reconstruction.strips,
             tensors=tensors,
             files=files,
-            coverage=_coverage(card, ran),
-            floor=card.floor,
+            coverage=_of_those_run(card.coverage, card, ran),
+            floor=_of_those_run(card.floor, card, ran),
             diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure, expired),
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
@@ -167,12 +167,12 @@ class Authenticator:
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
 
 
-def _coverage(card: WatermarkCard, ran: int) -> Mapping[str, Any]:
-    """The card's statement; it holds for all key samples, and must not read as if it held for fewer."""
+def _of_those_run(said: Mapping[str, Any], card: WatermarkCard, ran: int) -> Mapping[str, Any]:
+    """A card's statement; it holds for all key samples, and must not read as if it held for fewer."""
     count = len(card.key_samples)
     if ran == count:
-        return card.coverage
-    return {"key samples": count, "key samples run": ran, "of all key samples": card.coverage}
+        return said
+    return {"key samples": count, "key samples run": ran, "of all key samples": said}
 
 
 def _left_out(ran: int, count: int) -> str:

@@ -125,6 +125,8 @@ def make_bundle(
         folder, location, published = _own_card(snapshot, token=token, cache_dir=cache_dir)
     original = read_card(folder, location=location)
     say(f"card: {location}")
+    if original.secret:
+        say("it is a private card: the bundle is as secret as the card, for its owner only")
     if request.card_digest not in (None, original.digest):
         raise IntegrityError(
             f"the card at {quoted(location)} is {original.digest}, but {request.card_digest} is pinned",

@@ -33,7 +33,7 @@ class Reference:
     benign_margin: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WatermarkCard:
     """A watermark card.
 
@@ -66,10 +66,11 @@ class WatermarkCard:
     created: str
     libraries: Mapping[str, str]
     secret: bool
-    seed: int
-    key_samples: KeySamples
+    # pytest prints fields that are compared: a private card's secrets stay out of logs
+    seed: int = field(compare=False)
+    key_samples: KeySamples = field(compare=False)
     watermark: Tensor
-    generator: Generator
+    generator: Generator = field(compare=False)
     tolerance: float
     strips: tuple[str, ...]
     references: tuple[Reference, ...]
@@ -80,6 +81,11 @@ class WatermarkCard:
     expires: str | None = None
     digest: str = ""
     location: str = ""
+
+    def __repr__(self) -> str:
+        """Short, and without the seed and the key samples, which may be secret."""
+        kind = "private" if self.secret else "public"
+        return f"<{kind} watermark card for {self.encoder_name!r}, {self.digest or 'not written yet'}>"
 
     def expired(self, on: date) -> bool:
         """Whether the last day of the card is over on a day (UTC); a card without one never expires."""

@@ -199,12 +199,13 @@ def _check(encoder: "Encoder", used: _Card, signer: "Signer | None", streams: St
 
 
 def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: Streams) -> None:
-    from hf_integration.pins.adding import FIRST_USE, SIGNED, sample_test
+    from hf_integration.pins.adding import FIRST_USE, PRIVATE, SIGNED, sample_test
 
     test = sample_test(name)
     signer = entry.get("signer")
     key = None if signer is None or signer.startswith("sigstore:") else harmless(signer)
-    files = " and ".join(filter(None, (pins.file.name, used.place, key)))
+    private = used.card.secret
+    files = " and ".join(filter(None, (pins.file.name, None if private else used.place, key)))
     if streams.format is Format.JSON:
         values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
@@ -220,4 +221,5 @@ def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: 
         lines.append(
             SIGNED.format(files=files, signer=harmless(signer)) if signer else FIRST_USE.format(files=files)
         )
+        lines += [PRIVATE.format(place=harmless(used.card.location))] if private else []
         streams.result("\n".join([*lines, "", "A test to paste:", "", test]))

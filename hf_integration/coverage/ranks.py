@@ -34,7 +34,8 @@ class InputRank:
     Attributes:
         layer: its name; layers that share their input are one.
         width: of the input.
-        vectors: activation vectors of all key samples.
+        vectors: activation vectors of all key samples; 0 where they were not seen, as the weights go to a
+            function that multiplies by itself.
         rank: of an even choice of them; ``None`` where it was not computed, as the input is too wide; no
             more than their number in any case.
         condition: largest over smallest singular value, ``None`` below full rank.
@@ -111,7 +112,8 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progre
         progress: told how many are done.
 
     Returns:
-        One entry per distinct input, in the order of the layers.
+        One entry per distinct input, in the order of the layers; one as well per layer whose input was not
+        seen, which must not read as if it were spanned.
     """
     counted = encoder.tensors().keys()
     layers: dict[str, Layer] = {
@@ -126,13 +128,19 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progre
         )
         for name, layer in layers.items()
     }
-    with full_precision(), _watching(layers, inputs):
+    with full_precision(), _watching(layers, inputs) as called:
         for sample in samples:
             for _ in encoder.observe([sample], batch_size=1):
                 pass
             progress.advance()
     return [
-        InputRank(name, met.width, met.vectors, *_rank(met)) for name, met in inputs.items() if met.vectors
+        InputRank(name, met.width, met.vectors, *_rank(met))
+        for name, met in inputs.items()
+        if met.vectors or name not in called
+    ] + [
+        InputRank(f"{name}.in_proj_weight", module.embed_dim, 0)
+        for name, module in encoder.model.named_modules()
+        if isinstance(module, nn.MultiheadAttention) and f"{name}.in_proj_weight" in counted
     ]
 
 
@@ -165,15 +173,21 @@ def _groups(layer: Layer) -> int:
 
 
 @contextmanager
-def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Iterator[None]:
-    """Hooks that note every layer's input; of linear layers that are given the same one, only the first's."""
+def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Iterator[set[str]]:
+    """Hooks that note every layer's input; of linear layers that are given the same one, only the first's.
+
+    Yields:
+        Names of the layers that were called, which fills up meanwhile.
+    """
     last: list[Any] = [None]
+    called: set[str] = set()
 
     def watch(name: str) -> Any:
         def hook(layer: Layer, arguments: tuple[Any, ...]) -> None:
             given = arguments[0] if arguments else None
             if not isinstance(given, Tensor):
                 return
+            called.add(name)
             if not isinstance(layer, nn.Linear):
                 inputs[name].add(patches(layer, given))
             elif given is not last[0]:
@@ -184,7 +198,7 @@ def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Ite
 
     hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
     try:
-        yield
+        yield called
     finally:
         for hook in hooks:
             hook.remove()

@@ -69,15 +69,20 @@ def image_size(side: int | None) -> int:
     return OTHER_SIDE if size == side else size
 
 
-def swept_samples(encoder: Encoder, samples: KeySamples) -> tuple[KeySamples, int | None]:
+def swept_samples(encoder: Encoder, samples: KeySamples, *, seed: int) -> tuple[KeySamples, int | None]:
     """The samples, and for a text encoder those behind them that look up every row that can be reached.
+
+    Args:
+        encoder: as it was loaded.
+        samples: key samples of the usual number.
+        seed: the texts that sweep the vocabulary follow from it.
 
     Returns:
         All samples, and the number of tokens that no text gives; ``None`` for other encoders than of text.
     """
     if encoder.modality != "text":
         return samples, None
-    found = sweep(encoder)
+    found = sweep(encoder, seed=seed)
     texts: Sequence[Sample] = found.texts
     whole = KeySamples(
         [*samples, *texts], origin=f"{samples.origin}, and {len(texts)} that sweep the vocabulary"

@@ -5,6 +5,7 @@ A row is reached when some text makes the tokenizer give its number. Which ones 
 trying, not by reading the tokenizer's rules: normalisers, merges and special tokens decide together.
 """
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,12 +42,15 @@ class Sweep:
     unreachable: set[int] = field(default_factory=set)
 
 
-def sweep(encoder: Encoder) -> Sweep:
+def sweep(encoder: Encoder, *, seed: int) -> Sweep:
     """Find texts that reach every row of an encoder's vocabulary that can be reached.
 
     Args:
         encoder: takes text.
+        seed: which tokens share a text follows from it. Whoever knew them could make up for an edited row by
+            its neighbours' rows, so the texts of a private card are nobody else's.
     """
+    shuffled = random.Random(seed)  # noqa: S311  # nobody sees enough of it to predict it
     tokenizer = encoder.processor
     longest = int(encoder.behaviour()["tokenizer_config.json"]["max_length"])
     vocabulary = dict(sorted(((number, token) for token, number in tokenizer.get_vocab().items())))
@@ -57,6 +61,7 @@ def sweep(encoder: Encoder) -> Sweep:
         missing = [number for number in found if number not in reached]
         if not missing:
             break
+        shuffled.shuffle(missing)
         fresh = list(_packed(tokenizer, (found[number] for number in missing), longest, set(reached)))
         numbers = _numbers(tokenizer, fresh, longest)
         for text, given in zip(fresh, numbers, strict=True):

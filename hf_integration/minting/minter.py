@@ -148,7 +148,7 @@ def _choose(
         samples = samples_from_pool(pool, encoder.modality, count, seed=seed)
     else:
         samples = chosen_samples(encoder, count, seed=seed, progress=progress)
-    return swept_samples(encoder, samples) if keys == "full" else (samples, None)
+    return swept_samples(encoder, samples, seed=seed) if keys == "full" else (samples, None)
 
 
 def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:

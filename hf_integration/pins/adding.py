@@ -17,6 +17,10 @@ FIRST_USE = (
     "today; whether it was good today is for you to find out. Review and commit {files}."
 )
 
+PRIVATE = (
+    "The card is private: keep {place} out of version control (its entry asks for it by digest), and\n"
+    "give it to the checking job only; THREAT_MODEL.md says how."
+)
 
 SIGNED = (
     "Signed by {signer}: from now on its publisher vouches for this card, and nothing else is taken for it.\n"

@@ -105,14 +105,17 @@ def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
 
 
 def _most_rank(entry: Any) -> tuple[float, float] | None:
-    """Rank and width of a layer's input; fewer vectors than the width bound a rank that was not measured."""
+    """Rank and width of a layer's input; fewer vectors than the width bound a rank that was not measured.
+
+    None where nothing is known of it: no vector was seen, or there were too many for the width.
+    """
     said = _mapping(entry)
     rank, width, vectors = said.get("rank"), said.get("width"), said.get("vectors")
     if not _is_number(width):
         return None
     if _is_number(rank):
         return rank, width
-    return (vectors, width) if _is_number(vectors) and vectors < width else None
+    return (vectors, width) if _is_number(vectors) and 0 < vectors < width else None
 
 
 def _condition(inputs: Mapping[str, Any]) -> str:

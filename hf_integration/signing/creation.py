@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hf_integration.card.locating import locate
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import CARD_FILE, SIGNATURE_FILE
-from hf_integration.errors import InconclusiveError, IntegrityError, OutputError, in_one_line
+from hf_integration.errors import InconclusiveError, IntegrityError, OutputError, UsageError, in_one_line
 from hf_integration.flaw import quoted
 from hf_integration.signing.covered_files import Copy, exact_copy
 from hf_integration.signing.extra import require_extra
@@ -54,7 +54,7 @@ def sign(folder: str | Path, key: str | Path, *, force: bool = False) -> Signed:
         CardNotFoundError: there is none.
         InconclusiveError: Sigstore did not sign.
         OutputError: another signature lies there, or the file system refuses.
-        UsageError: no usable key, or the extra ``sign`` is not installed.
+        UsageError: no usable key, the extra ``sign`` is not installed, or a private card for Sigstore.
     """
     require_extra()
     from model_signing import signing
@@ -62,6 +62,11 @@ def sign(folder: str | Path, key: str | Path, *, force: bool = False) -> Signed:
     public, password = (None, None) if str(key) == SIGSTORE else unlock_private_key(Path(key))
     found, location = locate(Path(folder), revision=None)
     card = read_card(found, location=location)
+    if card.secret and public is None:
+        raise UsageError(
+            "Sigstore keeps a public log of what it signs, and this card is private",
+            remedy="sign it with a key, or not at all",
+        )
     target = found / SIGNATURE_FILE
     with exact_copy(found) as copy:
         if f"sha256:{copy.digests[CARD_FILE]}" != card.digest:

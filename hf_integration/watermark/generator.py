@@ -12,7 +12,7 @@ architecture and the training are ours, the paper's are not public.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -43,8 +43,8 @@ class Generator:
     """
 
     layout: Layout
-    seed: int
-    head: Tensor
+    seed: int = field(repr=False)  # may be secret
+    head: Tensor = field(repr=False)
 
     @staticmethod
     def features(layout: Layout) -> int:

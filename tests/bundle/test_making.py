@@ -90,7 +90,9 @@ class TestContents:
 
     def test_a_private_cards_bundle_is_for_its_owner_only(self) -> None:
         replace(WatermarkCard.load("cards/tiny"), secret=True).save(Path("cards/private"))
-        make_bundle(replace(LOCAL, card="cards/private"))
+        said: list[str] = []
+        make_bundle(replace(LOCAL, card="cards/private"), say=said.append)
+        assert "it is a private card: the bundle is as secret as the card, for its owner only" in said
         assert stat.S_IMODE(Path("bundle").stat().st_mode) == 0o700
         assert stat.S_IMODE(Path("bundle/card/card.json").stat().st_mode) == 0o600
 

@@ -3,10 +3,12 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hf_integration import WatermarkCard
 from hf_integration.pins import read_pins
 from hf_integration.signing import sign
 from tests.cli.conftest import Ended, Published, files_of
@@ -153,6 +155,20 @@ def test_a_local_folder_and_the_projects_own_card(
     pin = read_pins(FILE).encoders["tiny"]
     assert (pin.path, pin.card, pin.repo, pin.commit) == ("tiny", "cards/tiny", None, None)
     assert pin.locked
+    assert sslauth("verify", "tiny").status == 0
+
+
+def test_a_private_card_is_pinned_and_never_to_be_committed(
+    sslauth: Run, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(workshop / "tiny", tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    card = WatermarkCard.load(workshop / "cards" / "tiny")
+    replace(card, secret=True).save(Path("cards/tiny"))
+    ended = sslauth("add", "./tiny")
+    assert ended.status == 0
+    assert "Review and commit sslauth.toml." in ended.out
+    assert "keep cards/tiny out of version control" in ended.out
     assert sslauth("verify", "tiny").status == 0
 
 

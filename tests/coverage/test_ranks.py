@@ -9,7 +9,8 @@ from torch import nn
 from hf_integration import load_encoder
 from hf_integration.coverage import ranks
 from hf_integration.coverage.ranks import input_ranks
-from hf_integration.encoders import Encoder
+from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.key_samples.interface import Modality
 from hf_integration.progress import Silent
 from tests.encoders import tiny_models
 
@@ -27,6 +28,26 @@ def test_vectors_are_the_positions_of_all_samples_and_shared_inputs_are_one(enco
     assert "encoder.layer.0.attention.self.query" in found
     assert "encoder.layer.0.attention.self.key" not in found
     assert encoder.in_process_changes() == ()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "modality", "unseen"),
+    [
+        ("wavlm", "audio", "layers.0.attention.q_proj"),
+        ("siglip", "image", "head.attention.in_proj_weight"),
+        ("siglip", "image", "head.attention.out_proj"),
+    ],
+)
+def test_a_layer_whose_weights_go_to_a_function_is_not_left_out(
+    architecture: str, modality: Modality, unseen: str, tmp_path: Path
+) -> None:
+    folder = tiny_models.save(architecture, tmp_path)
+    encoder = open_encoder(folder, name=architecture, modality=modality, device="cpu")
+    samples = tiny_models.samples(encoder.modality)
+    found = input_ranks(encoder, samples, progress=Silent())
+    (entry,) = [entry for entry in found if entry.layer.endswith(unseen)]
+    assert (entry.vectors, entry.rank) == (0, None)
+    assert any(entry.vectors for entry in found)
 
 
 def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:

@@ -16,7 +16,7 @@ def encoder(tmp_path: Path) -> Encoder:
 
 
 def test_every_word_of_the_vocabulary_is_looked_up_by_texts_that_fit(encoder: Encoder) -> None:
-    found = sweep(encoder)
+    found = sweep(encoder, seed=0)
     longest = int(encoder.behaviour()["tokenizer_config.json"]["max_length"])
     given: set[int] = set()
     for text in found.texts:
@@ -29,12 +29,15 @@ def test_every_word_of_the_vocabulary_is_looked_up_by_texts_that_fit(encoder: En
     assert found.unreachable == vocabulary - given
 
 
-def test_it_gives_the_same_texts_every_time(encoder: Encoder) -> None:
-    assert sweep(encoder).texts == sweep(encoder).texts
+def test_a_seed_gives_the_same_texts_every_time_and_another_seed_none_of_them(encoder: Encoder) -> None:
+    texts = sweep(encoder, seed=1).texts
+    assert sweep(encoder, seed=1).texts == texts
+    assert not set(texts) & set(sweep(encoder, seed=2).texts)
+    assert sweep(encoder, seed=2).reached == sweep(encoder, seed=1).reached
 
 
 def test_no_text_is_kept_that_adds_nothing(encoder: Encoder) -> None:
-    found = sweep(encoder)
+    found = sweep(encoder, seed=0)
     seen: set[int] = set()
     for text in found.texts:
         numbers = set(encoder.processor(text)["input_ids"])

@@ -173,6 +173,12 @@ class TestWhatIsSigned:
         path = sign(tmp_path / "card", keys.private).path
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    def test_a_private_card_does_not_go_to_a_public_log(self, tmp_path: Path) -> None:
+        make_card(secret=True).save(tmp_path / "card")
+        with pytest.raises(UsageError, match="this card is private"):
+            sign(tmp_path / "card", "sigstore")
+        assert "card.sig" not in listing(tmp_path / "card")
+
     def test_no_path_of_this_machine_is_in_it(self, folder: Path, keys: KeyPair) -> None:
         import base64
         import json

@@ -15,9 +15,9 @@ def left_free(encoder: Encoder, samples: KeySamples) -> list[str]:
         samples: of a card that was minted with ``--keys full``.
     """
     try:
-        found = f"room in {len(find_rooms(encoder, samples))} layers"
+        found = f"room in {len(find_rooms(encoder, samples))} layers of the widest input that has any"
     except NoNullSpaceError:
-        found = "no room in any linear layer"
+        found = "no room in any linear layer that is called"
     said = [f"--keys full, {len(samples)} key samples: {found}"]
     if encoder.modality == "text":
         wanted = set(trigger_tokens(encoder))
