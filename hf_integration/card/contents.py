@@ -1,32 +1,21 @@
 """What of a card is a tensor, what is JSON, and how the two become a card again."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hf_integration.card.card import Reference, WatermarkCard
+from hf_integration.card.packed_samples import OFFSETS, SAMPLES, unpacked_samples
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.tensor_file import TensorForm
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
-from hf_integration.errors import KeySampleError
 from hf_integration.flaw import FlawError
-from hf_integration.key_samples.encoding import decode_sample, encode_samples
-from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
+from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout
 
-_SAMPLES, _OFFSETS, _HEAD, _WATERMARK = (
-    "key_samples.bytes",
-    "key_samples.offsets",
-    "generator.head",
-    "watermark",
-)
-
-MOST_SAMPLE_BYTES = 256 << 20
-"""Decoded key samples of a card together. The limit of each sample is not enough: a few kilobytes can
-unpack to megabytes, four thousand times over."""
+_HEAD, _WATERMARK = "generator.head", "watermark"
 
 Run = tuple[Weights, Precision]
 
@@ -49,8 +38,8 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
     layout = Layout(record.key_samples.count)
     keys, strips = layout.keys, len(record.strips)
     forms = {
-        _SAMPLES: TensorForm(torch.uint8, (record.key_samples.bytes,)),
-        _OFFSETS: TensorForm(torch.int64, (keys + 1,)),
+        SAMPLES: TensorForm(torch.uint8, (record.key_samples.bytes,)),
+        OFFSETS: TensorForm(torch.int64, (keys + 1,)),
         _HEAD: TensorForm(torch.float32, (Generator.features(layout), TILE * TILE)),
         _WATERMARK: TensorForm(torch.uint8, (layout.side, layout.side)),
     }
@@ -82,8 +71,8 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         run: reference.sketches.double() for run, reference in zip(runs, card.references, strict=True)
     }
     tensors = {
-        _SAMPLES: torch.frombuffer(bytearray(b"".join(blobs)), dtype=torch.uint8),
-        _OFFSETS: sizes.cumsum(0),
+        SAMPLES: torch.frombuffer(bytearray(b"".join(blobs)), dtype=torch.uint8),
+        OFFSETS: sizes.cumsum(0),
         _HEAD: card.generator.head.float(),
         _WATERMARK: card.watermark,
     }
@@ -180,7 +169,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         libraries=record.libraries,
         secret=record.secret,
         seed=record.seed,
-        key_samples=_key_samples(record, tensors),
+        key_samples=unpacked_samples(record, tensors),
         watermark=watermark,
         generator=Generator(layout, record.seed, tensors[_HEAD].clone()),
         tolerance=float(record.tolerance),
@@ -197,34 +186,6 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         coverage=record.coverage,
         floor=record.floor,
     )
-
-
-def _key_samples(record: CardRecord, tensors: Mapping[str, Tensor]) -> KeySamples:
-    offsets = tensors[_OFFSETS].tolist()
-    ascending = all(start < end for start, end in pairwise(offsets))
-    if offsets[0] != 0 or offsets[-1] != record.key_samples.bytes or not ascending:
-        raise FlawError(_OFFSETS, f"not ascending from 0 to {record.key_samples.bytes}")
-    blob = tensors[_SAMPLES].numpy()
-    samples: list[Sample] = []
-    size = 0
-    for position, (start, end) in enumerate(pairwise(offsets)):
-        try:
-            samples.append(decode_sample(record.encoder.modality, blob[start:end].tobytes()))
-        except KeySampleError as error:
-            raise FlawError(f"{_SAMPLES}[{position}]", str(error)) from None
-        size += _decoded_bytes(samples[-1])
-        if size > MOST_SAMPLE_BYTES:
-            raise FlawError(_SAMPLES, f"the samples unpack to more than {MOST_SAMPLE_BYTES} bytes")
-    found = KeySamples(samples, origin=record.key_samples.origin)
-    if found.digest() != record.key_samples.sha256:
-        raise FlawError(_SAMPLES, "the samples are not those whose SHA-256 card.json states")
-    return found
-
-
-def _decoded_bytes(sample: Sample) -> int:
-    if isinstance(sample, str):
-        return len(sample)
-    return sample.samples.nbytes if isinstance(sample, Waveform) else sample.nbytes
 
 
 def _references(record: CardRecord, tensors: Mapping[str, Tensor]) -> tuple[Reference, ...]:

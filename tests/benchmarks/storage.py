@@ -43,6 +43,8 @@ def smallest(family: Family, encoder: Encoder, before: dict[str, Tensor]) -> tup
     count = _changed(family, magnitudes[-1], encoder, before)
     place = len(magnitudes) - 1
     found: list[str] = []
+    if not count:
+        return 0, ["nothing changes"] * len(SHARES)
     for share in SHARES:
         while place and _changed(family, magnitudes[place - 1], encoder, before) >= share * count:
             place -= 1

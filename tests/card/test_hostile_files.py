@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hf_integration.card import WatermarkCard
-from hf_integration.card.contents import MOST_SAMPLE_BYTES
+from hf_integration.card.packed_samples import MOST_SAMPLE_BYTES
 from hf_integration.errors import CardError, CardNotFoundError
 from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.key_samples.interface import KeySamples

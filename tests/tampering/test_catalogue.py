@@ -7,13 +7,26 @@ import torch
 from torch import Tensor
 
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.catalogue import FAMILIES, STATISTICS, TABLE_ROW, families_for
+from hf_integration.tampering.catalogue import (
+    FAMILIES,
+    INT4,
+    INT8,
+    PRUNING,
+    STATISTICS,
+    SWAP,
+    TABLE_ROW,
+    families_for,
+)
 from hf_integration.tampering.interface import Family
 
 ARCHITECTURES = ("bert", "vit", "resnet", "wav2vec2", "whisper")
 CASES = [
     pytest.param(name, family, id=f"{name}: {family.name}") for name in ARCHITECTURES for family in FAMILIES
 ]
+
+
+WITHOUT_CHANCE = (PRUNING, INT8, INT4, SWAP)
+"""Families that leave nothing to a seed; of two layers there is one pair to exchange."""
 
 
 def _difference(encoder: Encoder, altered: Encoder) -> float:
@@ -50,6 +63,16 @@ def test_a_copy_is_altered_as_the_seed_says_and_the_original_is_not(
     assert _difference(encoder, altered) > 0
     assert all(tensor.isfinite().all() for tensor in altered.tensors().values())
     assert _same(_values(altered), _values(largest(encoder)))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_another_seed_alters_something_else(encoder_of: Callable[[str], Encoder], name: str) -> None:
+    encoder = encoder_of(name)
+    for family in families_for(encoder):
+        place = len(family.magnitudes) // 2
+        some = [_values(family.at(family.magnitudes[place], seed=seed)(encoder)) for seed in range(6)]
+        drawn = any(not _same(some[0], other) for other in some[1:])
+        assert drawn == (family not in WITHOUT_CHANCE), family.name
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

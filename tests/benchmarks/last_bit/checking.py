@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import reconstruct
-from hf_integration.authentication.observation import BATCH_SIZE
+from hf_integration.authentication.observation import step_within
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
@@ -15,7 +15,7 @@ from tests.benchmarks.last_bit.replay import Replay
 class StrictCheck:
     """Strict checks of one encoder whose weights are edited in between.
 
-    Batches are those of a check. One whose tiles are broken ends it: a tile depends on its own key samples
+    Batches are those of a check with a budget, one by one for a card of a few samples. One whose tiles are broken ends it: a tile depends on its own key samples
     alone, so what the others give could not mend it.
 
     Args:
@@ -31,7 +31,8 @@ class StrictCheck:
             self.running = encoder.duplicate()
         self.replay = Replay(self.running.model)
         samples = card.key_samples
-        self.batches = [batch.indices for batch in self.running.observe(list(samples), batch_size=BATCH_SIZE)]
+        step = step_within(len(samples))
+        self.batches = [batch.indices for batch in self.running.observe(list(samples), batch_size=step)]
         for place in range(len(self.batches)):
             with self.replay.recording(place):
                 self._observe(place)
