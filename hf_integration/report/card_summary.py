@@ -125,7 +125,7 @@ def _references(card: WatermarkCard) -> list[str]:
 
 def render_floor(floor: Mapping[str, Any]) -> list[str]:
     """The smallest alterations that a card was shown to notice, as lines; none where it states none."""
-    rows = [("smallest alteration noticed", "precision", "size")]
+    rows = [("smallest alteration noticed, one of each kind", "precision", "size")]
     for precision, kinds in floor.items():
         for kind, size in kinds.items() if isinstance(kinds, Mapping) else [("", kinds)]:
             rows.append((harmless(kind, longest=70), harmless(precision, longest=20), _size(size)))

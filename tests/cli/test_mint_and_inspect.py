@@ -68,7 +68,7 @@ class TestMint:
             card.digest,
             "2999-12-31",
             "margin of held-out benign runs",
-            "smallest alteration noticed",
+            "smallest alteration noticed, one of each kind",
             "MB",
         ):
             assert expected in ended.out

@@ -15,8 +15,9 @@ from tests.benchmarks.last_bit.replay import Replay
 class StrictCheck:
     """Strict checks of one encoder whose weights are edited in between.
 
-    Batches are those of a check with a budget, one by one for a card of a few samples. One whose tiles are broken ends it: a tile depends on its own key samples
-    alone, so what the others give could not mend it.
+    Batches are those of a check with a budget: samples go one by one where a card has few. A batch whose
+    tiles are broken ends it: a tile depends on its own key samples alone, so what the others give could not
+    mend it.
 
     Args:
         encoder: the unaltered encoder.
