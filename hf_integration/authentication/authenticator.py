@@ -157,6 +157,7 @@ class Authenticator:
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
             state=state,
+            key_samples={"run": ran if sketches else 0, "of": len(card.key_samples)},
         )
         return Authentication(verdict, reconstruction)
 

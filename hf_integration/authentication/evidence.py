@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.behaviour import compare_behaviour
-from hf_integration.encoders.interface import Encoder, Weights
+from hf_integration.encoders.interface import UNUSED_TENSORS, Encoder, Weights
 from hf_integration.encoders.tensor_digests import digest_tensors
 from hf_integration.verdict import FileEvidence, TensorEvidence
 
@@ -55,8 +55,16 @@ def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
     return FileEvidence(
         checked=len(behaviour),
         changed=compare_behaviour(card.behaviour, behaviour),
-        not_covered=encoder.not_covered,
+        not_covered=(*encoder.not_covered, *_unused(encoder, card)),
     )
+
+
+def _unused(encoder: Encoder, card: WatermarkCard) -> tuple[str, ...]:
+    """Tensors in the weight files that nothing loads, where they are more or fewer than at minting."""
+    found, recorded = (side.details.get(UNUSED_TENSORS, "0") for side in (encoder.description, card.encoder))
+    if not encoder.has_weights or found == recorded:
+        return ()
+    return (f"{found} tensors in the weight files that nothing loads ({recorded} when the card was minted)",)
 
 
 def weights_of(encoder: Encoder, card: WatermarkCard, tensors: TensorEvidence) -> Weights:

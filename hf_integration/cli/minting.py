@@ -141,6 +141,11 @@ def mint(
         at = () if revision is None else ("--revision", revision)
         check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])
         streams.say(f"next: commit {out}; check with: {check}")
+    if secret:
+        check = shlex.join(["sslauth", "verify", encoder, "--card", str(out)])
+        streams.say(f"next: keep {out} out of version control and out of images; check with: {check}")
+        if seed is not None:
+            streams.say("its seed was given: whoever knows or guesses it knows the card; leave --seed out")
     if signed:
         streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
     return 0

@@ -1,6 +1,8 @@
 """Opening what the arguments name: encoders and cards, each said where it came from."""
 
 import os
+import shlex
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +80,19 @@ def open_card(
 
         card = load_signed_card(reference, signer, revision=revision)
     streams.say(f"card: {card.location}{said_of_signature(Path(card.location), signer)}")
+    if card.secret and (exposed := _exposed(Path(card.location))):
+        streams.say(f"it is private, but others may read it: chmod -R go= {shlex.quote(str(exposed))}")
     return card
+
+
+def _exposed(folder: Path) -> Path | None:
+    """The folder of a card, where its modes let others than its owner read it."""
+    file = folder / "card.json"
+    try:
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)]
+    except OSError:
+        return None
+    return folder if os.name == "posix" and all(mode & 0o077 for mode in modes) else None
 
 
 def said_of_signature(folder: Path, signer: "Signer | None") -> str:

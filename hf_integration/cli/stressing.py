@@ -28,7 +28,9 @@ Ends with 0 when all was tried, whatever came of it; with 3 where the encoder it
 JSON: {"schema": 1, "encoder", "card", "precision", "seeds", "seconds",
 "alterations": [{"name", "status", "evidence": [...], "floor", "strip", "unit", "smallest", "nothing",
 "detected"}],
-"benign": [{"name", "precision", "margin", "note", "false_alarm"}]}
+"benign": [{"name", "precision", "margin", "note", "idle", "false_alarm"}]}
+What is null was not tried, and "nothing" or "note" says why. A margin of 1000000 is that or more; a benign
+run that is idle changed nothing here, and is not counted.
 Quiet: the numbers of missed alterations and of false alarms."""
 
 

@@ -44,7 +44,8 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
 "files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
-"waiver": {"reason", "until"} or null, "claims": [{"about", "holds", "says"}]}
+"waiver": {"reason", "until"} or null, "claims": [{"about", "holds", "says"}],
+"key_samples": {"run", "of"}}
 Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
 waived alteration until when and why."""
 
@@ -74,7 +75,7 @@ def verify(
             "--budget",
             metavar="SECONDS",
             min=0,
-            help="Run no further key samples then; 8 are always run, or 1 of a card that has no more.",
+            help="Begin no further key samples after so many; 8 are always run, or 1 of a card of up to 8.",
         ),
     ] = None,
     device: options.DeviceOption = None,

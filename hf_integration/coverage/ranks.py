@@ -21,7 +21,7 @@ from hf_integration.key_samples.interface import Sample
 from hf_integration.progress import Progress
 
 ENOUGH = 4
-"""Activation vectors, in widths of the input, beyond which no more are taken into a layer's rank."""
+"""Activation vectors, in widths of the input, that all samples together give to a layer's rank."""
 
 MOST_EFFORT = 4e11
 """Sum of the third powers of the widths of which ranks are computed, the narrowest first."""
@@ -36,8 +36,8 @@ class InputRank:
         width: of the input.
         vectors: activation vectors of all key samples; 0 where they were not seen, as the weights go to a
             function that multiplies by itself.
-        rank: of an even choice of them; ``None`` where it was not computed, as the input is too wide; no
-            more than their number in any case.
+        rank: of a choice of them, as many of each sample; ``None`` where it was not computed, as the input is
+            too wide; no more than their number in any case.
         condition: largest over smallest singular value, ``None`` below full rank.
     """
 
@@ -54,7 +54,7 @@ class _Inputs:
 
     Attributes:
         width: of a vector.
-        share: vectors that one sample may give to the rank, evenly spread over its positions.
+        share: vectors that one sample may give to the rank, drawn among its positions.
         groups: inputs that filters of different groups see apart.
         keep: whether the rank is computed.
         vectors: all of them so far.
@@ -76,10 +76,12 @@ class _Inputs:
         """Take a sample's vectors, of shape ``(positions, groups, width)``, which may be a view."""
         count = len(vectors)
         self.vectors += count
-        if not self.keep or self.used >= ENOUGH * self.width or not count:
+        if not self.keep or not count:
             return
         if count > self.share:
-            vectors = vectors[torch.linspace(0, count - 1, self.share).round().long().to(vectors.device)]
+            # drawn, as what stands first and last is alike in all samples; the same ones every time
+            drawn = torch.randperm(count, generator=torch.Generator().manual_seed(self.used))
+            vectors = vectors[drawn[: self.share].to(vectors.device)]
         self.rows.append(vectors.detach().to("cpu", torch.float64).transpose(0, 1))
         self.used += len(vectors)
         if self.used >= self.width:

@@ -20,6 +20,8 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 PROCESSOR_STRIP = "processor"
 EMBEDDING_STRIP = "embedding"
+UNUSED_TENSORS = "unused tensors in the files"
+"""Key in the details of a description: how many tensors nothing loads."""
 
 
 @dataclass(frozen=True)

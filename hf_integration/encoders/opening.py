@@ -12,7 +12,7 @@ from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
 from hf_integration.encoders.image import ImagePreparation
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import UNUSED_TENSORS, Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
 from hf_integration.encoders.preparation import Preparation
 from hf_integration.encoders.recipe import POOLER, Recipe
@@ -114,7 +114,7 @@ def open_encoder(
     if family.part:
         module = module.get_submodule(family.part)
     assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
-    details = {"unused tensors in the files": str(len(unexpected)), "missing tensors": ", ".join(missing)}
+    details = {UNUSED_TENSORS: str(len(unexpected)), "missing tensors": ", ".join(missing)}
     origin = Origin(
         name,
         found.model_type,

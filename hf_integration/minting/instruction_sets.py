@@ -8,7 +8,6 @@ processes of their own.
 import base64
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from hf_integration.encoders.interface import Encoder, Precision, Weights
 from hf_integration.errors import InconclusiveError
 from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.key_samples.interface import KeySamples
+from hf_integration.minting.children import Children
 
 INSTRUCTION_SETS: dict[str, dict[str, str]] = {
     # MKL, oneDNN, NumPy and its OpenBLAS choose kernels on their own, so they are told as well
@@ -65,6 +65,7 @@ def run_under(
     *,
     seed: int,
     share: int = 1,
+    children: Children | None = None,
 ) -> dict[tuple[Weights, Precision], dict[str, Tensor]]:
     """Run key samples under another instruction set.
 
@@ -75,6 +76,7 @@ def run_under(
         runs: what to run.
         seed: the card's seed.
         share: how many such processes share the processor; each takes its part of the cores.
+        children: ends the process where something else fails meanwhile.
 
     Returns:
         Pair of weights and precision -> strip name -> sketches, float64 ``(keys, SKETCH_DIM)``.
@@ -96,7 +98,7 @@ def run_under(
                 }
             )
         )
-        finished = subprocess.run(
+        ended, said = (children or Children()).run(
             [sys.executable, "-m", "hf_integration.minting.worker", str(job)],
             env={
                 **os.environ,
@@ -106,13 +108,9 @@ def run_under(
                 "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // share)),
                 "OMP_WAIT_POLICY": "PASSIVE",
             },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        if finished.returncode != 0 or not result.exists():
-            last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
+        if ended != 0 or not result.exists():
+            last = (said.strip().splitlines() or ["no message"])[-1]
             raise InconclusiveError(
                 f"the calibration run under instruction set '{instruction_set}' failed: {last}"
             )

@@ -20,6 +20,7 @@ from hf_integration.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
+from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.picture import watermark_picture
@@ -204,9 +205,18 @@ def _run_instruction_sets(
         for pair in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))
-    with ThreadPoolExecutor(len(INSTRUCTION_SETS) or 1) as pool:
+    with ThreadPoolExecutor(len(INSTRUCTION_SETS) or 1) as pool, Children() as children:
         started = [
-            pool.submit(run_under, name, encoder, samples, work, seed=seed, share=len(INSTRUCTION_SETS))
+            pool.submit(
+                run_under,
+                name,
+                encoder,
+                samples,
+                work,
+                seed=seed,
+                share=len(INSTRUCTION_SETS),
+                children=children,
+            )
             for name in INSTRUCTION_SETS
         ]
         for future in started:

@@ -62,7 +62,7 @@ def _unreached(coverage: Mapping[str, Any]) -> list[str]:
                 f"  no key sample looks up {missed} of {rows} rows of {harmless(name, longest=80)}: "
                 "their edits show in digests only"
             )
-    if _is_number(tokens := coverage.get("tokens that no text gives")):
+    if _is_number(tokens := coverage.get("tokens that no text gives")) and tokens:
         lines.append(
             f"  no raw text gives {_count(tokens)} tokens of the vocabulary: their rows cannot be reached"
         )
@@ -81,12 +81,12 @@ def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
         if (found := _most_rank(entry)) is not None:
             known[name] = found
     unknown = len(inputs) - len(known)
-    lines = [f"  rank not measured at the inputs of {unknown} of {len(inputs)} layers"] if unknown else []
+    lines = [f"  rank not measured at {unknown} of {len(inputs)} different layer inputs"] if unknown else []
     if not known:
         return lines
     open_ones = {name: found for name, found in known.items() if found[0] < found[1]}
     spanned = len(known) - len(open_ones)
-    line = f"  activations span the whole input of {spanned} of {len(inputs)} layers"
+    line = f"  activations span {spanned} of {len(inputs)} different layer inputs whole"
     lines.append(line + _condition(inputs))
     if not open_ones:
         return lines

@@ -120,6 +120,7 @@ class Verdict:
             empty for an encoder without tensors.
         waiver: ``reason`` and ``until`` (the last day) of the waiver that accepts this alteration, if any.
         claims: what the encoder's model card says, claim by claim; empty unless it was asked.
+        key_samples: ``run`` and ``of``: how many of the card's were run, fewer where a budget left some out.
     """
 
     status: Status
@@ -141,6 +142,7 @@ class Verdict:
     state: str = ""
     waiver: Mapping[str, str] | None = None
     claims: tuple[Claim, ...] = ()
+    key_samples: Mapping[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -173,8 +175,8 @@ class Verdict:
     @property
     def partial(self) -> str:
         """``8 of 24 key samples`` where a budget left some out, else an empty string."""
-        ran, held = self.coverage.get("key samples run"), self.coverage.get("key samples")
-        return f"{ran} of {held} key samples" if isinstance(ran, int) and isinstance(held, int) else ""
+        ran, held = self.key_samples.get("run", 0), self.key_samples.get("of", 0)
+        return f"{ran} of {held} key samples" if 0 < ran < held else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, ``schema`` first; the inverse of :meth:`from_dict`."""

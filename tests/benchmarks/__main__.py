@@ -74,6 +74,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     subjects.shelf = arguments.cards
+    if arguments.weights < 1:
+        parser.error(f"--weights {arguments.weights}: at least 1")
     if unknown := set(arguments.benchmarks) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     benchmarks: dict[str, Benchmark] = {

@@ -68,6 +68,16 @@ def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
         assert found.condition == pytest.approx(float(torch.linalg.cond(rows)), rel=1e-3)
 
 
+def test_the_rank_is_found_although_first_and_last_positions_are_alike(encoder: Encoder) -> None:
+    # two positions of each sample: what stands first and last would give hardly any rank
+    words = list(tiny_models.WORDS)
+    texts = [" ".join(words[i % len(words) :] + words[: i % len(words)]) for i in range(64)]
+    layer = "encoder.layer.0.attention.self.query"
+    found = next(e for e in input_ranks(encoder, texts, progress=Silent()) if e.layer == layer)
+    assert found.width == 32
+    assert found.rank == found.width
+
+
 def test_vectors_that_repeat_each_other_add_no_rank(encoder: Encoder) -> None:
     once, often = (
         {entry.layer: entry for entry in input_ranks(encoder, ["sea"] * count, progress=Silent())}

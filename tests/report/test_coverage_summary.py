@@ -39,8 +39,8 @@ def test_what_is_not_covered_is_named() -> None:
     assert "a.weight 75.00 %, b.weight 98.04 %, c 83.33 % and 1 more" in text
     assert "20 of 30,522 rows of words.weight" in text
     assert "cannot influence the embedding: key.bias" in text
-    assert "whole input of 1 of 5 layers, with a condition of 10 at worst" in text
-    assert "rank not measured at the inputs of 2 of 5 layers" in text
+    assert "activations span 1 of 5 different layer inputs whole, with a condition of 10 at worst" in text
+    assert "rank not measured at 2 of 5 different layer inputs" in text
     assert "wide: 900 of 9,999 dimensions" in text  # fewer vectors bound a rank that was not computed
 
 
