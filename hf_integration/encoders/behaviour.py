@@ -30,12 +30,11 @@ def compare_behaviour(recorded: Behaviour, current: Behaviour) -> tuple[str, ...
         current: that of the encoder being checked.
     """
     differences: list[str] = []
-    shipped: dict[str, str] = {}
+    obeyed: set[str] = set()
     for file in sorted({*recorded, *current}):
         if file.endswith(DEFAULTS_SUFFIX):
             continue
         if file == AS_SHIPPED:
-            shipped = _shipped_differences(recorded, current)
             continue
         was, now = recorded.get(file, {}), current.get(file, {})
         was_defaults = recorded.get(file + DEFAULTS_SUFFIX, {})
@@ -49,8 +48,10 @@ def compare_behaviour(recorded: Behaviour, current: Behaviour) -> tuple[str, ...
             if old is _ABSENT or new is _ABSENT or not _equal(old, new):
                 differences.append(_line(file, key, old, new))
                 if file == EFFECTIVE:
-                    shipped.pop(key, None)  # one edit, which shows twice
-    return tuple(sorted([*differences, *shipped.values()]))
+                    obeyed.add(key)
+    shipped = _shipped_differences(recorded, current)
+    # an edit that the library obeys shows in both, and is one
+    return (*differences, *(line for key, line in shipped.items() if key not in obeyed))
 
 
 def spoken_behaviour(behaviour: Behaviour) -> dict[str, dict[str, Any]]:

@@ -49,6 +49,7 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
     # the card's statement holds for all of them, and must not read as that of a part
     part = {"key samples": COUNT, "key samples run": BATCH_SIZE}
+    assert verdict.key_samples == {"run": BATCH_SIZE, "of": COUNT}
     assert verdict.coverage == {**part, "of all key samples": card.coverage}
     assert verdict.floor == {**part, "of all key samples": card.floor}
 

@@ -74,6 +74,21 @@ class TestMint:
             assert expected in ended.out
         assert sslauth("verify", "tiny", "--card", out, "-q") == Ended(0, "authentic\n", "")
 
+    def test_a_private_card_says_how_to_keep_it(self, sslauth: Run, tmp_path: Path) -> None:
+        out = tmp_path / "private"
+        ended = sslauth("mint", "tiny", "--out", out, "--keys", "3", "--secret", "--seed", "5")
+        assert ended.status == 0
+        assert f"next: keep {out} out of version control and out of images" in ended.err
+        assert "leave --seed out" in ended.err
+        ended = sslauth("verify", "tiny", "--card", out)
+        assert ended.status == 0
+        assert "others may read it" not in ended.err
+        out.chmod(0o755)
+        (out / "card.json").chmod(0o644)
+        ended = sslauth("verify", "tiny", "--card", out)
+        assert ended.status == 0
+        assert f"it is private, but others may read it: chmod -R go= {out}" in ended.err
+
     def test_a_private_card_gets_a_seed_that_nobody_can_guess(self) -> None:
         from hf_integration.cli.minting import _seed
 
