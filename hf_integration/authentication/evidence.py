@@ -1,5 +1,6 @@
 """Evidence besides the watermark: digests of the loaded tensors, and the files that set behaviour."""
 
+import re
 from collections.abc import Mapping
 
 from hf_integration.card import WatermarkCard
@@ -60,11 +61,18 @@ def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
 
 
 def _unused(encoder: Encoder, card: WatermarkCard) -> tuple[str, ...]:
-    """Tensors in the weight files that nothing loads, where they are more or fewer than at minting."""
-    found, recorded = (side.details.get(UNUSED_TENSORS, "0") for side in (encoder.description, card.encoder))
-    if not encoder.has_weights or found == recorded:
+    """Tensors in the weight files that nothing loads, where there are more than at minting.
+
+    Fewer are no news: saving a model anew leaves them out, and a module in memory has no files.
+    """
+    found, recorded = (
+        encoder.description.details.get(UNUSED_TENSORS),
+        card.encoder.details.get(UNUSED_TENSORS),
+    )
+    before = int(recorded) if recorded and re.fullmatch("[0-9]{1,9}", recorded) else 0
+    if not found or int(found) <= before:
         return ()
-    return (f"{found} tensors in the weight files that nothing loads ({recorded} when the card was minted)",)
+    return (f"tensors in the weight files that nothing loads: {found} ({before} when the card was minted)",)
 
 
 def weights_of(encoder: Encoder, card: WatermarkCard, tensors: TensorEvidence) -> Weights:

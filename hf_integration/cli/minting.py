@@ -1,6 +1,5 @@
 """``sslauth mint``."""
 
-import secrets
 import shlex
 from datetime import date
 from pathlib import Path
@@ -129,7 +128,7 @@ def mint(
             loaded,
             keys="full" if keys == "full" else int(keys),
             pool=pool,
-            seed=_seed(seed, secret),
+            seed=seed,
             watermark=watermark,
             secret=secret,
             expires=last_day,
@@ -137,15 +136,13 @@ def mint(
         )
     signed = force and (out / SIGNATURE_FILE).exists()
     show_card(card.save(out, force=force), streams)
-    if not secret and pin is None:
+    if secret or pin is None:
         at = () if revision is None else ("--revision", revision)
         check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])
-        streams.say(f"next: commit {out}; check with: {check}")
-    if secret:
-        check = shlex.join(["sslauth", "verify", encoder, "--card", str(out)])
-        streams.say(f"next: keep {out} out of version control and out of images; check with: {check}")
-        if seed is not None:
-            streams.say("its seed was given: whoever knows or guesses it knows the card; leave --seed out")
+        keep = f"keep {out} out of version control and out of images" if secret else f"commit {out}"
+        streams.say(f"next: {keep}; check with: {check}")
+    if secret and seed is not None:
+        streams.say("its seed was given: whoever knows or guesses it knows the card; leave --seed out")
     if signed:
         streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
     return 0
@@ -195,10 +192,3 @@ def _last_day(text: str | None) -> date | None:
     if day < today():
         raise UsageError(f"--expires {text}: that day is over", remedy="choose a day to come")
     return day
-
-
-def _seed(seed: int | None, secret: bool) -> int:
-    """A private card rests on randomness that nobody can guess, a public one on being repeatable."""
-    if seed is not None:
-        return seed
-    return secrets.randbits(63) if secret else 0

@@ -1,8 +1,6 @@
 """Opening what the arguments name: encoders and cards, each said where it came from."""
 
 import os
-import shlex
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +69,7 @@ def open_card(
         CardNotFoundError: there is none.
         IntegrityError: it is not signed by the signer.
     """
-    from hf_integration.card import WatermarkCard
+    from hf_integration.card import WatermarkCard, exposure
 
     if signer is None:
         card = WatermarkCard.load(reference, revision=revision)
@@ -80,19 +78,9 @@ def open_card(
 
         card = load_signed_card(reference, signer, revision=revision)
     streams.say(f"card: {card.location}{said_of_signature(Path(card.location), signer)}")
-    if card.secret and (exposed := _exposed(Path(card.location))):
-        streams.say(f"it is private, but others may read it: chmod -R go= {shlex.quote(str(exposed))}")
+    if warning := exposure(card):
+        streams.say(warning)
     return card
-
-
-def _exposed(folder: Path) -> Path | None:
-    """The folder of a card, where its modes let others than its owner read it."""
-    file = folder / "card.json"
-    try:
-        modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)]
-    except OSError:
-        return None
-    return folder if os.name == "posix" and all(mode & 0o077 for mode in modes) else None
 
 
 def said_of_signature(folder: Path, signer: "Signer | None") -> str:

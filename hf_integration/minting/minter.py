@@ -1,5 +1,6 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -53,7 +54,7 @@ def mint(
     keys: int | Literal["full"] = 64,
     pool: str | None = None,
     key_samples: KeySamples | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     watermark: Path | None = None,
     secret: bool = False,
     expires: date | None = None,
@@ -68,7 +69,8 @@ def mint(
         pool: folder, file or dataset to draw them from; by default they are synthetic, chosen among many by
             what they wake in the encoder.
         key_samples: use exactly these instead.
-        seed: everything random follows from it.
+        seed: everything random follows from it; 0 by default, and fresh randomness for a private card, which
+            nobody may guess.
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
@@ -84,6 +86,7 @@ def mint(
         EncoderError: an encoder that was not loaded from a folder or a Hub repository, or that holds NaN.
     """
     progress = progress or Silent()
+    seed = default_seed(secret=secret) if seed is None else seed
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed {seed} is out of range", remedy="choose one from 0 to 2**63 - 1")
     if expires is not None and expires < today():
@@ -138,6 +141,11 @@ def mint(
     floor = floors(card, encoder, runs.operations, progress=progress)
     refuse_blind(floor)
     return replace(card, floor=floor, coverage=coverage)
+
+
+def default_seed(*, secret: bool) -> int:
+    """A private card rests on randomness that nobody can guess, a public one on being repeatable."""
+    return secrets.randbits(63) if secret else 0
 
 
 def _choose(

@@ -169,7 +169,11 @@ def test_a_private_card_is_pinned_and_never_to_be_committed(
     assert ended.status == 0
     assert "Review and commit sslauth.toml." in ended.out
     assert "keep cards/tiny out of version control" in ended.out
-    assert sslauth("verify", "tiny").status == 0
+    ended = sslauth("verify", "tiny")
+    assert (ended.status, "others may read it" in ended.err) == (0, False)
+    for path in (Path("cards/tiny"), Path("cards/tiny/card.json")):
+        path.chmod(0o755)
+    assert "others may read it: chmod -R go= cards/tiny" in sslauth("verify", "tiny").err
 
 
 class TestSigner:

@@ -99,6 +99,16 @@ def test_weights_that_are_no_numbers_are_refused_by_name(encoder: Encoder, poiso
         mint(poisoned, key_samples=TEXTS)
 
 
+def test_a_private_card_gets_a_seed_that_nobody_can_guess_and_a_public_one_is_repeatable(
+    encoder: Encoder,
+) -> None:
+    private = [mint(encoder, keys=2, secret=True) for _ in range(2)]
+    assert len({0, *(card.seed for card in private)}) == 3
+    assert not set(private[0].key_samples) & set(private[1].key_samples)
+    assert mint(encoder, keys=2).seed == 0
+    assert mint(encoder, keys=2, secret=True, seed=3).seed == 3
+
+
 @pytest.mark.parametrize("seed", [-1, 1 << 63])
 def test_a_seed_that_torch_does_not_take_is_refused_at_once(encoder: Encoder, seed: int) -> None:
     with pytest.raises(UsageError, match="out of range"):
