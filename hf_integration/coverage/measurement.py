@@ -1,6 +1,6 @@
 """The coverage of a card, as the card records it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -77,11 +77,7 @@ def measure_coverage(
         },
         **({} if unreachable is None else {"tokens that no text gives": unreachable}),
         "cannot matter": list(inert),
-        "layer inputs": _inputs(
-            entry
-            for entry in input_ranks(encoder, card.key_samples, progress=progress)
-            if f"{entry.layer}.weight" not in inert
-        ),
+        "layer inputs": _inputs(input_ranks(encoder, card.key_samples, progress=progress)),
     }
 
 
@@ -154,7 +150,7 @@ def _totals(tensors: Sequence[TensorCoverage], inert: Collection[str]) -> dict[s
     }
 
 
-def _inputs(ranks: Iterable[InputRank]) -> dict[str, Mapping[str, Any]]:
+def _inputs(ranks: Sequence[InputRank]) -> dict[str, Mapping[str, Any]]:
     return {
         entry.layer: {
             "width": entry.width,
