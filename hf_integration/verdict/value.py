@@ -47,6 +47,8 @@ class TensorEvidence:
         unexpected: tensors of the encoder that the card does not know.
         matches: ``stored``, ``float16`` or ``bfloat16`` when every tensor equals the recorded values or a
             recorded cast of them (a re-encoding), else ``None``.
+        outside: tensors outside the embedding path (heads, poolers, another tower) whose values differ:
+            nothing that was run here reads them, and whoever loads the folder for another task does.
     """
 
     checked: int
@@ -54,6 +56,7 @@ class TensorEvidence:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     matches: str | None = None
+    outside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,16 @@ class FileEvidence:
         changed: one ``file: key: was -> is`` line per difference.
         not_covered: files beside the encoder that hold code or weights (remote code, pickles, ONNX, adapters)
             and were not looked at: what loads them instead is not covered by the verdict.
+        derived: effective values that differ although the files they come from are equal: the library, or
+            code in this process, makes something else of them.
+        notes: differences that cannot matter, each with the reason why not.
     """
 
     checked: int
     changed: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,8 @@ class Verdict:
         waiver: ``reason`` and ``until`` (the last day) of the waiver that accepts this alteration, if any.
         claims: what the encoder's model card says, claim by claim; empty unless it was asked.
         key_samples: ``run`` and ``of``: how many of the card's were run, fewer where a budget left some out.
+        process: what was found in this process that changes what the encoder gives its users, in words:
+            hooks, patched functions, training mode with dropout, autocast. Named whatever the watermark says.
     """
 
     status: Status
@@ -143,6 +153,7 @@ class Verdict:
     waiver: Mapping[str, str] | None = None
     claims: tuple[Claim, ...] = ()
     key_samples: Mapping[str, int] = field(default_factory=dict)
+    process: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -203,6 +214,7 @@ class Verdict:
                 "files": FileEvidence(**_tuples(fields["files"])),
                 "diagnosis": tuple(fields["diagnosis"]),
                 "claims": tuple(Claim(**claim) for claim in fields.get("claims", ())),
+                "process": tuple(fields.get("process", ())),
             }
         )
 
