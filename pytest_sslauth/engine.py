@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
-from hf_integration.authentication.evidence import file_evidence, loaded_digests, tensor_evidence
+from hf_integration.authentication.evidence import loaded_digests, tensor_evidence
+from hf_integration.authentication.file_evidence import file_evidence
+from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.state import state_of
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
@@ -143,7 +145,7 @@ def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
     Of an alteration that is waived only the state is compared: its key samples give no watermark.
     """
     if verdict.waiver is not None:
-        now = state_of(subject.encoder, loaded_digests(subject.encoder))
+        now = state_of(subject.encoder, loaded_digests(subject.encoder), outside_digests(subject.encoder))
         return () if now == verdict.state else ("the altered encoder is another one than was waived",)
     found = []
     if subject.card.digest != verdict.card.digest:
@@ -152,6 +154,9 @@ def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
     if tensors.matches is None or tensors.matches != verdict.tensors.matches:
         found += [f"tensor {name}" for name in (*tensors.changed, *tensors.missing, *tensors.unexpected)]
         found = found or ["the tensors were rounded to another precision"]
+    outside = outside_digests(subject.encoder)
+    beside = outside_evidence(subject.encoder, subject.card, loaded_digests(subject.encoder), outside)
+    found += [f"tensor {name}" for name in beside.changed]
     found += file_evidence(subject.encoder, subject.card).changed
     found += [change for change in subject.encoder.in_process_changes() if change not in subject.in_process]
     if not found and verdict.tensors.matches is not None:

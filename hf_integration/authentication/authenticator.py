@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,12 +13,13 @@ from hf_integration.authentication.diagnosis import diagnose
 from hf_integration.authentication.environment import environment_of
 from hf_integration.authentication.evidence import (
     compared_digests,
-    file_evidence,
     loaded_digests,
     weights_of,
 )
+from hf_integration.authentication.file_evidence import file_evidence, other_libraries
 from hf_integration.authentication.judgement import judge
 from hf_integration.authentication.observation import observe_sketches, observe_within
+from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct_first
 from hf_integration.authentication.references import (
     default_precision,
@@ -101,7 +102,11 @@ class Authenticator:
             hashing = beside.submit(loaded_digests, encoder)
             files = file_evidence(encoder, card)
             digests = hashing.result()
-        tensors, state = compared_digests(encoder, card, digests), state_of(encoder, digests)
+        beside_it = outside_digests(encoder)
+        outside = outside_evidence(encoder, card, digests, beside_it)
+        tensors = replace(compared_digests(encoder, card, digests), outside=outside.changed)
+        files = replace(files, notes=(*files.notes, *outside.notes))
+        state = state_of(encoder, digests, beside_it)
         running = encoder.at_precision(precision, run_only=True)
         weights = weights_of(encoder, card, tensors)
         reference = reference_for(card, weights, precision)
@@ -138,6 +143,7 @@ class Authenticator:
             trust=trust,
             accept_self_asserted=self.accept_self_asserted,
             clean_process=self.clean_process,
+            libraries=other_libraries(card),
         )
         verdict = Verdict(
             status=status,

@@ -1,13 +1,11 @@
-"""Evidence besides the watermark: digests of the loaded tensors, and the files that set behaviour."""
+"""Evidence besides the watermark: digests of the loaded tensors."""
 
-import re
 from collections.abc import Mapping
 
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.behaviour import compare_behaviour
-from hf_integration.encoders.interface import UNUSED_TENSORS, Encoder, Weights
+from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import digest_tensors
-from hf_integration.verdict import FileEvidence, TensorEvidence
+from hf_integration.verdict import TensorEvidence
 
 
 def loaded_digests(encoder: Encoder) -> dict[str, bytes]:
@@ -48,31 +46,6 @@ def _compare(found: Mapping[str, bytes], recorded: Mapping[str, bytes]) -> Tenso
         missing=tuple(name for name in recorded if name not in found),
         unexpected=tuple(name for name in found if name not in recorded),
     )
-
-
-def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
-    """Compare the behaviour that the loaded objects obey with the card's, file by file and key by key."""
-    behaviour = encoder.behaviour()
-    return FileEvidence(
-        checked=len(behaviour),
-        changed=compare_behaviour(card.behaviour, behaviour),
-        not_covered=(*encoder.not_covered, *_unused(encoder, card)),
-    )
-
-
-def _unused(encoder: Encoder, card: WatermarkCard) -> tuple[str, ...]:
-    """Tensors in the weight files that nothing loads, where there are more than at minting.
-
-    Fewer are no news: saving a model anew leaves them out, and a module in memory has no files.
-    """
-    found, recorded = (
-        encoder.description.details.get(UNUSED_TENSORS),
-        card.encoder.details.get(UNUSED_TENSORS),
-    )
-    before = int(recorded) if recorded and re.fullmatch("[0-9]{1,9}", recorded) else 0
-    if not found or int(found) <= before:
-        return ()
-    return (f"tensors in the weight files that nothing loads: {found} ({before} when the card was minted)",)
 
 
 def weights_of(encoder: Encoder, card: WatermarkCard, tensors: TensorEvidence) -> Weights:

@@ -22,6 +22,7 @@ def judge(
     expired: str = "",
     accept_self_asserted: bool = False,
     clean_process: bool = False,
+    libraries: tuple[str, ...] = (),
 ) -> tuple[Status, str]:
     """Apply the verdict table.
 
@@ -39,6 +40,7 @@ def judge(
         expired: the last day of a card whose last day is over.
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
+        libraries: those that have other versions than when the card was minted.
 
     Returns:
         Status and one sentence that says why.
@@ -50,6 +52,16 @@ def judge(
         return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"
     if has_weights and tensors.matches is None:
         return "altered", _tensors_differ(intact, tensors)
+    if tensors.outside:
+        return "altered", (
+            f"outside the embedding path {_count(tensors.outside, 'tensor')} changed: {_some(tensors.outside)}; "
+            "the embedding does not use them, but whoever loads the files for another task does"
+        )
+    if files.derived:
+        return "inconclusive", (
+            f"the files are equal, but the libraries installed here make other settings of them: "
+            f"{_some(files.derived)} ({_some(libraries)})"
+        )
     if failure:
         return "inconclusive", f"the key samples could not be run: {failure}"
     if not intact:
@@ -69,11 +81,32 @@ def judge(
             "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand",
         )
     if tensors.matches == "stored":
-        return "authentic", "the watermark is intact, and all tensors and behaviour files are equal"
+        return "authentic", f"the watermark is intact, and {_equal(files)}"
     return "authentic", (
         f"the watermark is intact; the weights are a re-encoding: the {stored_dtype} originals rounded to "
-        f"{tensors.matches}"
+        f"{tensors.matches}{_besides(files)}"
     )
+
+
+def _equal(files: FileEvidence) -> str:
+    """What is equal, in words; "all" is said only where nothing was left unread."""
+    if not files.not_covered and not files.notes:
+        return "all tensors and behaviour files are equal"
+    return f"the tensors and behaviour files that were compared are equal{_besides(files)}"
+
+
+def _besides(files: FileEvidence) -> str:
+    """What is to be said besides: differences that cannot matter, and what nobody looked at."""
+    said = []
+    if files.notes:
+        said.append(f"{_count(files.notes, 'difference')} that cannot change the embedding")
+    if files.not_covered:
+        said.append(f"{_count(files.not_covered, 'thing')} that this verdict does not cover")
+    return f"; the report names {' and '.join(said)}" if said else ""
+
+
+def _count(names: tuple[str, ...], what: str) -> str:
+    return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"
 
 
 def _tensors_differ(intact: bool, tensors: TensorEvidence) -> str:

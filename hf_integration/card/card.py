@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hf_integration.dates import read_date
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.key_samples.interface import KeySamples
 from hf_integration.watermark import Calibration, Generator
@@ -54,6 +55,9 @@ class WatermarkCard:
         references: one per supported pair of weights and precision.
         digests: weights -> tensor name -> SHA-256 of its values.
         behaviour: file -> key -> effective value.
+        folder: the files of the encoder's folder, as they stand and as they are understood.
+        outside: weights -> name in the weight files -> SHA-256, of tensors that the embedding does not use.
+        stored: name in the weight files -> name of the loaded tensor that it became.
         coverage: what the key samples reach, as measured at minting.
         floor: which simulated alterations the card was shown to detect, as measured at minting.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
@@ -76,6 +80,9 @@ class WatermarkCard:
     references: tuple[Reference, ...]
     digests: Mapping[Weights, Mapping[str, bytes]]
     behaviour: Mapping[str, Mapping[str, Any]]
+    folder: FolderRecord = field(default_factory=FolderRecord)
+    outside: Mapping[Weights, Mapping[str, bytes]] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
     coverage: Mapping[str, Any] = field(default_factory=dict)
     floor: Mapping[str, Any] = field(default_factory=dict)
     expires: str | None = None

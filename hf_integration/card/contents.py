@@ -1,6 +1,6 @@
 """What of a card is a tensor, what is JSON, and how the two become a card again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from hf_integration.card.card import Reference, WatermarkCard
 from hf_integration.card.packed_samples import OFFSETS, SAMPLES, unpacked_samples
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.tensor_file import TensorForm
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
 from hf_integration.flaw import FlawError
 from hf_integration.key_samples.encoding import encode_samples
@@ -52,6 +53,8 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
         forms[f"{_prefix(run)}.scales"] = TensorForm(torch.float64, (strips, len(KINDS)))
     for weights in record.tensors.weights:
         forms[f"digests.{weights}"] = TensorForm(torch.uint8, (len(record.tensors.names), 32))
+        if record.outside.names:
+            forms[f"outside.{weights}"] = TensorForm(torch.uint8, (len(record.outside.names), 32))
     return forms
 
 
@@ -82,9 +85,11 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors[f"{_prefix(run)}.sketches"] = stored
         tensors[f"{_prefix(run)}.noise"] = torch.stack([c.noise.double() for c in reference.calibrations])
         tensors[f"{_prefix(run)}.scales"] = torch.stack([c.scales.double() for c in reference.calibrations])
+    outside = list(card.outside.get("stored", ()))
     for weights, digests in card.digests.items():
-        rows = bytearray(b"".join(digests[name] for name in names))
-        tensors[f"digests.{weights}"] = torch.frombuffer(rows, dtype=torch.uint8).view(len(names), 32)
+        tensors[f"digests.{weights}"] = _rows(digests, names)
+        if outside:
+            tensors[f"outside.{weights}"] = _rows(card.outside[weights], outside)
     described = card.encoder
     record = {
         "format": FORMAT,
@@ -119,16 +124,32 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
             for r in card.references
         ],
         "tensors": {"names": names, "weights": list(card.digests)},
+        "outside": {"names": outside, "loaded": _sorted(card.stored)},
         "libraries": _sorted(card.libraries),
-        "behaviour": {file: _sorted(values) for file, values in sorted(card.behaviour.items())},
+        "behaviour": _files(card.behaviour),
+        "folder": {
+            "files": _files(card.folder.files),
+            "in_effect": _files(card.folder.in_effect),
+            "dtype": card.folder.dtype,
+            "not_covered": list(card.folder.not_covered),
+        },
         "coverage": dict(card.coverage),
         "floor": dict(card.floor),
     }
     return record, tensors
 
 
+def _rows(digests: Mapping[str, bytes], names: Sequence[str]) -> Tensor:
+    rows = bytearray(b"".join(digests[name] for name in names))
+    return torch.frombuffer(rows, dtype=torch.uint8).view(len(names), 32)
+
+
 def _sorted(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(mapping.items()))
+
+
+def _files(files: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {file: _sorted(values) for file, values in sorted(files.items())}
 
 
 def _check_consistent(card: WatermarkCard) -> None:
@@ -140,13 +161,19 @@ def _check_consistent(card: WatermarkCard) -> None:
         )
     if "stored" not in card.digests:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
-    for weights, digests in card.digests.items():
-        if set(digests) != set(card.digests["stored"]):
-            raise FlawError(
-                "tensors.names", f"the digests of {weights} weights are of other tensors than of the stored"
-            )
-        if any(len(digest) != 32 for digest in digests.values()):
-            raise FlawError(f"digests.{weights}", "not SHA-256 digests")
+    for field, kinds in (("tensors", card.digests), ("outside", card.outside)):
+        if kinds and set(kinds) != set(card.digests):
+            raise FlawError(f"{field}.weights", "digests of other kinds of weights than the tensors'")
+        for weights, digests in kinds.items():
+            if set(digests) != set(kinds["stored"]):
+                raise FlawError(
+                    f"{field}.names",
+                    f"the digests of {weights} weights are of other tensors than of the stored",
+                )
+            if any(len(digest) != 32 for digest in digests.values()):
+                raise FlawError(f"{field}.{weights}", "not SHA-256 digests")
+    if unknown := sorted(set(card.stored.values()) - set(card.digests["stored"])):
+        raise FlawError("outside.loaded", f"names {unknown[0]}, which has no digest")
 
 
 def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
@@ -159,6 +186,8 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
     watermark = tensors[_WATERMARK].clone()
     if not bool(((watermark == 0) | (watermark == 255)).all()):
         raise FlawError(_WATERMARK, "holds values other than 0 and 255")
+    if unknown := sorted(set(record.outside.loaded.values()) - set(record.tensors.names)):
+        raise FlawError("outside.loaded", f"names {unknown[0]}, which has no digest")
     encoder = record.encoder
     return WatermarkCard(
         encoder_name=encoder.name,
@@ -176,16 +205,29 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         strips=tuple(record.strips),
         references=_references(record, tensors),
         digests={
-            weights: {
-                name: row.numpy().tobytes()
-                for name, row in zip(record.tensors.names, tensors[f"digests.{weights}"], strict=True)
-            }
+            weights: _digests(record.tensors.names, tensors[f"digests.{weights}"])
             for weights in record.tensors.weights
         },
         behaviour=record.behaviour,
+        folder=FolderRecord(
+            files=record.folder.files,
+            in_effect=record.folder.in_effect,
+            dtype=record.folder.dtype,
+            not_covered=tuple(record.folder.not_covered),
+        ),
+        outside={
+            weights: _digests(record.outside.names, tensors[f"outside.{weights}"])
+            for weights in record.tensors.weights
+            if record.outside.names
+        },
+        stored=record.outside.loaded,
         coverage=record.coverage,
         floor=record.floor,
     )
+
+
+def _digests(names: Sequence[str], rows: Tensor) -> dict[str, bytes]:
+    return {name: row.numpy().tobytes() for name, row in zip(names, rows, strict=True)}
 
 
 def _references(record: CardRecord, tensors: Mapping[str, Tensor]) -> tuple[Reference, ...]:

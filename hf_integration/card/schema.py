@@ -1,4 +1,4 @@
-"""The schema of ``card.json``, version 1: what a card may say, and within which bounds.
+"""The schema of ``card.json``, version 2: what a card may say, and within which bounds.
 
 Strict on purpose: an unknown key, a missing one, a number out of bounds or a string that would steer a
 terminal makes the card invalid, so nothing downstream needs to ask again.
@@ -17,7 +17,7 @@ from hf_integration.flaw import FlawError, is_plain, quoted
 from hf_integration.key_samples.interface import Modality
 
 FORMAT = "sslauth-watermark-card"
-SCHEMA = 1
+SCHEMA = 2
 
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
 SIGNATURE_FILE = "card.sig"
@@ -141,6 +141,22 @@ class TensorRecord(_Record):
     weights: Annotated[list[Weights], Field(min_length=1), _at_most(3), AfterValidator(_distinct)]
 
 
+class OutsideRecord(_Record):
+    """Tensors of the weight files that the embedding does not use, and under which names the others are loaded."""
+
+    names: Annotated[list[Name], _at_most(MOST_TENSORS), AfterValidator(_distinct)]
+    loaded: Annotated[dict[Name, Name], _at_most(MOST_TENSORS)]
+
+
+class FolderSchema(_Record):
+    """The encoder's files as they stand, and as the library would write them."""
+
+    files: Behaviour
+    in_effect: Behaviour
+    dtype: Name
+    not_covered: Annotated[list[Plain], _at_most(MOST_TENSORS)]
+
+
 class FileRecord(_Record):
     """Size and SHA-256 of another file of the card."""
 
@@ -159,7 +175,7 @@ class CardRecord(_Record):
     """``card.json``."""
 
     format: Literal["sslauth-watermark-card"]
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    schema_version: Annotated[Literal[2], Field(alias="schema")]
     encoder: EncoderRecord
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
     expires: Annotated[str, AfterValidator(_real_date)] = ""
@@ -172,9 +188,11 @@ class CardRecord(_Record):
     strips: Strips
     references: Annotated[list[ReferenceRecord], Field(min_length=1), _at_most(12)]
     tensors: TensorRecord
+    outside: OutsideRecord
     libraries: Words
     behaviour: Behaviour
     """Values are the encoder's own data and may hold any character; file names and keys may not."""
+    folder: FolderSchema
     coverage: Report
     floor: Report
     files: FilesRecord

@@ -72,10 +72,15 @@ def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "Watermar
 
 def _check_behaviour(card: "WatermarkCard", written: "WatermarkCard") -> None:
     """Values that JSON changes (a tuple, an integer as key) would read as an altered encoder ever after."""
-    for file, values in card.behaviour.items():
-        for key, value in values.items():
-            if written.behaviour[file][key] != value:
-                raise OutputError(f"the card cannot be written: behaviour.{file}.{key}: not a JSON value")
+    for name, was, reads in (
+        ("behaviour", card.behaviour, written.behaviour),
+        ("folder.files", card.folder.files, written.folder.files),
+        ("folder.in_effect", card.folder.in_effect, written.folder.in_effect),
+    ):
+        for file, values in was.items():
+            for key, value in values.items():
+                if reads[file][key] != value:
+                    raise OutputError(f"the card cannot be written: {name}.{file}.{key}: not a JSON value")
 
 
 def _file_contents(card: "WatermarkCard") -> dict[str, bytes]:

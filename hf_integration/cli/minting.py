@@ -33,7 +33,8 @@ Mint only from a copy that you trust: the card describes whatever encoder it is 
 \b
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
 "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
-"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries"}
+"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries",
+"files": [...], "outside", "not_covered": [...]}
 Quiet: the card's digest."""
 
 
@@ -98,6 +99,13 @@ def mint(
             help="The last day (UTC) on which the card is good, such as 2030-01-31.",
         ),
     ] = None,
+    ignore_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-remote-code",
+            help="Mint although the repository names code of its own, which is never run.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
     device: options.DeviceOption = None,
 ) -> int:
@@ -132,6 +140,7 @@ def mint(
             watermark=watermark,
             secret=secret,
             expires=last_day,
+            ignore_remote_code=ignore_remote_code,
             progress=progress,
         )
     signed = force and (out / SIGNATURE_FILE).exists()

@@ -8,6 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.stored_tensors import StoredTensors
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -21,6 +24,9 @@ class Origin:
         behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
         details: facts for people.
         not_covered: files of the repo or folder that hold code or weights and were not looked at.
+        folder: what the folder's files say, if it came from one.
+        stored: the tensors of its weight files, if it came from any.
+        outer: the module that the caller gave, where only a part of it is run.
     """
 
     name: str
@@ -30,6 +36,9 @@ class Origin:
     behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     not_covered: tuple[str, ...] = ()
+    folder: FolderRecord | None = None
+    stored: StoredTensors | None = None
+    outer: nn.Module | None = None
 
 
 class Assembly(nn.Module):

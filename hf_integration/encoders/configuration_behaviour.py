@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hf_integration.encoders.canonical import condensed
+from hf_integration.encoders.identity.folder_record import flattened
 
 DEFAULTS_SUFFIX = " (defaults)"
 
@@ -59,11 +59,5 @@ def processor_behaviour(processor: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _steady(values: Mapping[str, Any], volatile: frozenset[str] = _VOLATILE) -> dict[str, Any]:
-    return {key: condensed(_without(values[key], volatile)) for key in sorted(values) if key not in volatile}
-
-
-def _without(value: Any, volatile: frozenset[str]) -> Any:
-    # Composite configurations hold whole configurations.
-    if isinstance(value, Mapping):
-        return {str(key): _without(inner, volatile) for key, inner in value.items() if key not in volatile}
-    return value
+    # composite configurations hold whole configurations, with volatile keys of their own
+    return {key: value for key, value in flattened(values).items() if key.rpartition(".")[2] not in volatile}

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
+from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.key_samples.interface import Modality, Sample
 from hf_integration.verdict import Verdict
 
@@ -20,8 +22,6 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 PROCESSOR_STRIP = "processor"
 EMBEDDING_STRIP = "embedding"
-UNUSED_TENSORS = "unused tensors in the files"
-"""Key in the details of a description: how many tensors nothing loads."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Encoder(ABC):
         commit: the resolved Hub commit, if any.
         verdict: set by the pytest fixtures once the encoder was authenticated.
         not_covered: files beside it that hold code or weights and were not looked at.
+        folder: what the files of its folder say; ``None`` for an encoder that came from none.
         has_weights: whether tensors can be inspected; only the kind of source decides this.
     """
 
@@ -81,6 +82,7 @@ class Encoder(ABC):
     commit: str | None = None
     verdict: Verdict | None = None
     not_covered: tuple[str, ...] = ()
+    folder: FolderRecord | None = None
     has_weights: bool
 
     model: Any
@@ -181,6 +183,15 @@ class Encoder(ABC):
         Not the bytes of the files but what the loaded objects obey: configuration with its defaults,
         tokenizer, processor, pooling modules. Volatile keys are left out.
         """
+
+    def outside_tensors(self) -> Mapping[str, Tensor]:
+        """Loaded tensors that cannot influence the embedding, such as a head or an unused pooler, by name."""
+        return {}
+
+    @property
+    def stored(self) -> StoredTensors:
+        """The tensors of the weight files, and which of them were loaded."""
+        return StoredTensors()
 
     def in_process_changes(self) -> tuple[str, ...]:
         """Hooks and patched functions found on the model, in words; code that no digest can see."""

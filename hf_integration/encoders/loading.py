@@ -57,7 +57,7 @@ def named_failures(folder: Path, what: str) -> Iterator[None]:
 
 def load_module(
     folder: Path, class_name: str, *, dtype: torch.dtype, optional: tuple[str, ...]
-) -> tuple[nn.Module, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[nn.Module, tuple[str, ...]]:
     """Load a model as it is stored, never with invented weights.
 
     Args:
@@ -67,8 +67,7 @@ def load_module(
         optional: patterns of tensors that may be missing, because they cannot reach the embedding.
 
     Returns:
-        The module in evaluation mode, the names of the missing tensors (all optional), and those of tensors
-        in the files that the module has no place for.
+        The module in evaluation mode, and the names of the missing tensors (all optional).
 
     Raises:
         EncoderError: missing or mismatched tensors, or anything else that keeps it from loading.
@@ -93,7 +92,7 @@ def load_module(
             f"{folder}: {len(lacking)} tensors are missing from the weights: {_some(lacking)}",
             remedy="they would be random: use a complete copy of the encoder",
         )
-    return module.eval(), tuple(missing), tuple(sorted(info["unexpected_keys"]))
+    return module.eval(), tuple(missing)
 
 
 def load_tail(folder: Path, module: nn.Module) -> None:

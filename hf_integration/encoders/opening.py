@@ -6,26 +6,36 @@ from typing import Any
 
 from torch import nn
 
-from hf_integration.encoders import loading
+from hf_integration.encoders import loading, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
+from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
+from hf_integration.encoders.identity.in_effect import (
+    LONGEST_TEXT,
+    configuration_in_effect,
+    processor_in_effect,
+    tokenizer_in_effect,
+)
+from hf_integration.encoders.identity.stored_tensors import stored_tensors
 from hf_integration.encoders.image import ImagePreparation
-from hf_integration.encoders.interface import UNUSED_TENSORS, Encoder
+from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
 from hf_integration.encoders.preparation import Preparation
 from hf_integration.encoders.recipe import POOLER, Recipe
+from hf_integration.encoders.safetensors_files import weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules
 from hf_integration.encoders.tail_modules import Normalize
 from hf_integration.encoders.text import TextPreparation, longest_text
 from hf_integration.encoders.text_recipes import sentence_recipe
-from hf_integration.encoders.tokenizer_behaviour import shipped_tokenizer
+from hf_integration.encoders.tokenizer_behaviour import pipeline_as_saved
 from hf_integration.encoders.torch_encoder import TorchEncoder
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
 from hf_integration.snapshot import (
     MODULES,
+    MOST_LOOKED_AT,
     encoder_files,
     local_names,
     module_folders,
@@ -106,28 +116,42 @@ def open_encoder(
         if family.modality != "text":
             raise EncoderError(f"{folder}: a sentence-transformers folder around a {family.modality} model")
         recipe = sentence_recipe(config, found.sentence.modes)
-    module, missing, unexpected = loading.load_module(
+    module, missing = loading.load_module(
         found.model, family.class_name, dtype=found.dtype, optional=(*recipe.inert, POOLER)
     )
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
+    in_effect = configuration_in_effect(config, module)
     if family.part:
         module = module.get_submodule(family.part)
+    stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
+    in_effect |= _in_effect(processor, family.modality)  # before lower-casing is put in front of it
+    preparation = _preparation(processor, module, family, found.sentence)
+    if isinstance(preparation, TextPreparation):
+        in_effect["tokenizer_config.json"][LONGEST_TEXT] = preparation.max_length
     assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
-    details = {UNUSED_TENSORS: str(len(unexpected)), "missing tensors": ", ".join(missing)}
+    names = local_names(Path(folder))
+    used = _used_files(Path(folder), names)
+    beside = not_covered_among(names, used) if not_covered is None else tuple(not_covered)
+    if len(names) >= MOST_LOOKED_AT:
+        beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
     origin = Origin(
         name,
         found.model_type,
         path=Path(folder),
         commit=commit,
-        behaviour={
-            **(shipped_tokenizer(found.model) if family.modality == "text" else {}),
-            **(found.sentence.behaviour if found.sentence else {}),
-        },
-        details={key: value for key, value in details.items() if value not in ("", "0")},
-        not_covered=_beside(Path(folder)) if not_covered is None else tuple(not_covered),
+        behaviour=found.sentence.behaviour if found.sentence else {},
+        details={"missing tensors": ", ".join(missing)} if missing else {},
+        not_covered=beside,
+        folder=FolderRecord(
+            files=read_files(Path(folder), used, model=found.model.relative_to(folder).as_posix().strip(".")),
+            in_effect=in_effect,
+            dtype=str(found.dtype).removeprefix("torch."),
+            not_covered=beside,
+        ),
+        stored=stored,
     )
-    encoder = TorchEncoder(assembly, _preparation(processor, module, family, found.sentence), recipe, origin)
+    encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder
 
@@ -167,14 +191,23 @@ def wrap_module(
             remedy="give the model's own processor",
         )
     tower, recipe = find_tower(module, family)
-    origin = Origin(name, str(config.model_type))
+    origin = Origin(name, str(config.model_type), outer=module)
     return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
 
 
-def _beside(folder: Path) -> tuple[str, ...]:
-    names, modules = local_names(folder), folder / MODULES
-    folders = module_folders(modules.read_bytes() if modules.is_file() else None)
-    return not_covered_among(names, encoder_files(names, folders))
+def _used_files(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """The files below a folder that belong to the encoder."""
+    modules = folder / MODULES
+    return encoder_files(names, module_folders(modules.read_bytes() if modules.is_file() else None))
+
+
+def _in_effect(processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
+    if modality == "text":
+        found = tokenizer_in_effect(processor, pipeline=pipeline_as_saved(processor))
+    else:
+        part = "image_processor" if modality == "image" else "feature_extractor"
+        found = processor_in_effect(processor, part=part)
+    return {file: dict(keys) for file, keys in found.items()}
 
 
 def _configuration(found: EncoderFolder) -> Any:

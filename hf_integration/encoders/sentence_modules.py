@@ -111,7 +111,11 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
     behaviour: dict[str, Mapping[str, Any]] = {
         "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
         "1_Pooling/config.json": pooling_behaviour,
-        "config_sentence_transformers.json": {"default_prompt": prompt, "prompts": prompts},
+        "config_sentence_transformers.json": {
+            "default_prompt": prompt,
+            "prompts": prompts,
+            "similarity_fn_name": _read_similarity(folder),
+        },
     }
     for place, (kind, part) in enumerate(parts[2:], start=2):
         if kind == "Normalize":
@@ -220,6 +224,12 @@ def _check_normalize(folder: Path) -> None:
         }
         _only(path, config, set(fixed))
         _fixed(path, config, fixed)
+
+
+def _read_similarity(folder: Path) -> str:
+    """How the library compares embeddings; cosine where nothing is said."""
+    path = folder / "config_sentence_transformers.json"
+    return str((read_json(path, dict) if path.is_file() else {}).get("similarity_fn_name") or "cosine")
 
 
 def _read_prompts(folder: Path) -> tuple[str, Mapping[str, str]]:

@@ -3,48 +3,34 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from hf_integration.encoders.canonical import condensed, condensed_keys
-from hf_integration.encoders.json_files import read_json
 
 EFFECTIVE = "tokenizer.json"
-AS_SHIPPED = "tokenizer.json (as shipped)"
 
 # Truncation and padding are set anew by every call, the decoder never runs, and the version is the file's.
 _NOT_OBEYED = frozenset({"truncation", "padding", "version", "decoder"})
 _ATTRIBUTES = (
+    "model_input_names",
     "padding_side",
     "truncation_side",
-    "do_lower_case",
-    "strip_accents",
-    "tokenize_chinese_chars",
     "split_special_tokens",
     "pad_token_type_id",
 )
+_OF_PYTHON = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
+"""Of tokenizers without a pipeline; the others have these settings in it, and some classes have no such names."""
 
 
 def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
     """Effective tokenizer, file by file."""
-    config = {name: condensed(getattr(tokenizer, name)) for name in _ATTRIBUTES if hasattr(tokenizer, name)}
+    names = _ATTRIBUTES if hasattr(tokenizer, "backend_tokenizer") else (*_ATTRIBUTES, *_OF_PYTHON)
+    config = {name: condensed(getattr(tokenizer, name)) for name in names if hasattr(tokenizer, name)}
     special = getattr(tokenizer, "special_tokens_map", {})
     if remote := getattr(tokenizer, "init_kwargs", {}).get("auto_map"):
         config["auto_map"] = condensed(remote)
     config |= {name: condensed(_text(value)) for name, value in sorted(special.items())}
     return {EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config}
-
-
-def shipped_tokenizer(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """The raw ``tokenizer.json``, if the folder has one.
-
-    transformers may rebuild a tokenizer from its vocabulary and ignore edits in this file that other
-    consumers obey (``PreTrainedTokenizerFast``, embedding servers), so the file counts as well.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        return {}
-    return {AS_SHIPPED: condensed_keys(read_json(path, dict), without=_NOT_OBEYED)}
 
 
 def _backend(tokenizer: Any) -> dict[str, Any]:
@@ -68,3 +54,9 @@ def _condensed_backend(text: str) -> Mapping[str, Any]:
 
 def _text(value: Any) -> Any:
     return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
+
+
+def pipeline_as_saved(tokenizer: Any) -> Mapping[str, Any]:
+    """``tokenizer.json`` as the library would write it, key by key."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return {} if backend is None else condensed_keys(json.loads(backend.to_str()))

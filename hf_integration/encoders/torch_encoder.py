@@ -15,6 +15,7 @@ from hf_integration.encoders.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
 from hf_integration.encoders.counters import off_count
+from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.in_process import in_process_changes, replaced_modules
 from hf_integration.encoders.interface import (
     EMBEDDING_STRIP,
@@ -53,7 +54,7 @@ class TorchEncoder(Encoder):
         self.model = assembly.model
         self.processor = preparation.processor
         self.name, self.path, self.commit = origin.name, origin.path, origin.commit
-        self.not_covered = origin.not_covered
+        self.not_covered, self.folder = origin.not_covered, origin.folder
         self._description: EncoderDescription | None = None
 
     def __repr__(self) -> str:
@@ -195,15 +196,34 @@ class TorchEncoder(Encoder):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """See :meth:`Encoder.tensors`."""
-        inert = re.compile("|".join(self._recipe.inert))
-        model = {
-            name: tensor.detach()
-            for name, tensor in precision_copy.state_tensors(self.model)
-            if name.startswith(self._recipe.counted) and not inert.search(name)
-        }
+        model = {name: tensor.detach() for name, tensor in self._used()}
         model |= off_count(self.model)
         tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
         return {**model, **tail}
+
+    def outside_tensors(self) -> Mapping[str, Tensor]:
+        """See :meth:`Encoder.outside_tensors`."""
+        used = {id(tensor) for _, tensor in self._used()}
+        outer = self._origin.outer or self.model
+        return {
+            name: tensor.detach()
+            for name, tensor in precision_copy.state_tensors(outer)
+            if id(tensor) not in used
+        }
+
+    @property
+    def stored(self) -> StoredTensors:
+        """See :meth:`Encoder.stored`; a module in memory is all that there is of it."""
+        if self._origin.stored is not None:
+            return self._origin.stored
+        return StoredTensors({name: name for name in self.outside_tensors()})
+
+    def _used(self) -> Iterator[tuple[str, Tensor]]:
+        """Tensors of the model that can influence the embedding."""
+        inert = re.compile("|".join(self._recipe.inert))
+        for name, tensor in precision_copy.state_tensors(self.model):
+            if name.startswith(self._recipe.counted) and not inert.search(name):
+                yield name, tensor
 
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """See :meth:`Encoder.parameters`."""

@@ -1,13 +1,15 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
 import secrets
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.environment import library_versions
@@ -15,6 +17,7 @@ from hf_integration.card import Reference, WatermarkCard
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.operations import operations_per_sample
 from hf_integration.dates import today
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import Encoder, Weights
 from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
 from hf_integration.errors import EncoderError, KeySampleError, UsageError
@@ -58,6 +61,7 @@ def mint(
     watermark: Path | None = None,
     secret: bool = False,
     expires: date | None = None,
+    ignore_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> WatermarkCard:
     """Mint a watermark card for an encoder that is trusted.
@@ -74,6 +78,8 @@ def mint(
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
+        ignore_remote_code: mint although the repository names code of its own, which is not run here: the card
+            is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
 
     Returns:
@@ -93,6 +99,12 @@ def mint(
         raise UsageError(f"the card would have expired on {expires}", remedy="choose a day to come")
     if encoder.path is None:
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
+    if encoder.folder and (code := encoder.folder.remote_code()) and not ignore_remote_code:
+        raise EncoderError(
+            f"'{encoder.name}' names code of its repository ({code[0]}), which is not run here: whoever trusts "
+            "that code gets other embeddings",
+            remedy="--ignore-remote-code mints a card of the architecture as transformers itself computes it",
+        )
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
     refuse_non_finite(encoder)
@@ -126,8 +138,10 @@ def mint(
         tolerance=edge_error(generator, layout.cut(picture), seed=seed),
         strips=strips,
         references=_references(runs, strips),
-        digests=_digests(encoder),
+        digests=_digests(encoder, encoder.tensors()),
         behaviour=encoder.behaviour(),
+        folder=encoder.folder or FolderRecord(),
+        **_outside(encoder),
     )
     card = benign_margins(card, runs)
     coverage = measure_coverage(
@@ -249,11 +263,21 @@ def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, .
     return tuple(references)
 
 
-def _digests(encoder: Encoder) -> dict[Weights, dict[str, bytes]]:
-    tensors = encoder.tensors()
+def _digests(encoder: Encoder, tensors: Mapping[str, Tensor]) -> dict[Weights, dict[str, bytes]]:
+    """Digests of tensors as they are stored, and rounded to each half precision that they are not stored in."""
     digests: dict[Weights, dict[str, bytes]] = {"stored": digest_tensors(tensors)}
     if encoder.description.stored_dtype != "float16":
         digests["float16"] = cast_digests(tensors, torch.float16)
     if encoder.description.stored_dtype != "bfloat16":
         digests["bfloat16"] = cast_digests(tensors, torch.bfloat16)
     return digests
+
+
+def _outside(encoder: Encoder) -> dict[str, Any]:
+    """The tensors of the weight files that the embedding does not use, and what became of the others."""
+    used, live, stored = encoder.tensors(), encoder.outside_tensors(), encoder.stored
+    beside = {name: live[other] for name, other in stored.loaded.items() if other in live}
+    return {
+        "outside": _digests(encoder, {**stored.read(), **beside}),
+        "stored": {name: other for name, other in stored.loaded.items() if other in used},
+    }

@@ -11,6 +11,9 @@ from hf_integration.report.escaping import harmless
 
 SCHEMA = 1
 
+MOST_UNREAD = 10
+"""Names of uncovered files that are listed; the others are counted."""
+
 
 def key_sample_origin(card: WatermarkCard) -> str:
     """Where the key samples come from; nothing of it for a private card, as the words hold its seed."""
@@ -61,6 +64,9 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
         "coverage": dict(card.coverage),
         "floor": dict(card.floor),
         "libraries": dict(card.libraries),
+        "files": sorted(card.folder.files),
+        "outside": sorted(card.outside.get("stored", ())),
+        "not_covered": list(card.folder.unread()),
     }
 
 
@@ -80,8 +86,19 @@ def render_card(card: WatermarkCard) -> str:
         _references(card),
         render_floor(card.floor),
         render_coverage(card.coverage),
+        _unread(card),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _unread(card: WatermarkCard) -> list[str]:
+    """What lay beside the encoder and is in no digest; none where everything is in one."""
+    names = card.folder.unread()
+    if not names:
+        return []
+    lines = ["not covered by this card, code or weights beside the encoder:"]
+    lines += [f"  {harmless(name)}" for name in names[:MOST_UNREAD]]
+    return lines if len(names) <= MOST_UNREAD else [*lines, f"  and {len(names) - MOST_UNREAD} more"]
 
 
 def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
@@ -103,10 +120,18 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         ("embedding", f"{encoder.embedding_dim} dimensions, {harmless(encoder.pooling)}"),
         ("processor", harmless(encoder.processor_backend)),
         ("key samples", f"{len(samples)} ({harmless(key_sample_origin(card))})"),
+        ("files", f"{len(card.folder.files)}, recorded key by key"),
+        ("other tensors", _outside(card)),
         ("strips", f"{len(card.strips)}: {harmless(', '.join(card.strips))}"),
     ]
     facts += [(harmless(name, longest=40), harmless(value)) for name, value in encoder.details.items()]
     return facts
+
+
+def _outside(card: WatermarkCard) -> str:
+    names = list(card.outside.get("stored", ()))
+    shown = harmless(", ".join(names[:3])) + (" ..." if len(names) > 3 else "")
+    return f"{len(names)} outside the embedding path: {shown}" if names else "none outside the embedding path"
 
 
 def _references(card: WatermarkCard) -> list[str]:

@@ -63,6 +63,9 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
         _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
         _names("tensors of the card that this encoder lacks", verdict.tensors.missing),
         _names("tensors that the card does not know", verdict.tensors.unexpected),
+        _names("tensors outside the embedding path that differ", verdict.tensors.outside),
+        _names("settings that the libraries derive otherwise from equal files", verdict.files.derived),
+        _names("differences that cannot change the embedding", verdict.files.notes),
         _names("not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered),
         _advice(verdict),
     ]

@@ -3,6 +3,7 @@
 from hf_integration.snapshot.resolving import Snapshot, resolve
 from hf_integration.snapshot.selection import (
     MODULES,
+    MOST_LOOKED_AT,
     encoder_files,
     local_names,
     module_folders,
@@ -11,6 +12,7 @@ from hf_integration.snapshot.selection import (
 
 __all__ = [
     "MODULES",
+    "MOST_LOOKED_AT",
     "Snapshot",
     "encoder_files",
     "local_names",

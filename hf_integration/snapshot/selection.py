@@ -6,7 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-BEHAVIOUR_FILES: tuple[str, ...] = ("*.json", "*.txt", "*.model", "*.jinja", "*.codes")
+BEHAVIOUR_FILES: tuple[str, ...] = (
+    "*.json",
+    "*.txt",
+    "*.model",
+    "*.jinja",
+    "*.codes",
+    "*.spm",
+    "*.bpe",
+    "*.tiktoken",
+)
 """Configurations, tokenizers, processors: what is read beside weights."""
 
 WEIGHTS = "model.safetensors"

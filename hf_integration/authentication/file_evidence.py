@@ -1,0 +1,65 @@
+"""Evidence of the files: what they say, and what the loaded objects obey, against the card's record of both."""
+
+from collections.abc import Callable, Collection
+
+from hf_integration.authentication.environment import library_versions
+from hf_integration.card import WatermarkCard
+from hf_integration.encoders.behaviour import behaviour_differences
+from hf_integration.encoders.configuration_behaviour import DEFAULTS_SUFFIX
+from hf_integration.encoders.identity.folder_comparison import compare_folders
+from hf_integration.encoders.interface import Encoder
+from hf_integration.verdict import FileEvidence
+
+READING = ("transformers", "tokenizers", "numpy", "pillow")
+"""Libraries that make something of a file."""
+
+
+def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
+    """Compare files and effective behaviour with the card's, file by file and key by key.
+
+    An effective value that differs although every file is equal was derived so by another version of a library.
+    Where the versions are the same, somebody changed the loaded object.
+    """
+    behaviour = encoder.behaviour()
+    effective = behaviour_differences(card.behaviour, behaviour)
+    if encoder.folder is None:
+        changed = tuple(effective.values())
+        return FileEvidence(len(behaviour), changed=changed, not_covered=encoder.not_covered)
+    found = compare_folders(
+        card.folder,
+        encoder.folder,
+        same=_same(effective.keys()),
+        defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
+    )
+    rest = tuple(line for key, line in effective.items() if key not in found.touched)
+    derived = rest if found.equal and other_libraries(card) else ()
+    return FileEvidence(
+        checked=len(encoder.folder.files),
+        changed=found.changed if derived else (*found.changed, *rest),
+        not_covered=encoder.folder.unread(),
+        derived=derived,
+        notes=found.notes,
+    )
+
+
+def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
+    """Libraries that read files and have other versions than at minting: ``transformers 5.23.0 -> 5.24.0``."""
+    now = library_versions()
+    return tuple(
+        f"{name} {card.libraries[name]} -> {now[name]}"
+        for name in READING
+        if card.libraries.get(name) not in (None, now[name])
+    )
+
+
+def _same(differing: Collection[tuple[str, str]]) -> Callable[[str], bool]:
+    """Whether what a file sets is in effect as before, where several files may set the same."""
+    files = {file for file, _ in differing}
+    processors = {file for file in files if file.endswith("processor_config.json")}
+
+    def same(file: str) -> bool:
+        if file.endswith("processor_config.json"):
+            return not processors
+        return not files - processors - {"config.json"}
+
+    return same

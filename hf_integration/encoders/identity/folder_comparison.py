@@ -1,0 +1,173 @@
+"""Compare the files of two folders key by key: a change, unless there is a reason why it cannot matter.
+
+Default deny. A key that differs is a change unless it is on the list of inert ones, or the file now says what
+was in effect before, or says nothing where the same is in effect all the same. What our own loader makes of it
+excuses nothing else, as other loaders may make something else of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_value
+from hf_integration.encoders.canonical import canonical
+from hf_integration.encoders.identity.folder_record import WHOLE, FolderRecord, Keys
+from hf_integration.encoders.identity.in_effect import LONGEST_TEXT
+from hf_integration.encoders.identity.inert import IMPLIED, is_standard, why_inert
+
+_ABSENT = object()
+_CLASSES = ("tokenizer_class", "image_processor_type", "feature_extractor_type")
+_GENERIC = frozenset({"PreTrainedTokenizer", "TokenizersBackend"})
+_SENTENCE_FILES = (
+    "modules.json",
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "*/config.json",
+)
+
+Same = Callable[[str], bool]
+"""Whether the effective values that a file sets are the same on both sides."""
+
+
+@dataclass(frozen=True)
+class FolderComparison:
+    """How two folders differ.
+
+    Attributes:
+        changed: ``file: key: was -> is`` of every difference that may matter.
+        notes: the same of those that cannot, with the reason.
+        touched: ``(file, key)`` of every difference that may matter.
+        equal: whether nothing differs but keys that are on the list of inert ones.
+    """
+
+    changed: tuple[str, ...]
+    notes: tuple[str, ...]
+    touched: frozenset[tuple[str, str]]
+    equal: bool
+
+
+def compare_folders(
+    was: FolderRecord, now: FolderRecord, *, same: Same, defaults: Keys | None = None
+) -> FolderComparison:
+    """Compare the files that were recorded with those that are there.
+
+    Args:
+        was: the card's record.
+        now: that of the encoder that is checked.
+        same: asked whether what the loaded objects obey is the same, by the name of the file that sets it.
+        defaults: of the configuration's class in the library that is installed.
+    """
+    judge = _Judge(was, now, same, defaults or {})
+    changed, notes, touched, inert = [], [], set(), 0
+    for file in sorted({*was.files, *now.files}):
+        if file not in now.files:
+            notes.append(f"{shown(file)}: no longer there; what is loaded without it was compared")
+            continue
+        before, after = was.files.get(file), now.files[file]
+        if before is None and not is_standard(file):
+            notes.append(f"{shown(file)}: new; no standard loader opens a file of that name")
+            continue
+        for key in sorted({*(before or {}), *after}):
+            old, new = (before or {}).get(key, _ABSENT), after.get(key, _ABSENT)
+            if _equal(old, new):
+                continue
+            line = _line(file, key, old, new, appeared=before is None)
+            why = judge.why_harmless(file, key, old, new)
+            if why is None:
+                changed.append(line)
+                touched.add((file, key))
+            else:
+                notes.append(f"{line} ({why})")
+                inert += why_inert(file, key) is not None
+        if before is None and not after:
+            notes.append(f"{shown(file)}: new and empty")
+    equal = not changed and len(notes) == inert
+    return FolderComparison(tuple(changed), tuple(notes), frozenset(touched), equal)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    was: FolderRecord
+    now: FolderRecord
+    same: Same
+    defaults: Keys
+
+    def why_harmless(self, file: str, key: str, old: Any, new: Any) -> str | None:
+        """The reason why a difference cannot matter, or ``None``."""
+        if not is_standard(file):
+            return "no standard loader opens a file of that name"
+        if why := why_inert(file, key):
+            return why
+        if any(fnmatchcase(file, pattern) for pattern in _SENTENCE_FILES) and file != "config.json":
+            return "read alike" if self.same(file) else None
+        if key.rpartition(".")[2] in _CLASSES and self.same(file) and _one_class(old, new):
+            return "another class that prepares the same"
+        if key == "model_max_length" and self._was_the_longest_text(file, new):
+            return "the longest text that the embedding is made of, as before"
+        return self._why_in_effect(file, key, old, new)
+
+    def _why_in_effect(self, file: str, key: str, old: Any, new: Any) -> str | None:
+        before = self.was.in_effect.get(file, {}).get(key, _ABSENT)
+        after = self.now.in_effect.get(file, {}).get(key, _ABSENT)
+        if new is not _ABSENT:
+            if not _equal(new, _ABSENT) and _equal(_content(new), before):
+                return "what was in effect before"
+            if key in ("dtype", "torch_dtype") and new == self.now.dtype and self.now.dtype != self.was.dtype:
+                return "what the weights are stored in"
+            if old is _ABSENT and _says_nothing(new) and before is _ABSENT:
+                return "says nothing"
+            if old is _ABSENT and before is _ABSENT and _equal(self.defaults.get(key, _ABSENT), new):
+                return "the default"
+            if old is _ABSENT and _equal(IMPLIED.get(key, _ABSENT), new):
+                return "the default"
+            return None
+        if _says_nothing(old) or _equal(IMPLIED.get(key, _ABSENT), old):
+            return "said nothing"
+        if after is not _ABSENT and (_equal(after, before) or _equal(after, _content(old))):
+            return "left out, and in effect all the same"
+        if key in ("dtype", "torch_dtype") and after == self.now.dtype != self.was.dtype:
+            return "what the weights are stored in"
+        return None
+
+    def _was_the_longest_text(self, file: str, new: Any) -> bool:
+        before, after = (
+            side.in_effect.get(file, {}).get(LONGEST_TEXT, _ABSENT) for side in (self.was, self.now)
+        )
+        return _equal(before, after) and _equal(before, new)
+
+
+def _one_class(old: Any, new: Any) -> bool:
+    """Whether two names of classes stand for one preparation, in another library or generation of it."""
+    plain = {_plain_class(value) for value in (old, new) if value is not _ABSENT}
+    return len(plain - _GENERIC) <= 1
+
+
+def _plain_class(value: Any) -> str:
+    name = str(value).removesuffix("Fast").removesuffix("Pil")
+    return name.replace("FeatureExtractor", "ImageProcessor") if name.startswith(("ViT", "CLIP")) else name
+
+
+def _content(value: Any) -> Any:
+    """A special token is written as its text, or as an object that holds it beside flags."""
+    return value["content"] if isinstance(value, Mapping) and "content" in value else value
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ({}, [], "")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one is _ABSENT or other is _ABSENT:
+        return one is other
+    return canonical(one) == canonical(other)  # 1, 1.0 and True are three values in JSON
+
+
+def _line(file: str, key: str, old: Any, new: Any, *, appeared: bool) -> str:
+    if key == WHOLE:
+        return f"{shown(file)}: {'new' if appeared else 'differs'}"
+    if all(isinstance(value, str) and value.startswith("sha256:") for value in (old, new)):
+        what = VOCABULARY if (file, key) == ("tokenizer.json", "model") else shown(key)
+        return f"{shown(file)}: {what} differs"
+    values = ["(absent)" if value is _ABSENT else shown_value(value) for value in (old, new)]
+    return f"{shown(file)}: {shown(key)}: {values[0]} -> {values[1]}"

@@ -1,0 +1,145 @@
+"""Settings that may change without a consequence, each with the reason; every other change counts.
+
+The lists are short on purpose. A key that is in none of them is a change, whatever our own loader makes of it,
+as another loader of the same folder may obey it.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+_WRITER = "says which program wrote the file"
+_TRAINING = "is read in training only"
+_KERNEL = "chooses a kernel, not what is computed"
+
+CONFIGURATION: Mapping[str, str] = {
+    **dict.fromkeys(("transformers_version", "_name_or_path", "_commit_hash"), _WRITER),
+    **dict.fromkeys(("_attn_implementation", "attn_implementation", "_attn_implementation_autoset"), _KERNEL),
+    **dict.fromkeys(
+        (
+            "activation_dropout",
+            "apply_spec_augment",
+            "attention_dropout",
+            "attention_probs_dropout_prob",
+            "classifier_dropout",
+            "classifier_dropout_prob",
+            "classifier_proj_dropout",
+            "contrastive_logits_temperature",
+            "ctc_loss_reduction",
+            "ctc_zero_infinity",
+            "decoder_layerdrop",
+            "diversity_loss_weight",
+            "drop_path_rate",
+            "dropout",
+            "embedding_dropout",
+            "encoder_layerdrop",
+            "feat_proj_dropout",
+            "feat_quantizer_dropout",
+            "final_dropout",
+            "gradient_checkpointing",
+            "hidden_dropout",
+            "hidden_dropout_prob",
+            "initializer_factor",
+            "initializer_range",
+            "layerdrop",
+            "mask_feature_length",
+            "mask_feature_min_masks",
+            "mask_feature_prob",
+            "mask_time_length",
+            "mask_time_min_masks",
+            "mask_time_prob",
+            "mlp_dropout",
+            "num_negatives",
+            "qa_dropout",
+            "seq_classif_dropout",
+        ),
+        _TRAINING,
+    ),
+    "use_cache": "decides whether a decoder keeps what it computed for earlier tokens",
+}
+"""Of ``config.json``, by the last part of a nested key."""
+
+_TOKENIZER: Mapping[str, str] = {
+    **dict.fromkeys(("name_or_path", "special_tokens_map_file", "is_local", "local_files_only"), _WRITER),
+    **dict.fromkeys(("tokenizer_file", "vocab_file", "merges_file"), _WRITER),
+    "backend": "names the library behind the tokenizer, which is compared as it runs",
+}
+_TOKENIZER_FILE: Mapping[str, str] = {
+    "version": "is the number of the file format",
+    **dict.fromkeys(
+        ("truncation", "padding"),
+        "is set anew by every call in transformers; a program that reads this file alone obeys it",
+    ),
+}
+_PROCESSOR: Mapping[str, str] = {
+    **dict.fromkeys(("transformers_version", "_name_or_path", "backend"), _WRITER),
+    "use_fast": "chooses the library that prepares images, which is compared as it runs",
+    "_valid_processor_keys": "lists arguments of a method",
+}
+_GENERATION: Mapping[str, str] = {
+    **dict.fromkeys(("transformers_version", "_from_model_config"), _WRITER),
+}
+_SENTENCE: Mapping[str, str] = {"__version__": _WRITER, "unpad_inputs": _KERNEL}
+
+_OF_FILE: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("config.json", CONFIGURATION),
+    ("tokenizer_config.json", _TOKENIZER),
+    ("tokenizer.json", _TOKENIZER_FILE),
+    ("*processor_config.json", _PROCESSOR),
+    ("generation_config.json", _GENERATION),
+    ("config_sentence_transformers.json", _SENTENCE),
+    ("sentence_*_config.json", _SENTENCE),
+)
+
+IMPLIED: Mapping[str, object] = {"data_format": "channels_first"}
+"""What libraries take for granted where a key is left out, and write or leave out as they like."""
+
+STANDARD_FILES: tuple[str, ...] = (
+    "config.json",
+    "generation_config.json",
+    "*adapter_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "dict.txt",
+    "entity_vocab.json",
+    "*.model",
+    "*.codes",
+    "*.spm",
+    "*.bpe",
+    "*.tiktoken",
+    "*.jinja",
+    "chat_template.json",
+    "*processor_config.json",
+    "image_processor_config.json",
+    "feature_extractor_config.json",
+    "modules.json",
+    "router_config.json",
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "*/config.json",
+    "*/*_config.json",
+    "*/*.json",
+)
+"""Names that a standard loader of the folder would open: transformers, tokenizers, sentence-transformers."""
+
+
+def why_inert(file: str, key: str) -> str | None:
+    """Why a change of this key cannot matter, or ``None`` for a key that is in no list.
+
+    Args:
+        file: name within the encoder's folder.
+        key: nested parts joined by dots.
+    """
+    last = key.rpartition(".")[2]
+    for pattern, keys in _OF_FILE:
+        if fnmatchcase(file, pattern):
+            return keys.get(last)
+    return None
+
+
+def is_standard(file: str) -> bool:
+    """Whether a standard loader of the folder would open a file of this name."""
+    return any(fnmatchcase(file, pattern) for pattern in STANDARD_FILES)

@@ -1,0 +1,111 @@
+"""Tensors of the weight files that the embedding does not use: heads, poolers, another tower, a decoder.
+
+Nothing that is run here reads them, but whoever loads the folder for another task does. Each tensor of the files
+is either one that was loaded, bit for bit, whatever the library calls it; or it gets a digest of its own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hf_integration.encoders.tensor_digests import digest_tensors
+from hf_integration.errors import EncoderError
+
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@dataclass(frozen=True)
+class StoredTensors:
+    """Which tensors the weight files hold.
+
+    Attributes:
+        loaded: name in the files -> name of the tensor of the loaded module that has the same values.
+        digests: name in the files -> digest of a tensor that was not loaded.
+        files: the weight files.
+    """
+
+    loaded: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+    def read(self) -> dict[str, Tensor]:
+        """The tensors that were not loaded, from the files.
+
+        Raises:
+            EncoderError: a file cannot be read any more.
+        """
+        return {name: tensor for name, tensor in _tensors(self.files) if name in self.digests}
+
+
+def stored_tensors(files: Sequence[Path], loaded: Mapping[str, Tensor]) -> StoredTensors:
+    """Find for every tensor of the files the loaded one that it became.
+
+    Args:
+        files: safetensors files.
+        loaded: tensors of the module, on the CPU, in a dtype that holds every stored value exactly.
+
+    Raises:
+        EncoderError: a file cannot be read.
+    """
+    search = _Search(loaded)
+    became: dict[str, str] = {}
+    digests: dict[str, bytes] = {}
+    for name, tensor in _tensors(files):
+        found = search.find(name, tensor)
+        if found is None:
+            digests |= digest_tensors({name: tensor})
+        else:
+            became[name] = found
+    return StoredTensors(became, digests, tuple(files))
+
+
+class _Search:
+    """Loaded tensors by the ends of their names, and by shape where the library renamed them."""
+
+    def __init__(self, loaded: Mapping[str, Tensor]) -> None:
+        self._loaded = loaded
+        self._by_shape: dict[tuple[int, ...], list[str]] = {}
+        for name, tensor in loaded.items():
+            self._by_shape.setdefault(tuple(tensor.shape), []).append(name)
+
+    def find(self, name: str, tensor: Tensor) -> str | None:
+        """Name of the loaded tensor with the same values, those of a similar name first."""
+        same_shape = self._by_shape.get(tuple(tensor.shape), ())
+        alike = [other for other in same_shape if _ends_alike(name, other)]
+        for other in (*alike, *(other for other in same_shape if other not in alike)):
+            if _same_bits(tensor, self._loaded[other]):
+                return other
+        return None
+
+
+def _ends_alike(one: str, other: str) -> bool:
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _same_bits(stored: Tensor, loaded: Tensor) -> bool:
+    if stored.dtype != loaded.dtype:
+        if not (stored.is_floating_point() and loaded.is_floating_point()):
+            return False
+        stored = stored.to(loaded.dtype)
+    if stored.numel() > 4096 and not torch.equal(_bits(stored[:1]), _bits(loaded[:1])):
+        return False  # most tensors of one shape differ at once
+    return torch.equal(_bits(stored), _bits(loaded))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    plain = tensor.detach().contiguous()
+    return plain if plain.dtype == torch.bool else plain.view(_BITS[plain.element_size()])
+
+
+def _tensors(files: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as opened:
+                for name in opened.keys():  # noqa: SIM118  # no mapping
+                    yield name, opened.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise EncoderError(f"{file}: cannot be read: {error}", remedy="download it again") from error
