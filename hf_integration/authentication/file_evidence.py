@@ -1,4 +1,4 @@
-"""Evidence of the files: what they say, and what the loaded objects obey, against the card's record of both."""
+"""Evidence of the files: what they say, and what the loaded objects obey, against the card's record."""
 
 from collections.abc import Callable, Collection
 
@@ -17,7 +17,7 @@ READING = ("transformers", "tokenizers", "numpy", "pillow")
 def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
     """Compare files and effective behaviour with the card's, file by file and key by key.
 
-    An effective value that differs although every file is equal was derived so by another version of a library.
+    An effective value that differs although every file is equal was made so by another version of a library.
     Where the versions are the same, somebody changed the loaded object.
     """
     behaviour = encoder.behaviour()
@@ -43,7 +43,7 @@ def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
 
 
 def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
-    """Libraries that read files and have other versions than at minting: ``transformers 5.23.0 -> 5.24.0``."""
+    """Libraries that read files whose version is another one now: ``transformers 5.23.0 -> 5.24.0``."""
     now = library_versions()
     return tuple(
         f"{name} {card.libraries[name]} -> {now[name]}"

@@ -54,8 +54,9 @@ def judge(
         return "altered", _tensors_differ(intact, tensors)
     if tensors.outside:
         return "altered", (
-            f"outside the embedding path {_count(tensors.outside, 'tensor')} changed: {_some(tensors.outside)}; "
-            "the embedding does not use them, but whoever loads the files for another task does"
+            f"outside the embedding path {_count(tensors.outside, 'tensor')} changed: "
+            f"{_some(tensors.outside)}; the embedding does not use them, but whoever loads the files for "
+            "another task does"
         )
     if files.derived:
         return "inconclusive", (

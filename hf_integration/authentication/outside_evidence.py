@@ -1,4 +1,4 @@
-"""Evidence of tensors outside the embedding path: heads, poolers and towers that other users of the files load."""
+"""Evidence of tensors outside the embedding path: heads, poolers and towers that other tasks use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,29 +47,25 @@ def outside_evidence(
         outside: what :func:`outside_digests` gave.
     """
     used = {name: tensors[other] for name, other in encoder.stored.loaded.items() if other in tensors}
-    known = {
-        digest for kind in (card.digests, card.outside) for each in kind.values() for digest in each.values()
-    }
+    kinds = (*card.digests.values(), *card.outside.values())
+    known = {digest for digests in kinds for digest in digests.values()}
     present = {*tensors.values(), *outside.values()}
-    changed, notes = [], []
+    changed: list[str] = []
+    notes: list[str] = []
     for name, digest in sorted(outside.items()):
         recorded = _recorded(card, name)
-        if not recorded:
-            if digest not in known:
-                notes.append(
-                    f"{shown(name)}: a tensor that was not in the weight files; the embedding has no use for it"
-                )
-        elif digest not in recorded:
+        if recorded and digest not in recorded:
             (notes if name.endswith(_COUNTER) else changed).append(name)
+        elif not recorded and digest not in known:
+            notes.append(f"{shown(name)}: a new tensor in the weight files, which the embedding does not use")
     for name, digest in sorted(used.items()):
-        # what was outside and is now equal to a tensor that is used: a tensor that is used is compared by itself
-        if name in card.outside.get("stored", {}) and digest not in _recorded(card, name):
+        # a tensor that is used is compared by itself; another one may have been given the same values
+        itself = card.stored.get(name) == encoder.stored.loaded[name]
+        if not itself and (recorded := _recorded(card, name)) and digest not in recorded:
             changed.append(name)
     for name, digest in sorted(card.outside.get("stored", {}).items()):
         if name not in outside and name not in used and digest not in present:
-            notes.append(
-                f"{shown(name)}: a tensor that is no longer in the weight files; the embedding had no use for it"
-            )
+            notes.append(f"{shown(name)}: no longer in the weight files; the embedding did not use it")
     return OutsideEvidence(len(outside), tuple(changed), tuple(notes))
 
 

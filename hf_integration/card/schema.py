@@ -142,7 +142,7 @@ class TensorRecord(_Record):
 
 
 class OutsideRecord(_Record):
-    """Tensors of the weight files that the embedding does not use, and under which names the others are loaded."""
+    """Tensors of the weight files that the embedding does not use, and what the others are loaded as."""
 
     names: Annotated[list[Name], _at_most(MOST_TENSORS), AfterValidator(_distinct)]
     loaded: Annotated[dict[Name, Name], _at_most(MOST_TENSORS)]

@@ -121,14 +121,13 @@ def open_encoder(
     )
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
-    in_effect = configuration_in_effect(config, module)
+    in_effect = _in_effect(config, module, processor, family.modality)
     if family.part:
         module = module.get_submodule(family.part)
     stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
-    in_effect |= _in_effect(processor, family.modality)  # before lower-casing is put in front of it
     preparation = _preparation(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
-        in_effect["tokenizer_config.json"][LONGEST_TEXT] = preparation.max_length
+        in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
     assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
     names = local_names(Path(folder))
     used = _used_files(Path(folder), names)
@@ -201,12 +200,14 @@ def _used_files(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
     return encoder_files(names, module_folders(modules.read_bytes() if modules.is_file() else None))
 
 
-def _in_effect(processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
+def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
+    """What the library would write for what it loaded; before lower-casing is put in front of a tokenizer."""
     if modality == "text":
         found = tokenizer_in_effect(processor, pipeline=pipeline_as_saved(processor))
     else:
         part = "image_processor" if modality == "image" else "feature_extractor"
         found = processor_in_effect(processor, part=part)
+    found |= configuration_in_effect(config, module)
     return {file: dict(keys) for file, keys in found.items()}
 
 

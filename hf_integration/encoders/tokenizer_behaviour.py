@@ -19,7 +19,7 @@ _ATTRIBUTES = (
     "pad_token_type_id",
 )
 _OF_PYTHON = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
-"""Of tokenizers without a pipeline; the others have these settings in it, and some classes have no such names."""
+"""Of tokenizers without a pipeline; the others have these settings in it."""
 
 
 def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:

@@ -1,6 +1,8 @@
 """Before a card is published: is it of the encoder in the repository?"""
 
-from hf_integration.authentication.evidence import file_evidence, tensor_evidence
+from hf_integration.authentication.evidence import loaded_digests, tensor_evidence
+from hf_integration.authentication.file_evidence import file_evidence
+from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder
@@ -24,6 +26,11 @@ def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
             f"the card is not of the weights in {where}: {len(names)} of {tensors.checked} tensors differ, "
             f"first {names[0]}",
             remedy=remedy,
+        )
+    outside = outside_evidence(encoder, card, loaded_digests(encoder), outside_digests(encoder))
+    if outside.changed:
+        raise PublishingRefusedError(
+            f"the card is not of all weights in {where}: {outside.changed[0]} differs", remedy=remedy
         )
     if changed := file_evidence(encoder, card).changed:
         raise PublishingRefusedError(

@@ -78,8 +78,8 @@ def mint(
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
-        ignore_remote_code: mint although the repository names code of its own, which is not run here: the card
-            is then of the architecture as transformers itself computes it.
+        ignore_remote_code: mint although the repository names code of its own, which is not run here: the
+            card is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
 
     Returns:
@@ -101,9 +101,9 @@ def mint(
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
     if encoder.folder and (code := encoder.folder.remote_code()) and not ignore_remote_code:
         raise EncoderError(
-            f"'{encoder.name}' names code of its repository ({code[0]}), which is not run here: whoever trusts "
-            "that code gets other embeddings",
-            remedy="--ignore-remote-code mints a card of the architecture as transformers itself computes it",
+            f"'{encoder.name}' names code of its repository ({code[0]}), which is not run here: whoever "
+            "trusts that code may get other embeddings",
+            remedy="mint it with --ignore-remote-code as transformers itself computes the architecture",
         )
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
@@ -264,7 +264,7 @@ def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, .
 
 
 def _digests(encoder: Encoder, tensors: Mapping[str, Tensor]) -> dict[Weights, dict[str, bytes]]:
-    """Digests of tensors as they are stored, and rounded to each half precision that they are not stored in."""
+    """Digests of tensors as stored, and rounded to each half precision that they are not stored in."""
     digests: dict[Weights, dict[str, bytes]] = {"stored": digest_tensors(tensors)}
     if encoder.description.stored_dtype != "float16":
         digests["float16"] = cast_digests(tensors, torch.float16)

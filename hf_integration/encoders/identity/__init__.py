@@ -1,1 +1,1 @@
-"""Which encoder is this? Everything of a folder and of its weight files that a loader could use, as values."""
+"""Which encoder is this? All that a loader could use of a folder and of its weight files, as values."""

@@ -1,8 +1,8 @@
 """Compare the files of two folders key by key: a change, unless there is a reason why it cannot matter.
 
 Default deny. A key that differs is a change unless it is on the list of inert ones, or the file now says what
-was in effect before, or says nothing where the same is in effect all the same. What our own loader makes of it
-excuses nothing else, as other loaders may make something else of it.
+was in effect before, or leaves it out and the same is in effect. What our own loader makes of it excuses
+nothing else, as another loader may make something else of it.
 """
 
 from collections.abc import Callable, Mapping

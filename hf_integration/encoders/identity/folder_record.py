@@ -1,7 +1,7 @@
 """The files of an encoder's folder as values: as they stand, key by key, and as the library understands them.
 
-What a file says and what a library makes of it are two things. A loader that nobody thought of obeys the first;
-a library that saves the encoder anew writes the second. Both are recorded, so that neither can change unseen.
+What a file says and what a library makes of it are two things. A loader that nobody thought of obeys the
+first; a library that saves the encoder anew writes the second. Both are recorded.
 """
 
 import hashlib
@@ -54,10 +54,8 @@ class FolderRecord:
         )
 
     def unread(self) -> tuple[str, ...]:
-        """Everything that could act in the encoder's name and was not looked at, code that is named included."""
-        code = (
-            f"code of the repository, which was not run (named in {where})" for where in self.remote_code()
-        )
+        """What could act in the encoder's name and was not looked at, code that is named included."""
+        code = (f"code of the repository, which was not run ({where})" for where in self.remote_code())
         return (*self.not_covered, *code)
 
 

@@ -1,7 +1,7 @@
 """Settings that may change without a consequence, each with the reason; every other change counts.
 
-The lists are short on purpose. A key that is in none of them is a change, whatever our own loader makes of it,
-as another loader of the same folder may obey it.
+The lists are short on purpose. A key that is in none of them is a change, whatever our own loader makes of
+it, as another loader of the same folder may obey it.
 """
 
 from collections.abc import Mapping

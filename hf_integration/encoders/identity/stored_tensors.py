@@ -1,7 +1,7 @@
 """Tensors of the weight files that the embedding does not use: heads, poolers, another tower, a decoder.
 
-Nothing that is run here reads them, but whoever loads the folder for another task does. Each tensor of the files
-is either one that was loaded, bit for bit, whatever the library calls it; or it gets a digest of its own.
+Nothing that is run here reads them, but whoever loads the folder for another task does. Each tensor of the
+files is either one that was loaded, bit for bit, whatever the library calls it, or it gets its own digest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
