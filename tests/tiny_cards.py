@@ -6,7 +6,7 @@ import pytest
 
 from hf_integration import WatermarkCard, load_encoder, mint
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.interface import KeySamples, Modality
 from tests.encoders import tiny_models
 
 
@@ -16,12 +16,17 @@ def save_with_card(encoder_folder: Path, card_folder: Path) -> tuple[Encoder, Wa
     return mint_quickly(encoder_folder, card_folder)
 
 
-def mint_quickly(encoder_folder: Path, card_folder: Path) -> tuple[Encoder, WatermarkCard]:
+def mint_quickly(
+    encoder_folder: Path, card_folder: Path, *, modality: Modality = "text"
+) -> tuple[Encoder, WatermarkCard]:
     """A card of the encoder in a folder, of few key samples and calibrated on this CPU alone."""
-    encoder = load_encoder(str(encoder_folder), device="cpu")
-    # short texts, because half precision is slow on a CPU
-    words = tiny_models.WORDS
-    texts = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")
+    encoder = load_encoder(str(encoder_folder), device="cpu", modality=modality)
+    if modality == "text":
+        # short texts, because half precision is slow on a CPU
+        words = tiny_models.WORDS
+        samples = KeySamples([" ".join(words[i : i + 4]) for i in range(8)], origin="a few words")
+    else:
+        samples = KeySamples(tiny_models.samples(modality), origin="a few samples")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
-        return encoder, mint(encoder, key_samples=texts).save(card_folder)
+        return encoder, mint(encoder, key_samples=samples).save(card_folder)

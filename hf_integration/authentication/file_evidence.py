@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection
 
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.behaviour import behaviour_differences
+from hf_integration.encoders.behaviour import Behaviour, behaviour_differences
 from hf_integration.encoders.configuration_behaviour import DEFAULTS_SUFFIX
 from hf_integration.encoders.identity.folder_comparison import compare_folders
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence
 
@@ -15,24 +16,37 @@ READING = ("transformers", "tokenizers", "numpy", "pillow")
 
 
 def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
-    """Compare files and effective behaviour with the card's, file by file and key by key.
+    """Compare files and effective behaviour with the card's, file by file and key by key."""
+    return compared_files(encoder, card.behaviour, card.folder, libraries=other_libraries(card))
+
+
+def compared_files(
+    encoder: Encoder, recorded: Behaviour, folder: FolderRecord, *, libraries: tuple[str, ...] = ()
+) -> FileEvidence:
+    """Compare files and effective behaviour with a record of them.
 
     An effective value that differs although every file is equal was made so by another version of a library.
     Where the versions are the same, somebody changed the loaded object.
+
+    Args:
+        encoder: the encoder that is checked.
+        recorded: what the loaded objects obeyed.
+        folder: what the files said.
+        libraries: those that have another version now.
     """
     behaviour = encoder.behaviour()
-    effective = behaviour_differences(card.behaviour, behaviour)
+    effective = behaviour_differences(recorded, behaviour)
     if encoder.folder is None:
         changed = tuple(effective.values())
         return FileEvidence(len(behaviour), changed=changed, not_covered=encoder.not_covered)
     found = compare_folders(
-        card.folder,
+        folder,
         encoder.folder,
         same=_same(effective.keys()),
         defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
     )
     rest = tuple(line for key, line in effective.items() if key not in found.touched)
-    derived = rest if found.equal and other_libraries(card) else ()
+    derived = rest if found.equal and libraries else ()
     return FileEvidence(
         checked=len(encoder.folder.files),
         changed=found.changed if derived else (*found.changed, *rest),

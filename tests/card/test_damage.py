@@ -48,13 +48,13 @@ class TestBytes:
 
 class TestVersion:
     @pytest.mark.parametrize(
-        ("version", "remedy"), [(2, "upgrade"), (0, "mint the card again"), (10**20, "upgrade")]
+        ("version", "remedy"), [(3, "upgrade"), (1, "mint the card again"), (10**20, "upgrade")]
     )
     def test_another_version_is_named_beside_the_one_that_is_read(
         self, folder: Path, version: int, remedy: str
     ) -> None:
         edit_record(folder, lambda record: record.update(schema=version, novelty=1))
-        error = refusal(folder, CARD, f"version {version}", "reads version 1", remedy)
+        error = refusal(folder, CARD, f"version {version}", "reads version 2", remedy)
         assert error.field == "schema"
 
     @pytest.mark.parametrize("version", [True, "1", 1.0, None, [1]])

@@ -47,7 +47,7 @@ def test_saving_what_was_loaded_changes_no_byte(folder: Path, tmp_path: Path) ->
 
 def test_the_card_names_its_schema_and_vouches_for_its_other_files(folder: Path) -> None:
     record = json.loads((folder / "card.json").read_text())
-    assert (record["format"], record["schema"]) == ("sslauth-watermark-card", 1)
+    assert (record["format"], record["schema"]) == ("sslauth-watermark-card", 2)
     for name, stated in record["files"].items():
         data = (folder / name).read_bytes()
         assert stated == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -102,7 +102,7 @@ class TestACardThatCouldNotBeReadIsNotWritten:
             ({"strips": ("one",)}, "reference.stored.float64.sketches"),
             ({"references": ()}, "references"),
             ({"digests": {}}, "tensors"),
-            ({"digests": {"stored": {"a": b"short"}}}, "digests.stored"),
+            ({"digests": {"stored": {"a": b"short"}}}, "tensors.stored"),
             ({"digests": {"stored": {"a": bytes(32)}, "float16": {"b": bytes(32)}}}, "float16"),
             ({"behaviour": {"config.json": {"labels": {0: "zero"}}}}, "behaviour.config.json.labels"),
             ({"behaviour": {"config.json": {"size": (1, 2)}}}, "behaviour.config.json.size"),

@@ -82,6 +82,7 @@ def test_dense_prompt_length_and_lower_case_equal_the_library(tmp_path: Path) ->
     assert encoder.behaviour()["config_sentence_transformers.json"] == {
         "default_prompt": "The Dog: ",
         "prompts": {"query": "The Dog: "},
+        "similarity_fn_name": "cosine",
     }
 
 

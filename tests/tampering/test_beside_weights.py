@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_integration.authentication.file_evidence import compared_files
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.encoders.behaviour import compare_behaviour
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.tensor_digests import digest_tensors
 from hf_integration.tampering.catalogue import BESIDE_WEIGHTS
 from hf_integration.tampering.files import pipeline, processor, tokenizer
@@ -63,7 +64,7 @@ def test_files_are_edited_in_a_copy_that_goes_with_its_encoder(
         assert encoder.path is not None
         before = _bytes(encoder.path)
         altered = tampering(encoder)
-        assert compare_behaviour(encoder.behaviour(), altered.behaviour())
+        assert compared_files(altered, encoder.behaviour(), encoder.folder or FolderRecord()).changed
         assert digest_tensors(altered.tensors()) == digest_tensors(encoder.tensors())
         assert _bytes(encoder.path) == before
         folder = altered.path

@@ -18,6 +18,7 @@ from hf_integration.encoders.identity.inert import IMPLIED, is_standard, why_ine
 
 _ABSENT = object()
 _CLASSES = ("tokenizer_class", "image_processor_type", "feature_extractor_type")
+_DTYPES = ("dtype", "torch_dtype")
 _GENERIC = frozenset({"PreTrainedTokenizer", "TokenizersBackend"})
 _SENTENCE_FILES = (
     "modules.json",
@@ -108,12 +109,14 @@ class _Judge:
         return self._why_in_effect(file, key, old, new)
 
     def _why_in_effect(self, file: str, key: str, old: Any, new: Any) -> str | None:
-        before = self.was.in_effect.get(file, {}).get(key, _ABSENT)
-        after = self.now.in_effect.get(file, {}).get(key, _ABSENT)
+        last = key.rpartition(".")[2]
+        written = last if last in _DTYPES else key  # a tower is loaded in the dtype of the whole
+        before = self.was.in_effect.get(file, {}).get(written, _ABSENT)
+        after = self.now.in_effect.get(file, {}).get(written, _ABSENT)
         if new is not _ABSENT:
             if not _equal(new, _ABSENT) and _equal(_content(new), before):
                 return "what was in effect before"
-            if key in ("dtype", "torch_dtype") and new == self.now.dtype and self.now.dtype != self.was.dtype:
+            if last in _DTYPES and new == self.now.dtype and self.now.dtype != self.was.dtype:
                 return "what the weights are stored in"
             if old is _ABSENT and _says_nothing(new) and before is _ABSENT:
                 return "says nothing"
@@ -126,7 +129,7 @@ class _Judge:
             return "said nothing"
         if after is not _ABSENT and (_equal(after, before) or _equal(after, _content(old))):
             return "left out, and in effect all the same"
-        if key in ("dtype", "torch_dtype") and after == self.now.dtype != self.was.dtype:
+        if last in _DTYPES and after == self.now.dtype != self.was.dtype:
             return "what the weights are stored in"
         return None
 
