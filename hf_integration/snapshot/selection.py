@@ -15,6 +15,7 @@ BEHAVIOUR_FILES: tuple[str, ...] = (
     "*.spm",
     "*.bpe",
     "*.tiktoken",
+    "*.tokenizer",
 )
 """Configurations, tokenizers, processors: what is read beside weights."""
 
@@ -24,6 +25,9 @@ SHARDS = "model-*-of-*.safetensors"
 
 MODULES = "modules.json"
 """Where a sentence-transformers folder names the folders that belong to it."""
+
+CHAT_TEMPLATES = "additional_chat_templates"
+"""A folder that tokenizers read without being told of it."""
 
 _CODE = (".py", ".ipynb", ".sh", ".so", ".dll", ".pyd")
 _PICKLED = (".bin", ".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz")
@@ -103,7 +107,7 @@ def local_names(folder: Path) -> tuple[str, ...]:
 
 def _belongs(name: str, known: set[str], folders: Collection[str]) -> bool:
     folder, _, file = name.rpartition("/")
-    if folder not in folders:
+    if folder not in (*folders, CHAT_TEMPLATES):
         return False
     if not file.endswith(".safetensors"):
         return any(fnmatchcase(file, pattern) for pattern in BEHAVIOUR_FILES)

@@ -54,7 +54,10 @@ def _swap_words(folder: Path) -> None:
 
 
 def _new(name: str, content: str) -> Change:
-    return lambda folder: (folder / name).write_text(content) and None
+    def change(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    return change
 
 
 def _verdict(minted: Minted, layout: str, change: Change, tmp_path: Path) -> Verdict:

@@ -13,6 +13,7 @@ from typing import Any
 from hf_integration.encoders.canonical import canonical, condensed
 from hf_integration.encoders.json_files import read_json
 from hf_integration.errors import EncoderError
+from hf_integration.flaw import is_plain
 
 Keys = Mapping[str, Any]
 
@@ -23,8 +24,9 @@ MOST_KEYS = 256
 """Entries of an object up to which they are kept one by one; a vocabulary is one value."""
 
 _DEEPEST = 4
-_NO_BEHAVIOUR = (".index.json",)  # which shard holds a tensor; the tensors themselves are compared
-_FLAT = ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json")
+_LONGEST_KEY = 80
+_FLAT = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+_VOCABULARIES = ("added_tokens.json", "vocab.json", "entity_vocab.json", ".index.json")
 _CODE = ("auto_map", "custom_pipelines", "custom_generate")
 
 
@@ -73,7 +75,7 @@ def read_files(root: Path, names: Sequence[str], *, model: str = "") -> dict[str
     """
     found: dict[str, Keys] = {}
     for name in sorted(names):
-        if name.endswith((".safetensors", *_NO_BEHAVIOUR)):
+        if name.endswith(".safetensors"):
             continue
         short = name.removeprefix(f"{model}/") if model else name
         found[name if short in found or (short != name and short in names) else short] = _read(root / name)
@@ -87,13 +89,20 @@ def flattened(values: Mapping[str, Any], *, deepest: int = _DEEPEST) -> dict[str
     """
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        name = str(key).replace("\\", "\\\\").replace(".", "\\.")
+        name = _name(str(key))
         if isinstance(value, Mapping) and 0 < len(value) <= MOST_KEYS and deepest > 1:
             inner = flattened(value, deepest=deepest - 1)
             flat |= {f"{name}.{below}": item for below, item in inner.items()}
         else:
             flat[name] = condensed(value)
     return dict(sorted(flat.items()))
+
+
+def _name(key: str) -> str:
+    """A key as it may be written into a card: short, and nothing that steers a terminal."""
+    if len(key) > _LONGEST_KEY or not is_plain(key):
+        return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return key.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def whole(data: bytes) -> dict[str, Any]:
@@ -125,8 +134,8 @@ def as_keys(name: str, value: Any) -> Keys:
     """
     if isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value):
         value = {str(place): entry for place, entry in enumerate(value)}  # modules.json
-    if not isinstance(value, Mapping) or len(value) > MOST_KEYS:
+    if not isinstance(value, Mapping) or len(value) > MOST_KEYS or name.endswith(_VOCABULARIES):
         return whole(canonical(value).encode())  # not the bytes: white space and order are nobody's behaviour
     if name in _FLAT:
-        return {str(key): condensed(item) for key, item in sorted(value.items())}
+        return {_name(key): condensed(item) for key, item in sorted(value.items())}
     return flattened(value)

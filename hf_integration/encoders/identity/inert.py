@@ -80,6 +80,10 @@ _GENERATION: Mapping[str, str] = {
 }
 _SENTENCE: Mapping[str, str] = {"__version__": _WRITER, "unpad_inputs": _KERNEL}
 
+_INDEX: Mapping[str, str] = {
+    "(whole file)": "says which file holds a tensor, and the tensors themselves are compared",
+}
+
 _OF_FILE: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("config.json", CONFIGURATION),
     ("tokenizer_config.json", _TOKENIZER),
@@ -88,6 +92,7 @@ _OF_FILE: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("generation_config.json", _GENERATION),
     ("config_sentence_transformers.json", _SENTENCE),
     ("sentence_*_config.json", _SENTENCE),
+    ("*.index.json", _INDEX),
 )
 
 IMPLIED: Mapping[str, object] = {"data_format": "channels_first"}
@@ -105,6 +110,14 @@ STANDARD_FILES: tuple[str, ...] = (
     "merges.txt",
     "dict.txt",
     "entity_vocab.json",
+    "emoji.json",
+    "byte_maps.json",
+    "normalizer.json",
+    "word_shape.json",
+    "word_pronunciation.json",
+    "audio_tokenizer_config.json",
+    "*.tokenizer",
+    "*.index.json",
     "*.model",
     "*.codes",
     "*.spm",

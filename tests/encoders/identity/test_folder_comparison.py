@@ -132,3 +132,14 @@ def test_every_name_that_is_called_standard_is_recognised() -> None:
     for pattern in STANDARD_FILES:
         assert is_standard(pattern.replace("*", "x"))
     assert not is_standard("train_results.json")
+
+
+@pytest.mark.parametrize("key", ["\x1b[31m", "a\u202eb", "x" * 500])
+def test_a_key_that_would_steer_a_terminal_is_recorded_by_its_digest(key: str) -> None:
+    (name,) = flattened({key: 1})
+    assert name.startswith("sha256:")
+    assert flattened({key: 1}) != flattened({f"{key}x": 1})
+
+
+def test_added_tokens_are_one_value_as_tokens_may_be_any_text() -> None:
+    assert list(as_keys("added_tokens.json", {"\n": 1, "\u200d": 2})) == ["(whole file)"]
