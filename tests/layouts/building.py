@@ -179,6 +179,19 @@ def cross_encoder(folder: Path) -> None:
     _legacy_vocabulary(folder, _wordpiece())
 
 
+def splade(folder: Path) -> None:
+    tokenizer = hf.BertTokenizer(vocab=_wordpiece(), model_max_length=48)
+    _save(folder, hf.BertForMaskedLM(hf.BertConfig(**_TEXT)), tokenizer)
+
+
+def speaker(folder: Path) -> None:
+    tdnn = {"tdnn_dim": (16, 16), "tdnn_kernel": (3, 1), "tdnn_dilation": (1, 1), "xvector_output_dim": 8}
+    settings = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (5, 2), **tdnn}
+    groups = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "num_feat_extract_layers": 2}
+    config = hf.WavLMConfig(**_TINY, **settings, **groups, feat_extract_norm="layer")
+    _save(folder, hf.WavLMForXVector(config), tiny_models.feature_extractor("wavlm"))
+
+
 LAYOUTS: tuple[Layout, ...] = (
     Layout("MiniLM", "text", minilm),
     Layout("mpnet", "text", mpnet),
@@ -194,4 +207,6 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("wav2vec 2.0", "audio", wav2vec2),
     Layout("Whisper", "audio", whisper),
     Layout("cross-encoder", "text", cross_encoder),
+    Layout("SPLADE", "text", splade),
+    Layout("speaker vectors", "audio", speaker),
 )

@@ -89,6 +89,8 @@ def _verdict(minted: Minted, layout: str, change: Change, tmp_path: Path) -> Ver
             _tensors(lambda t: {**t, "lm_head.weight": torch.ones(60, 32)}),
             "lm_head.weight",
         ),
+        ("SPLADE", _scaled("cls.predictions.bias", 2.0), "cls.predictions.bias"),
+        ("speaker vectors", _scaled("classifier.weight", -1.0), "classifier.weight"),
         ("Whisper", _scaled("model.decoder.layers.0.fc1.weight", -1.0), "decoder.layers.0.fc1.weight"),
         ("CLIP, images", _scaled("text_model.encoder.layers.0.mlp.fc1.weight", 2.0), "text_model"),
     ],
