@@ -24,10 +24,15 @@ class SSLAuthError(Exception):
         return f"{message} ({self.remedy})" if self.remedy else message
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: BaseException) -> str:
     """The kind of somebody else's error and the first line of what it says."""
     first = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+ENDING = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What ends a program and is nobody's failure. Everything else may come out of a library: code in Rust that
+panics raises a ``PanicException``, which is no ``Exception``."""
 
 
 class UsageError(SSLAuthError):

@@ -34,7 +34,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.dates import today
 from hf_integration.encoders.allocation import keep_freed_memory
 from hf_integration.encoders.interface import Encoder, Precision
-from hf_integration.errors import SSLAuthError, in_one_line
+from hf_integration.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
 from hf_integration.progress import Progress, Silent
 from hf_integration.verdict import CardIdentity, Trust, Verdict
 
@@ -117,9 +117,13 @@ class Authenticator:
         if not another:  # another kind of encoder leaves every strip broken
             try:
                 sketches = self._observe(running, progress)
-            except SSLAuthError:
+            except KeySampleError as error:  # of its modality they are: its processor refuses them
+                KeySampleError
+            ) as error:  # they are of its modality: its processor cannot take them any more
+                failure = str(error)
+            except (SSLAuthError, MemoryError, *ENDING):
                 raise
-            except Exception as error:  # whatever code runs in an encoder: one that cannot run is no pass
+            except BaseException as error:  # whatever code runs in an encoder: one that cannot run is no pass
                 failure = in_one_line(error)
         ran = len(next(iter(sketches.values()))) if sketches else len(card.key_samples)
         reconstruction = reconstruct_first(card, reference, sketches)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from hf_integration.encoders.safetensors_files import read_header, weight_files
-from hf_integration.errors import EncoderError
+from hf_integration.errors import ENDING, EncoderError
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -48,9 +48,9 @@ def named_failures(folder: Path, what: str) -> Iterator[None]:
     # Damaged or foreign files surface as anything from KeyError to pyo3 exceptions; each means the same.
     try:
         yield
-    except (EncoderError, MemoryError):
+    except (EncoderError, MemoryError, *ENDING):
         raise
-    except Exception as error:
+    except BaseException as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise EncoderError(f"{folder}: the {what} cannot be loaded: {first_line}") from error
 

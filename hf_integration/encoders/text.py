@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
 from hf_integration.encoders.tokenizer_behaviour import tokenizer_behaviour
-from hf_integration.errors import EncoderError, KeySampleError
+from hf_integration.errors import ENDING, EncoderError, KeySampleError, in_one_line
 
 STRIP_DIM = 256  # one SHA-256
 
@@ -93,8 +93,10 @@ class TextPreparation(Preparation):
                 truncation=True,
                 max_length=self.max_length,
             )
-        except Exception as error:  # tokenizers raises bare Exception and pyo3's PanicException
-            raise KeySampleError(f"a text cannot be tokenised: {error}") from error
+        except ENDING:
+            raise
+        except BaseException as error:  # tokenizers raises bare Exception and pyo3's PanicException
+            raise KeySampleError(f"a text cannot be tokenised: {in_one_line(error)}") from error
         rows = {name: encoded[name] for name in self._passed_on if name in encoded}
         if not all(rows["input_ids"]):
             raise KeySampleError("a text gives no token at all", remedy="leave empty texts out")
