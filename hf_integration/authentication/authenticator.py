@@ -117,9 +117,7 @@ class Authenticator:
         if not another:  # another kind of encoder leaves every strip broken
             try:
                 sketches = self._observe(running, progress)
-            except KeySampleError as error:  # of its modality they are: its processor refuses them
-                KeySampleError
-            ) as error:  # they are of its modality: its processor cannot take them any more
+            except KeySampleError as error:  # they are of its modality, and its processor refuses them
                 failure = str(error)
             except (SSLAuthError, MemoryError, *ENDING):
                 raise
