@@ -119,7 +119,7 @@ class Authenticator:
                 sketches = self._observe(running, progress)
             except KeySampleError as error:  # they are of its modality, and its processor refuses them
                 failure = str(error)
-            except (SSLAuthError, MemoryError, *ENDING):
+            except (SSLAuthError, *ENDING):
                 raise
             except BaseException as error:  # whatever code runs in an encoder: one that cannot run is no pass
                 failure = in_one_line(error)

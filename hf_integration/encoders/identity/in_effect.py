@@ -21,7 +21,7 @@ def configuration_in_effect(config: Any, module: Any) -> dict[str, Keys]:
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
     own = {"architectures": [type(module).__name__], "dtype": str(dtype).removeprefix("torch.")}
     written = {**config.to_dict(), **own}
-    flat = flattened(written)
+    flat = _placeless(flattened(written))
     return {"config.json": {**flat, "torch_dtype": flat["dtype"]}, "generation_config.json": flat}
 
 
@@ -33,7 +33,7 @@ def processor_in_effect(processor: Any, *, part: str) -> dict[str, Keys]:
         part: what the larger file calls it, e.g. ``image_processor``.
     """
     name = type(processor).__name__
-    settings = flattened({**processor.to_dict(), f"{part}_type": name})
+    settings = _placeless(flattened({**processor.to_dict(), f"{part}_type": name}))
     return {
         "preprocessor_config.json": settings,
         "processor_config.json": {f"{part}.{key}": value for key, value in settings.items()},
@@ -79,6 +79,8 @@ _ATTRIBUTES = (
 )
 _PLACES = frozenset(
     {
+        "_commit_hash",
+        "_name_or_path",
         "merges_file",
         "name_or_path",
         "special_tokens_map_file",
@@ -87,6 +89,11 @@ _PLACES = frozenset(
         "vocab_file",
     }
 )
+
+
+def _placeless(settings: Keys) -> Keys:
+    """Settings without the folder that they were loaded from, which is nobody's business."""
+    return {key: value for key, value in settings.items() if key.rpartition(".")[2] not in _PLACES}
 
 
 def _vocabulary_files(tokenizer: Any) -> dict[str, Keys]:
