@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.failure import holds_not_authentic
 from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.session import SESSION, Session
@@ -43,6 +43,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Spec ``pytest_runtest_call``: check markers that fixtures added, and those that the test adds."""
+    session = item.config.stash[SESSION]
+    session.run(item)
+    yield
+    session.check(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Spec ``pytest_runtest_teardown``: check markers that came later still."""
+    yield
+    item.config.stash[SESSION].end(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -52,7 +68,7 @@ def pytest_runtest_makereport(
     and to JUnit that says that the test suite is broken.
     """
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, NotAuthenticError):
+    if call.excinfo is not None and holds_not_authentic(call.excinfo.value):
         # also under xfail: whatever that test is expected to do, an encoder that did not pass is not it
         report.outcome = "failed"
         report.__dict__.pop("wasxfail", None)

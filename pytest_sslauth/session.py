@@ -28,7 +28,21 @@ class Session:
     def begin(self, item: pytest.Item) -> None:
         """A test begins: check what its markers name."""
         self._current.item = item
-        if item.get_closest_marker("sslauth") is None:
+        self.check(item)
+
+    def run(self, item: pytest.Item) -> None:
+        """A test runs, its fixtures are made: check what they added."""
+        item.stash[RUN] = True
+        self.check(item)
+
+    def end(self, item: pytest.Item) -> None:
+        """A test ended: check what was added while its fixtures were taken down, if it was not skipped."""
+        if item.stash.get(RUN, False):
+            self.check(item)
+
+    def check(self, item: pytest.Item) -> None:
+        """Check what the markers of a test name and was not checked yet."""
+        if item.get_closest_marker("sslauth") is None or skipped_by_unittest(item):
             return
         from pytest_sslauth.marked import check_markers
 
@@ -53,4 +67,11 @@ class Session:
         return Checks(self.settings)
 
 
+def skipped_by_unittest(item: pytest.Item) -> bool:
+    """Whether ``unittest.skip`` and its like keep a test from running: pytest finds that out after set-up."""
+    owners = (getattr(item, "obj", None), getattr(item, "cls", None))
+    return any(getattr(owner, "__unittest_skip__", False) for owner in owners)
+
+
 SESSION = pytest.StashKey[Session]()
+RUN = pytest.StashKey[bool]()

@@ -7,12 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from hf_integration import errors
+from hf_integration.cli import application
 from hf_integration.cli.entry import main
 from tests.cli.conftest import Ended
 
 Run = Callable[..., Ended]
 
 COMMANDS = {
+    "add": ("add", "tiny"),
+    "lock": ("lock",),
+    "publish": ("publish", "cards/tiny", "org/tiny"),
     "mint": ("mint", "tiny", "--out", "never"),
     "verify": ("verify", "tiny"),
     "inspect": ("inspect", "cards/tiny"),
@@ -34,6 +38,10 @@ def end_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 class Foreign(Exception):  # noqa: N818  # somebody else's name
     """An exception that nobody expected."""
+
+
+def test_every_command_of_the_application_is_tried() -> None:
+    assert set(COMMANDS) == set(application.command().commands)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
