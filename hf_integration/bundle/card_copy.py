@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.bundle.layout import CARD, SIGNER
 from hf_integration.card import WatermarkCard
-from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.staging import write_file

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hf_integration.card.bounded_files import open_bounded, read_exactly
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
 from hf_integration.card.schema import (

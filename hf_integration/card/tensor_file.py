@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from hf_integration.base.files import read_exactly
 from hf_integration.card import strict_json
-from hf_integration.card.bounded_files import read_exactly
 from hf_integration.flaw import FlawError
 
 MOST_HEADER_BYTES = 64 << 10

@@ -11,6 +11,7 @@ import torch
 from hf_integration.encoders.json_files import read_json
 from hf_integration.encoders.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
+from hf_integration.encoders.sizes import check_numbers
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
 
@@ -44,6 +45,7 @@ class EncoderFolder:
         config: its ``config.json``.
         dtype: dtype that holds every stored weight exactly.
         sentence: the recipe of a sentence-transformers folder, if it is one.
+        scalars: numbers in the weight files.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class EncoderFolder:
     config: Mapping[str, Any]
     dtype: torch.dtype
     sentence: SentenceModules | None
+    scalars: int = 0
 
     @property
     def model_type(self) -> str:
@@ -108,7 +111,9 @@ def inspect_folder(path: Path) -> EncoderFolder:
         raise _no_weights(model)
     headers = [read_header(file) for file in files]
     _check_depth(model, config, sum(len(header.dtypes) for header in headers))
-    return EncoderFolder(path, model, config, stored_dtype(headers, model), sentence)
+    scalars = sum(header.scalars for header in headers)
+    check_numbers(model, config, scalars)
+    return EncoderFolder(path, model, config, stored_dtype(headers, model), sentence, scalars)
 
 
 def _check_model_type(model: Path, config: Mapping[str, Any]) -> None:

@@ -4,10 +4,16 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.errors import EncoderError
+from hf_integration.flaw import FlawError
 
-# The largest tokenizer.json in use (250,000 pieces) takes 33 MB.
+# The largest tokenizer.json in use (262,000 pieces and 515,000 merges) takes 33 MB.
 MAX_BYTES = 256 * 2**20
+
+MOST_VALUES = 8_000_000
+"""Separators and brackets of a file; the largest tokenizer in use has some 2.5 million. An empty list takes
+three bytes in a file and 64 in memory, so that the size alone does not bound what reading it allocates."""
 
 
 def read_json(path: Path, kind: type | tuple[type, ...] = (dict, list)) -> Any:
@@ -17,18 +23,42 @@ def read_json(path: Path, kind: type | tuple[type, ...] = (dict, list)) -> Any:
         EncoderError: missing, unreadable, oversized, not JSON, or JSON of another kind.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise EncoderError(f"{path}: larger than {MAX_BYTES // 2**20} MB")
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise EncoderError(f"{path}: missing", remedy="the copy is incomplete: get it again") from error
-    except OSError as error:
-        raise EncoderError(f"{path}: cannot be read: {error.strerror}") from error
+        value = json.loads(_bounded(path), object_pairs_hook=_object)
+    except FlawError as flaw:
+        missing = flaw.reason == "the file is missing"
+        raise EncoderError(
+            f"{path}: {'missing' if missing else flaw}",
+            remedy="the copy is incomplete: get it again" if missing else "download it again",
+        ) from None
     except (ValueError, RecursionError) as error:  # also bad UTF-8
         raise EncoderError(f"{path}: damaged JSON: {error}", remedy="download it again") from error
     if not isinstance(value, kind):
         raise EncoderError(f"{path}: holds a JSON {type(value).__name__}, which is not expected there")
     return value
+
+
+def _bounded(path: Path) -> bytearray:
+    """The bytes of a regular file, unless it holds more values than any genuine one.
+
+    Raises:
+        FlawError: it does, or it cannot be read.
+    """
+    with open_bounded(path, MAX_BYTES) as (stream, size):
+        data = read_exactly(stream, size)
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > MOST_VALUES:
+        raise FlawError("", f"{values} values, more than any genuine file has")
+    return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are distinct: of two values for one key, two libraries may take another each."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise FlawError(twice, "the key occurs twice")
+    return found
 
 
 def relative_folder(root: Path, name: object, where: str) -> Path:

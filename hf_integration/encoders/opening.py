@@ -11,6 +11,7 @@ from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
+from hf_integration.encoders.folder_files import files_of
 from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
 from hf_integration.encoders.identity.in_effect import (
     LONGEST_TEXT,
@@ -26,6 +27,7 @@ from hf_integration.encoders.preparation import Preparation
 from hf_integration.encoders.recipe import POOLER, Recipe
 from hf_integration.encoders.safetensors_files import weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules
+from hf_integration.encoders.sizes import check_size
 from hf_integration.encoders.tail_modules import Normalize
 from hf_integration.encoders.text import TextPreparation, longest_text
 from hf_integration.encoders.text_recipes import sentence_recipe
@@ -33,15 +35,7 @@ from hf_integration.encoders.tokenizer_behaviour import pipeline_as_saved
 from hf_integration.encoders.torch_encoder import TorchEncoder
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
-from hf_integration.snapshot import (
-    MODULES,
-    MOST_LOOKED_AT,
-    encoder_files,
-    local_names,
-    module_folders,
-    not_covered_among,
-    resolve,
-)
+from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
 
 
 def load_encoder(
@@ -106,6 +100,7 @@ def open_encoder(
     from hf_integration.encoders.devices import choose_device
 
     target = choose_device(device)
+    files = files_of(Path(folder))
     found = inspect_folder(Path(folder))
     config = _configuration(found)
     family = choose_family(config, where=str(folder), modality=modality, has_processor=found.has_processor)
@@ -116,6 +111,7 @@ def open_encoder(
         if family.modality != "text":
             raise EncoderError(f"{folder}: a sentence-transformers folder around a {family.modality} model")
         recipe = sentence_recipe(config, found.sentence.modes)
+    check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
     module, missing = loading.load_module(
         found.model, family.class_name, dtype=found.dtype, optional=(*recipe.inert, POOLER)
     )
@@ -129,10 +125,8 @@ def open_encoder(
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
     assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
-    names = local_names(Path(folder))
-    used = _used_files(Path(folder), names)
-    beside = not_covered_among(names, used) if not_covered is None else tuple(not_covered)
-    if len(names) >= MOST_LOOKED_AT:
+    beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
+    if not files.all_seen:
         beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
     origin = Origin(
         name,
@@ -143,7 +137,9 @@ def open_encoder(
         details={"missing tensors": ", ".join(missing)} if missing else {},
         not_covered=beside,
         folder=FolderRecord(
-            files=read_files(Path(folder), used, model=found.model.relative_to(folder).as_posix().strip(".")),
+            files=read_files(
+                Path(folder), files.used, model=found.model.relative_to(folder).as_posix().strip(".")
+            ),
             in_effect=in_effect,
             dtype=str(found.dtype).removeprefix("torch."),
             not_covered=beside,
@@ -194,12 +190,6 @@ def wrap_module(
     return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
 
 
-def _used_files(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """The files below a folder that belong to the encoder."""
-    modules = folder / MODULES
-    return encoder_files(names, module_folders(modules.read_bytes() if modules.is_file() else None))
-
-
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
     """What the library would write for what it loaded; before lower-casing is put in front of a tokenizer."""
     if modality == "text":
@@ -209,6 +199,11 @@ def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> 
         found = processor_in_effect(processor, part=part)
     found |= configuration_in_effect(config, module)
     return {file: dict(keys) for file, keys in found.items()}
+
+
+def _below(model: Path, folder: Path) -> str:
+    """The model's folder within the encoder's; empty where it is the same."""
+    return model.relative_to(folder).as_posix().strip(".")
 
 
 def _configuration(found: EncoderFolder) -> Any:

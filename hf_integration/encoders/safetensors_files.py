@@ -1,6 +1,7 @@
 """Headers of safetensors files: enough to know what a folder holds before anything is loaded."""
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _FLOATING: Mapping[str, torch.dtype] = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
 }
+_WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+"""Bytes of one number."""
+
 _EXACT = frozenset({"I64", "I32", "I16", "BOOL", *_FLOATING})
 
 
@@ -31,9 +35,11 @@ class Header:
 
     Attributes:
         dtypes: tensor name -> dtype in the format's words, e.g. ``BF16``.
+        scalars: numbers in all tensors together.
     """
 
     dtypes: Mapping[str, str]
+    scalars: int = 0
 
 
 def read_header(path: Path) -> Header:
@@ -54,6 +60,7 @@ def read_header(path: Path) -> Header:
             entries = json.loads(file.read(length))
         entries.pop("__metadata__", None)
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
+        scalars = sum(_scalars(entry) for entry in entries.values())
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
     except FileNotFoundError as error:
         raise EncoderError(f"{path}: missing", remedy="download it again") from error
@@ -66,7 +73,22 @@ def read_header(path: Path) -> Header:
             f"{path}: {size} bytes where its header says {8 + length + end}: truncated or damaged",
             remedy="download it again",
         )
-    return Header(dtypes)
+    return Header(dtypes, scalars)
+
+
+def _scalars(entry: Mapping[str, Any]) -> int:
+    """Numbers in one tensor, by its shape, which must fill the bytes that it claims.
+
+    Raises:
+        ValueError: it does not.
+    """
+    shape, (start, end) = entry["shape"], entry["data_offsets"]
+    if not all(type(side) is int and side >= 0 for side in (*shape, start, end)):
+        raise ValueError("sizes that are no sizes")
+    count, width = int(math.prod(shape)), _WIDTHS.get(entry["dtype"])
+    if width is not None and end - start != count * width:
+        raise ValueError("a shape that does not fill its bytes")
+    return count
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

@@ -5,8 +5,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.card import WatermarkCard
-from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.card import strict_json
-from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.errors import UsageError
 from hf_integration.flaw import FlawError
 

@@ -4,6 +4,15 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import NamedTuple
+
+
+class Ended(NamedTuple):
+    """How a process ended: its status, and what it wrote to standard output and standard error."""
+
+    status: int
+    answer: bytes
+    said: str
 
 
 class Children:
@@ -11,29 +20,26 @@ class Children:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = False
 
-    def run(self, command: Sequence[str], *, env: Mapping[str, str]) -> tuple[int, str]:
-        """Run a process to its end, without input.
+    def run(self, command: Sequence[str], *, env: Mapping[str, str], given: bytes = b"") -> Ended:
+        """Run a process to its end.
 
-        Returns:
-            Its exit status, and what it wrote to standard error.
+        Args:
+            command: the program and its arguments.
+            env: its environment.
+            given: what it reads from standard input.
         """
         with self._lock:
             if self._ended:
-                return -1, "interrupted"
+                return Ended(-1, b"", "interrupted")
             process = subprocess.Popen(
-                command,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
+                command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
             self._running.add(process)
         try:
-            _, said = process.communicate()
+            answer, said = process.communicate(given)
         except BaseException:
             process.kill()
             process.wait()
@@ -41,7 +47,7 @@ class Children:
         finally:
             with self._lock:
                 self._running.discard(process)
-        return process.returncode, said
+        return Ended(process.returncode, answer, said.decode(errors="replace"))
 
     def __enter__(self) -> "Children":
         return self

@@ -9,12 +9,11 @@ import base64
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from hf_integration.encoders.interface import Encoder, Precision, Weights
@@ -84,37 +83,35 @@ def run_under(
     Raises:
         InconclusiveError: the other process failed.
     """
-    with tempfile.TemporaryDirectory(prefix="sslauth-mint-") as folder:
-        job, result = Path(folder, "job.json"), Path(folder, "sketches.safetensors")
-        job.write_text(
-            json.dumps(
-                {
-                    "encoder": str(encoder.path),
-                    "modality": key_samples.modality,
-                    "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
-                    "seed": seed,
-                    "runs": [[run.weights, run.precision, run.batch_size, run.keys] for run in runs],
-                    "result": str(result),
-                }
-            )
-        )
-        ended, said = (children or Children()).run(
-            [sys.executable, "-m", "hf_integration.minting.worker", str(job)],
-            env={
-                **os.environ,
-                **INSTRUCTION_SETS[instruction_set],
-                "WORLD_SIZE": "1",
-                # threads that wait by spinning would take the cores of the process beside this one
-                "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // share)),
-                "OMP_WAIT_POLICY": "PASSIVE",
-            },
-        )
-        if ended != 0 or not result.exists():
-            last = (said.strip().splitlines() or ["no message"])[-1]
-            raise InconclusiveError(
-                f"the calibration run under instruction set '{instruction_set}' failed: {last}"
-            )
-        flat = load_file(result)
+    job = {
+        "parent": os.getpid(),
+        "encoder": str(encoder.path),
+        "modality": key_samples.modality,
+        "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
+        "seed": seed,
+        "runs": [[run.weights, run.precision, run.batch_size, run.keys] for run in runs],
+    }
+    ended = (children or Children()).run(
+        [sys.executable, "-m", "hf_integration.minting.worker"],
+        env={
+            **os.environ,
+            **INSTRUCTION_SETS[instruction_set],
+            "WORLD_SIZE": "1",
+            # threads that wait by spinning would take the cores of the process beside this one
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // share)),
+            "OMP_WAIT_POLICY": "PASSIVE",
+        },
+        given=json.dumps(job).encode(),
+    )
+    try:
+        if ended.status != 0:
+            raise ValueError
+        flat = load(ended.answer)
+    except (ValueError, SafetensorError):
+        last = (ended.said.strip().splitlines() or ["no message"])[-1]
+        raise InconclusiveError(
+            f"the calibration run under instruction set '{instruction_set}' failed: {last}"
+        ) from None
     sketches: dict[tuple[Weights, Precision], dict[str, Tensor]] = {}
     for run in runs:
         prefix = f"{run.name}/"

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from hf_integration.errors import OutputError
 
+MOST_LINKS = 40
+"""Links that are followed one by one, as many as systems follow."""
+
 ELSEWHERE = "choose another place"
 """The remedy where a file system refuses."""
 
@@ -18,9 +21,10 @@ def write_whole(path: Path, content: bytes) -> None:
         OutputError: the folder is missing, not writable, or the disk is full.
     """
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that could be replaced
-            path.write_bytes(content)
+        if _is_stream(path):
+            _write_through(path, content)
             return
+        path = Path(os.path.realpath(path))  # a link stays: what it leads to is replaced
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -33,6 +37,30 @@ def write_whole(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy=ELSEWHERE) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a name stands for something that is open already, or for a device or a pipe.
+
+    ``/dev/stdout`` is a link, perhaps to a regular file that a shell opened: it is written to, and neither
+    the link nor the file is replaced.
+    """
+    if path.exists() and not path.is_file():
+        return True
+    place = path
+    for _ in range(MOST_LINKS):
+        if not place.is_symlink():
+            return False
+        if place.is_relative_to("/dev") or place.is_relative_to("/proc"):
+            return True
+        place = Path(os.path.abspath(place.parent / place.readlink()))  # noqa: PTH100  # links one by one
+    return False
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Write behind what was written there before."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as stream:
+        stream.write(content)
 
 
 def check_file(path: Path) -> None:

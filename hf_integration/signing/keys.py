@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_integration.card.bounded_files import open_bounded, read_exactly
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.errors import UsageError
 from hf_integration.flaw import FlawError, quoted
 

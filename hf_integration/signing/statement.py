@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.card import strict_json
-from hf_integration.card.bounded_files import open_bounded, read_exactly
 from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
 from hf_integration.flaw import FlawError
 

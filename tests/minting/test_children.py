@@ -15,7 +15,7 @@ SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
 def test_a_process_runs_to_its_end_and_says_what_went_wrong() -> None:
     with Children() as children:
         code = "import sys; print('out'); print('bad', file=sys.stderr); sys.exit(7)"
-        assert children.run([sys.executable, "-c", code], env=os.environ) == (7, "bad\n")
+        assert children.run([sys.executable, "-c", code], env=os.environ) == (7, b"out\n", "bad\n")
 
 
 def test_an_interruption_ends_what_runs_and_lets_nothing_start() -> None:
@@ -35,4 +35,4 @@ def test_an_interruption_ends_what_runs_and_lets_nothing_start() -> None:
     assert not thread.is_alive()
     assert ended
     assert ended[0] != 0
-    assert children.run(SLEEPING, env=os.environ) == (-1, "interrupted")
+    assert children.run(SLEEPING, env=os.environ) == (-1, b"", "interrupted")

@@ -1,4 +1,4 @@
-"""Opening the files of a card and its signature: regular files of a bounded size only, read to the byte."""
+"""Opening files of unknown origin: regular files of a bounded size only, read to the byte."""
 
 import os
 import stat

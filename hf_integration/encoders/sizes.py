@@ -1,0 +1,85 @@
+"""Whether a configuration asks for more than its weights hold, found out before any memory is asked for."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hf_integration.encoders.loading import named_failures, silent_transformers
+from hf_integration.errors import EncoderError
+from hf_integration.flaw import quoted
+
+MOST_LABELS = 1_000_000
+"""Classes of a head; a configuration makes a name for each of them."""
+
+LARGEST = 1 << 27
+"""A width, a length or a count may be as large as this even where the weights hold fewer numbers."""
+
+_NO_SIZE = re.compile(r"theta|_id$|_ids$|token|seed|max_length")
+"""Keys whose numbers nothing is built by."""
+
+ROOM = 1 << 24
+"""Scalars that a model may have beyond twice those in its files: a tied table, a pooler, computed buffers."""
+
+
+def check_numbers(where: Path, config: Mapping[str, Any], scalars: int) -> None:
+    """Refuse numbers for which a library would ask for memory while it still builds the configuration.
+
+    Args:
+        where: folder, for messages.
+        config: content of ``config.json``, or of a part of it.
+        scalars: numbers in the weight files.
+
+    Raises:
+        EncoderError: more classes than any head has, or a size that all the weights could not fill.
+    """
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            check_numbers(where, value, scalars)
+            continue
+        largest = max(
+            (item for item in (value if isinstance(value, list) else [value]) if type(item) is int), default=0
+        )
+        most = MOST_LABELS if key == "num_labels" else max(LARGEST, scalars)
+        if largest > most and not _NO_SIZE.search(key):
+            raise EncoderError(
+                f"{where}: config.json: {quoted(key)} {largest} is more than {scalars} weights can fill",
+                remedy="use an intact copy of the encoder",
+            )
+
+
+def check_size(where: Path, config: Any, part: Any, class_name: str, scalars: int) -> None:
+    """Refuse a configuration whose model would be much larger than what the weight files hold.
+
+    The model is built without memory for its tensors.
+
+    Args:
+        where: folder, for messages.
+        config: a transformers configuration.
+        part: of it, where the class loads one of several towers.
+        class_name: class of transformers that loads the encoder.
+        scalars: numbers in the weight files.
+
+    Raises:
+        EncoderError: it would be, or cannot be built.
+    """
+    import transformers
+
+    kind: Any = getattr(transformers, class_name)
+    own = getattr(kind, "config_class", None)
+    with named_failures(where, "model"), silent_transformers(), torch.device("meta"):
+        if own is None:
+            module = kind.from_config(config)
+        else:
+            module = kind(config if isinstance(config, own) else part)
+    tensors = {name: tensor.numel() for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+    needed = sum(tensors.values())
+    if needed > 2 * scalars + ROOM:
+        largest = max(tensors, key=tensors.__getitem__)
+        raise EncoderError(
+            f"{where}: config.json asks for {needed} numbers, the weights hold {scalars}; "
+            f"the largest tensor would be {largest}",
+            remedy="use an intact copy of the encoder",
+        )
