@@ -49,8 +49,8 @@ class TensorEvidence:
         missing: tensors of the card that the encoder lacks.
         unexpected: tensors of the encoder that the card does not know.
         matches: ``stored``, ``float16`` or ``bfloat16`` when every tensor equals the recorded values or a
-            recorded cast of them (a re-encoding), ``float16 and bfloat16`` when it takes both casts to explain
-            them, else ``None``.
+            recorded cast of them (a re-encoding), ``float16 and bfloat16`` when it takes both casts to
+            explain them, else ``None``.
         kept: of a re-encoding, how many tensors are not rounded but hold the recorded values, as the norms of
             a copy in mixed precision do.
         outside: tensors outside the embedding path (heads, poolers, another tower) whose values differ:
