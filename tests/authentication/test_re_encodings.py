@@ -146,6 +146,14 @@ def test_one_that_is_altered_in_such_a_mixture_is_altered_and_named(minted: Mint
     assert verdict.tensors.changed == (altered,)
 
 
+def test_harmless_code_in_a_partly_rounded_one_raises_no_alarm(minted: Mint, bert: Folder) -> None:
+    encoder = bert.opened(norms_kept)
+    encoder.model.encoder.layer[1].register_forward_hook(lambda _m, _i, output: output)
+    encoder.model.set_attn_implementation("eager")
+    verdict = authenticate(encoder, minted("bert").card)
+    assert (verdict.status, verdict.precision) == ("authentic", "float64")
+
+
 @pytest.mark.parametrize("alter", [by_dtype, compiled])
 def test_code_that_only_the_encoder_itself_runs_is_seen_in_a_partly_rounded_one_too(
     minted: Mint, bert: Folder, alter: Callable[[Encoder], None]
