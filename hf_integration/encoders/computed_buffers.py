@@ -39,7 +39,7 @@ class ComputedBuffers:
         """The buffers of a model that a load in ``dtype`` makes other ones, by the identity of the present.
 
         One that is no longer what was loaded (code in this process changed it, the whole module was cast) is
-        left out: what runs must stay visible.
+        left out, and so is one that the two loads do not agree on: what runs must stay visible.
 
         Args:
             dtype: the dtype of the load; the model is loaded only if it has computed buffers, and only once.
@@ -56,7 +56,9 @@ class ComputedBuffers:
         return {
             id(buffer): loaded[name].to(buffer.device, copy=True)  # a copy may write into its buffers
             for name, buffer in computed_buffers(model)
-            if name in loaded and _same(buffer, self._own.get(name))
+            if name in loaded.keys() & self._own.keys()
+            and _same(buffer, self._own[name])
+            and _rounded(self._own[name], loaded[name])
         }
 
 
@@ -64,6 +66,15 @@ def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: buffer.detach().to("cpu", copy=True) for name, buffer in computed_buffers(model)}
 
 
-def _same(buffer: Tensor, loaded: Tensor | None) -> bool:
+def _same(buffer: Tensor, loaded: Tensor) -> bool:
     """By value, as a copy in a wider dtype holds the same."""
-    return loaded is not None and torch.equal(buffer.detach().cpu().double(), loaded.double())
+    return torch.equal(buffer.detach().cpu().double(), loaded.double())
+
+
+def _rounded(own: Tensor, other: Tensor) -> bool:
+    """Whether one is the other but for rounding; both dtypes may have computed with few digits."""
+    if own.shape != other.shape:
+        return False
+    dtype = max(own.dtype, other.dtype, key=lambda dtype: torch.finfo(dtype).eps)
+    digits = 8 * torch.finfo(dtype).eps
+    return torch.allclose(own.to(dtype).double(), other.to(dtype).double(), rtol=digits, atol=digits)

@@ -79,6 +79,18 @@ def test_one_that_was_changed_in_this_process_stays_so_in_every_copy(tmp_path: P
         assert copy.model.embed_tokens.embed_scale.double() == changed.double()
 
 
+def test_one_that_another_load_computes_otherwise_stays_as_it_is() -> None:
+    def model(dtype: torch.dtype, scale: float = 1.1) -> nn.Module:
+        built = nn.Linear(1, 1)
+        built.register_buffer("scale", torch.tensor([scale, -1e9], dtype=dtype), persistent=False)
+        return built
+
+    first = model(torch.float32)
+    for scale, taken in ((1.1, True), (1.2, False)):
+        known = ComputedBuffers(first, torch.float32, lambda dtype, scale=scale: model(dtype, scale))  # type: ignore[misc]
+        assert bool(known.after_load_in(torch.float16, first)) == taken
+
+
 def test_a_module_in_memory_keeps_its_own(tmp_path: Path) -> None:
     encoder = opened("gemma3", tmp_path)
     held = wrap_module(encoder.model, encoder.processor)
