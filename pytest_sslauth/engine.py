@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
-from hf_integration.authentication.evidence import loaded_digests, tensor_evidence
+from hf_integration.authentication.evidence import compared_digests, loaded_digests, weights_of
 from hf_integration.authentication.file_evidence import file_evidence
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.state import state_of
@@ -144,23 +144,25 @@ def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
 
     Of an alteration that is waived only the state is compared: its key samples give no watermark.
     """
+    digests = loaded_digests(subject.encoder)
     if verdict.waiver is not None:
-        now = state_of(subject.encoder, loaded_digests(subject.encoder), outside_digests(subject.encoder))
+        now = state_of(subject.encoder, digests, outside_digests(subject.encoder))
         return () if now == verdict.state else ("the altered encoder is another one than was waived",)
     found = []
     if subject.card.digest != verdict.card.digest:
         found.append("the card is another one")
-    tensors = tensor_evidence(subject.encoder, subject.card)
-    if tensors.matches is None or tensors.matches != verdict.tensors.matches:
+    tensors, before = compared_digests(subject.encoder, subject.card, digests), verdict.tensors
+    if tensors.matches is None or (tensors.matches, tensors.kept) != (before.matches, before.kept):
         found += [f"tensor {name}" for name in (*tensors.changed, *tensors.missing, *tensors.unexpected)]
         found = found or ["the tensors were rounded to another precision"]
     outside = outside_digests(subject.encoder)
-    beside = outside_evidence(subject.encoder, subject.card, loaded_digests(subject.encoder), outside)
+    beside = outside_evidence(subject.encoder, subject.card, digests, outside)
     found += [f"tensor {name}" for name in beside.changed]
     found += file_evidence(subject.encoder, subject.card).changed
     found += [change for change in subject.encoder.in_process_changes() if change not in subject.in_process]
-    if not found and verdict.tensors.matches is not None:
-        seen = witness(subject.encoder, subject.card, verdict.tensors.matches)  # type: ignore[arg-type]
+    if not found and tensors.matches is not None:
+        weights = weights_of(subject.encoder, subject.card, digests)
+        seen = witness(subject.encoder, subject.card, weights)
         if not seen.intact:
             again = Authenticator(
                 card=subject.card,

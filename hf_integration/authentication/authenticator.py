@@ -26,6 +26,7 @@ from hf_integration.authentication.references import (
     other_kind,
     reference_for,
     refuse_part,
+    rounding_of,
 )
 from hf_integration.authentication.state import state_of
 from hf_integration.authentication.trust import trust_in
@@ -37,6 +38,9 @@ from hf_integration.encoders.interface import Encoder, Precision
 from hf_integration.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
 from hf_integration.progress import Progress, Silent
 from hf_integration.verdict import CardIdentity, Trust, Verdict
+from hf_integration.verdict.value import MIXED
+
+_NO_REFERENCE = "no reference is of weights rounded in part to float16 and in part to bfloat16"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +111,15 @@ class Authenticator:
         tensors = replace(compared_digests(encoder, card, digests), outside=outside.changed)
         files = replace(files, notes=(*files.notes, *outside.notes))
         state = state_of(encoder, digests, beside_it)
-        running = encoder.at_precision(precision, run_only=True)
-        weights = weights_of(encoder, card, tensors)
+        weights = weights_of(encoder, card, digests)
         reference = reference_for(card, weights, precision)
+        rounding = weights if tensors.matches is None else rounding_of(card, weights)
+        running = encoder.at_precision(precision, weights=rounding, run_only=True)
         sketches = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         another = other_kind(encoder, card)
-        failure = ""
-        if not another:  # another kind of encoder leaves every strip broken
+        failure = _NO_REFERENCE if tensors.matches == MIXED else ""
+        if not (another or failure):  # another kind of encoder leaves every strip broken
             try:
                 sketches = self._observe(running, progress)
             except KeySampleError as error:  # they are of its modality, and its processor refuses them

@@ -7,6 +7,7 @@ from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
+from hf_integration.verdict.value import MIXED
 
 
 def diagnose(
@@ -27,6 +28,11 @@ def diagnose(
     """
     if status == "authentic":
         return ()
+    if status == "inconclusive" and tensors.matches == MIXED:
+        return (
+            "every tensor is a recorded one or its recorded rounding, but not all to one precision",
+            "this is not a pass: check the original, or a copy that is rounded to one precision",
+        )
     intact = reconstruction.intact and not failure
     return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status, expired, intact))
 

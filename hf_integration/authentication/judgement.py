@@ -84,9 +84,15 @@ def judge(
     if tensors.matches == "stored":
         return "authentic", f"the watermark is intact, and {_equal(files)}"
     return "authentic", (
-        f"the watermark is intact; the weights are a re-encoding: the {stored_dtype} originals rounded to "
-        f"{tensors.matches}{_besides(files)}"
+        f"the watermark is intact; the weights are a re-encoding: {_rounded(tensors, stored_dtype)}"
+        f"{_besides(files)}"
     )
+
+
+def _rounded(tensors: TensorEvidence, stored_dtype: str) -> str:
+    if not tensors.kept:
+        return f"the {stored_dtype} originals rounded to {tensors.matches}"
+    return f"{tensors.checked - tensors.kept} tensors rounded to {tensors.matches}, {tensors.kept} as stored"
 
 
 def _equal(files: FileEvidence) -> str:

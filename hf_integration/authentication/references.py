@@ -2,7 +2,7 @@
 
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.devices import supports_float64
-from hf_integration.encoders.interface import PRECISIONS, Encoder, Precision, Weights
+from hf_integration.encoders.interface import PRECISIONS, Encoder, Precision, Weights, weights_in
 from hf_integration.errors import UsageError
 
 
@@ -38,6 +38,15 @@ def reference_for(card: WatermarkCard, weights: Weights, precision: Precision) -
         f"the card has no reference for {weights} weights run in {precision}",
         remedy=f"choose --precision {' or '.join(available)}" if available else "mint a new card",
     )
+
+
+def rounding_of(card: WatermarkCard, weights: Weights) -> Weights:
+    """What an encoder whose tensors match is rounded to, so that it is what the reference was run with.
+
+    That leaves values that are rounded already; it rounds those that a re-encoding kept, and gives a copy
+    that was saved in a wider dtype the buffers of a load in the narrow one.
+    """
+    return weights_in(card.encoder.stored_dtype) if weights == "stored" else weights
 
 
 def other_kind(encoder: Encoder, card: WatermarkCard) -> str:

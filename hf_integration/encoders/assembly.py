@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from hf_integration.encoders.computed_buffers import ComputedBuffers
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
 
@@ -27,6 +28,8 @@ class Origin:
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
+        buffers: what a load in another dtype makes of the model's computed buffers; unknown for a module in
+            memory, which keeps its own.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Origin:
     folder: FolderRecord | None = None
     stored: StoredTensors | None = None
     outer: nn.Module | None = None
+    buffers: ComputedBuffers | None = None
 
 
 class Assembly(nn.Module):

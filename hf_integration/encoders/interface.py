@@ -20,6 +20,12 @@ Weights = Literal["stored", "float16", "bfloat16"]
 """Weights as they were stored, or every stored tensor rounded to a half precision."""
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
+
+def weights_in(dtype: str) -> Weights:
+    """The weights that a load in this dtype rounds to: a half precision's, or as they were stored."""
+    return next((weights for weights in WEIGHTS if weights == dtype), "stored")
+
+
 PROCESSOR_STRIP = "processor"
 EMBEDDING_STRIP = "embedding"
 
@@ -158,10 +164,19 @@ class Encoder(ABC):
     ) -> "Encoder":
         """This encoder computing in another precision; the original stays as it is.
 
-        ``weights="float16"`` first rounds every tensor of the state dict to that dtype by value. The
-        copy keeps hooks and patched functions: what is checked is the encoder as it runs. Gives
-        ``self`` when nothing would change. ``run_only`` promises that the copy is run once and dropped, its
-        tensors neither read nor edited, which saves time and memory.
+        ``weights="float16"`` first rounds every tensor of the state dict to that dtype by value. Buffers that
+        no file holds are those of a load in half precision where precision or weights are half; a module in
+        memory, which cannot be loaded again, keeps its own. The copy keeps hooks and patched functions: what
+        is checked is the encoder as it runs. Gives ``self`` when nothing would change. ``run_only`` promises
+        that the copy is run once and dropped, its tensors neither read nor edited, which saves time and
+        memory.
+        """
+
+    @abstractmethod
+    def rounded_to(self, weights: Weights) -> "Encoder":
+        """This encoder with its weights rounded, in its own precision and with its own kernels.
+
+        Gives ``self`` when it holds these values already.
         """
 
     @abstractmethod

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from hf_integration.encoders import loading, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
+from hf_integration.encoders.computed_buffers import ComputedBuffers
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
 from hf_integration.encoders.folder_files import files_of
@@ -112,14 +114,19 @@ def open_encoder(
             raise EncoderError(f"{folder}: a sentence-transformers folder around a {family.modality} model")
         recipe = sentence_recipe(config, found.sentence.modes)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
+    optional = (*recipe.inert, POOLER)
     module, missing = loading.load_module(
-        found.model, family.class_name, dtype=found.dtype, optional=(*recipe.inert, POOLER)
+        found.model, family.class_name, dtype=found.dtype, optional=optional
     )
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
-    if family.part:
-        module = module.get_submodule(family.part)
+    module = module.get_submodule(family.part)
+
+    def load(dtype: torch.dtype) -> nn.Module:
+        again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
+        return again.get_submodule(family.part)
+
     stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
     preparation = _preparation(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
@@ -145,6 +152,7 @@ def open_encoder(
             not_covered=beside,
         ),
         stored=stored,
+        buffers=ComputedBuffers(module, found.dtype, load),
     )
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check

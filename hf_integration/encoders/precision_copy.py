@@ -2,12 +2,13 @@
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from hf_integration.encoders.computed_buffers import computed_buffers
 from hf_integration.encoders.interface import PRECISIONS, WEIGHTS, Precision, Weights
 from hf_integration.encoders.lookup_tables import empty_like, fill_on_lookup, large_tables
 from hf_integration.errors import UsageError
@@ -38,25 +39,30 @@ def state_tensors(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
                 yield (f"{prefix}.{name}" if prefix else name), tensor
 
 
-def _transient_buffers(root: nn.Module) -> Iterator[Tensor]:
-    for module in root.modules():
-        for name in module._non_persistent_buffers_set:
-            if (buffer := module._buffers.get(name)) is not None:
-                yield buffer
+def half_load(precision: Precision, weights: Weights) -> torch.dtype | None:
+    """The half precision in which a module would be loaded to compute so with such weights, if in any."""
+    halves = [name for name in (precision, weights) if name in _HALF]
+    return _DTYPES[halves[0]] if halves else None
 
 
 def at_precision(
-    root: Root, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
+    root: Root,
+    precision: Precision,
+    *,
+    weights: Weights = "stored",
+    buffers: Mapping[int, Tensor] | None = None,
+    run_only: bool = False,
 ) -> Root:
     """Copy a module so that it computes in another precision.
 
-    A full precision casts every floating tensor, also buffers that are not stored (rotary frequencies),
-    which half precision leaves as they are: that is what loading in half precision gives.
+    A full precision casts every floating tensor, also buffers that are not stored (rotary frequencies), which
+    half precision leaves in the dtype that a load gives them.
 
     Args:
         root: the module; it stays as it is.
         precision: dtype of the computation.
         weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
+        buffers: what takes the place of buffers that are not stored, by their identity.
         run_only: the copy's tensors will be neither read nor edited, so large lookup tables may stay empty
             until they are used.
 
@@ -85,10 +91,11 @@ def at_precision(
                 weights not in ("stored", precision) and not _same(converted, tensor)
             ):
                 changed[id(tensor)] = _like(converted, tensor)
-    if precision not in _HALF:
-        for buffer in _transient_buffers(root):
-            if buffer.is_floating_point() and buffer.dtype != target:
-                changed[id(buffer)] = buffer.to(target)
+    for _, buffer in computed_buffers(root):
+        loaded = (buffers or {}).get(id(buffer), buffer)
+        computed = loaded if precision in _HALF else loaded.to(target)
+        if computed.dtype != buffer.dtype or not _same(computed, buffer):
+            changed[id(buffer)] = computed
     if not changed:
         return root
     # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,

@@ -175,7 +175,7 @@ class TorchEncoder(Encoder):
         self, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
     ) -> "TorchEncoder":
         """See :meth:`Encoder.at_precision`."""
-        assembly = precision_copy.at_precision(self._assembly, precision, weights=weights, run_only=run_only)
+        assembly = self._converted(precision, weights, run_only=run_only)
         strict = precision == "float64" and attention.could_be_fused(self.model)
         if assembly is self._assembly:
             if not strict:
@@ -184,6 +184,18 @@ class TorchEncoder(Encoder):
         if strict:
             attention.use_fused(assembly.model)
         return self._around(assembly)
+
+    def rounded_to(self, weights: Weights) -> "TorchEncoder":
+        """See :meth:`Encoder.rounded_to`."""
+        assembly = self._converted(self.own_precision, weights)
+        return self if assembly is self._assembly else self._around(assembly)
+
+    def _converted(self, precision: Precision, weights: Weights, *, run_only: bool = False) -> Assembly:
+        half, loaded = precision_copy.half_load(precision, weights), self._origin.buffers
+        buffers = {} if half is None or loaded is None else loaded.after_load_in(half, self.model)
+        return precision_copy.at_precision(
+            self._assembly, precision, weights=weights, buffers=buffers, run_only=run_only
+        )
 
     def duplicate(self) -> "TorchEncoder":
         """See :meth:`Encoder.duplicate`."""

@@ -7,6 +7,7 @@ from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.errors import PublishingRefusedError
+from hf_integration.verdict.value import MIXED
 
 
 def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
@@ -26,6 +27,10 @@ def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
             f"the card is not of the weights in {where}: {len(names)} of {tensors.checked} tensors differ, "
             f"first {names[0]}",
             remedy=remedy,
+        )
+    if tensors.matches == MIXED:
+        raise PublishingRefusedError(
+            f"the weights in {where} are rounded in part to float16 and in part to bfloat16", remedy=remedy
         )
     outside = outside_evidence(encoder, card, loaded_digests(encoder), outside_digests(encoder))
     if outside.changed:

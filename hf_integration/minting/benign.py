@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.loading import silent_transformers
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,16 @@ def other_attention(encoder: Encoder) -> Iterator[None]:
     model = encoder.model
     used = getattr(getattr(model, "config", None), "_attn_implementation", None)
     try:
-        model.set_attn_implementation("sdpa" if used == "eager" else "eager")
+        with silent_transformers():  # it warns of what cannot be switched
+            model.set_attn_implementation("sdpa" if used == "eager" else "eager")
     except (AttributeError, ValueError, ImportError, TypeError):
         used = None
     try:
         yield
     finally:
         if used is not None:
-            model.set_attn_implementation(used)
+            with silent_transformers():
+                model.set_attn_implementation(used)
 
 
 @contextmanager

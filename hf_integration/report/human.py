@@ -94,7 +94,9 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     if verdict.status == "altered" and verdict.state:
         facts.insert(-1, ("state", f"{harmless(verdict.state)} (what a waiver names)"))
     if tensors.matches in ("float16", "bfloat16"):
-        facts.insert(-1, ("weights", f"a re-encoding: the recorded weights rounded to {tensors.matches}"))
+        kept = f", {tensors.kept} of them as stored" if tensors.kept else ""
+        said = f"a re-encoding: the recorded weights rounded to {tensors.matches}{kept}"
+        facts.insert(-1, ("weights", said))
     return facts
 
 

@@ -73,12 +73,16 @@ def _save_again(_: Encoder, folder: Path) -> None:
             _save(dict(reversed(load_file(file).items())), file)
 
 
-def _cast(dtype: torch.dtype) -> Rewriting:
+def _cast(dtype: torch.dtype, *, dimensions: int = 0) -> Rewriting:
+    """Round the tensors that have at least so many dimensions."""
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor.to(dtype) if tensor.is_floating_point() and tensor.ndim >= dimensions else tensor
+
     def rewrite(_: Encoder, folder: Path) -> None:
         for part in _weight_folders(folder):
             for file in weight_files(part):
-                tensors = load_file(file)
-                _save({n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}, file)
+                _save({name: rounded(tensor) for name, tensor in load_file(file).items()}, file)
 
     return rewrite
 
@@ -142,5 +146,6 @@ WAYS: dict[str, tuple[Rewriting, Weights]] = {
     "weight file renamed, with an index": (_in_shards(1), "stored"),
     "weights cast to float16": (_cast(torch.float16), "float16"),
     "weights cast to bfloat16": (_cast(torch.bfloat16), "bfloat16"),
+    "matrices cast to bfloat16, vectors kept": (_cast(torch.bfloat16, dimensions=2), "bfloat16"),
 }
 """Name -> how the weights are written, and which of the card's references they are held against."""

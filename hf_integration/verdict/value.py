@@ -13,6 +13,9 @@ LARGEST_MARGIN = 1e6
 LARGEST_ERROR = 1e18
 """Errors and deviations are capped here, so that a verdict never holds a number that JSON cannot."""
 
+MIXED = "float16 and bfloat16"
+"""What tensors match that are each rounded as recorded, but not all to one precision."""
+
 EXIT_STATUS: Mapping[Status, int] = {"authentic": 0, "altered": 1, "inconclusive": 3}
 
 
@@ -42,11 +45,14 @@ class TensorEvidence:
 
     Attributes:
         checked: number of tensors compared; 0 means that tensors were not at hand.
-        changed: names of tensors whose values differ.
+        changed: names of tensors that are neither the recorded values nor a recorded cast of them.
         missing: tensors of the card that the encoder lacks.
         unexpected: tensors of the encoder that the card does not know.
         matches: ``stored``, ``float16`` or ``bfloat16`` when every tensor equals the recorded values or a
-            recorded cast of them (a re-encoding), else ``None``.
+            recorded cast of them (a re-encoding), ``float16 and bfloat16`` when it takes both casts to
+            explain them, else ``None``.
+        kept: of a re-encoding, how many tensors are not rounded but hold the recorded values, as the norms of
+            a copy in mixed precision do.
         outside: tensors outside the embedding path (heads, poolers, another tower) whose values differ:
             nothing that was run here reads them, and whoever loads the folder for another task does.
     """
@@ -56,6 +62,7 @@ class TensorEvidence:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     matches: str | None = None
+    kept: int = 0
     outside: tuple[str, ...] = ()
 
 

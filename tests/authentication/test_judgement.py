@@ -41,6 +41,13 @@ def test_a_recorded_cast_is_authentic_and_called_a_re_encoding() -> None:
     assert "float16" in reason
 
 
+def test_so_is_one_of_a_part_of_the_tensors_which_says_how_many() -> None:
+    partly = TensorEvidence(checked=10, matches="float16", kept=4)
+    status, reason = _judge(tensors=partly)
+    assert status == "authentic"
+    assert reason.endswith("a re-encoding: 6 tensors rounded to float16, 4 as stored")
+
+
 @pytest.mark.parametrize("tensors", [DIFFERENT, MISSING])
 @pytest.mark.parametrize("intact", [True, False])
 def test_different_tensors_are_altered_whatever_the_watermark_says(

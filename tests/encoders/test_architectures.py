@@ -117,7 +117,7 @@ class TestEveryArchitecture:
     ) -> None:
         encoder = opened(folder_of(name), modality)
         found = strips(encoder, tiny_models.samples(modality))
-        layer = "stage" if name in ("resnet", "convnext", "swin") else "layer"
+        layer = "stage" if name in ("resnet", "convnext", "swin", "swinv2") else "layer"
         assert list(found) == ["processor", "input embedding", f"{layer} 1", f"{layer} 2", "embedding"]
         assert all(strip.dtype == torch.float64 and len(strip) == 4 for strip in found.values())
         embeddings = encoder.embed(tiny_models.samples(modality)).double()

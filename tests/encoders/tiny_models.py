@@ -87,6 +87,7 @@ def _staged(kind: Any, **options: Any) -> Callable[[], Any]:
 
 
 _ROBERTA = {**_TEXT, "pad_token_id": 0, "type_vocab_size": 1}
+_CAUSAL = {**_TEXT, "num_key_value_heads": 1, "head_dim": 16}
 _SWIN = {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2]}
 
 # name -> configuration, model class, processor
@@ -122,9 +123,19 @@ CONFIGS: dict[str, tuple[Callable[[], Any], str]] = {
     "hubert": (lambda: hf.HubertConfig(**_WAVE), "HubertModel"),
     "wavlm": (lambda: hf.WavLMConfig(**_WAVE, feat_extract_norm="layer"), "WavLMModel"),
     "whisper": (whisper_config, "WhisperForConditionalGeneration"),
+    # with buffers that no file holds
+    "gemma": (lambda: hf.GemmaConfig(**_CAUSAL), "GemmaModel"),
+    "gemma2": (lambda: hf.Gemma2Config(**_CAUSAL), "Gemma2Model"),
+    "gemma3": (lambda: hf.Gemma3TextConfig(**_CAUSAL), "Gemma3TextModel"),
+    "qwen2": (lambda: hf.Qwen2Config(**_CAUSAL, max_window_layers=2), "Qwen2Model"),
+    "qwen3": (lambda: hf.Qwen3Config(**_CAUSAL, max_window_layers=2), "Qwen3Model"),
+    "nomic_bert": (lambda: hf.NomicBertConfig(**_TEXT), "NomicBertModel"),
+    "roformer": (lambda: hf.RoFormerConfig(**_TEXT, embedding_size=32), "RoFormerModel"),
+    "swinv2": (lambda: hf.Swinv2Config(**_SWIN, window_size=4), "Swinv2Model"),
 }
 TEXT = ("bert", "roberta", "distilbert", "mpnet", "modernbert")
-VISION = ("vit", "dinov2", "dinov2_with_registers", "resnet", "convnext", "swin")
+COMPUTED = ("gemma", "gemma2", "gemma3", "qwen2", "qwen3", "nomic_bert", "roformer")  # texts
+VISION = ("vit", "dinov2", "dinov2_with_registers", "resnet", "convnext", "swin", "swinv2")
 AUDIO = ("wav2vec2", "wav2vec2_layer_norm", "hubert", "wavlm", "whisper")
 
 
@@ -155,7 +166,7 @@ def feature_extractor(name: str) -> Any:
 def save(name: str, folder: Path, *, seed: int = 0) -> Path:
     """Model and processors in one folder."""
     build(name, seed=seed).save_pretrained(folder)
-    if name in (*TEXT, "clip", "siglip"):
+    if name in (*TEXT, *COMPUTED, "clip", "siglip"):
         inputs = ["input_ids"] if name == "siglip" else ["input_ids", "attention_mask"]
         tokenizer(model_input_names=inputs).save_pretrained(folder)
     if name in (*VISION, "clip", "siglip"):

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load, save
 
 from hf_integration.errors import (
     EncoderError,
@@ -178,6 +180,14 @@ class TestRefusals:
     def test_a_card_of_other_weights(self, repo: HubServer, publisher: Publisher, shelf: Shelf) -> None:
         message = "not of the weights .* 1 of 37 tensors differ, first encoder.layer.1.output.dense.weight"
         self.refused(repo, publisher, shelf.attackers_card, PublishingRefusedError, message)
+
+    def test_a_card_of_weights_that_are_rounded_to_two_precisions(
+        self, repo: HubServer, card: Path, publisher: Publisher
+    ) -> None:
+        file, halves = "model.safetensors", (torch.float16, torch.bfloat16)
+        tensors = {n: t.to(halves["attention" in n]) for n, t in load(repo.read(REPO, file)).items()}
+        repo.commit(REPO, {file: save(tensors, {"format": "pt"})})
+        self.refused(repo, publisher, card, PublishingRefusedError, "in part to float16 .* to bfloat16")
 
     def test_a_card_of_another_kind_of_encoder(
         self, repo: HubServer, card: Path, publisher: Publisher, tmp_path: Path

@@ -222,3 +222,33 @@ def test_where_float32_rounds_otherwise_the_whole_check_decides_at_the_hand_over
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*strip input embedding*"])
     result.stdout.no_fnmatch_line("*handed over*")
+
+
+def test_a_partly_rounded_encoder_is_handed_over_until_another_tensor_of_it_is_rounded(
+    project: pytest.Pytester,
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = project.path / "models" / "tiny" / "model.safetensors"
+    tensors = {name: t if "Norm" in name else t.bfloat16() for name, t in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})
+    project.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.sslauth("models/tiny")
+
+        def test_one(authentic_encoder):
+            pass
+
+        def test_two(authentic_encoder):
+            norm = authentic_encoder.model.embeddings.LayerNorm.weight
+            norm.data = norm.data.bfloat16().float()
+
+        def test_three(authentic_encoder):
+            pass
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*the tensors were rounded to another precision*"])

@@ -73,6 +73,11 @@ class TestFacts:
     def test_a_re_encoding_is_said(self) -> None:
         report = render(replace(AUTHENTIC, tensors=TensorEvidence(checked=20, matches="bfloat16")))
         assert "rounded to bfloat16" in report
+        assert "as stored" not in report
+
+    def test_so_is_one_that_rounds_a_part_of_the_tensors(self) -> None:
+        report = render(replace(AUTHENTIC, tensors=TensorEvidence(checked=20, matches="bfloat16", kept=7)))
+        assert "rounded to bfloat16, 7 of them as stored" in report
 
     def test_missing_tensors_are_not_passed_over(self) -> None:
         report = render(replace(AUTHENTIC, tensors=TensorEvidence(checked=0)))

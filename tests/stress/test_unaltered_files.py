@@ -79,6 +79,7 @@ def test_a_cast_that_the_card_cannot_judge_is_not_run(pair: Pair) -> None:
     assert changes["weights cast to float16"].margin is None
     assert "no reference" in changes["weights cast to float16"].note
     assert (changes["weights cast to bfloat16"].margin or 0) > 1
+    assert (changes["matrices cast to bfloat16, vectors kept"].margin or 0) > 1
     assert not any(change.false_alarm for change in changes.values())
 
 
