@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hf_integration.errors import OutputError
 
 MOST_LINKS = 40
 """Links that are followed one by one, as many as systems follow."""
+
+_OPEN_FILE = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]{1,6})")
 
 ELSEWHERE = "choose another place"
 """The remedy where a file system refuses."""
@@ -45,21 +48,26 @@ def _is_stream(path: Path) -> bool:
     ``/dev/stdout`` is a link, perhaps to a regular file that a shell opened: it is written to, and neither
     the link nor the file is replaced.
     """
-    if path.exists() and not path.is_file():
-        return True
+    return _descriptor(path) is not None or (path.exists() and not path.is_file())
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of the open file of this process that a name stands for, if it stands for one."""
     place = path
     for _ in range(MOST_LINKS):
+        if found := _OPEN_FILE.fullmatch(str(place)):
+            return int(found[1])
         if not place.is_symlink():
-            return False
-        if place.is_relative_to("/dev") or place.is_relative_to("/proc"):
-            return True
+            return None
         place = Path(os.path.abspath(place.parent / place.readlink()))  # noqa: PTH100  # links one by one
-    return False
+    return None
 
 
 def _write_through(path: Path, content: bytes) -> None:
-    """Write behind what was written there before."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as stream:
+    """Write behind what was written there before, by the same open file where it is one."""
+    number = _descriptor(path)
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND) if number is None else os.dup(number)
+    with os.fdopen(opened, "wb") as stream:
         stream.write(content)
 
 

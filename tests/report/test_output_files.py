@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,53 @@ class TestCheckApart:
     def test_links_in_a_circle_end(self, key: Path, tmp_path: Path) -> None:
         (tmp_path / "circle").symlink_to("circle")
         check_apart(tmp_path / "circle", key)
+
+
+WRITES = r"""
+import sys
+from pathlib import Path
+from hf_integration.report.output_files import write_whole
+stream = sys.stderr if "err" in sys.argv[1] else sys.stdout
+print("before", file=stream, flush=True)
+write_whole(Path(sys.argv[1]), b"report\n")
+print("after", file=stream, flush=True)
+"""
+
+
+class TestLinks:
+    """A link stays a link, wherever it leads."""
+
+    def test_what_it_leads_to_is_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("old")
+        (tmp_path / "link").symlink_to("file")
+        write_whole(tmp_path / "link", b"new")
+        assert (tmp_path / "link").readlink() == Path("file")
+        assert (tmp_path / "file").read_bytes() == b"new"
+
+    def test_one_that_leads_nowhere_yet_makes_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("file")
+        write_whole(tmp_path / "link", b"new")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_bytes() == b"new"
+
+    @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system names no open files")
+    @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/stderr"])
+    def test_an_open_file_is_written_behind_what_is_there(self, name: str, tmp_path: Path) -> None:
+        with (tmp_path / "out").open("wb") as out:
+            streams = {"stderr": out} if name == "/dev/stderr" else {"stdout": out}
+            subprocess.run([sys.executable, "-c", WRITES, name], check=True, cwd=Path.cwd(), **streams)
+        assert (tmp_path / "out").read_text() == "before\nreport\nafter\n"
+        if name.startswith("/dev/std"):
+            assert Path(name).is_symlink()
+
+    def test_a_link_to_a_device_is_written_to(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(os.devnull)
+        write_whole(tmp_path / "link", b"content")
+        assert (tmp_path / "link").is_symlink()
+
+    def test_a_pipe_with_a_reader_gets_the_report(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+            write_whole(tmp_path / "pipe", b"report")
+            assert reader.communicate(timeout=30)[0] == b"report"
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
