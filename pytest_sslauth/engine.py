@@ -13,6 +13,7 @@ from hf_integration.authentication.state import state_of
 from hf_integration.authentication.witness import witness
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
+from hf_integration.encoders.containers import open_container
 from hf_integration.errors import CardNotFoundError, UsageError
 from hf_integration.pins import Pin
 from hf_integration.pins.opening import PinnedCard, load_pinned_card, open_pinned
@@ -116,12 +117,13 @@ def encoder_around(subject: object, processor: Any) -> Encoder:
         if processor is not None:
             raise UsageError("processor= goes with a torch module; this encoder has its own")
         return subject
-    if not isinstance(subject, nn.Module):
+    contents = open_container(subject, processor)
+    if not isinstance(contents.module, nn.Module):
         raise UsageError(
             f"cannot authenticate {type(subject).__name__!r}",
             remedy="give a folder, a Hub repo id, an Encoder, or a torch module and processor=",
         )
-    if processor is None:
+    if contents.processor is None:
         raise UsageError("a torch module alone cannot be fed raw samples", remedy="give processor= as well")
     return wrap_module(subject, processor, name=f"{type(subject).__name__} in memory")
 

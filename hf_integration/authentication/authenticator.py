@@ -101,6 +101,7 @@ class Authenticator:
         precision = self.precision or default_precision(encoder)
         trust = self.trust or trust_in(card, encoder)
 
+        process = encoder.process_state()
         keep_freed_memory()
         with ThreadPoolExecutor(1) as beside:
             hashing = beside.submit(loaded_digests, encoder)
@@ -151,6 +152,7 @@ class Authenticator:
             accept_self_asserted=self.accept_self_asserted,
             clean_process=self.clean_process,
             libraries=other_libraries(card),
+            process=process,
         )
         verdict = Verdict(
             status=status,
@@ -170,6 +172,7 @@ class Authenticator:
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
             state=state,
+            process=process,
             key_samples={"run": ran if sketches else 0, "of": len(card.key_samples)},
         )
         return Authentication(verdict, reconstruction)

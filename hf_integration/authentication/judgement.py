@@ -1,5 +1,6 @@
 """The verdict table: evidence in, one status and one sentence out. Nothing is measured here."""
 
+from hf_integration.encoders.process_state import TRAINING
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
 
 SELF_ASSERTED = (
@@ -23,6 +24,7 @@ def judge(
     accept_self_asserted: bool = False,
     clean_process: bool = False,
     libraries: tuple[str, ...] = (),
+    process: tuple[str, ...] = (),
 ) -> tuple[Status, str]:
     """Apply the verdict table.
 
@@ -41,6 +43,7 @@ def judge(
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
         libraries: those that have other versions than when the card was minted.
+        process: what of this process changes what the encoder gives its users.
 
     Returns:
         Status and one sentence that says why.
@@ -68,25 +71,34 @@ def judge(
     if not intact:
         if has_weights and not clean_process:
             return "inconclusive", (
-                f"the watermark broke from strip '{first_broken}' on although all tensors and behaviour "
+                f"the watermark broke from strip '{first_broken}' on although the tensors and behaviour "
                 "files are equal: code in this process or the environment differs"
             )
         return "altered", f"the watermark broke from strip '{first_broken}' on"
-    if expired:
-        return "inconclusive", f"the card expired on {expired}: nobody vouches for this encoder any more"
-    if trust == "self-asserted" and not accept_self_asserted:
-        return "inconclusive", SELF_ASSERTED
+    if reservation := _reservation(
+        process, expired, believed=trust != "self-asserted" or accept_self_asserted
+    ):
+        return "inconclusive", reservation
     if not has_weights:
         return (
             "authentic",
             "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand",
         )
     if tensors.matches == "stored":
-        return "authentic", f"the watermark is intact, and {_equal(files)}"
+        return "authentic", f"the watermark is intact, and {_equal(files, process)}"
     return "authentic", (
         f"the watermark is intact; the weights are a re-encoding: {_rounded(tensors, stored_dtype)}"
-        f"{_besides(files)}"
+        f"{_besides(files, process)}"
     )
+
+
+def _reservation(process: tuple[str, ...], expired: str, *, believed: bool) -> str:
+    """Why an encoder that reproduces its watermark does not pass all the same, if there is a reason."""
+    if training := next((finding for finding in process if finding.startswith(TRAINING)), None):
+        return f"the encoder is in {training}; call its eval() before it is used"
+    if expired:
+        return f"the card expired on {expired}: nobody vouches for this encoder any more"
+    return "" if believed else SELF_ASSERTED
 
 
 def _rounded(tensors: TensorEvidence, stored_dtype: str) -> str:
@@ -95,16 +107,16 @@ def _rounded(tensors: TensorEvidence, stored_dtype: str) -> str:
     return f"{tensors.checked - tensors.kept} tensors rounded to {tensors.matches}, {tensors.kept} as stored"
 
 
-def _equal(files: FileEvidence) -> str:
+def _equal(files: FileEvidence, process: tuple[str, ...]) -> str:
     """What is equal, in words; "all" is said only where nothing was left unread."""
-    if not files.not_covered and not files.notes:
+    if not files.not_covered and not files.notes and not process:
         return "all tensors and behaviour files are equal"
-    return f"the tensors and behaviour files that were compared are equal{_besides(files)}"
+    return f"the tensors and behaviour files that were compared are equal{_besides(files, process)}"
 
 
-def _besides(files: FileEvidence) -> str:
-    """What is to be said besides: differences that cannot matter, and what nobody looked at."""
-    said = []
+def _besides(files: FileEvidence, process: tuple[str, ...]) -> str:
+    """What is to be said besides: what was found in the process, cannot matter, or nobody looked at."""
+    said = [f"{_count(process, 'finding')} in this process"] if process else []
     if files.notes:
         said.append(f"{_count(files.notes, 'difference')} that cannot change the embedding")
     if files.not_covered:

@@ -28,6 +28,7 @@ class Origin:
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
+        said: what was taken off around it, in words.
         buffers: what a load in another dtype makes of the model's computed buffers; unknown for a module in
             memory, which keeps its own.
     """
@@ -42,6 +43,7 @@ class Origin:
     folder: FolderRecord | None = None
     stored: StoredTensors | None = None
     outer: nn.Module | None = None
+    said: tuple[str, ...] = ()
     buffers: ComputedBuffers | None = None
 
 

@@ -212,6 +212,10 @@ class Encoder(ABC):
         """Hooks and patched functions found on the model, in words; code that no digest can see."""
         return ()
 
+    def process_state(self) -> tuple[str, ...]:
+        """What of this process changes what its users get, in words: hooks, patches, modes, containers."""
+        return self.in_process_changes()
+
     def replaced_modules(self) -> tuple[str, ...]:
         """Modules of other classes than the model's configuration builds, in words. Not cheap."""
         return ()

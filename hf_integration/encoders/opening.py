@@ -1,6 +1,8 @@
 """Open an encoder: from a folder, from a reference, or around a module in memory."""
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hf_integration.encoders import loading, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.computed_buffers import ComputedBuffers
+from hf_integration.encoders.containers import open_container
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder
 from hf_integration.encoders.folder_files import files_of
@@ -26,9 +29,11 @@ from hf_integration.encoders.image import ImagePreparation
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
 from hf_integration.encoders.preparation import Preparation
+from hf_integration.encoders.process_state import refuse_absent
 from hf_integration.encoders.recipe import POOLER, Recipe
 from hf_integration.encoders.safetensors_files import weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules
+from hf_integration.encoders.sentence_objects import read_sentence_object
 from hf_integration.encoders.sizes import check_size
 from hf_integration.encoders.tail_modules import Normalize
 from hf_integration.encoders.text import TextPreparation, longest_text
@@ -160,27 +165,32 @@ def open_encoder(
 
 
 def wrap_module(
-    module: Any, processor: Any, *, name: str = "module in memory", modality: Modality | None = None
+    module: Any, processor: Any = None, *, name: str = "module in memory", modality: Modality | None = None
 ) -> Encoder:
     """Make an encoder of a transformers model in memory and its processor, pooled as its family is.
 
     The model itself runs, with its hooks and patches; nothing is copied. A model with a task head is
-    reduced to the model below it.
+    reduced to the model below it. A ``SentenceTransformer`` keeps its own pooling, prompts and dense layers.
 
     Args:
-        module: a transformers model.
-        processor: its tokenizer, image processor, feature extractor, or a processor that holds one.
+        module: a transformers model, or a known container around one: see
+            :mod:`hf_integration.encoders.containers`.
+        processor: its tokenizer, image processor, feature extractor, or a processor that holds one;
+            containers have their own.
         name: what to call it.
         modality: see :func:`load_encoder`.
 
     Raises:
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
     """
+    contents = open_container(module, processor)
+    module, processor = contents.module, contents.processor
     config: Any = getattr(module, "config", None)
     if not isinstance(module, nn.Module) or not hasattr(config, "model_type"):
         raise EncoderError(
             f"{type(module).__name__} is not a transformers model", remedy="give a PreTrainedModel"
         )
+    refuse_absent(name, module)
     family = choose_family(
         config,
         where=name,
@@ -194,8 +204,15 @@ def wrap_module(
             remedy="give the model's own processor",
         )
     tower, recipe = find_tower(module, family)
-    origin = Origin(name, str(config.model_type), outer=module)
-    return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
+    origin = Origin(name, str(config.model_type), outer=module, said=contents.said)
+    if contents.sentence is None:
+        return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
+    sentence, tail = read_sentence_object(contents.sentence)
+    if sentence.do_lower_case:
+        part = copy.deepcopy(part)  # the caller's own stays as it is
+    origin = replace(origin, behaviour=sentence.behaviour)
+    preparation = _preparation(part, tower, family, sentence)
+    return TorchEncoder(Assembly(tower, tail), preparation, sentence_recipe(config, sentence.modes), origin)
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:

@@ -28,6 +28,7 @@ from hf_integration.encoders.interface import (
     Weights,
 )
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
+from hf_integration.encoders.process_state import process_state
 from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.tail_modules import Dense
 from hf_integration.errors import EncoderError
@@ -246,6 +247,10 @@ class TorchEncoder(Encoder):
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""
         return in_process_changes(self._assembly)
+
+    def process_state(self) -> tuple[str, ...]:
+        """See :meth:`Encoder.process_state`."""
+        return (*self._origin.said, *self.in_process_changes(), *process_state(self._assembly))
 
     def replaced_modules(self) -> tuple[str, ...]:
         """See :meth:`Encoder.replaced_modules`."""
