@@ -1,8 +1,8 @@
 """Tolerances as absolute numbers, worked out by hand.
 
-Tests that calibrate and judge with the same code cannot see a tolerance that is four times too wide. Here every
-expected number comes from the arithmetic in the comment beside it, with 64 dimensions per sketch, so that a row
-of one value everywhere has eight times that value as its norm.
+Tests that calibrate and judge with the same code cannot see a tolerance that is four times too wide. Here
+every expected number comes from the arithmetic in the comment beside it, with 64 dimensions per sketch, so
+that a row of one value everywhere has eight times that value as its norm.
 """
 
 import pytest
@@ -67,7 +67,7 @@ class TestNoise:
     def test_follows_the_precision(self) -> None:
         double = calibrate([], REFERENCE, epsilon=torch.finfo(torch.float64).eps).noise[0]
         single = calibrate([], REFERENCE, epsilon=torch.finfo(torch.float32).eps).noise[0]
-        assert (double, single) == (2.0**-53, 2.0**-24)  # half of 2^-52 and of 2^-23
+        assert (float(double), float(single)) == (2.0**-53, 2.0**-24)  # half of 2^-52 and of 2^-23
 
 
 class TestScales:
@@ -81,7 +81,7 @@ class TestScales:
         run = _rows(*[3e-6, -1e-6, 1e-6, 1e-6], *[-1e-6] * 4, *[1e-6] * 8)
         scales = calibrate([run], REFERENCE, epsilon=EPSILON).scales
         # squares: one of 9 and 15 of 1, so the noise is sqrt(24 / 16) * 1e-6 = 1.2247e-6
-        # key: 3; groups: 3 - 1 + 1 + 1 - 4 = 0 of 8 and 8 of 8 = 1; all: 8 of 16 = 0.5; each times 64 / 1.2247
+        # key: 3; groups: 3 - 1 + 1 + 1 - 4 = 0 of 8, 8 of 8 = 1; all: 8 of 16 = 0.5; times 64 / 1.2247
         assert scales.tolist() == _exactly(*[64 * part / 1.5**0.5 for part in (3, 1, 0.5)])
 
     def test_are_of_the_largest_run(self) -> None:
@@ -105,7 +105,7 @@ class TestScales:
         assert scales.tolist() == _exactly(64, group, overall)
 
     def test_have_the_room_for_rounding_also_where_means_came_out_exact(self) -> None:
-        """Two groups that moved by as much in opposite directions: their mean is zero, and is not tolerated zero."""
+        """Two groups that moved as far in opposite ways: the mean of all is zero, its tolerance is not."""
         scales = calibrate([_rows(*[1e-6] * 8, *[-1e-6] * 8)], REFERENCE, epsilon=EPSILON).scales
         # rounding is 0.5e-16 in each dimension, the noise 1e-6: 8 * 8 * 0.5e-10 / sqrt(16)
         assert scales.tolist() == _exactly(64, 64, 8e-10)
@@ -187,7 +187,8 @@ class TestMeansOverMoreSamplesThanWereRun:
         run = torch.zeros(2, SKETCH_DIM, dtype=torch.float64)
         run[:, :32], run[0, 32:], run[1, 32:] = 1e-6, 1e-6, -1e-6
         scales = calibrate([run], _rows(*[1.0] * 8), epsilon=EPSILON).scales
-        # in units of the noise: mean^2 = 32, varying 2 * 32, by chance 32 * (1 + sqrt(2 / 64)) = 37.7: none shared
+        # in units of the noise: mean^2 = 32, varying 2 * 32, by chance 32 * (1 + sqrt(2 / 64)) = 37.7:
+        # no part is shared
         # a key has 8, the group of two sqrt(32), all eight sqrt(64 / 8) = sqrt(8)
         assert scales.tolist() == _exactly(64, 8 * 32**0.5, 8 * 8**0.5)
 

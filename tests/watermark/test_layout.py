@@ -34,7 +34,7 @@ def test_tiles_watch_single_keys_then_group_means_then_the_mean_of_all() -> None
 
 @pytest.mark.parametrize(
     ("keys", "groups", "columns"),
-    # groups of 8, and the smallest square with a tile left over: 1 + 1 < 4, 8 + 1 < 16, 9 + 2 < 16, 64 + 8 < 81
+    # groups of 8, and the smallest square with a tile left over: 1 + 1 < 4, 8 + 1 < 16, 64 + 8 < 81
     [(1, 1, 2), (2, 1, 2), (3, 1, 3), (8, 1, 4), (9, 2, 4), (64, 8, 9), (71, 9, 9), (72, 9, 10)],
 )
 def test_the_grid_by_numbers(keys: int, groups: int, columns: int) -> None:
