@@ -45,7 +45,8 @@ def test_the_grid_by_numbers(keys: int, groups: int, columns: int) -> None:
 
 def test_a_tile_is_settled_once_all_its_samples_were_run() -> None:
     layout = Layout(16)
-    assert layout.settled(range(8)).shape == (layout.tiles,)
+    settled = layout.settled(range(8))
+    assert (settled.shape, settled.dtype) == ((layout.tiles,), torch.bool)
     assert layout.settled(range(8)).nonzero().flatten().tolist() == [*range(8), 16]
     assert bool(layout.settled(range(16)).all())
     assert not bool(layout.settled([]).any())
