@@ -68,17 +68,18 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
 
 
 def altered_since(verdict: Verdict, differences: tuple[str, ...], borrower: str) -> Outcome:
-    """The outcome for an encoder that was altered in this process after it had been found authentic.
+    """The outcome for an encoder that was altered in this process after it had been accepted.
 
     Args:
         verdict: what was found before.
         differences: what differs now, in words.
         borrower: the test that it was handed to last.
     """
-    reason = f"altered in this process after it was found authentic, last handed to {borrower}"
+    accepted, on_disk = ("found authentic", "authentic") if verdict.waiver is None else ("waived",) * 2
+    reason = f"altered in this process after it was {accepted}, last handed to {borrower}"
     lines = [
         f"ALTERED: {harmless(verdict.encoder)}",
-        f"{harmless(reason, longest=1000)}; the encoder on disk was authentic",
+        f"{harmless(reason, longest=1000)}; the encoder on disk was {on_disk}",
         "",
         f"what differs: {len(differences)}",
         *(f"  {harmless(difference)}" for difference in differences[:10]),

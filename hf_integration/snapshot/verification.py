@@ -7,6 +7,7 @@ as git names blobs.
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def verify_files(folder: Path, files: Sequence[RepoFile], *, repo: str, commit: 
     for file in files:
         path = folder / file.name
         try:
-            real = path.resolve(strict=True)
-            flaw = _flaw(real, file, memo)
+            state = path.stat()  # first: of a link to itself no path can be resolved
+            real = path.resolve()
+            flaw = _flaw(real, state, file, memo)
         except OSError as error:
             raise HubUnreachableError(
                 f"{repo} at {commit}: {file.name} cannot be read: {error.strerror}",
@@ -50,9 +52,8 @@ def verify_files(folder: Path, files: Sequence[RepoFile], *, repo: str, commit: 
         raise refused[0]
 
 
-def _flaw(real: Path, file: RepoFile, memo: Memo) -> str:
+def _flaw(real: Path, state: os.stat_result, file: RepoFile, memo: Memo) -> str:
     """What is wrong with a file's bytes, or an empty string."""
-    state = real.stat()
     wanted = file.sha256 or file.git_oid
     if state.st_size != file.size:
         return f"{state.st_size} bytes, not {file.size}"

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from hf_integration.authentication.trust import trust_beside
+from hf_integration.authentication.trust import MOST_LINKS, trust_beside, trust_in
 from hf_integration.card import WatermarkCard
+from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 
 
@@ -64,3 +66,71 @@ def test_a_folder_that_the_caller_names_elsewhere_is_local(
     card: WatermarkCard, location: str, folder: str | None
 ) -> None:
     assert trust_beside(replace(card, location=location), None if folder is None else Path(folder)) == "local"
+
+
+def _chain(links: int, target: str) -> str:
+    """A path that leads to the target over so many links, one after the other."""
+    for number in range(links):
+        Path(f"link {number}").symlink_to(target)
+        target = f"link {number}"
+    return target
+
+
+def test_as_many_links_are_followed_as_systems_follow(card: WatermarkCard) -> None:
+    assert MOST_LINKS == 40  # Linux refuses the 41st
+    longest = _chain(38, "encoder/linked")  # with the link in the encoder's folder 39, and 40 places
+    assert Path(longest).exists()
+    assert trust_beside(replace(card, location=longest), Path("encoder")) == "self-asserted"
+
+
+def test_links_in_a_circle_end(card: WatermarkCard) -> None:
+    Path("one").symlink_to("two")
+    Path("two").symlink_to("one")
+    assert trust_beside(replace(card, location="one"), Path("encoder")) == "self-asserted"  # no such place
+
+
+class TestTheFolderOfAnEncoder:
+    """A card in ``encoder/sslauth`` is self-asserted where the encoder is known to come from there."""
+
+    @pytest.fixture
+    def inside(self, card: WatermarkCard) -> WatermarkCard:
+        return replace(card, location="encoder/sslauth")
+
+    def test_is_where_it_was_loaded_from(self, inside: WatermarkCard) -> None:
+        encoder = PlainEncoder()
+        encoder.path = Path("encoder")
+        assert trust_in(inside, encoder) == "self-asserted"
+        encoder.path = Path("cards")
+        assert trust_in(inside, encoder) == "local"
+
+    @pytest.mark.parametrize(
+        ("remembered", "trust"),
+        [
+            ("encoder", "self-asserted"),
+            ("cards", "local"),
+            ("org/encoder", "local"),  # of the Hub: the card is none of its files
+            ("", "local"),
+            (None, "local"),
+            (7, "local"),
+        ],
+    )
+    def test_is_what_a_module_in_memory_remembers(
+        self, inside: WatermarkCard, remembered: object, trust: str
+    ) -> None:
+        encoder = PlainEncoder()
+        encoder.model = SimpleNamespace(config=SimpleNamespace(_name_or_path=remembered))
+        assert trust_in(inside, encoder) == trust
+
+    def test_is_none_for_one_that_remembers_nothing(self, inside: WatermarkCard) -> None:
+        encoder = PlainEncoder()
+        assert trust_in(inside, encoder) == "local"
+        encoder.model = SimpleNamespace()
+        assert trust_in(inside, encoder) == "local"
+        encoder.model = SimpleNamespace(config=None)
+        assert trust_in(inside, encoder) == "local"
+
+    def test_that_it_was_loaded_from_counts_before_what_it_remembers(self, inside: WatermarkCard) -> None:
+        encoder = PlainEncoder()
+        encoder.path = Path("cards")
+        encoder.model = SimpleNamespace(config=SimpleNamespace(_name_or_path="encoder"))
+        assert trust_in(inside, encoder) == "local"

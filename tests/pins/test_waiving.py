@@ -28,6 +28,30 @@ def test_a_waived_alteration_stays_altered_and_is_accepted() -> None:
     assert Verdict.from_dict(verdict.to_dict()) == verdict
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        replace(FOUND, files=FileEvidence(checked=3)),
+        # a re-encoding whose settings were edited: its tensors match, its state is its own
+        replace(FOUND, tensors=TensorEvidence(checked=20, matches="float16")),
+    ],
+    ids=["tensors alone", "files alone"],
+)
+def test_either_kind_of_alteration_can_be_waived(found: Verdict) -> None:
+    assert waived(found, [WAIVER], today=LAST, expires=None).accepted
+
+
+def test_the_advice_not_to_use_the_encoder_gives_way_to_what_to_do_until_when() -> None:
+    verdict = waived(
+        replace(FOUND, diagnosis=("first", "second", "do not use")), [WAIVER], today=LAST, expires=None
+    )
+    assert verdict.diagnosis == (
+        "first",
+        "second",
+        "accepted until 2030-01-31: mint and lock a new card before, and take the waiver out",
+    )
+
+
 @pytest.mark.parametrize(("days", "accepted"), [(-400, True), (0, True), (1, False), (400, False)])
 def test_a_waiver_ends_after_its_last_day(days: int, accepted: bool) -> None:
     verdict = waived(FOUND, [WAIVER], today=LAST + timedelta(days), expires=None)

@@ -331,6 +331,40 @@ class TestWaivers:
         )
         project.runpytest().assert_outcomes(passed=2)
 
+    def test_code_that_a_test_leaves_in_the_process_is_not_waived_with_it(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        alter_encoder()
+        self.waive(project, days=30)
+        project.makepyfile(
+            """
+            import pytest
+
+            pytestmark = pytest.mark.sslauth("here")
+            left = []
+
+            def test_leaves_a_hook(authentic_encoder):
+                from torch.nn.modules.module import register_module_forward_hook
+
+                left.append(register_module_forward_hook(lambda module, inputs, output: output))
+
+            def test_gets_none(authentic_encoder):
+                raise SystemExit("handed over")
+
+            def teardown_module():
+                left[0].remove()
+            """
+        )
+        result = project.runpytest()
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "altered in this process after it was waived, *::test_leaves_a_hook; *on disk was waived",
+                "*the altered encoder is another one than was waived*",
+            ]
+        )
+        result.stdout.no_fnmatch_line("*handed over*")
+
 
 def remote_home(project: pytest.Pytester) -> Path:
     """What processes of their own remember of the Hub."""

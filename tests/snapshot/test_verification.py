@@ -41,7 +41,7 @@ def test_small_files_are_named_as_git_names_them(folder: Path) -> None:
     known = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
     assert git_oid_of(path, len(CONTENT)) == known.stdout.strip()
     check(folder, RepoFile(LARGE.name, len(CONTENT), known.stdout.strip()))
-    with pytest.raises(IntegrityError, match="git's SHA-1"):
+    with pytest.raises(IntegrityError, match=": git's SHA-1 "):
         check(folder, RepoFile(LARGE.name, len(CONTENT), "0" * 40))
 
 
@@ -61,7 +61,15 @@ def test_a_truncated_file_is_found_without_hashing_it(folder: Path) -> None:
 
 def test_a_missing_file_is_no_pass(folder: Path) -> None:
     (folder / LARGE.name).unlink()
-    with pytest.raises(HubUnreachableError, match="cannot be read"):
+    with pytest.raises(HubUnreachableError, match="cannot be read") as caught:
+        check(folder)
+    assert caught.value.remedy == f"delete {folder.parent.parent} and download it again"
+
+
+def test_a_link_to_itself_is_no_pass(folder: Path) -> None:
+    (folder / LARGE.name).unlink()
+    (folder / LARGE.name).symlink_to(LARGE.name)
+    with pytest.raises(HubUnreachableError, match=r"model\.safetensors cannot be read"):
         check(folder)
 
 
@@ -116,3 +124,48 @@ def test_without_a_place_for_notes_everything_is_hashed(folder: Path) -> None:
     (folder.parent / "memo").write_text("a file where a folder should be")
     check(folder)
     check(folder)
+
+
+class TestWhatIsRefused:
+    AFTERWARDS = "; if it comes back so, do not trust what stands between"
+
+    def test_is_moved_aside_within_the_cache_and_only_there(self, folder: Path) -> None:
+        blob = (folder / LARGE.name).resolve()
+        blob.write_bytes(b"\x00" + CONTENT[1:])
+        with pytest.raises(IntegrityError) as caught:
+            check(folder)
+        aside = blob.with_name("blob.refused")
+        assert caught.value.remedy == f"it was moved to {aside}: try again{self.AFTERWARDS}"
+        assert not blob.exists()
+        assert aside.read_bytes() == b"\x00" + CONTENT[1:]
+
+    def test_elsewhere_stays_where_it_is(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        other = tmp_path_factory.mktemp("elsewhere") / "blob"
+        other.write_bytes(b"\x00" + CONTENT[1:])
+        (folder / LARGE.name).unlink()
+        (folder / LARGE.name).symlink_to(other)
+        with pytest.raises(IntegrityError) as caught:
+            check(folder)
+        assert caught.value.remedy == f"delete {folder.parent.parent} and try again{self.AFTERWARDS}"
+        assert other.exists()
+
+    def test_is_refused_also_where_it_cannot_be_moved(self, folder: Path) -> None:
+        blob = (folder / LARGE.name).resolve()
+        blob.write_bytes(b"\x00" + CONTENT[1:])
+        (blob.with_name("blob.refused") / "full").mkdir(parents=True)
+        with pytest.raises(IntegrityError) as caught:
+            check(folder)
+        assert caught.value.remedy == f"delete {folder.parent.parent} and try again{self.AFTERWARDS}"
+
+    def test_is_all_found_before_any_of_it_is_said(self, folder: Path) -> None:
+        """Trying again then fetches every one of them anew."""
+        second = RepoFile("config.json", 2, "0" * 40)
+        (folder / second.name).write_bytes(b"{}")
+        (folder / LARGE.name).resolve().write_bytes(b"\x00" + CONTENT[1:])
+        with pytest.raises(IntegrityError, match=r"model\.safetensors"):
+            verify_files(
+                folder, [LARGE, second], repo="org/name", commit="c" * 40, memo=Memo(folder.parent / "memo")
+            )
+        assert not (folder / second.name).exists()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hf_integration.watermark import SKETCH_DIM, Generator, Layout, edge_error, tile_errors, train
+from hf_integration.watermark import SKETCH_DIM, TILE, Generator, Layout, edge_error, tile_errors, train
+from hf_integration.watermark.generator import tile_masks
 
 SEED = 5
 
@@ -84,3 +85,44 @@ def test_a_feature_that_is_not_a_number_breaks_its_tile_and_no_other(poison: flo
     errors = _errors(layout, features)
     assert errors[3] == torch.inf
     assert torch.cat([errors[:3], errors[4:]]).max() < 1e-5
+
+
+def test_the_units_are_a_kernel_of_the_chosen_radius() -> None:
+    """Products of the units of two features: 1 for equal ones, exp(-d^2 / (2 * 1.5^2)) at distance d."""
+    layout = Layout(64)
+    generator = Generator(layout, SEED, torch.empty(0))
+    at_rest = generator.hidden(torch.zeros(layout.tiles, SKETCH_DIM))
+    assert at_rest.shape == (layout.tiles, 6 * layout.tiles)
+    assert (at_rest * at_rest).sum(-1).mean() == pytest.approx(1, rel=0.02)
+    # exp(-1 / 4.5) = 0.801, exp(-2.25 / 4.5) = exp(-1 / 2) = 0.607, exp(-9 / 4.5) = exp(-2) = 0.135
+    for distance, left in ((1.0, 0.801), (1.5, 0.607), (3.0, 0.135)):
+        moved = generator.hidden(_directions(layout) * distance)
+        assert (at_rest * moved).sum(-1).mean() == pytest.approx(left, abs=0.02)
+
+
+def test_what_a_card_draws_never_changes() -> None:
+    """Heads in circulation were trained for these frequencies, phases and masks: others need a new schema."""
+    layout = Layout(1)
+    units = Generator.features(layout)
+    head = torch.arange(units * TILE * TILE).view(units, TILE * TILE).remainder(7).sub(3).float()
+    features = (
+        torch.arange(layout.tiles * SKETCH_DIM).view(layout.tiles, SKETCH_DIM).remainder(5).double() / 40
+    )
+    drawn = Generator(layout, SEED, head)(features)
+    assert drawn[:, :3].flatten().tolist() == pytest.approx(
+        [
+            *(-4.935425124939663, -1.2159254333234168, 1.8773654135321756),
+            *(0.44104587434917636, -1.1112849666370106, 0.902387817154722),
+            *(3.194056230531001, -4.292399552215666, -3.846787783581971),
+            *(0.4659905898381185, 4.0458462546765395, 1.698738423409524),
+        ],
+        rel=1e-9,
+    )
+
+
+def test_tiles_that_look_alike_are_learned_as_different_ones() -> None:
+    masks = tile_masks(Layout(64), SEED)
+    assert masks.shape == (Layout(64).tiles, TILE * TILE)
+    assert set(masks.flatten().tolist()) == {-1.0, 1.0}
+    alike = (masks @ masks.T / (TILE * TILE)).fill_diagonal_(0)
+    assert alike.abs().max() < 0.7  # 81 tiles of 64 fair signs: 3240 pairs, five standard deviations of 1 / 8

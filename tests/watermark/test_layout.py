@@ -32,8 +32,21 @@ def test_tiles_watch_single_keys_then_group_means_then_the_mean_of_all() -> None
     assert torch.allclose(features[12:], residuals.mean(0).expand(layout.tiles - 12, -1))
 
 
+@pytest.mark.parametrize(
+    ("keys", "groups", "columns"),
+    # groups of 8, and the smallest square with a tile left over: 1 + 1 < 4, 8 + 1 < 16, 64 + 8 < 81
+    [(1, 1, 2), (2, 1, 2), (3, 1, 3), (8, 1, 4), (9, 2, 4), (64, 8, 9), (71, 9, 9), (72, 9, 10)],
+)
+def test_the_grid_by_numbers(keys: int, groups: int, columns: int) -> None:
+    layout = Layout(keys)
+    assert (layout.groups, layout.columns) == (groups, columns)
+    assert (layout.tiles, layout.side) == (columns**2, 8 * columns)
+
+
 def test_a_tile_is_settled_once_all_its_samples_were_run() -> None:
     layout = Layout(16)
+    settled = layout.settled(range(8))
+    assert (settled.shape, settled.dtype) == ((layout.tiles,), torch.bool)
     assert layout.settled(range(8)).nonzero().flatten().tolist() == [*range(8), 16]
     assert bool(layout.settled(range(16)).all())
     assert not bool(layout.settled([]).any())
