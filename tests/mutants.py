@@ -1,4 +1,4 @@
-"""The share of mutants that survived: ``python -m tests.mutants`` after ``mutmut run``, or ``tox run -e mutants``.
+"""The share of mutants that survived: ``python -m tests.mutants`` after ``mutmut run``; see tox.ini.
 
 A mutant that survives is a line of the core that could be wrong without any test noticing. Most of those that
 are left are no other program (a dtype that is promoted anyway, a name in another case): ``mutmut show NAME``.

@@ -74,6 +74,9 @@ class PlainEncoder(Encoder):
     def at_precision(self, *_: Any, **__: Any) -> "Encoder":
         return self
 
+    def rounded_to(self, *_: Any) -> "Encoder":
+        return self
+
     def duplicate(self) -> "Encoder":
         return self
 

@@ -7,6 +7,7 @@ import pytest
 from hf_integration.authentication.state import state_of
 from tests.authentication.plain_encoder import PlainEncoder
 
+OUTSIDE = {"head": b"\x04" * 32}
 DIGESTS = {"layer.weight": b"\x01" * 32, "layer.bias": b"\x02" * 32}
 
 
@@ -17,10 +18,11 @@ def test_is_the_sha_256_of_kind_tensors_behaviour_and_code() -> None:
     text = (
         '{"behaviour":{"config.json":{"scale":1.5}},'
         '"code":["forward hook on layer","patched forward on the model"],'
-        '"kind":["text","bert",32,"mean over the mask"],'
+        '"files":{},"kind":["text","bert",32,"mean over the mask"],'
+        f'"outside":{{"head":"{"04" * 32}"}},'
         f'"tensors":{{"layer.bias":"{"02" * 32}","layer.weight":"{"01" * 32}"}}}}'
     )
-    assert state_of(encoder, DIGESTS) == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    assert state_of(encoder, DIGESTS, OUTSIDE) == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ def test_is_the_sha_256_of_kind_tensors_behaviour_and_code() -> None:
     [{"modality": "image"}, {"architecture": "x"}, {"embedding_dim": 1}, {"pooling": "cls"}],
 )
 def test_another_kind_is_another_state(described: dict[str, object]) -> None:
-    assert state_of(PlainEncoder(**described), DIGESTS) != state_of(PlainEncoder(), DIGESTS)
+    assert state_of(PlainEncoder(**described), DIGESTS, {}) != state_of(PlainEncoder(), DIGESTS, {})
 
 
 def test_whatever_else_is_compared_makes_another_state() -> None:
@@ -37,22 +39,23 @@ def test_whatever_else_is_compared_makes_another_state() -> None:
     hooked.changes = ("forward hook on layer",)
     digests = {**DIGESTS, "layer.bias": b"\x03" * 32}
     states = [
-        state_of(PlainEncoder(), DIGESTS),
-        state_of(settings, DIGESTS),
-        state_of(hooked, DIGESTS),
-        state_of(PlainEncoder(), digests),
-        state_of(PlainEncoder(), {"layer.weight": DIGESTS["layer.weight"]}),
+        state_of(PlainEncoder(), DIGESTS, {}),
+        state_of(settings, DIGESTS, {}),
+        state_of(hooked, DIGESTS, {}),
+        state_of(PlainEncoder(), digests, {}),
+        state_of(PlainEncoder(), {"layer.weight": DIGESTS["layer.weight"]}, {}),
+        state_of(PlainEncoder(), DIGESTS, OUTSIDE),
     ]
-    assert len(set(states)) == 5
+    assert len(set(states)) == 6
 
 
 def test_the_order_of_tensors_and_of_findings_does_not_count() -> None:
     one, other = PlainEncoder(), PlainEncoder()
     one.changes, other.changes = ("a", "b"), ("b", "a")
-    assert state_of(one, DIGESTS) == state_of(other, dict(reversed(DIGESTS.items())))
+    assert state_of(one, DIGESTS, {}) == state_of(other, dict(reversed(DIGESTS.items())), {})
 
 
 def test_what_can_only_be_queried_has_none() -> None:
     endpoint = PlainEncoder()
     endpoint.has_weights = False
-    assert state_of(endpoint, {}) == ""
+    assert state_of(endpoint, {}, {}) == ""

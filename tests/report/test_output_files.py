@@ -129,8 +129,8 @@ class TestLinks:
     @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/stderr"])
     def test_an_open_file_is_written_behind_what_is_there(self, name: str, tmp_path: Path) -> None:
         with (tmp_path / "out").open("wb") as out:
-            streams = {"stderr": out} if name == "/dev/stderr" else {"stdout": out}
-            subprocess.run([sys.executable, "-c", WRITES, name], check=True, cwd=Path.cwd(), **streams)
+            stdout, stderr = (None, out) if name == "/dev/stderr" else (out, None)
+            subprocess.run([sys.executable, "-c", WRITES, name], check=True, stdout=stdout, stderr=stderr)
         assert (tmp_path / "out").read_text() == "before\nreport\nafter\n"
         if name.startswith("/dev/std"):
             assert Path(name).is_symlink()
