@@ -10,7 +10,7 @@ from hf_integration.encoders import loading
 from hf_integration.encoders.assembly import Assembly, Origin
 from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.families import Family, choose_family, config_of
-from hf_integration.encoders.folder import EncoderFolder, inspect_folder
+from hf_integration.encoders.folder import EncoderFolder, inspect_folder, require_support
 from hf_integration.encoders.image import ImagePreparation
 from hf_integration.encoders.interface import UNUSED_TENSORS, Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
@@ -25,11 +25,10 @@ from hf_integration.encoders.torch_encoder import TorchEncoder
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
 from hf_integration.snapshot import (
-    MODULES,
     encoder_files,
     local_names,
-    module_folders,
     not_covered_among,
+    read_module_folders,
     resolve,
 )
 
@@ -58,7 +57,13 @@ def load_encoder(
         InconclusiveError: the Hub could not be asked.
         UsageError: an unknown device, or a revision of a folder.
     """
-    snapshot = resolve(reference, revision=revision, token=token, cache_dir=cache_dir)
+    snapshot = resolve(
+        reference,
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        refuse=lambda path: require_support(path, modality),
+    )
     return open_encoder(
         snapshot.path,
         name=reference,
@@ -96,15 +101,12 @@ def open_encoder(
     from hf_integration.encoders.devices import choose_device
 
     target = choose_device(device)
-    found = inspect_folder(Path(folder))
-    config = _configuration(found)
-    family = choose_family(config, where=str(folder), modality=modality, has_processor=found.has_processor)
+    found = inspect_folder(Path(folder), modality)
+    config, family = found.configuration, found.family
     found.require_processor(family.modality)
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
     if found.sentence is not None:
-        if family.modality != "text":
-            raise EncoderError(f"{folder}: a sentence-transformers folder around a {family.modality} model")
         recipe = sentence_recipe(config, found.sentence.modes)
     module, missing, unexpected = loading.load_module(
         found.model, family.class_name, dtype=found.dtype, optional=(*recipe.inert, POOLER)
@@ -172,16 +174,8 @@ def wrap_module(
 
 
 def _beside(folder: Path) -> tuple[str, ...]:
-    names, modules = local_names(folder), folder / MODULES
-    folders = module_folders(modules.read_bytes() if modules.is_file() else None)
-    return not_covered_among(names, encoder_files(names, folders))
-
-
-def _configuration(found: EncoderFolder) -> Any:
-    from transformers import AutoConfig
-
-    with loading.named_failures(found.model, "configuration"), loading.silent_transformers():
-        return AutoConfig.from_pretrained(found.model, local_files_only=True, trust_remote_code=False)
+    names = local_names(folder)
+    return not_covered_among(names, encoder_files(names, read_module_folders(folder)))
 
 
 def _without_pooler(module: nn.Module, family: Family, config: Any, recipe: Recipe) -> Recipe:

@@ -7,6 +7,8 @@ from hf_integration.snapshot.selection import (
     local_names,
     module_folders,
     not_covered_among,
+    read_module_folders,
+    refuse_without_weights,
 )
 
 __all__ = [
@@ -16,5 +18,7 @@ __all__ = [
     "local_names",
     "module_folders",
     "not_covered_among",
+    "read_module_folders",
+    "refuse_without_weights",
     "resolve",
 ]
