@@ -17,7 +17,9 @@ def main(job_file: str) -> None:
     """Run the job that a minting process wrote into its own temporary folder."""
     job = json.loads(Path(job_file).read_text())
     folder = Path(job["encoder"])
-    encoder = open_encoder(folder, name=folder.name, device="cpu")
+    encoder = open_encoder(folder, name=folder.name, modality=job["modality"], device="cpu")
+    if job["never_padded"]:
+        encoder.never_pad()
     samples = [decode_sample(job["modality"], base64.b64decode(blob)) for blob in job["key_samples"]]
     result: dict[str, Tensor] = {}
     for weights, precision, batch_size, keys in job["runs"]:
