@@ -85,7 +85,8 @@ class Authenticator:
         """Check one encoder.
 
         Args:
-            encoder: the encoder, in any precision; it is left as it is.
+            encoder: the encoder, in any precision; it is left as it is, except that it never pads from then
+                on if the card says so.
             progress: told how many key samples are done.
 
         Returns:
@@ -98,6 +99,8 @@ class Authenticator:
         progress = progress or Silent()
         card = self.card
         refuse_part(encoder, card)
+        if card.encoder.never_padded:
+            encoder.never_pad()
         precision = self.precision or default_precision(encoder)
         trust = self.trust or trust_in(card, encoder)
 

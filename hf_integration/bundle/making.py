@@ -14,7 +14,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.card.locating import locate
 from hf_integration.card.reading import read_card
 from hf_integration.card.staging import staging, sync_folder, write_file
-from hf_integration.encoders.folder import inspect_folder
+from hf_integration.encoders.folder import inspect_folder, require_support
 from hf_integration.encoders.opening import open_encoder
 from hf_integration.errors import (
     AdvertisedCardMissingError,
@@ -116,7 +116,13 @@ def make_bundle(
     named = None if _means_own_card(request) else request.card
     found = None if named is None else locate(named, revision=None)
     say(f"bundling {request.encoder} ...")
-    snapshot = resolve(request.encoder, revision=request.revision, token=token, cache_dir=cache_dir)
+    snapshot = resolve(
+        request.encoder,
+        revision=request.revision,
+        token=token,
+        cache_dir=cache_dir,
+        refuse=require_support,
+    )
     inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
     published: PublishedCard | None = None
     if found is not None:

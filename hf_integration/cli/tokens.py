@@ -10,7 +10,12 @@ VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 HIDDEN = "[token]"
 
-_LOOKS_LIKE_ONE = re.compile(r"(?<=Bearer )[^\n]+|\bhf_\w{4,}")
+_LOOKS_LIKE_ONE = re.compile(
+    r"(?<=Bearer )[^\n]+"
+    # 34 letters and digits, with room for a shorter one; names of code are words with underscores
+    r"|\bhf_[A-Za-z0-9]{16,}\w*"
+    r"|\bhf_(?:oauth|jwt|app)_[\w.-]{8,}"
+)
 _SHORTEST_PIECE = 8
 
 

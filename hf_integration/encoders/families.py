@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_integration.encoders import audio_recipes, text_recipes, vision_recipes
 from hf_integration.encoders.recipe import Recipe
+from hf_integration.encoders.text_support import why_no_text_encoder
 from hf_integration.errors import EncoderError, UsageError
 from hf_integration.key_samples.interface import MODALITIES, Modality
 
@@ -30,6 +31,7 @@ class Family:
 
 
 _TEXT = Family("text", "AutoModel", text_recipes.mean_recipe)
+_DPR = Family("text", "AutoModel", text_recipes.dpr_recipe)
 _CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", text_recipes.clip_recipe)
 _CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", vision_recipes.clip_recipe)
 _SIGLIP_TEXT = Family("text", "SiglipTextModel", text_recipes.siglip_recipe, fixed_length=True)
@@ -55,6 +57,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     **dict.fromkeys(("convnextv2", "swin", "swinv2"), (_POOLED_VISION,)),
     **dict.fromkeys(("wav2vec2", "hubert", "wavlm"), (_WAVE,)),
     "whisper": (_WHISPER,),
+    "dpr": (_DPR,),
 }
 
 
@@ -75,12 +78,14 @@ def choose_family(
     """
     if modality is not None and modality not in MODALITIES:
         raise UsageError(f"unknown modality {modality!r}", remedy=f"choose from {', '.join(MODALITIES)}")
-    families = FAMILIES.get(config.model_type) or _text_family(config)
-    if not families:
-        raise EncoderError(
-            f"{where}: architecture {config.model_type!r} is not supported",
-            remedy=f"supported: plain text encoders, {', '.join(FAMILIES)}",
-        )
+    families = FAMILIES.get(config.model_type)
+    if families is None:
+        if why := why_no_text_encoder(config):
+            raise EncoderError(
+                f"{where}: architecture {config.model_type!r} is not supported: {why}",
+                remedy=f"supported: plain text encoders, {', '.join(FAMILIES)}",
+            )
+        families = (_TEXT,)
     if modality is not None:
         families = tuple(family for family in families if family.modality == modality)
         if not families:
@@ -92,16 +97,3 @@ def config_of(config: Any, family: Family) -> Any:
     """The configuration of one tower, where a configuration describes two."""
     part = {"image": "vision_config", "text": "text_config"}.get(family.modality, "")
     return getattr(config, part, config)
-
-
-def _text_family(config: Any) -> tuple[Family, ...]:
-    """Any model that takes token ids and is no sequence-to-sequence model pools by its mask."""
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
-    if type(config) not in MODEL_MAPPING or getattr(config, "is_encoder_decoder", False):
-        return ()
-    model_class: Any = MODEL_MAPPING[type(config)]
-    if isinstance(model_class, tuple):
-        model_class = model_class[0]
-    takes_text = model_class.main_input_name == "input_ids" and not hasattr(config, "vision_config")
-    return (_TEXT,) if takes_text else ()

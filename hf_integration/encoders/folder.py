@@ -1,6 +1,5 @@
 """What a folder holds, found out before anything in it is loaded."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +7,18 @@ from typing import Any, Literal
 
 import torch
 
+from hf_integration.encoders.families import Family
+from hf_integration.encoders.folder_files import files_of
+from hf_integration.encoders.git_lfs import refuse_pointers
 from hf_integration.encoders.json_files import read_json
 from hf_integration.encoders.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
-from hf_integration.encoders.sizes import check_numbers
+from hf_integration.encoders.sizes import LAYERS, check_numbers
+from hf_integration.encoders.support import supported_family
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
+from hf_integration.snapshot import local_names, refuse_without_weights
 
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_NOT_WEIGHTS = frozenset(
-    {"training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt"}
-)
 _TOKENIZERS = (
     "tokenizer.json",
     "vocab.txt",
@@ -29,8 +29,6 @@ _TOKENIZERS = (
     "spm.model",
     "bpe.codes",
 )
-_LAYERS = re.compile(r"(^|_)(num_)?(hidden_|encoder_|decoder_|conv_)*layers?$|^n_layers?$")
-"""Keys of configurations that say how many layers are built."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -43,6 +41,8 @@ class EncoderFolder:
         path: what the caller named.
         model: the folder of the transformers model, ``path`` itself or a folder below it.
         config: its ``config.json``.
+        configuration: the same as transformers understands it.
+        family: how such an encoder is loaded.
         dtype: dtype that holds every stored weight exactly.
         sentence: the recipe of a sentence-transformers folder, if it is one.
         scalars: numbers in the weight files.
@@ -51,6 +51,8 @@ class EncoderFolder:
     path: Path
     model: Path
     config: Mapping[str, Any]
+    configuration: Any
+    family: Family
     dtype: torch.dtype
     sentence: SentenceModules | None
     scalars: int = 0
@@ -60,18 +62,13 @@ class EncoderFolder:
         """Architecture in the configuration's own words."""
         return str(self.config["model_type"])
 
-    def has_processor(self, modality: Modality) -> bool:
-        """Whether the processor of this modality is there."""
-        names = _TOKENIZERS if modality == "text" else _PROCESSORS
-        return any((self.model / name).is_file() for name in names)
-
     def require_processor(self, modality: Modality) -> None:
         """Check that the processor of this modality is there.
 
         Raises:
             EncoderError: it is not.
         """
-        if not self.has_processor(modality):
+        if not _has_processor(self.model, modality):
             kind: Literal["tokenizer", "processor"] = "tokenizer" if modality == "text" else "processor"
             names = ("tokenizer.json", "vocab.txt") if modality == "text" else _PROCESSORS
             raise EncoderError(
@@ -80,17 +77,54 @@ class EncoderFolder:
             )
 
 
-def inspect_folder(path: Path) -> EncoderFolder:
+def inspect_folder(path: Path, modality: Modality | None = None) -> EncoderFolder:
     """Check a folder and read its configuration.
 
+    Args:
+        path: the folder.
+        modality: the caller's choice where there are two towers.
+
     Raises:
-        EncoderError: not a folder, no configuration, damaged files, no safetensors weights, an adapter, a
-            quantised encoder, or one that needs code from its repository.
+        EncoderError: not a folder, no configuration, damaged files, an unsupported encoder, no safetensors
+            weights, an adapter, a quantised encoder, or one that needs code from its repository.
+        UsageError: an unknown modality.
     """
+    model, config, sentence, configuration, family = _read_configuration(path, modality)
+    refuse_pointers(path, files_of(path).used)
+    _check_json(model)
+    files = weight_files(model)
+    if not files:
+        refuse_without_weights(
+            local_names(model), str(model), "load it in a place you trust and save_pretrained it"
+        )
+        raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
+    headers = [read_header(file) for file in files]
+    _check_depth(model, config, sum(len(header.dtypes) for header in headers))
+    scalars = sum(header.scalars for header in headers)
+    dtype = stored_dtype(headers, model)
+    return EncoderFolder(path, model, config, configuration, family, dtype, sentence, scalars)
+
+
+def require_support(path: Path, modality: Modality | None = None) -> None:
+    """Check by its configuration alone that an encoder is supported, with or without weights.
+
+    Raises:
+        EncoderError: it is not, with the reason.
+        UsageError: an unknown modality.
+    """
+    _read_configuration(path, modality)
+
+
+def _read_configuration(
+    path: Path, modality: Modality | None
+) -> tuple[Path, Mapping[str, Any], SentenceModules | None, Any, Family]:
+    """The model's folder, its configuration, the sentence recipe, and what transformers makes of them."""
     if not path.is_dir():
         raise EncoderError(f"{path}: no such folder", remedy="give the folder that holds config.json")
+    refuse_pointers(path, [file.name for file in sorted(path.glob("*.json"))])
     sentence = read_sentence_modules(path)
     model = sentence.transformer if sentence is not None else path
+    refuse_pointers(model, ["config.json"])
     if (model / "adapter_config.json").is_file():
         raise EncoderError(
             f"{model}: an adapter (adapter_config.json), not an encoder",
@@ -104,33 +138,18 @@ def inspect_folder(path: Path) -> EncoderFolder:
             f"{model / 'config.json'}: quantised (quantization_config): not supported",
             remedy="use the original, unquantised encoder",
         )
-    _check_model_type(model, config)
-    _check_json(model)
-    files = weight_files(model)
-    if not files:
-        raise _no_weights(model)
-    headers = [read_header(file) for file in files]
-    _check_depth(model, config, sum(len(header.dtypes) for header in headers))
-    scalars = sum(header.scalars for header in headers)
-    check_numbers(model, config, scalars)
-    return EncoderFolder(path, model, config, stored_dtype(headers, model), sentence, scalars)
-
-
-def _check_model_type(model: Path, config: Mapping[str, Any]) -> None:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    model_type = config.get("model_type")
-    if model_type in CONFIG_MAPPING_NAMES:
-        return
-    if config.get("auto_map"):
-        raise EncoderError(
-            f"{model / 'config.json'}: needs code from its repository (auto_map)",
-            remedy="only architectures that transformers itself knows are loaded",
-        )
-    raise EncoderError(
-        f"{model / 'config.json'}: unknown model_type {model_type!r}",
-        remedy="only architectures that the installed transformers knows are loaded",
+    check_numbers(model, config)
+    configuration, family = supported_family(
+        model, config, modality, has_processor=lambda modality: _has_processor(model, modality)
     )
+    if sentence is not None and family.modality != "text":
+        raise EncoderError(f"{path}: a sentence-transformers folder around a {family.modality} model")
+    return model, config, sentence, configuration, family
+
+
+def _has_processor(model: Path, modality: Modality) -> bool:
+    names = _TOKENIZERS if modality == "text" else _PROCESSORS
+    return any((model / name).is_file() for name in names)
 
 
 def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
@@ -144,7 +163,7 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
             _check_depth(model, value, tensors)
         depths = value if key == "depths" and isinstance(value, list) else [value]
         layers = sum(depth for depth in depths if type(depth) is int and depth > 0)
-        if (key == "depths" or _LAYERS.search(key)) and layers > tensors:
+        if (key == "depths" or LAYERS.search(key)) and layers > tensors:
             raise EncoderError(
                 f"{model}: {key} asks for {layers} layers, the weights hold {tensors} tensors",
                 remedy="use an intact copy of the encoder",
@@ -156,13 +175,3 @@ def _check_json(model: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", *_PROCESSORS):
         if (model / name).is_file():
             read_json(model / name, dict)
-
-
-def _no_weights(model: Path) -> EncoderError:
-    pickles = sorted({file.name for kind in _PICKLES for file in model.glob(kind)} - _NOT_WEIGHTS)
-    if pickles:
-        return EncoderError(
-            f"{model}: only pickle weights ({pickles[0]}), which can run code when loaded",
-            remedy="safetensors only: load it in a place you trust and save_pretrained it",
-        )
-    return EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")

@@ -28,6 +28,10 @@ def weights_in(dtype: str) -> Weights:
 
 PROCESSOR_STRIP = "processor"
 EMBEDDING_STRIP = "embedding"
+PADDING = "padding"
+NEVER_PADDED = "never, as it leaks into real tokens"
+"""Key and value in the details of a description of an encoder whose samples never share a batch of several
+lengths."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class EncoderDescription:
     stored_dtype: str
     processor_backend: str
     details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def never_padded(self) -> bool:
+        """Whether samples of several lengths never share a batch."""
+        return self.details.get(PADDING) == NEVER_PADDED
 
 
 class Encoder(ABC):
@@ -128,6 +137,17 @@ class Encoder(ABC):
     def copies_differ(self) -> bool:
         """Whether a copy in another precision may run other code than the encoder itself."""
         return False
+
+    @property
+    def pads(self) -> bool:
+        """Whether samples of several lengths share a batch."""
+        return False
+
+    def never_pad(self) -> None:  # noqa: B027  # by default there is nothing to do
+        """Batch only samples of equal length from now on, here and in all copies, and describe it so.
+
+        For an encoder whose real positions see the padding: what it gives would depend on the batch.
+        """
 
     @abstractmethod
     def observe(

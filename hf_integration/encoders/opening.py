@@ -15,7 +15,7 @@ from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.computed_buffers import ComputedBuffers
 from hf_integration.encoders.containers import open_container
 from hf_integration.encoders.families import Family, choose_family, config_of
-from hf_integration.encoders.folder import EncoderFolder, inspect_folder
+from hf_integration.encoders.folder import EncoderFolder, inspect_folder, require_support
 from hf_integration.encoders.folder_files import files_of
 from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
 from hf_integration.encoders.identity.in_effect import (
@@ -69,7 +69,13 @@ def load_encoder(
         InconclusiveError: the Hub could not be asked.
         UsageError: an unknown device, or a revision of a folder.
     """
-    snapshot = resolve(reference, revision=revision, token=token, cache_dir=cache_dir)
+    snapshot = resolve(
+        reference,
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        refuse=lambda path: require_support(path, modality),
+    )
     return open_encoder(
         snapshot.path,
         name=reference,
@@ -108,15 +114,12 @@ def open_encoder(
 
     target = choose_device(device)
     files = files_of(Path(folder))
-    found = inspect_folder(Path(folder))
-    config = _configuration(found)
-    family = choose_family(config, where=str(folder), modality=modality, has_processor=found.has_processor)
+    found = inspect_folder(Path(folder), modality)
+    config, family = found.configuration, found.family
     found.require_processor(family.modality)
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
     if found.sentence is not None:
-        if family.modality != "text":
-            raise EncoderError(f"{folder}: a sentence-transformers folder around a {family.modality} model")
         recipe = sentence_recipe(config, found.sentence.modes)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
     optional = (*recipe.inert, POOLER)
@@ -229,13 +232,6 @@ def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> 
 def _below(model: Path, folder: Path) -> str:
     """The model's folder within the encoder's; empty where it is the same."""
     return model.relative_to(folder).as_posix().strip(".")
-
-
-def _configuration(found: EncoderFolder) -> Any:
-    from transformers import AutoConfig
-
-    with loading.named_failures(found.model, "configuration"), loading.silent_transformers():
-        return AutoConfig.from_pretrained(found.model, local_files_only=True, trust_remote_code=False)
 
 
 def _without_pooler(module: nn.Module, family: Family, config: Any, recipe: Recipe) -> Recipe:

@@ -1,5 +1,6 @@
 """Whether a configuration asks for more than its weights hold, found out before any memory is asked for."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,40 +15,51 @@ from hf_integration.flaw import quoted
 MOST_LABELS = 1_000_000
 """Classes of a head; a configuration makes a name for each of them."""
 
-LARGEST = 1 << 27
-"""A width, a length or a count may be as large as this even where the weights hold fewer numbers."""
-
-_NO_SIZE = re.compile(r"theta|_id$|_ids$|token|seed|max_length")
-"""Keys whose numbers nothing is built by."""
+MOST_LAYERS = 10_000
+"""Layers, of which some configurations make a list; the deepest encoders have some hundred."""
 
 ROOM = 1 << 24
 """Scalars that a model may have beyond twice those in its files: a tied table, a pooler, computed buffers."""
 
+LARGEST = 1 << 27
+"""A width, a length or a count of anything else."""
 
-def check_numbers(where: Path, config: Mapping[str, Any], scalars: int) -> None:
+LAYERS = re.compile(r"^(?!max_|min_|.*every_n_)(\w+_)?layers$|^n_layer$")
+"""Keys of configurations that say how many layers are built: no period, no bound, no number of one layer."""
+
+_NO_SIZE = re.compile(r"theta|_id$|_ids$|token|seed|max_length")
+"""Keys whose numbers nothing is built by."""
+
+
+def check_numbers(where: Path, config: Mapping[str, Any]) -> None:
     """Refuse numbers for which a library would ask for memory while it still builds the configuration.
 
     Args:
         where: folder, for messages.
         config: content of ``config.json``, or of a part of it.
-        scalars: numbers in the weight files.
 
     Raises:
-        EncoderError: more classes than any head has, or a size that all the weights could not fill.
+        EncoderError: a number that no encoder has.
     """
     for key, value in config.items():
         if isinstance(value, Mapping):
-            check_numbers(where, value, scalars)
+            check_numbers(where, value)
             continue
-        largest = max(
-            (item for item in (value if isinstance(value, list) else [value]) if type(item) is int), default=0
-        )
-        most = MOST_LABELS if key == "num_labels" else max(LARGEST, scalars)
-        if largest > most and not _NO_SIZE.search(key):
+        numbers = value if isinstance(value, list) else [value]
+        largest = max((number for number in numbers if type(number) is int), default=0)
+        if largest > _most(key):
             raise EncoderError(
-                f"{where}: config.json: {quoted(key)} {largest} is more than {scalars} weights can fill",
+                f"{where}: config.json: {quoted(key)} {largest} is more than any encoder has",
                 remedy="use an intact copy of the encoder",
             )
+
+
+def _most(key: str) -> float:
+    if key == "num_labels":
+        return MOST_LABELS
+    if LAYERS.search(key):
+        return MOST_LAYERS
+    return math.inf if _NO_SIZE.search(key) else LARGEST
 
 
 def check_size(where: Path, config: Any, part: Any, class_name: str, scalars: int) -> None:

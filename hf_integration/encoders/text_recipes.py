@@ -53,6 +53,12 @@ def sentence_recipe(config: Any, modes: tuple[str, ...]) -> Recipe:
     )
 
 
+def dpr_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The state of the class token, projected where the encoder has a projection."""
+    width = config.projection_dim or config.hidden_size
+    return Recipe("class token", width, output_named("pooler_output"), mask=attention_mask)
+
+
 def clip_recipe(config: Any, _pooler: bool) -> Recipe:
     """The projected state of the end token."""
     return Recipe(

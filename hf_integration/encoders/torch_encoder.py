@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.in_process import in_process_changes, replaced_modules
 from hf_integration.encoders.interface import (
     EMBEDDING_STRIP,
+    NEVER_PADDED,
+    PADDING,
     PRECISIONS,
     PROCESSOR_STRIP,
     Encoder,
@@ -90,6 +93,17 @@ class TorchEncoder(Encoder):
     def side(self) -> int | None:
         """See :meth:`Encoder.side`."""
         return self._preparation.side
+
+    @property
+    def pads(self) -> bool:
+        """See :meth:`Encoder.pads`."""
+        return self._preparation.pads
+
+    def never_pad(self) -> None:
+        """See :meth:`Encoder.never_pad`."""
+        self._preparation.pads = False
+        described = self.description
+        self._description = replace(described, details={**described.details, PADDING: NEVER_PADDED})
 
     @property
     def copies_differ(self) -> bool:

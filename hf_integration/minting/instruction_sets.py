@@ -87,6 +87,7 @@ def run_under(
         "parent": os.getpid(),
         "encoder": str(encoder.path),
         "modality": key_samples.modality,
+        "never_padded": encoder.description.never_padded,
         "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
         "seed": seed,
         "runs": [[run.weights, run.precision, run.batch_size, run.keys] for run in runs],

@@ -27,6 +27,7 @@ from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP,
 from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
+from hf_integration.minting.padding import padding_leaks
 from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
     BenignRuns,
@@ -67,7 +68,8 @@ def mint(
     """Mint a watermark card for an encoder that is trusted.
 
     Args:
-        encoder: loaded by :func:`hf_integration.load_encoder`.
+        encoder: loaded by :func:`hf_integration.load_encoder`; it is left as it is, except that it never pads
+            from then on if padding is found to leak into real samples.
         keys: number of key samples; ``"full"`` for 64 and, for text, as many more as look up every row of
             the vocabulary that raw text can reach.
         pool: folder, file or dataset to draw them from; by default they are synthetic, chosen among many by
@@ -115,6 +117,8 @@ def mint(
         samples, unreachable = _choose(encoder, keys, pool, seed, progress)
     if samples.modality != encoder.modality:
         raise KeySampleError(f"key samples are {samples.modality}, but the encoder takes {encoder.modality}")
+    if padding_leaks(encoder, samples, seed=seed):
+        encoder.never_pad()
 
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side, watermark)
@@ -181,8 +185,14 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     progress.start("references", len(pairs))
     for weights, precision in pairs:
         running = encoder.at_precision(precision, weights=weights)
-        sketches = observe_sketches(running, samples, seed=seed)
-        progress.advance()
+        try:
+            sketches = observe_sketches(running, samples, seed=seed)
+        except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
+            if precision in CHEAP:
+                raise
+            continue
+        finally:
+            progress.advance()
         if precision in CHEAP or finite(sketches):
             runs.references[weights, precision] = sketches
     measured = tuple(runs.references)

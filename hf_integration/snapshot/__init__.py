@@ -8,6 +8,7 @@ from hf_integration.snapshot.selection import (
     local_names,
     module_folders,
     not_covered_among,
+    refuse_without_weights,
 )
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "local_names",
     "module_folders",
     "not_covered_among",
+    "refuse_without_weights",
     "resolve",
 ]

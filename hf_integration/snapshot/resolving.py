@@ -1,6 +1,6 @@
 """Resolve a reference: a local folder wins, else a Hub repo at one commit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -8,12 +8,19 @@ from pathlib import Path, PurePosixPath
 from hf_integration.errors import EncoderError, IntegrityError, UsageError
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
-from hf_integration.snapshot.selection import MODULES, encoder_files, module_folders, not_covered_among
+from hf_integration.snapshot.selection import (
+    MODULES,
+    encoder_files,
+    module_folders,
+    not_covered_among,
+    refuse_without_weights,
+)
 
 LARGEST = 256 << 20
 """Bytes of a file beside the weights; the largest tokenizer in use takes 33 MB."""
 
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+_CONFIGURATIONS = ("*config*.json", MODULES)
+"""Small files that say which kind of encoder this is."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ def resolve(
     cache_dir: str | Path | None = None,
     patterns: Sequence[str] | None = None,
     largest: int = LARGEST,
+    refuse: Callable[[Path], object] = lambda _: None,
 ) -> Snapshot:
     """Find the folder of a reference, downloading what is needed of it if it is a Hub repo.
 
@@ -53,6 +61,7 @@ def resolve(
         cache_dir: Hub cache.
         patterns: files of a repo that are fetched; by default those that an encoder is loaded from.
         largest: bytes of a file that holds no weights; a larger one is not fetched at all.
+        refuse: raises for a repo whose configuration is of no use, before its weights are looked for.
 
     Raises:
         EncoderError: no such folder, repo or revision, or a malformed repo id.
@@ -97,6 +106,9 @@ def resolve(
     every = tuple(file.name for file in listed)
     modules = (fetched({MODULES}) / MODULES).read_bytes() if MODULES in every else None
     names = encoder_files(every, module_folders(modules))
+    asked = {n for n in names if any(fnmatchcase(PurePosixPath(n).name, kind) for kind in _CONFIGURATIONS)}
+    if any(PurePosixPath(name).name == "config.json" for name in asked):
+        refuse(fetched(asked))
     try:
         _check_weights(names, listed, f"{reference} at {commit}")
     except EncoderError:
@@ -121,12 +133,9 @@ def _check_weights(chosen: Sequence[str], listed: Sequence[RepoFile], where: str
             f"{where}: an adapter (adapter_config.json), not an encoder",
             remedy="merge the adapter into its base model and publish the result",
         )
-    pickles = sorted(file.name for file in listed if PurePosixPath(file.name).suffix in _PICKLES)
-    if pickles:
-        raise EncoderError(
-            f"{where}: only pickle weights ({pickles[0][:80]}), which can run code when loaded",
-            remedy="safetensors only: ask its publisher, or convert it in a place you trust",
-        )
+    refuse_without_weights(
+        (file.name for file in listed), where, "ask its publisher, or convert it in a place you trust"
+    )
     raise EncoderError(f"{where}: no weights (model.safetensors)", remedy="give the repo of an encoder")
 
 

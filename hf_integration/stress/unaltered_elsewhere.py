@@ -62,6 +62,8 @@ def other_device_run(encoder: Encoder, card: WatermarkCard, precision: Precision
         return BenignChange(name, precision, None, f"{device} does not compute in float64")
     reference = reference_for(card, "stored", precision)
     there = open_encoder(encoder.path, name=encoder.name, modality=encoder.modality, device=device)
+    if card.encoder.never_padded:
+        there.never_pad()
     running = there.at_precision(precision, weights=reference.weights)
     sketches = observe_sketches(running, card.key_samples, seed=card.seed)
     return BenignChange(name, precision, reconstruct_first(card, reference, sketches).margin)

@@ -1,12 +1,15 @@
 """A token is refused where it could only be quoted, and no output ever holds one."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
+import hf_integration
 from hf_integration.cli import entry
-from hf_integration.cli.tokens import without_tokens
+from hf_integration.cli.tokens import HIDDEN, without_tokens
 from tests.cli.conftest import Ended, Published
 
 Run = Callable[..., Ended]
@@ -97,3 +100,28 @@ def test_a_token_that_nobody_named_is_hidden_by_its_looks() -> None:
 def test_a_text_without_one_stays_as_it_is() -> None:
     text = Path(__file__).read_text().replace("hf_", "").replace("Bearer", "")
     assert without_tokens(text) == text
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+def test_whatever_has_the_form_of_a_token_is_hidden_wherever_it_is() -> None:
+    draw = random.Random(0)  # noqa: S311  # no secrets
+    tokens = ["hf_" + "".join(draw.choices(LETTERS, k=34)) for _ in range(200)]
+    tokens += [
+        f"hf_{kind}_" + "".join(draw.choices(LETTERS + "_.-", k=80)) for kind in ("oauth", "jwt", "app")
+    ]
+    for token in tokens:
+        for text in (token, f"'{token}'", f"token={token},", f"https://user:{token}@host/x", f"({token})\n"):
+            assert token[10:] not in without_tokens(text)
+            assert HIDDEN in without_tokens(text)
+
+
+def test_names_of_code_and_files_are_no_tokens() -> None:
+    root = Path(hf_integration.__file__).parent
+    modules = [".".join(file.relative_to(root.parent).with_suffix("").parts) for file in root.rglob("*.py")]
+    names = [str(file) for file in root.rglob("*.py")] + modules
+    names += [f"hf_hub.{name}" for name in dir(huggingface_hub)]
+    names += [name for name in dir(huggingface_hub) if name.startswith("hf_")]
+    assert len(names) > 300
+    assert [name for name in names if without_tokens(name) != name] == []

@@ -44,6 +44,17 @@ def only_pickle(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def only_pickles_beside_others(folder: Path) -> None:
+    only_pickle(folder)
+    for name in ("colbert_linear.pt", "sparse_linear.pt", "optimizer.pt", "a.bin"):
+        (folder / name).write_bytes(b"")
+
+
+def pointer(name: str) -> Damage:
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 90868376\n"
+    return lambda folder: (folder / name).write_text(text)
+
+
 def no_tokenizer(folder: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
@@ -75,6 +86,11 @@ REFUSALS: dict[str, tuple[Damage, str]] = {
     "configuration of another kind": (lambda folder: (folder / "config.json").write_text("[]"), "JSON list"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
     "pickle weights only": (only_pickle, "only pickle weights"),
+    "pickles of which one holds the weights": (only_pickles_beside_others, r"\(pytorch_model.bin\)"),
+    **{
+        f"Git LFS pointer {name}": (pointer(name), rf"{name}: a Git LFS pointer.*git lfs pull")
+        for name in ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "spiece.model")
+    },
     "no tokenizer": (no_tokenizer, "no tokenizer"),
     "damaged tokenizer": (
         lambda folder: (folder / "tokenizer.json").write_text("{"),

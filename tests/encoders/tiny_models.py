@@ -133,6 +133,31 @@ CONFIGS: dict[str, tuple[Callable[[], Any], str]] = {
     "roformer": (lambda: hf.RoFormerConfig(**_TEXT, embedding_size=32), "RoFormerModel"),
     "swinv2": (lambda: hf.Swinv2Config(**_SWIN, window_size=4), "Swinv2Model"),
 }
+# name -> the same for architectures whose padding leaks into real tokens
+LEAKING: dict[str, tuple[Callable[[], Any], str]] = {
+    "mobilebert": (
+        lambda: hf.MobileBertConfig(
+            **_TEXT, embedding_size=16, intra_bottleneck_size=16, num_feedforward_networks=1
+        ),
+        "MobileBertModel",
+    ),
+    "convbert": (lambda: hf.ConvBertConfig(**_TEXT, embedding_size=32, head_ratio=1), "ConvBertModel"),
+    "nystromformer": (lambda: hf.NystromformerConfig(**_TEXT), "NystromformerModel"),
+    "funnel": (
+        lambda: hf.FunnelConfig(
+            vocab_size=40,
+            block_sizes=[1, 1],
+            d_model=32,
+            n_head=2,
+            d_head=16,
+            d_inner=37,
+            num_decoder_layers=1,
+        ),
+        "FunnelModel",
+    ),
+    "fnet": (lambda: hf.FNetConfig(**_TEXT), "FNetModel"),
+}
+CONFIGS |= {"dpr": (lambda: hf.DPRConfig(**_TEXT), "DPRQuestionEncoder"), **LEAKING}
 TEXT = ("bert", "roberta", "distilbert", "mpnet", "modernbert")
 COMPUTED = ("gemma", "gemma2", "gemma3", "qwen2", "qwen3", "nomic_bert", "roformer")  # texts
 VISION = ("vit", "dinov2", "dinov2_with_registers", "resnet", "convnext", "swin", "swinv2")
@@ -166,7 +191,7 @@ def feature_extractor(name: str) -> Any:
 def save(name: str, folder: Path, *, seed: int = 0) -> Path:
     """Model and processors in one folder."""
     build(name, seed=seed).save_pretrained(folder)
-    if name in (*TEXT, *COMPUTED, "clip", "siglip"):
+    if name in (*TEXT, *COMPUTED, "clip", "siglip", "dpr", *LEAKING):
         inputs = ["input_ids"] if name == "siglip" else ["input_ids", "attention_mask"]
         tokenizer(model_input_names=inputs).save_pretrained(folder)
     if name in (*VISION, "clip", "siglip"):
