@@ -117,7 +117,7 @@ REFUSALS: dict[str, tuple[Damage, str]] = {
     ),
     "layers without end": (
         edit_json("config.json", num_hidden_layers=10_000_000),
-        "num_hidden_layers asks for 10000000 layers, the weights hold",
+        "num_hidden_layers 10000000 is more than any encoder has",
     ),
     "stages without end": (edit_json("config.json", encoder={"depths": [1, 10_000_000]}), "depths asks for"),
     "eight-bit weights": (
