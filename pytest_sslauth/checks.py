@@ -92,6 +92,9 @@ class Checks:
             pin = pin_of(encoder, self._settings) if encoder is subject else None
             card = card_place(request, Place(encoder.name, None, pin=pin), self._settings)
             held = engine.subject_around(encoder, request, card, pin)
+            if encoder is not subject and held.card.encoder.modality != encoder.modality:
+                encoder = engine.encoder_around(subject, processor, held.card)  # the other tower, if any
+                held = replace(held, encoder=encoder)
             return self._judge(held, request, source="an encoder in memory"), encoder
         except Exception as error:
             return not_checked(request.encoder, error), None

@@ -81,7 +81,12 @@ def load_subject(request: CheckRequest, encoder: Place, card: Place, settings: S
         opened.encoder.name = encoder.name
         return Held.around(opened.asked_about(encoder.pin.repo))
     held = load_card(request, card)
-    loaded = load_encoder(encoder.reference, revision=request.revision, device=settings.device)
+    loaded = load_encoder(
+        encoder.reference,
+        revision=request.revision,
+        device=settings.device,
+        preferred=held.card.encoder.modality,
+    )
     loaded.name = encoder.name
     return Held.around(Subject(loaded, held.card, held.trust).asked_about(encoder.reference))
 
@@ -94,19 +99,26 @@ def subject_around(encoder: Encoder, request: CheckRequest, card: Place, pin: Pi
     return Subject(encoder, held.card, held.trust, () if pin is None else pin.waivers)
 
 
-def load_at(encoder: Place, commit: str, settings: Settings) -> Encoder:
-    """Load the encoder of a Hub repository at a commit.
+def load_at(encoder: Place, commit: str, settings: Settings, card: WatermarkCard) -> Encoder:
+    """Load the encoder of a Hub repository at a commit, as the card that it is checked with asks for.
 
     Raises:
         UsageError: a local folder is called like the repository.
     """
-    loaded = load_encoder(encoder.reference, revision=commit, device=settings.device)
+    loaded = load_encoder(
+        encoder.reference, revision=commit, device=settings.device, preferred=card.encoder.modality
+    )
     loaded.name = encoder.name
     return loaded
 
 
-def encoder_around(subject: object, processor: Any) -> Encoder:
+def encoder_around(subject: object, processor: Any, card: WatermarkCard | None = None) -> Encoder:
     """The encoder that a caller holds in memory: one of the engine's, or a module with its processor.
+
+    Args:
+        subject: what the caller holds.
+        processor: what prepares raw samples for a module.
+        card: what it is to be checked with; its modality decides between two towers.
 
     Raises:
         UsageError: it is neither.
@@ -125,7 +137,12 @@ def encoder_around(subject: object, processor: Any) -> Encoder:
         )
     if contents.processor is None:
         raise UsageError("a torch module alone cannot be fed raw samples", remedy="give processor= as well")
-    return wrap_module(subject, processor, name=f"{type(subject).__name__} in memory")
+    return wrap_module(
+        subject,
+        processor,
+        name=f"{type(subject).__name__} in memory",
+        preferred=None if card is None else card.encoder.modality,
+    )
 
 
 def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:

@@ -82,5 +82,5 @@ class ModelCards:
         pin, trust = place.pin, None
         if pin is not None and (pin.has_own_card or pin.card_digest == published.card.digest):
             trust = load_pinned_card(pin, place=published.folder).trust
-        encoder = engine.load_at(place, published.commit, self._settings)
+        encoder = engine.load_at(place, published.commit, self._settings, published.card)
         return Subject(encoder, published.card, trust, published=published)

@@ -175,7 +175,13 @@ def _check(
 ) -> Verdict:
     """The verdict of the copy; the encoder is let go of with it: a mapped file cannot be moved everywhere."""
     try:
-        encoder = open_encoder(folder, name=request.encoder, commit=snapshot.commit, device=device)
+        encoder = open_encoder(
+            folder,
+            name=request.encoder,
+            commit=snapshot.commit,
+            device=device,
+            preferred=card.encoder.modality,
+        )
         subject = Subject(encoder, card, trust, published=published)
         accept = request.accept_self_asserted
         return subject.authenticate(accept_self_asserted=accept, progress=progress).verdict

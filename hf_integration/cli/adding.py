@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
     from hf_integration.hub import PublishedCard
+    from hf_integration.key_samples.interface import Modality
     from hf_integration.pins import Pins
     from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
@@ -101,6 +102,7 @@ def add(
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
+    modality: options.ModalityOption = None,
     device: options.DeviceOption = None,
 ) -> int:
     """Pin an encoder that is used for the first time.
@@ -118,7 +120,8 @@ def add(
     found = pins_in(Path())
     pins = found or Pins(Path(PINS_FILE))
     chosen = entry_name(encoder, name, pins)
-    loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+    wanted: Modality | None = modality.value if modality else None
+    loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub, modality=wanted)
     if loaded.path is not None:
         streams.keep_apart(loaded.path, CARDS / chosen)
     if loaded.commit is not None:
@@ -131,6 +134,10 @@ def add(
     if used is None and by is not None:
         raise CardNotFoundError(
             f"{encoder} has no card that {by} could have signed", remedy="leave --signer out"
+        )
+    if used is not None and wanted is None and used.card.encoder.modality != loaded.modality:
+        loaded = open_encoder(  # the other tower, if it has one
+            encoder, streams, revision=loaded.commit, device=device, hub=hub, card=used.card
         )
     used = used or _mint(loaded, chosen, keys, pool, streams)
     if (status := _check(loaded, used, by, streams)) != 0:

@@ -107,6 +107,7 @@ def mint(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
+    modality: options.ModalityOption = None,
     device: options.DeviceOption = None,
 ) -> int:
     """Make a watermark card from an encoder that you trust."""
@@ -123,10 +124,23 @@ def mint(
         from hf_integration.pins.opening import load_pinned_encoder
 
         loaded = load_pinned_encoder(
-            pin, revision=revision, device=device, token=hub.token, cache_dir=hub.cache_dir, say=streams.say
+            pin,
+            revision=revision,
+            device=device,
+            token=hub.token,
+            cache_dir=hub.cache_dir,
+            say=streams.say,
+            modality=modality.value if modality else None,
         )
     else:
-        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+        loaded = open_encoder(
+            encoder,
+            streams,
+            revision=revision,
+            device=device,
+            hub=hub,
+            modality=modality.value if modality else None,
+        )
     if loaded.path is not None:
         streams.keep_apart(loaded.path)
     from hf_integration.minting import mint as mint_card

@@ -58,5 +58,5 @@ def open_published(
         check_signature(published, signer)
     by = said_of_signature(published.folder, signer)
     streams.say(f"card: {published.card.location}, {said}{by}")
-    encoder = open_encoder(repo, streams, revision=commit, device=device, hub=hub)
+    encoder = open_encoder(repo, streams, revision=commit, device=device, hub=hub, card=published.card)
     return encoder, published

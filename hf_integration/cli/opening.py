@@ -11,6 +11,7 @@ from hf_integration.errors import CardNotFoundError
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.key_samples.interface import Modality
     from hf_integration.signing import Signer
 
 CARDS = Path("cards")
@@ -24,8 +25,19 @@ def open_encoder(
     revision: str | None = None,
     device: str | None = None,
     hub: HubOptions,
+    modality: "Modality | None" = None,
+    card: "WatermarkCard | None" = None,
 ) -> "Encoder":
     """Load an encoder and say which one it is.
+
+    Args:
+        reference: folder or repo id.
+        streams: told what is loaded.
+        revision: of a Hub repo.
+        device: where it is loaded.
+        hub: how the Hub is asked.
+        modality: which tower of a model with two.
+        card: what it is to be checked with, whose modality decides where the caller does not.
 
     Raises:
         EncoderError: there is no encoder there, or it is refused.
@@ -35,7 +47,13 @@ def open_encoder(
     from hf_integration.encoders import load_encoder
 
     encoder = load_encoder(
-        reference, revision=revision, device=device, token=hub.token, cache_dir=hub.cache_dir
+        reference,
+        revision=revision,
+        device=device,
+        token=hub.token,
+        cache_dir=hub.cache_dir,
+        modality=modality,
+        preferred=None if card is None else card.encoder.modality,
     )
     streams.say(f"encoder: {whence(encoder)}")
     return encoder

@@ -18,6 +18,14 @@ class PrecisionName(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class ModalityName(StrEnum):
+    """Names of the modalities, spelled out for the same reason."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
 ENCODER_HELP = "A name in sslauth.toml (tried first), a local folder, or a Hub repository id, ORG/NAME."
 
 FormatOption = Annotated[
@@ -55,6 +63,10 @@ CacheOption = Annotated[
 ]
 RevisionOption = Annotated[
     str | None, typer.Option("--revision", metavar="R", help="Branch, tag or commit of a Hub repository.")
+]
+ModalityOption = Annotated[
+    ModalityName | None,
+    typer.Option("--modality", help="Which tower of a model with two, as of CLIP. [default: image]"),
 ]
 DeviceOption = Annotated[
     str | None,

@@ -16,6 +16,7 @@ from hf_integration.report.escaping import harmless
 from hf_integration.report.json_format import strict_json
 
 if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
     from hf_integration.hub import Publication
     from hf_integration.model_card.metadata import Revocation
@@ -82,8 +83,8 @@ def publish(
         raise UsageError(f"no card at {card}", remedy="name the folder that 'sslauth mint' wrote")
     from hf_integration.hub import Publisher
 
-    def load(name: str, commit: str) -> "Encoder":
-        return open_encoder(name, streams, revision=commit, device=device, hub=hub)
+    def load(name: str, commit: str, card: "WatermarkCard") -> "Encoder":
+        return open_encoder(name, streams, revision=commit, device=device, hub=hub, card=card)
 
     publisher = Publisher(
         load=load,

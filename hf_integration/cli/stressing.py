@@ -75,7 +75,7 @@ def stress(
             held = load_pinned_card(card_pin, token=hub.token, say=streams.say).card
         else:
             held = open_card(card, streams)
-        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub, card=held)
     streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
     from hf_integration.cli.stress_report import render_stress
     from hf_integration.report.json_format import strict_json

@@ -12,6 +12,7 @@ from hf_integration.cli.streams import Streams
 from hf_integration.report.output_files import check_apart
 
 if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
     from hf_integration.pins import Pin
     from hf_integration.pins.subject import Subject
@@ -58,8 +59,8 @@ def open_subject(
         streams.keep_apart(picture)
     from hf_integration.pins.subject import Subject
 
-    def load() -> "Encoder":
-        return open_encoder(encoder, streams, revision=revision, device=device, hub=hub)
+    def load(card: "WatermarkCard | None" = None) -> "Encoder":
+        return open_encoder(encoder, streams, revision=revision, device=device, hub=hub, card=card)
 
     if pin is not None:
         opened = open_pin(
@@ -72,7 +73,7 @@ def open_subject(
         from hf_integration.pins.opening import load_pinned_card
 
         pinned = load_pinned_card(card_pin, signer=signer, token=hub.token, say=streams.say)
-        subject = Subject(load(), pinned.card, pinned.trust)
+        subject = Subject(load(pinned.card), pinned.card, pinned.trust)
         return subject.asked_about(encoder, token=hub.token, cache_dir=hub.cache_dir)
     trust: Trust | None = "signed" if signer else None
     if (named := None if own else card or card_folder(encoder)) is not None:
@@ -80,7 +81,7 @@ def open_subject(
         if card is None and is_repo(encoder):
             streams.say(f"{named} holds a card of that name: what the repository publishes is not looked at")
         held = open_card(named, streams, signer=signer)
-        return Subject(load(), held, trust)
+        return Subject(load(held), held, trust)
     if is_repo(encoder):
         loaded, found = open_published(
             encoder,
@@ -92,7 +93,10 @@ def open_subject(
         )
         return Subject(loaded, found.card, trust, published=found)
     loaded = load()
-    return Subject(loaded, own_card(loaded, streams, signer=signer), trust)
+    held = own_card(loaded, streams, signer=signer)
+    if held.encoder.modality != loaded.modality:
+        loaded = load(held)  # the other tower, if it has one
+    return Subject(loaded, held, trust)
 
 
 def open_pin(

@@ -62,7 +62,12 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 
 
 def choose_family(
-    config: Any, *, where: str, modality: Modality | None, has_processor: Callable[[Modality], bool]
+    config: Any,
+    *,
+    where: str,
+    modality: Modality | None,
+    has_processor: Callable[[Modality], bool],
+    preferred: Modality | None = None,
 ) -> Family:
     """The family of a configuration.
 
@@ -71,6 +76,8 @@ def choose_family(
         where: folder or name, for messages.
         modality: the caller's choice where there are two towers.
         has_processor: whether a modality's processor is there; decides where the caller does not.
+        preferred: taken where the caller does not choose and there is such a tower: a card's modality, of
+            which an altered encoder may have none.
 
     Raises:
         EncoderError: no encoder of a supported kind, or none of that modality.
@@ -90,6 +97,9 @@ def choose_family(
         families = tuple(family for family in families if family.modality == modality)
         if not families:
             raise EncoderError(f"{where}: architecture {config.model_type!r} has no {modality} encoder")
+    for family in families:
+        if family.modality == preferred:
+            return family
     return next((family for family in families if has_processor(family.modality)), families[0])
 
 

@@ -77,19 +77,22 @@ class EncoderFolder:
             )
 
 
-def inspect_folder(path: Path, modality: Modality | None = None) -> EncoderFolder:
+def inspect_folder(
+    path: Path, modality: Modality | None = None, *, preferred: Modality | None = None
+) -> EncoderFolder:
     """Check a folder and read its configuration.
 
     Args:
         path: the folder.
         modality: the caller's choice where there are two towers.
+        preferred: see :func:`~hf_integration.encoders.families.choose_family`.
 
     Raises:
         EncoderError: not a folder, no configuration, damaged files, an unsupported encoder, no safetensors
             weights, an adapter, a quantised encoder, or one that needs code from its repository.
         UsageError: an unknown modality.
     """
-    model, config, sentence, configuration, family = _read_configuration(path, modality)
+    model, config, sentence, configuration, family = _read_configuration(path, modality, preferred)
     refuse_pointers(path, files_of(path).used)
     _check_json(model)
     files = weight_files(model)
@@ -116,7 +119,7 @@ def require_support(path: Path, modality: Modality | None = None) -> None:
 
 
 def _read_configuration(
-    path: Path, modality: Modality | None
+    path: Path, modality: Modality | None, preferred: Modality | None = None
 ) -> tuple[Path, Mapping[str, Any], SentenceModules | None, Any, Family]:
     """The model's folder, its configuration, the sentence recipe, and what transformers makes of them."""
     if not path.is_dir():
@@ -140,7 +143,11 @@ def _read_configuration(
         )
     check_numbers(model, config)
     configuration, family = supported_family(
-        model, config, modality, has_processor=lambda modality: _has_processor(model, modality)
+        model,
+        config,
+        modality,
+        has_processor=lambda modality: _has_processor(model, modality),
+        preferred=preferred,
     )
     if sentence is not None and family.modality != "text":
         raise EncoderError(f"{path}: a sentence-transformers folder around a {family.modality} model")

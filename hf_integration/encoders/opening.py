@@ -53,6 +53,7 @@ def load_encoder(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     modality: Modality | None = None,
+    preferred: Modality | None = None,
 ) -> Encoder:
     """Load an encoder from a local folder or the Hub.
 
@@ -63,6 +64,7 @@ def load_encoder(
         token: Hub token.
         cache_dir: Hub cache.
         modality: which tower of a model with two; by default the image tower.
+        preferred: which one by default, if it is there: the modality of the card that is to be checked with.
 
     Raises:
         EncoderError: nothing there that can be loaded as an encoder.
@@ -82,6 +84,7 @@ def load_encoder(
         commit=snapshot.commit,
         device=device,
         modality=modality,
+        preferred=preferred,
         not_covered=None if snapshot.repo is None else snapshot.not_covered,
     )
 
@@ -93,6 +96,7 @@ def open_encoder(
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
+    preferred: Modality | None = None,
     not_covered: Sequence[str] | None = None,
 ) -> Encoder:
     """Load the encoder in a folder.
@@ -103,6 +107,7 @@ def open_encoder(
         commit: the Hub commit it came from.
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
+        preferred: see :func:`load_encoder`.
         not_covered: files that hold code or weights beside the encoder; by default they are looked for in the
             folder.
 
@@ -114,7 +119,7 @@ def open_encoder(
 
     target = choose_device(device)
     files = files_of(Path(folder))
-    found = inspect_folder(Path(folder), modality)
+    found = inspect_folder(Path(folder), modality, preferred=preferred)
     config, family = found.configuration, found.family
     found.require_processor(family.modality)
     processor = _load_processor(found, family.modality)
@@ -168,7 +173,12 @@ def open_encoder(
 
 
 def wrap_module(
-    module: Any, processor: Any = None, *, name: str = "module in memory", modality: Modality | None = None
+    module: Any,
+    processor: Any = None,
+    *,
+    name: str = "module in memory",
+    modality: Modality | None = None,
+    preferred: Modality | None = None,
 ) -> Encoder:
     """Make an encoder of a transformers model in memory and its processor, pooled as its family is.
 
@@ -182,6 +192,7 @@ def wrap_module(
             containers have their own.
         name: what to call it.
         modality: see :func:`load_encoder`.
+        preferred: see :func:`load_encoder`.
 
     Raises:
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
@@ -199,6 +210,7 @@ def wrap_module(
         where=name,
         modality=modality,
         has_processor=lambda modality: find_processor(processor, modality) is not None,
+        preferred=preferred,
     )
     part = find_processor(processor, family.modality)
     if part is None:

@@ -23,6 +23,7 @@ def supported_family(
     values: Mapping[str, Any],
     modality: Modality | None,
     has_processor: Callable[[Modality], bool],
+    preferred: Modality | None = None,
 ) -> tuple[Any, Family]:
     """The configuration as transformers understands it, and how such an encoder is loaded.
 
@@ -31,6 +32,7 @@ def supported_family(
         values: what that file holds.
         modality: the caller's choice where there are two towers.
         has_processor: whether a modality's processor is there.
+        preferred: see :func:`~hf_integration.encoders.families.choose_family`.
 
     Raises:
         EncoderError: no encoder of a supported kind.
@@ -38,7 +40,9 @@ def supported_family(
     """
     _check_model_type(model, values)
     config = _configuration(model)
-    family = choose_family(config, where=str(model), modality=modality, has_processor=has_processor)
+    family = choose_family(
+        config, where=str(model), modality=modality, has_processor=has_processor, preferred=preferred
+    )
     _check_recipe(model, config, family)
     for name in values.get("architectures") or ():
         _check_class(model, config, family, str(name))

@@ -59,10 +59,10 @@ class Publisher:
         evaluation: JSON of a stress run, for the Hub's evaluation results.
         token: Hub token, if not the saved one.
         cache_dir: Hub cache, if not the usual one.
-        load: gives the encoder at a commit of a repository.
+        load: gives the encoder at a commit of a repository, as a card asks for.
     """
 
-    load: Callable[[str, str], Encoder]
+    load: Callable[[str, str, WatermarkCard], Encoder]
     create_pr: bool = False
     sign_key: Path | None = None
     revoked: Revocation | None = None
@@ -165,7 +165,7 @@ class Publisher:
                 f"the card was minted for {other}, not for {repo}",
                 remedy=f"mint one with 'sslauth mint {repo}'",
             )
-        encoder = self.load(repo, commit)
+        encoder = self.load(repo, commit, card)
         if encoder.commit != commit:
             raise EncoderError(
                 f"a local folder is called {repo!r} like the repository", remedy="run this from elsewhere"

@@ -15,6 +15,7 @@ from hf_integration.pins.upstream import commit_on_the_hub
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.key_samples.interface import Modality
     from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
 
@@ -99,21 +100,29 @@ def open_pinned(
     """
     wanted = revision_of(pin, revision)
 
-    def load() -> "Encoder":
+    def load(card: "WatermarkCard | None" = None) -> "Encoder":
         return load_pinned_encoder(
-            pin, revision=revision, device=device, token=token, cache_dir=cache_dir, say=say
+            pin,
+            revision=revision,
+            device=device,
+            token=token,
+            cache_dir=cache_dir,
+            say=say,
+            preferred=None if card is None else card.encoder.modality,
         )
 
     if card_pin is not None and card_pin != pin:
         held = load_pinned_card(card_pin, also=pin, signer=signer, token=token, say=say)
-        encoder = load()
+        encoder = load(held.card)
     elif card is None and pin.has_own_card and pin.commit is None:
         encoder = load()  # first: its commit is that of its card
         held = load_pinned_card(pin, signer=signer, revision=encoder.commit, token=token, say=say)
+        if held.card.encoder.modality != encoder.modality:
+            encoder = load(held.card)  # the other tower, if it has one
     else:
         # the card first, so that one that was replaced is known before an encoder takes its seconds
         held = load_pinned_card(pin, place=card, signer=signer, revision=wanted, token=token, say=say)
-        encoder = load()
+        encoder = load(held.card)
     return Subject(encoder, held.card, held.trust, pin.waivers)
 
 
@@ -125,8 +134,13 @@ def load_pinned_encoder(
     token: str | None = None,
     cache_dir: Path | None = None,
     say: Say = lambda _: None,
+    modality: "Modality | None" = None,
+    preferred: "Modality | None" = None,
 ) -> "Encoder":
-    """Load an encoder at its pinned commit; the arguments are those of :func:`open_pinned`.
+    """Load an encoder at its pinned commit.
+
+    The arguments are those of :func:`open_pinned`, and ``modality`` and ``preferred`` those of
+    :func:`~hf_integration.encoders.load_encoder`.
 
     Raises:
         UsageError: the caller contradicts the pin.
@@ -141,7 +155,13 @@ def load_pinned_encoder(
     refuse_shadow(pin, pin.repo)
     with commit_on_the_hub(pin, token=token):
         encoder = load_encoder(
-            pin.reference, revision=wanted, device=device, token=token, cache_dir=cache_dir
+            pin.reference,
+            revision=wanted,
+            device=device,
+            token=token,
+            cache_dir=cache_dir,
+            modality=modality,
+            preferred=preferred,
         )
     if pin.commit is not None and encoder.commit != pin.commit:
         raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")

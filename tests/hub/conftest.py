@@ -55,4 +55,4 @@ def another_card(shelf: Shelf, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def publisher() -> Publisher:
-    return Publisher(load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"))
+    return Publisher(load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu"))
