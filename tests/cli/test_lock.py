@@ -175,7 +175,6 @@ sslauth:
         return {"README.md": text.encode()}
 
     def test_a_revoked_card_is_stale_and_is_not_pinned(self, sslauth: Run, published: Published) -> None:
-        pytest.importorskip("hf_integration.hub")
         published.pin()
         published.hub.commit("org/tiny", self.model_card(published, published.digest, published.digest))
         before = FILE.read_bytes()
@@ -187,7 +186,6 @@ sslauth:
         assert FILE.read_bytes() == before
 
     def test_the_card_that_follows_a_revoked_one_is_pinned(self, sslauth: Run, published: Published) -> None:
-        pytest.importorskip("hf_integration.hub")
         published.pin()
         there = published.replace_encoder()
         new = hashlib.sha256(published.hub.read("org/tiny", "sslauth/card.json")).hexdigest()
@@ -203,7 +201,6 @@ sslauth:
     def test_a_model_card_that_cannot_be_read_may_hide_a_revocation(
         self, sslauth: Run, published: Published
     ) -> None:
-        pytest.importorskip("hf_integration.hub")
         published.pin(commit=published.hub.commit("org/tiny", {"README.md": b"---\nsslauth: 7\n---\n"}))
         ended = sslauth("lock", "--check")
         assert ended.status == 4
