@@ -21,3 +21,20 @@ class MisuseError(NotAuthenticError):
     """A marker, parameter or argument that does not say what to check; nothing was checked."""
 
     __module__ = "builtins"
+
+
+def unexcused(
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], failure: NotAuthenticError
+) -> None:
+    """Let a report say that the test failed, where a failing check would be excused or called an error.
+
+    Whatever a test is expected to do or skips for, an encoder that did not pass is not it. And checks run
+    before a test and in its fixtures too, where pytest reports an error of the set-up: to a reader and to
+    JUnit that says that the test suite is broken.
+    """
+    if report.skipped:  # by xfail as well
+        report.outcome = "failed"
+        report.__dict__.pop("wasxfail", None)
+        report.longrepr = item.repr_failure(pytest.ExceptionInfo.from_exception(failure))
+    if report.failed and call.when == "setup":
+        report.when = "call"

@@ -1,5 +1,6 @@
 """What the markers and parameters of one test ask for."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 FIXTURE = "authentic_encoder"
 
 
-def check_markers(item: pytest.Item, checks: Checks, current: CurrentTest) -> None:
+def check_requests(
+    requests: Iterable[CheckRequest], item: pytest.Item, checks: Checks, current: CurrentTest
+) -> None:
     """Check every encoder that the markers of a test, its class and its module name.
 
     Raises:
         NotAuthenticError: one of them is not authentic; the message reports on all that are not.
-        MisuseError: a marker does not say what to check.
     """
-    requests = dict.fromkeys(read_marker(mark, item.nodeid) for mark in item.iter_markers("sslauth"))
     failures = []
     for request in requests:
         outcome = checks.of_name(request, keep=FIXTURE in getattr(item, "fixturenames", ()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.failure import unexcused
 from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.session import SESSION, Session
@@ -42,22 +42,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.config.stash[SESSION].begin(item)
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Spec ``pytest_runtest_call``: check what fixtures marked, refuse what the test marks itself."""
+    with item.config.stash[SESSION].running(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Spec ``pytest_runtest_teardown``: refuse what is marked when the test is over."""
+    with item.config.stash[SESSION].ending(item):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
-    call: pytest.CallInfo[None],
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test.
-
-    Checks run before the test and in its fixtures, where pytest reports an error of the set-up; to a reader
-    and to JUnit that says that the test suite is broken.
-    """
+    """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test, always."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, NotAuthenticError):
-        # also under xfail: whatever that test is expected to do, an encoder that did not pass is not it
-        report.outcome = "failed"
-        report.__dict__.pop("wasxfail", None)
-        if call.when == "setup":
-            report.when = "call"
+    if failures := item.config.stash[SESSION].failures:
+        unexcused(report, item, call, failures[0])
     return report
 
 

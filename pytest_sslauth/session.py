@@ -1,11 +1,15 @@
 """What the plugin keeps for one run of pytest; the engine is imported by its first check."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sslauth.current_test import CurrentTest
+from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.marker_watch import MarkerWatch
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
@@ -24,15 +28,36 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._current = CurrentTest()
+        self._watch = MarkerWatch()
 
     def begin(self, item: pytest.Item) -> None:
         """A test begins: check what its markers name."""
-        self._current.item = item
-        if item.get_closest_marker("sslauth") is None:
-            return
-        from pytest_sslauth.marked import check_markers
+        self._current.begin(item)
+        self._watch.begin()
+        self._check_markers(item)
 
-        check_markers(item, self._checks, self._current)
+    @contextmanager
+    def running(self, item: pytest.Item) -> Iterator[None]:
+        """The test itself runs: before it, check markers that fixtures added; after it, none may be new."""
+        self._check_markers(item)
+        self._watch.test_runs()
+        with self.ending(item):
+            yield
+
+    @contextmanager
+    def ending(self, item: pytest.Item) -> Iterator[None]:
+        """Code of the test runs which no check can precede any more."""
+        try:
+            with self._current.heeding_threads():
+                yield
+        finally:
+            with self._current.noting():
+                self._watch.refuse_late(item)
+
+    @property
+    def failures(self) -> tuple[NotAuthenticError, ...]:
+        """The checks that failed in the test that runs."""
+        return tuple(self._current.failures)
 
     def sslauth(self) -> "SSLAuth":
         """The object behind the fixture ``sslauth``."""
@@ -44,7 +69,15 @@ class Session:
         """The encoder behind the fixture ``authentic_encoder``."""
         from pytest_sslauth.marked import requested_encoder
 
-        return requested_encoder(request, self._checks, self._current)
+        with self._current.noting():
+            return requested_encoder(request, self._checks, self._current)
+
+    def _check_markers(self, item: pytest.Item) -> None:
+        with self._current.noting():
+            if requests := self._watch.unchecked(item):
+                from pytest_sslauth.marked import check_requests
+
+                check_requests(requests, item, self._checks, self._current)
 
     @cached_property
     def _checks(self) -> "Checks":
