@@ -10,6 +10,7 @@ import pytest
 
 from pytest_sslauth.failure import unexcused
 from pytest_sslauth.marker import marker_line
+from pytest_sslauth.marker_watch import refuse_idle_mark
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.session import SESSION, Session
 from pytest_sslauth.summary import Summary
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Spec ``pytest_addoption``: declare the options."""
     add_options(parser)
+
+
+def pytest_plugin_registered(plugin: object) -> None:
+    """Spec ``pytest_plugin_registered``: refuse a marker in a ``conftest.py``, which would mark nothing."""
+    refuse_idle_mark(plugin)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,9 +43,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return header_line(config.stash[SESSION].settings)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Spec ``pytest_runtest_protocol``: the test before is over, also for a test that a mark will skip."""
+    item.config.stash[SESSION].begin(item)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Spec ``pytest_runtest_setup``: check what the markers name, after skips and before any fixture."""
-    item.config.stash[SESSION].begin(item)
+    item.config.stash[SESSION].set_up(item)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -31,9 +31,13 @@ class Session:
         self._watch = MarkerWatch()
 
     def begin(self, item: pytest.Item) -> None:
-        """A test begins: check what its markers name."""
+        """Another test begins; what is known of the one before is nothing to it."""
         self._current.begin(item)
         self._watch.begin()
+
+    def set_up(self, item: pytest.Item) -> None:
+        """The test is set up: check what its markers name."""
+        self.begin(item)  # once more, as a plugin may run a test again that failed
         self._check_markers(item)
 
     @contextmanager
