@@ -17,27 +17,24 @@ class NotAuthenticError(pytest.fail.Exception):  # type: ignore[misc,name-define
         super().__init__(message, pytrace=False)
 
 
-def holds_not_authentic(error: BaseException) -> bool:
-    """Whether a :class:`NotAuthenticError` is in an exception: in a group, or what it was raised from.
-
-    Task groups wrap it, and a test may raise something else over it; neither is an excuse.
-    """
-    seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
-    while pending:
-        found = pending.pop()
-        if found is None or id(found) in seen:
-            continue
-        seen.add(id(found))
-        if isinstance(found, NotAuthenticError):
-            return True
-        pending += [found.__cause__, found.__context__]
-        if isinstance(found, BaseExceptionGroup):
-            pending += found.exceptions
-    return False
-
-
 class MisuseError(NotAuthenticError):
     """A marker, parameter or argument that does not say what to check; nothing was checked."""
 
     __module__ = "builtins"
+
+
+def unexcused(
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], failure: NotAuthenticError
+) -> None:
+    """Let a report say that the test failed, where a failing check would be excused or called an error.
+
+    Whatever a test is expected to do or skips for, an encoder that did not pass is not it. And checks run
+    before a test and in its fixtures too, where pytest reports an error of the set-up: to a reader and to
+    JUnit that says that the test suite is broken.
+    """
+    if report.skipped:  # by xfail as well
+        report.outcome = "failed"
+        report.__dict__.pop("wasxfail", None)
+        report.longrepr = item.repr_failure(pytest.ExceptionInfo.from_exception(failure))
+    if report.failed and call.when == "setup":
+        report.when = "call"

@@ -1,5 +1,6 @@
 """What the markers and parameters of one test ask for."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,26 +16,16 @@ if TYPE_CHECKING:
 FIXTURE = "authentic_encoder"
 
 
-CHECKED = pytest.StashKey[set[CheckRequest]]()
-"""What the markers of a test asked for so far: fixtures and the test itself may add further ones."""
-
-
-def check_markers(item: pytest.Item, checks: Checks, current: CurrentTest) -> None:
-    """Check every encoder that the markers of a test, its class and its module name, each once.
-
-    Called before the test, after its fixtures and after it, as a marker may be added at any time.
+def check_requests(
+    requests: Iterable[CheckRequest], item: pytest.Item, checks: Checks, current: CurrentTest
+) -> None:
+    """Check every encoder that the markers of a test, its class and its module name.
 
     Raises:
         NotAuthenticError: one of them is not authentic; the message reports on all that are not.
-        MisuseError: a marker does not say what to check.
     """
-    requests = dict.fromkeys(read_marker(mark, item.nodeid) for mark in item.iter_markers("sslauth"))
-    checked = item.stash.setdefault(CHECKED, set())
     failures = []
     for request in requests:
-        if request in checked:
-            continue
-        checked.add(request)
         outcome = checks.of_name(request, keep=FIXTURE in getattr(item, "fixturenames", ()))
         current.record(outcome.evidence)
         if outcome.failure:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sslauth.failure import holds_not_authentic
+from pytest_sslauth.failure import unexcused
 from pytest_sslauth.marker import marker_line
+from pytest_sslauth.marker_watch import refuse_idle_mark
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.session import SESSION, Session
 from pytest_sslauth.summary import Summary
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Spec ``pytest_addoption``: declare the options."""
     add_options(parser)
+
+
+def pytest_plugin_registered(plugin: object) -> None:
+    """Spec ``pytest_plugin_registered``: refuse a marker in a ``conftest.py``, which would mark nothing."""
+    refuse_idle_mark(plugin)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,43 +43,39 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return header_line(config.stash[SESSION].settings)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Spec ``pytest_runtest_setup``: check what the markers name, after skips and before any fixture."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Spec ``pytest_runtest_protocol``: the test before is over, also for a test that a mark will skip."""
     item.config.stash[SESSION].begin(item)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Spec ``pytest_runtest_call``: check markers that fixtures added, and those that the test adds."""
-    session = item.config.stash[SESSION]
-    session.run(item)
-    yield
-    session.check(item)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Spec ``pytest_runtest_setup``: check what the markers name, after skips and before any fixture."""
+    item.config.stash[SESSION].set_up(item)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Spec ``pytest_runtest_teardown``: check markers that came later still."""
-    yield
-    item.config.stash[SESSION].end(item)
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Spec ``pytest_runtest_call``: check what fixtures marked, refuse what the test marks itself."""
+    with item.config.stash[SESSION].running(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Spec ``pytest_runtest_teardown``: refuse what is marked when the test is over."""
+    with item.config.stash[SESSION].ending(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
-    call: pytest.CallInfo[None],
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test.
-
-    Checks run before the test and in its fixtures, where pytest reports an error of the set-up; to a reader
-    and to JUnit that says that the test suite is broken.
-    """
+    """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test, always."""
     report = yield
-    if call.excinfo is not None and holds_not_authentic(call.excinfo.value):
-        # also under xfail: whatever that test is expected to do, an encoder that did not pass is not it
-        report.outcome = "failed"
-        report.__dict__.pop("wasxfail", None)
-        if call.when == "setup":
-            report.when = "call"
+    if failures := item.config.stash[SESSION].failures:
+        unexcused(report, item, call, failures[0])
     return report
 
 

@@ -1,11 +1,15 @@
 """What the plugin keeps for one run of pytest; the engine is imported by its first check."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sslauth.current_test import CurrentTest
+from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.marker_watch import MarkerWatch
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
@@ -24,29 +28,40 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._current = CurrentTest()
+        self._watch = MarkerWatch()
 
     def begin(self, item: pytest.Item) -> None:
-        """A test begins: check what its markers name."""
-        self._current.item = item
-        self.check(item)
+        """Another test begins; what is known of the one before is nothing to it."""
+        self._current.begin(item)
+        self._watch.begin()
 
-    def run(self, item: pytest.Item) -> None:
-        """A test runs, its fixtures are made: check what they added."""
-        item.stash[RUN] = True
-        self.check(item)
+    def set_up(self, item: pytest.Item) -> None:
+        """The test is set up: check what its markers name."""
+        self.begin(item)  # once more, as a plugin may run a test again that failed
+        self._check_markers(item)
 
-    def end(self, item: pytest.Item) -> None:
-        """A test ended: check what was added while its fixtures were taken down, if it was not skipped."""
-        if item.stash.get(RUN, False):
-            self.check(item)
+    @contextmanager
+    def running(self, item: pytest.Item) -> Iterator[None]:
+        """The test itself runs: before it, check markers that fixtures added; after it, none may be new."""
+        self._check_markers(item)
+        self._watch.test_runs()
+        with self.ending(item):
+            yield
 
-    def check(self, item: pytest.Item) -> None:
-        """Check what the markers of a test name and was not checked yet."""
-        if item.get_closest_marker("sslauth") is None or skipped_by_unittest(item):
-            return
-        from pytest_sslauth.marked import check_markers
+    @contextmanager
+    def ending(self, item: pytest.Item) -> Iterator[None]:
+        """Code of the test runs which no check can precede any more."""
+        try:
+            with self._current.heeding_threads():
+                yield
+        finally:
+            with self._current.noting():
+                self._watch.refuse_late(item)
 
-        check_markers(item, self._checks, self._current)
+    @property
+    def failures(self) -> tuple[NotAuthenticError, ...]:
+        """The checks that failed in the test that runs."""
+        return tuple(self._current.failures)
 
     def sslauth(self) -> "SSLAuth":
         """The object behind the fixture ``sslauth``."""
@@ -58,7 +73,15 @@ class Session:
         """The encoder behind the fixture ``authentic_encoder``."""
         from pytest_sslauth.marked import requested_encoder
 
-        return requested_encoder(request, self._checks, self._current)
+        with self._current.noting():
+            return requested_encoder(request, self._checks, self._current)
+
+    def _check_markers(self, item: pytest.Item) -> None:
+        with self._current.noting():
+            if requests := self._watch.unchecked(item):
+                from pytest_sslauth.marked import check_requests
+
+                check_requests(requests, item, self._checks, self._current)
 
     @cached_property
     def _checks(self) -> "Checks":
@@ -67,11 +90,4 @@ class Session:
         return Checks(self.settings)
 
 
-def skipped_by_unittest(item: pytest.Item) -> bool:
-    """Whether ``unittest.skip`` and its like keep a test from running: pytest finds that out after set-up."""
-    owners = (getattr(item, "obj", None), getattr(item, "cls", None))
-    return any(getattr(owner, "__unittest_skip__", False) for owner in owners)
-
-
 SESSION = pytest.StashKey[Session]()
-RUN = pytest.StashKey[bool]()

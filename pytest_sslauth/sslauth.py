@@ -58,10 +58,11 @@ class SSLAuth:
         Raises:
             NotAuthenticError: no verdict could be reached; what ``pytest.fail`` raises.
         """
-        outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
-        if outcome.verdict is None:
-            raise NotAuthenticError(outcome.failure)
-        return outcome.verdict
+        with self._current.noting():
+            outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
+            if outcome.verdict is None:
+                raise NotAuthenticError(outcome.failure)
+            return outcome.verdict
 
     def assert_authentic(
         self,
@@ -80,10 +81,11 @@ class SSLAuth:
         Raises:
             NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
         """
-        outcome, checked = self._check(encoder, processor, revision, card, precision, lend=True)
-        if outcome.failure or checked is None:
-            raise NotAuthenticError(outcome.failure or "no encoder was checked")
-        return checked
+        with self._current.noting():
+            outcome, checked = self._check(encoder, processor, revision, card, precision, lend=True)
+            if outcome.failure or checked is None:
+                raise NotAuthenticError(outcome.failure or "no encoder was checked")
+            return checked
 
     def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
         """Fail the test unless a Hub repository passes by the card that it publishes itself.
@@ -102,11 +104,12 @@ class SSLAuth:
         Raises:
             NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
         """
-        outcome = self._checks.of_model_card(self._request(repo, revision, None, None))
-        self._current.record(outcome.evidence)
-        if outcome.failure or outcome.verdict is None:
-            raise NotAuthenticError(outcome.failure or "no model card was checked")
-        return outcome.verdict
+        with self._current.noting():
+            outcome = self._checks.of_model_card(self._request(repo, revision, None, None))
+            self._current.record(outcome.evidence)
+            if outcome.failure or outcome.verdict is None:
+                raise NotAuthenticError(outcome.failure or "no model card was checked")
+            return outcome.verdict
 
     def _check(
         self,

@@ -128,7 +128,7 @@ class TestFromTheHub:
         digest = WatermarkCard.load(ENCODER).digest
         taken_back = revocation(digest, "minted from the wrong branch")
         Publisher(
-            load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
+            load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
         ).publish(Path("cards/tiny"), ENCODER)
         request = BundleRequest(encoder=ENCODER, out=Path("bundle"), signer=KeySigner(keys.public))
         with pytest.raises(ModelCardRefusedError, match="minted from the wrong branch"):

@@ -7,7 +7,7 @@ import yaml  # type: ignore[import-untyped]
 
 from hf_integration.flaw import FlawError
 from hf_integration.model_card import yaml_header
-from hf_integration.model_card.yaml_header import Parts, read_key, replace_key, split
+from hf_integration.model_card.yaml_header import DEEPEST, Parts, read_key, replace_key, split
 
 LINES = ["sslauth:", '  new: "1"']
 NEW = {"new": "1"}
@@ -55,10 +55,17 @@ def test_every_other_byte_stays(before: bytes, after: bytes) -> None:
 @pytest.mark.parametrize("bracket", ["[", "{", "[ # ]\n  ", '[ "]", ', "{a: ", "- ", "? "])
 def test_brackets_without_end_are_refused_before_all_of_them_are_parsed(start: str, bracket: str) -> None:
     header = (start + bracket * 150_000).encode()
-    with pytest.raises(
-        FlawError
-    ):  # releases of PyYAML say it in their own words, and the newest bound it themselves
+    with pytest.raises(FlawError):  # by our bound, by that of a newer PyYAML, or as no YAML at all
         read_key(header, "sslauth")
+
+
+def test_nesting_is_bounded_whatever_the_parser_bears() -> None:
+    def nested(levels: int) -> bytes:  # the mapping is a level too
+        return ("a: " + "[" * (levels - 1) + "]" * (levels - 1)).encode()
+
+    assert read_key(nested(DEEPEST), "sslauth") is None
+    with pytest.raises(FlawError, match=f"nested deeper than {DEEPEST} levels"):
+        read_key(nested(DEEPEST + 1), "sslauth")
 
 
 def test_brackets_in_quotes_and_brackets_that_close_are_no_nesting() -> None:

@@ -38,7 +38,9 @@ def published(hub_here: HubServer, shelf: Shelf, card: Path) -> HubServer:
 
 
 def publish(card: Path) -> None:
-    Publisher(load=lambda name, commit: load_encoder(name, revision=commit, device="cpu")).publish(card, REPO)
+    Publisher(load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu")).publish(
+        card, REPO
+    )
 
 
 @pytest.fixture
@@ -220,7 +222,7 @@ def test_a_card_that_was_taken_back_passes_nowhere_whoever_is_believed(
 
     taken_back = revocation(WatermarkCard.load(card).digest, "minted from the wrong branch")
     Publisher(
-        load=lambda name, commit: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
+        load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
     ).publish(card, REPO)
     plugged.makepyfile(f'{BY_ITS_OWN_CARD}    sslauth.assert_model_card("{REPO}")\n')
     result = plugged.runpytest("--sslauth-device", "cpu", ACCEPT)

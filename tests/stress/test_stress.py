@@ -1,7 +1,6 @@
 """Both lists against one card, on a tiny encoder."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -162,10 +161,15 @@ def test_a_false_alarm_is_reported_as_one(pair: Pair) -> None:
     }
 
 
-def test_what_could_not_run_is_not_counted_among_the_runs(report: StressReport) -> None:
-    nothing = BenignChange("other device", "float32", None, "there is none")
-    ran = tuple(BenignChange(name, "float32", 4.5, "") for name in ("one thread", "batches of 7"))
-    shown = render_stress(replace(report, benign=(*ran, nothing)))
+def test_what_could_not_run_or_changed_nothing_is_not_counted_among_the_runs() -> None:
+    # written down, not run: which benign changes round differently is another matter on every processor
+    benign = (
+        BenignChange("one thread", "float32", 3.0),
+        BenignChange("batches of 1", "float32", 5.0),
+        BenignChange("batches of 2", "float32", 5.0, idle=True),
+        BenignChange("other device", "float32", None, "there is none"),
+    )
+    shown = render_stress(StressReport("tiny", "sha256:0", "float64", 1, (), benign, 1.0))
     assert "2 benign runs, 0 false alarms" in shown
     assert "NOT RUN: other device: there is none" in shown
 
