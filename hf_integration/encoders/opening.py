@@ -35,7 +35,7 @@ from hf_integration.encoders.safetensors_files import weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules
 from hf_integration.encoders.sentence_objects import read_sentence_object
 from hf_integration.encoders.sizes import check_size
-from hf_integration.encoders.tail_modules import Normalize
+from hf_integration.encoders.tail_modules import Normalize, Truncate
 from hf_integration.encoders.text import TextPreparation, longest_text
 from hf_integration.encoders.text_recipes import sentence_recipe
 from hf_integration.encoders.tokenizer_behaviour import pipeline_as_saved
@@ -167,6 +167,8 @@ def open_encoder(
         stored=stored,
         buffers=ComputedBuffers(module, found.dtype, load),
     )
+    if found.sentence is not None:
+        recipe = _pooled(config, found.sentence, preparation)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder
@@ -227,7 +229,7 @@ def wrap_module(
         part = copy.deepcopy(part)  # the caller's own stays as it is
     origin = replace(origin, behaviour=sentence.behaviour)
     preparation = _preparation(part, tower, family, sentence)
-    return TorchEncoder(Assembly(tower, tail), preparation, sentence_recipe(config, sentence.modes), origin)
+    return TorchEncoder(Assembly(tower, tail), preparation, _pooled(config, sentence, preparation), origin)
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
@@ -290,6 +292,14 @@ def _lower_case(tokenizer: Any) -> None:
     backend.normalizer = normalizers.Sequence(steps)
 
 
+def _pooled(config: Any, sentence: SentenceModules, preparation: Preparation) -> Recipe:
+    """The recipe of a sentence encoder, once it is known how many tokens its prompt has."""
+    left_out = 0
+    if isinstance(preparation, TextPreparation) and not sentence.include_prompt:
+        left_out = preparation.prompt_tokens()
+    return sentence_recipe(config, sentence.modes, left_out)
+
+
 def _tail(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
     tail: dict[str, nn.Module] = {}
     for name, spec in (sentence.tail if sentence else {}).items():
@@ -299,4 +309,6 @@ def _tail(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
             dense = spec.build()
             loading.load_tail(spec.folder, dense)
             tail[name] = dense
+    if sentence is not None and sentence.truncate_dim is not None:
+        tail["truncate_dim"] = Truncate(sentence.truncate_dim)
     return tail

@@ -38,9 +38,12 @@ def mean_sqrt_len(states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def weighted_mean(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the real positions, the first weighted 1, the second 2, and so on."""
+    """Mean over the real positions, position 1 weighted 1, position 2 weighted 2, and so on.
+
+    Positions are those of the text, of which a prompt at its beginning may be left out; padding is behind it.
+    """
     keep = _weights(states, mask)
-    weights = keep * keep.cumsum(1)
+    weights = keep * torch.arange(1, keep.shape[1] + 1, dtype=keep.dtype, device=keep.device)
     return _weighted_sum(states, weights) / weights.sum(1, keepdim=True).clamp(min=1e-9)
 
 

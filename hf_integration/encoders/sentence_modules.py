@@ -65,6 +65,8 @@ class SentenceModules:
         max_seq_length: longest text in tokens, or ``None`` for the tokenizer's own.
         do_lower_case: whether texts are lower-cased before anything else.
         prompt: put before every text by default.
+        include_prompt: whether the prompt's tokens are pooled.
+        truncate_dim: how many of the embedding's dimensions are kept; ``None`` for all.
         behaviour: all this, file by file.
     """
 
@@ -74,6 +76,8 @@ class SentenceModules:
     max_seq_length: int | None
     do_lower_case: bool
     prompt: str
+    include_prompt: bool = True
+    truncate_dim: int | None = None
     behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -101,21 +105,12 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
     transformer = parts[0][1]
     length, lower = _read_transformer(transformer)
     modes, pooling_behaviour = _read_pooling(parts[1][1])
-    prompt, prompts = _read_prompts(folder)
-    if prompt and not pooling_behaviour["include_prompt"]:
-        raise EncoderError(
-            f"{parts[1][1] / 'config.json'}: include_prompt false with a default prompt is not supported",
-            remedy="it would leave the prompt's tokens out of the pooling",
-        )
+    prompt, settings = _read_settings(folder)
     tail: dict[str, DenseSpec | None] = {}
     behaviour: dict[str, Mapping[str, Any]] = {
         "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
         "1_Pooling/config.json": pooling_behaviour,
-        "config_sentence_transformers.json": {
-            "default_prompt": prompt,
-            "prompts": prompts,
-            "similarity_fn_name": _read_similarity(folder),
-        },
+        "config_sentence_transformers.json": {**settings, "similarity_fn_name": _read_similarity(folder)},
     }
     for place, (kind, part) in enumerate(parts[2:], start=2):
         if kind == "Normalize":
@@ -129,7 +124,17 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
                 "bias": spec.bias,
                 "activation_function": ACTIVATIONS[spec.activation].__name__,
             }
-    return SentenceModules(transformer, modes, tail, length, lower, prompt, behaviour)
+    return SentenceModules(
+        transformer,
+        modes,
+        tail,
+        length,
+        lower,
+        prompt,
+        include_prompt=bool(pooling_behaviour["include_prompt"]),
+        truncate_dim=settings.get("truncate_dim"),
+        behaviour=behaviour,
+    )
 
 
 def _kind(folder: Path, entry: Mapping[str, Any]) -> str:
@@ -232,13 +237,14 @@ def _read_similarity(folder: Path) -> str:
     return str((read_json(path, dict) if path.is_file() else {}).get("similarity_fn_name") or "cosine")
 
 
-def _read_prompts(folder: Path) -> tuple[str, Mapping[str, str]]:
-    """The default prompt, and all of them by name: users choose others by name."""
+def _read_settings(folder: Path) -> tuple[str, Mapping[str, Any]]:
+    """The default prompt; and that, all prompts by name, as users choose others so, and the width if cut."""
     path = folder / "config_sentence_transformers.json"
     if not path.is_file():
-        return "", {}
+        return "", {"default_prompt": "", "prompts": {}}
     config = read_json(path, dict)
-    _only(path, config, {"__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type"})
+    known = {"__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type"}
+    _only(path, config, {*known, "truncate_dim"})
     _fixed(path, config, {"model_type": ("SentenceTransformer", None)})
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
@@ -248,4 +254,12 @@ def _read_prompts(folder: Path) -> tuple[str, Mapping[str, str]]:
         raise EncoderError(f"{path}: no prompt is called {name!r}, the default")
     # an empty prompt is none: version 5 began to write {"query": "", "document": ""} for encoders without any
     used = {key: text for key, text in sorted(prompts.items()) if text}
-    return prompts[name] if name is not None else "", used
+    prompt = prompts[name] if name is not None else ""
+    width = config.get("truncate_dim")
+    if width is not None and (type(width) is not int or width < 1):
+        raise EncoderError(f"{path}: truncate_dim {width!r} is no number of dimensions")
+    return prompt, {
+        "default_prompt": prompt,
+        "prompts": used,
+        **({} if width is None else {"truncate_dim": width}),
+    }

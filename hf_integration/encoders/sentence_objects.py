@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
-from hf_integration.encoders.tail_modules import Dense, Normalize
+from hf_integration.encoders.tail_modules import Dense, Normalize, Truncate
 from hf_integration.errors import EncoderError
 
 _OF_OBJECT = ("prompts", "default_prompt_name", "similarity_fn_name", "truncate_dim")
@@ -54,6 +54,8 @@ def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, n
         )
         dense.linear = part.linear  # the layer itself: it runs with whatever was done to it
         tail[name] = dense
+    if read.truncate_dim is not None:
+        tail["truncate_dim"] = Truncate(read.truncate_dim)
     return read, tail
 
 

@@ -25,6 +25,25 @@ class Normalize(nn.Module):
         return "normalised"
 
 
+class Truncate(nn.Module):
+    """Keep the first dimensions of an embedding, without scaling it anew, as sentence-transformers does.
+
+    Args:
+        width: how many; all of an embedding that has fewer.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(batch, dim)`` to ``(batch, width)``."""
+        return embedding[:, : self.width]
+
+    def __str__(self) -> str:
+        return f"truncated to {self.width}"
+
+
 class Dense(nn.Module):
     """A linear layer with an activation behind the pooling.
 

@@ -104,6 +104,13 @@ class TextPreparation(Preparation):
         fill = {"input_ids": 0 if pad is None else pad, "token_type_ids": self._tokenizer.pad_token_type_id}
         return PreparedTexts(rows, fill)
 
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt, with what the tokenizer puts before it and without what it puts behind it."""
+        if not self.prompt:
+            return 0
+        tokens = self._tokenizer(self.prompt, truncation=True, max_length=self.max_length)["input_ids"]
+        return len(tokens) - (bool(tokens) and tokens[-1] in self._tokenizer.all_special_ids)
+
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """Tokenizer files and attributes, and the longest text."""
         files = tokenizer_behaviour(self._tokenizer)

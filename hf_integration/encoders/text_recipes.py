@@ -37,12 +37,22 @@ def mean_recipe(config: Any, _pooler: bool) -> Recipe:
     )
 
 
-def sentence_recipe(config: Any, modes: tuple[str, ...]) -> Recipe:
-    """Pooling modes of a sentence encoder, concatenated."""
+def sentence_recipe(config: Any, modes: tuple[str, ...], left_out: int = 0) -> Recipe:
+    """Pooling modes of a sentence encoder, concatenated.
+
+    Args:
+        config: a transformers configuration.
+        modes: names in ``POOLS``.
+        left_out: tokens at the beginning of every text that are not pooled: those of a prompt.
+    """
     pools = [POOLS[mode] for mode in modes]
 
     def head(output: Any, mask: Tensor | None) -> Tensor:
-        return torch.cat([pool(output.last_hidden_state, mask) for pool in pools], dim=1)
+        states = output.last_hidden_state
+        if left_out:
+            mask = torch.ones(states.shape[:2], device=states.device) if mask is None else mask.clone()
+            mask[:, :left_out] = 0
+        return torch.cat([pool(states, mask) for pool in pools], dim=1)
 
     return Recipe(
         f"{' + '.join(modes)} over the mask",

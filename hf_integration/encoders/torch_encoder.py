@@ -33,7 +33,7 @@ from hf_integration.encoders.interface import (
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
 from hf_integration.encoders.process_state import process_state
 from hf_integration.encoders.recipe import Recipe
-from hf_integration.encoders.tail_modules import Dense
+from hf_integration.encoders.tail_modules import Dense, Truncate
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Sample
 
@@ -114,11 +114,16 @@ class TorchEncoder(Encoder):
     def description(self) -> EncoderDescription:
         """What a card records about this encoder."""
         if self._description is None:
-            dense = [module for module in self._assembly.tail.values() if isinstance(module, Dense)]
+            width = self._recipe.width
+            for module in self._assembly.tail.values():
+                if isinstance(module, Dense):
+                    width = module.out_features
+                elif isinstance(module, Truncate):
+                    width = min(width, module.width)
             self._description = EncoderDescription(
                 modality=self._preparation.modality,
                 architecture=self._origin.architecture,
-                embedding_dim=dense[-1].out_features if dense else self._recipe.width,
+                embedding_dim=width,
                 pooling=", ".join(
                     [self._recipe.pooling, *(str(module) for module in self._assembly.tail.values())]
                 ),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.encoders.sentence_modules import MODES
 from hf_integration.errors import EncoderError
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import TEXTS
@@ -152,18 +153,51 @@ class TestRealMiniLM:
         )
 
 
-def test_a_prompt_that_pooling_would_leave_out_is_refused(tmp_path: Path) -> None:
-    settings = {"pooling_mode": "mean", "include_prompt": False}
-    prompts = {"prompts": {"query": "q: "}}
-    folder = write(tmp_path, "Pooling", pooling=settings, config_sentence_transformers=prompts)
-    opened(folder)
+@needs_library
+@pytest.mark.parametrize("prompt", ["the cat sits on ", "The Dog: ", "sea"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_prompt_that_is_not_pooled_equals_the_library(mode: str, prompt: str, tmp_path: Path) -> None:
     folder = write(
-        tmp_path / "default",
+        tmp_path,
         "Pooling",
-        pooling=settings,
-        config_sentence_transformers={**prompts, "default_prompt_name": "query"},
+        pooling={"pooling_mode": mode, "include_prompt": False},
+        config_sentence_transformers={"prompts": {"query": prompt}, "default_prompt_name": "query"},
     )
-    with pytest.raises(EncoderError, match="include_prompt false with a default prompt"):
+    found = opened(folder).embed(TEXTS)
+    torch.testing.assert_close(found, library_embedding(folder, TEXTS), rtol=0, atol=1e-5)
+    pooled = write(
+        tmp_path / "pooled",
+        "Pooling",
+        pooling={"pooling_mode": mode},
+        config_sentence_transformers={"prompts": {"query": prompt}, "default_prompt_name": "query"},
+    )
+    if mode not in ("lasttoken", "max"):  # these may be the same with the prompt's tokens
+        assert not torch.allclose(found, opened(pooled).embed(TEXTS), rtol=0, atol=1e-4)
+
+
+@needs_library
+@pytest.mark.parametrize("width", [1, 7, 32, 100])
+@pytest.mark.parametrize("modules", [("Pooling",), ("Pooling", "Normalize")])
+def test_a_truncated_embedding_equals_the_library(
+    modules: tuple[str, ...], width: int, tmp_path: Path
+) -> None:
+    folder = write(tmp_path, *modules, config_sentence_transformers={"truncate_dim": width})
+    encoder = opened(folder)
+    found = encoder.embed(TEXTS)
+    torch.testing.assert_close(found, library_embedding(folder, TEXTS), rtol=0, atol=1e-5)
+    assert found.shape[1] == encoder.description.embedding_dim == min(width, 32)
+    assert encoder.behaviour()["config_sentence_transformers.json"]["truncate_dim"] == width
+
+
+def test_a_width_that_is_not_stated_leaves_the_behaviour_as_it_was(tmp_path: Path) -> None:
+    folder = write(tmp_path, "Pooling", config_sentence_transformers={"truncate_dim": None})
+    assert "truncate_dim" not in opened(folder).behaviour()["config_sentence_transformers.json"]
+
+
+@pytest.mark.parametrize("width", [0, -5, True, "12", 1.5])
+def test_a_width_that_is_none_is_refused(width: Any, tmp_path: Path) -> None:
+    folder = write(tmp_path, "Pooling", config_sentence_transformers={"truncate_dim": width})
+    with pytest.raises(EncoderError, match=r"truncate_dim .* is no number of dimensions"):
         opened(folder)
 
 
