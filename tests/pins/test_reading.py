@@ -144,8 +144,8 @@ class TestErrors:
                 ),
                 "line 8: encoders.minilm.waivers.0.until: must be a date",
             ),
-            ("version = 1\nversion = 1\n", "sslauth.toml: Cannot overwrite a value (at line 2"),
-            ("version = \n", "sslauth.toml: Invalid value (at line 1"),
+            ("version = 1\nversion = 1\n", "line 2"),
+            ("version = \n", "line 1"),
         ],
     )
     def test_what_cannot_be_meant_names_file_line_and_key(
@@ -154,6 +154,7 @@ class TestErrors:
         with pytest.raises(UsageError) as raised:
             read_pins(written(tmp_path, text))
         assert message in str(raised.value)
+        assert "sslauth.toml" in str(raised.value)
         assert "\n" not in str(raised.value)
 
     def test_the_line_is_that_of_the_statement_also_behind_long_values(self) -> None:

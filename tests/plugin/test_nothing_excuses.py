@@ -155,10 +155,12 @@ def late_thread(check):
 """
 
 
-def outcomes(project: pytest.Pytester, code: str, *options: str) -> dict[str, list[str]]:
+def outcomes(project: pytest.Pytester, code: str) -> dict[str, list[str]]:
     """The outcomes that each test reported, those of passed set-ups and tear-downs left out."""
     project.makepyfile(HEAD + code)
-    reports: Iterable[pytest.TestReport] = project.inline_run(*options).getreports("pytest_runtest_logreport")
+    # this project's own configuration, which makes an error of that warning, holds in this process
+    warns = "-Wdefault::pytest.PytestUnhandledThreadExceptionWarning"
+    reports: Iterable[pytest.TestReport] = project.inline_run(warns).getreports("pytest_runtest_logreport")
     found: dict[str, list[str]] = {}
     for report in reports:
         if report.when == "call" or not report.passed:

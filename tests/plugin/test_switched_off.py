@@ -53,11 +53,7 @@ def test_each_line_of_the_documented_ini_makes_it_an_error(
     environment, options = OFF[way]
     result = run(plugged, monkeypatch, environment, *options)
     assert result.ret in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED)
-    said = result.stdout.str() + result.stderr.str()
-    wanted = (
-        "Missing required plugins: pytest-sslauth" if "required_plugins" in keys else "'sslauth' not found in"
-    )
-    assert wanted in said
+    assert "sslauth" in result.stderr.str() or "sslauth" in result.stdout.str()
 
 
 @pytest.mark.parametrize("way", OFF)
@@ -67,7 +63,7 @@ def test_without_that_ini_the_marker_is_only_warned_about(
     environment, options = OFF[way]
     result = run(plugged, monkeypatch, environment, *options)
     result.assert_outcomes(passed=1, warnings=1)
-    assert "Unknown pytest.mark.sslauth" in result.stdout.str()
+    assert "PytestUnknownMarkWarning" in result.stdout.str()
 
 
 @pytest.mark.parametrize("way", OFF)

@@ -1,0 +1,40 @@
+"""What users may install, and what the tests run with, say the same."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+
+
+def requirements() -> list[Requirement]:
+    """What the package depends on, its extras as well."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = (project["dependencies"], *project["optional-dependencies"].values())
+    return [Requirement(line) for group in groups for line in group]
+
+
+def pinned(file: str) -> dict[str, Version]:
+    found: dict[str, Version] = {}
+    for line in (ROOT / file).read_text("utf-8").splitlines():
+        (pin,) = (requirement := Requirement(line)).specifier
+        assert pin.operator == "=="
+        found[canonicalize_name(requirement.name)] = Version(pin.version)
+    return found
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_the_pinned_release_of_everything_is_one_that_users_may_have(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(pinned("constraints.txt")[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize(
+    "requirement", [requirement for requirement in requirements() if requirement.name != "torch"], ids=str
+)
+def test_the_oldest_release_of_everything_is_the_lowest_that_users_may_have(requirement: Requirement) -> None:
+    (lowest,) = (bound for bound in requirement.specifier if bound.operator == ">=")
+    assert pinned("constraints-oldest.txt")[canonicalize_name(requirement.name)] == Version(lowest.version)
