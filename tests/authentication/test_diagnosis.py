@@ -11,6 +11,7 @@ from hf_integration.authentication.environment import LIBRARIES, environment_of,
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.card import WatermarkCard
 from hf_integration.verdict import FileEvidence, StripResult, TensorEvidence
+from hf_integration.verdict.value import MIXED
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 
@@ -89,6 +90,18 @@ def test_the_cause_and_what_to_do(card: WatermarkCard, facts: dict[str, Any], li
 def test_of_another_kind_nothing_was_compared(card: WatermarkCard) -> None:
     found = _diagnose(card, encoder=PlainEncoder(architecture="roberta"), tensors=EDITED, files=SETTINGS)
     assert found == ("no key sample was run: nothing of another kind of encoder could be compared", DISCARD)
+
+
+@pytest.mark.parametrize("status", ["inconclusive", "altered"])
+def test_tensors_rounded_to_several_precisions_leave_the_question_open(
+    card: WatermarkCard, status: str
+) -> None:
+    found = _diagnose(card, status=status, tensors=TensorEvidence(checked=10, matches=MIXED))
+    mixed = (
+        "every tensor is a recorded one or its recorded rounding, but not all to one precision",
+        "this is not a pass: check the original, or a copy that is rounded to one precision",
+    )
+    assert found == (mixed if status == "inconclusive" else (BEGINS, ON_CPU, DISCARD))
 
 
 class TestABrokenWatermarkOverEqualTensors:

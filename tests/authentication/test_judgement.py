@@ -1,11 +1,12 @@
 """The verdict table, row by row: nothing but its last rows is authentic."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
 
-from hf_integration.authentication.judgement import judge
+from hf_integration.authentication.judgement import SELF_ASSERTED, judge
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 
 EQUAL = TensorEvidence(checked=10, matches="stored")
@@ -160,3 +161,122 @@ class TestExpiredCards:
 
     def test_an_alteration_stays_one(self) -> None:
         assert _judge(expired="2020-01-31", tensors=DIFFERENT)[0] == "altered"
+
+
+MANY = tuple(f"layer.{index}.w" for index in range(5))
+BROKEN: dict[str, Any] = {"intact": False, "first_broken": "layer 2"}
+SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "sentence"),
+    [
+        ({}, "authentic", "the watermark is intact, and all tensors and behaviour files are equal"),
+        (
+            {"has_weights": False, "tensors": NONE},
+            "authentic",
+            "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand",
+        ),
+        (
+            {"tensors": HALF},
+            "authentic",
+            "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
+            "float16",
+        ),
+        (
+            {"files": FileEvidence(4, notes=("a",)), "process": ("hook", "autocast")},
+            "authentic",
+            "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
+            "the report names 2 findings in this process and 1 difference that cannot change the embedding",
+        ),
+        (
+            {"files": FileEvidence(4, not_covered=("a", "b")), "process": ("hook",)},
+            "authentic",
+            "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
+            "the report names 1 finding in this process and 2 things that this verdict does not cover",
+        ),
+        (
+            {"tensors": HALF, "files": FileEvidence(4, not_covered=("a",), notes=("b", "c"))},
+            "authentic",
+            "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
+            "float16; the report names 2 differences that cannot change the embedding and 1 thing that "
+            "this verdict does not cover",
+        ),
+        (
+            {"process": ("hook", "training mode with active dropout: every call gives another embedding")},
+            "inconclusive",
+            "the encoder is in training mode with active dropout: every call gives another embedding; call "
+            "its eval() before it is used",
+        ),
+        (
+            {"expired": "2020-01-31"},
+            "inconclusive",
+            "the card expired on 2020-01-31: nobody vouches for this encoder any more",
+        ),
+        ({"trust": "self-asserted"}, "inconclusive", SELF_ASSERTED),
+        (
+            BROKEN,
+            "inconclusive",
+            "the watermark broke from strip 'layer 2' on although the tensors and behaviour files are "
+            "equal: code in this process or the environment differs",
+        ),
+        ({**BROKEN, "clean_process": True}, "altered", "the watermark broke from strip 'layer 2' on"),
+        (
+            {**BROKEN, "has_weights": False, "tensors": NONE},
+            "altered",
+            "the watermark broke from strip 'layer 2' on",
+        ),
+        (
+            {
+                "files": FileEvidence(4, derived=("config.json: a: 1 -> 2",)),
+                "libraries": ("x 1 -> 2", "y 3 -> 4"),
+            },
+            "inconclusive",
+            "the files are equal, but the libraries installed here make other settings of them: "
+            "config.json: a: 1 -> 2 (x 1 -> 2, y 3 -> 4)",
+        ),
+        (
+            {"tensors": replace(EQUAL, outside=("head.w",))},
+            "altered",
+            "outside the embedding path 1 tensor changed: head.w; the embedding does not use them, but "
+            "whoever loads the files for another task does",
+        ),
+        (
+            {"tensors": replace(EQUAL, outside=MANY)},
+            "altered",
+            f"outside the embedding path 5 tensors changed: {SHOWN}; the embedding does not use them, but "
+            "whoever loads the files for another task does",
+        ),
+        (
+            {"tensors": TensorEvidence(10, changed=MANY)},
+            "altered",
+            f"5 of 10 tensors changed: {SHOWN}; the watermark is intact, so the change is below the floor "
+            "or where the key samples do not reach",
+        ),
+        (
+            {**BROKEN, "tensors": TensorEvidence(10, MANY[:3], ("lost",), ("new", "newer"))},
+            "altered",
+            "3 of 10 tensors changed: layer.0.w, layer.1.w, layer.2.w; missing: lost; unexpected: new, "
+            "newer; the watermark is broken",
+        ),
+        (
+            {"files": OTHER_FILES},
+            "altered",
+            "behaviour differs from what the card recorded: config.json: hidden_act: gelu -> relu",
+        ),
+        (
+            {**BROKEN, "files": OTHER_FILES, "tensors": DIFFERENT},
+            "altered",
+            "behaviour differs from what the card recorded: config.json: hidden_act: gelu -> relu; 1 of 10 "
+            "tensors changed: layer.3.weight; the watermark is broken",
+        ),
+        (
+            # nothing of the tensors is said of a source that has none
+            {"files": OTHER_FILES, "tensors": NONE, "has_weights": False},
+            "altered",
+            "behaviour differs from what the card recorded: config.json: hidden_act: gelu -> relu",
+        ),
+    ],
+)
+def test_the_whole_sentence(facts: dict[str, Any], status: str, sentence: str) -> None:
+    assert _judge(**facts) == (status, sentence)

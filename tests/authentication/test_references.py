@@ -10,6 +10,7 @@ from hf_integration.authentication.references import (
     other_kind,
     reference_for,
     refuse_part,
+    rounding_of,
 )
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Precision, Weights
@@ -73,6 +74,23 @@ def test_weights_stored_in_half_precision_are_run_in_it_as_they_are() -> None:
     half = replace(card, encoder=replace(card.encoder, stored_dtype="float16"))
     assert reference_for(half, "stored", "float16").weights == "stored"
     assert reference_for(half, "stored", "bfloat16").weights == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("stored", "weights", "rounded"),
+    [
+        ("float32", "stored", "stored"),
+        ("bfloat16", "stored", "bfloat16"),
+        ("float16", "stored", "float16"),
+        ("float32", "float16", "float16"),
+        ("bfloat16", "float16", "float16"),
+    ],
+)
+def test_weights_are_rounded_to_what_they_are_already(
+    card: WatermarkCard, stored: str, weights: Weights, rounded: Weights
+) -> None:
+    card = replace(card, encoder=replace(card.encoder, stored_dtype=stored))
+    assert rounding_of(card, weights) == rounded
 
 
 def test_a_pair_that_the_card_lacks_is_refused_with_what_it_has(card: WatermarkCard) -> None:
