@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.encoders import Encoder, open_encoder, wrap_module
 from hf_integration.encoders.sentence_modules import MODES
 from hf_integration.errors import EncoderError
 from tests.encoders import tiny_models
@@ -187,6 +187,25 @@ def test_a_truncated_embedding_equals_the_library(
     torch.testing.assert_close(found, library_embedding(folder, TEXTS), rtol=0, atol=1e-5)
     assert found.shape[1] == encoder.description.embedding_dim == min(width, 32)
     assert encoder.behaviour()["config_sentence_transformers.json"]["truncate_dim"] == width
+
+
+@needs_library
+def test_an_object_in_memory_pools_and_truncates_as_its_folder_does(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = write(
+        tmp_path,
+        "Pooling",
+        pooling={"pooling_mode": "mean", "include_prompt": False},
+        config_sentence_transformers={
+            "prompts": {"query": "the sea "},
+            "default_prompt_name": "query",
+            "truncate_dim": 7,
+        },
+    )
+    found = wrap_module(SentenceTransformer(str(folder), device="cpu"), None)
+    torch.testing.assert_close(found.embed(TEXTS), opened(folder).embed(TEXTS), rtol=0, atol=1e-6)
+    torch.testing.assert_close(found.embed(TEXTS), library_embedding(folder, TEXTS), rtol=0, atol=1e-5)
 
 
 def test_a_width_that_is_not_stated_leaves_the_behaviour_as_it_was(tmp_path: Path) -> None:
