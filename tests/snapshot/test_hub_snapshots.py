@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants, hf_hub_download
 
+from hf_integration.encoders import load_encoder
 from hf_integration.errors import EncoderError, InconclusiveError, IntegrityError
 from hf_integration.snapshot import resolve
 from hf_integration.snapshot.hub_errors import HubUnreachableError, UnknownRevisionError
@@ -206,6 +207,24 @@ def test_repositories_without_safetensors_are_refused_before_anything_large_is_f
         resolve("org/adapter")
     with pytest.raises(EncoderError, match="no weights"):
         resolve("org/empty")
+
+
+def test_the_pickle_that_holds_the_weights_is_named_and_not_one_beside_it(hub_here: HubServer) -> None:
+    names = ("colbert_linear.pt", "a.bin", "onnx/model.bin", "optimizer.pt", "pytorch_model.bin")
+    hub_here.create("org/several", {"config.json": b"{}", **dict.fromkeys(names, b"pickle")})
+    with pytest.raises(EncoderError, match=r"only pickle weights \(pytorch_model\.bin\)"):
+        resolve("org/several")
+
+
+@pytest.mark.parametrize("weights", ["pytorch_model.bin", "model.safetensors", "README.md"])
+def test_an_unsupported_repository_is_called_that_before_its_weights_are_looked_for(
+    hub_here: HubServer, weights: str
+) -> None:
+    config = b'{"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}'
+    hub_here.create("org/t5", {"config.json": config, weights: bytes(1000)})
+    with pytest.raises(EncoderError, match="'t5' is not supported: it is a sequence-to-sequence model"):
+        load_encoder("org/t5")
+    assert not [request for request in hub_here.requests if weights in str(request)]
 
 
 def test_what_is_not_there_is_told_apart(hub_here: HubServer) -> None:
