@@ -1,11 +1,11 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -41,6 +41,9 @@ from hf_integration.verdict import CardIdentity, Trust, Verdict
 from hf_integration.verdict.value import MIXED
 
 _NO_REFERENCE = "no reference is of weights rounded in part to float16 and in part to bfloat16"
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,23 +122,16 @@ class Authenticator:
         reference = reference_for(card, weights, precision)
         rounding = weights if tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)
-        sketches = {}
+        sketches: dict[str, Tensor] = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         another = other_kind(encoder, card)
         failure = _NO_REFERENCE if tensors.matches == MIXED else ""
         if not (another or failure):  # another kind of encoder leaves every strip broken
-            try:
-                sketches = self._observe(running, progress)
-            except KeySampleError as error:  # they are of its modality, and its processor refuses them
-                failure = str(error)
-            except (SSLAuthError, *ENDING):
-                raise
-            except BaseException as error:  # whatever code runs in an encoder: one that cannot run is no pass
-                failure = in_one_line(error)
+            sketches, failure = _tried(lambda: self._observe(running, progress), sketches)
         ran = len(next(iter(sketches.values()))) if sketches else len(card.key_samples)
         reconstruction = reconstruct_first(card, reference, sketches)
         if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
-            seen = witness(encoder, card, weights)
+            seen, failure = _tried(lambda: witness(encoder, card, weights), reconstruction)
             if not seen.intact:
                 reconstruction, precision = seen, encoder.own_precision
 
@@ -171,11 +167,13 @@ class Authenticator:
             files=files,
             coverage=_of_those_run(card.coverage, card, ran),
             floor=_of_those_run(card.floor, card, ran),
-            diagnosis=diagnose(status, reconstruction, tensors, files, encoder, card, failure, expired),
+            diagnosis=diagnose(
+                status, reconstruction, tensors, files, encoder, card, failure, expired, process
+            ),
             seconds=time.perf_counter() - started,
             environment=environment_of(encoder),
             state=state,
-            process=process,
+            process=tuple(finding.what for finding in process),
             key_samples={"run": ran if sketches else 0, "of": len(card.key_samples)},
         )
         return Authentication(verdict, reconstruction)
@@ -185,6 +183,18 @@ class Authenticator:
         if self.budget is None:
             return observe_sketches(running, samples, seed=seed, progress=progress)
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
+
+
+def _tried(run: Callable[[], Result], otherwise: Result) -> tuple[Result, str]:
+    """What code that runs in an encoder gives, and what it raised: an encoder that cannot run is no pass."""
+    try:
+        return run(), ""
+    except KeySampleError as error:  # they are of its modality, and its processor refuses them
+        return otherwise, str(error)
+    except (SSLAuthError, *ENDING):
+        raise
+    except BaseException as error:  # whatever it may be
+        return otherwise, in_one_line(error)
 
 
 def _of_those_run(said: Mapping[str, Any], card: WatermarkCard, ran: int) -> Mapping[str, Any]:

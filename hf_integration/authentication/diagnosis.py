@@ -5,6 +5,7 @@ from hf_integration.authentication.localisation import locate
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.in_process import Finding
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 from hf_integration.verdict.value import MIXED
@@ -19,6 +20,7 @@ def diagnose(
     card: WatermarkCard,
     failure: str = "",
     expired: str = "",
+    process: tuple[Finding, ...] = (),
 ) -> tuple[str, ...]:
     """Explain a verdict that is not authentic.
 
@@ -34,7 +36,11 @@ def diagnose(
             "this is not a pass: check the original, or a copy that is rounded to one precision",
         )
     intact = reconstruction.intact and not failure
-    return (*_cause(reconstruction, tensors, files, encoder, card, failure), _remedy(status, expired, intact))
+    remedies = dict.fromkeys(finding.remedy for finding in process if finding.remedy)
+    return (
+        *_cause(reconstruction, tensors, files, encoder, card, failure),
+        _remedy(status, expired, tuple(remedies), intact),
+    )
 
 
 def _cause(
@@ -79,12 +85,14 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     return lines
 
 
-def _remedy(status: Status, expired: str, intact: bool) -> str:
+def _remedy(status: Status, expired: str, process: tuple[str, ...], intact: bool) -> str:
     if status == "altered":
         return (
             "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a "
             "new card with 'sslauth mint'"
         )
+    if process:
+        return f"this is not a pass: {'; '.join(process)}"
     if expired:
         return "this is not a pass: get a new card from its publisher, or mint one from a copy that you trust"
     if intact:  # nothing is wrong but who vouches for the card: running it again helps nobody

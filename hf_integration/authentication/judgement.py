@@ -1,6 +1,8 @@
 """The verdict table: evidence in, one status and one sentence out. Nothing is measured here."""
 
-from hf_integration.encoders.process_state import TRAINING
+from collections.abc import Sequence
+
+from hf_integration.encoders.in_process import Finding
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
 
 SELF_ASSERTED = (
@@ -24,7 +26,7 @@ def judge(
     accept_self_asserted: bool = False,
     clean_process: bool = False,
     libraries: tuple[str, ...] = (),
-    process: tuple[str, ...] = (),
+    process: tuple[Finding, ...] = (),
 ) -> tuple[Status, str]:
     """Apply the verdict table.
 
@@ -43,7 +45,7 @@ def judge(
         accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
         clean_process: the caller asserts that nothing in this process could have changed the encoder.
         libraries: those that have other versions than when the card was minted.
-        process: what of this process changes what the encoder gives its users.
+        process: what of this process changes, or may change, what the encoder gives its users.
 
     Returns:
         Status and one sentence that says why.
@@ -92,10 +94,13 @@ def judge(
     )
 
 
-def _reservation(process: tuple[str, ...], expired: str, *, believed: bool) -> str:
+def _reservation(process: tuple[Finding, ...], expired: str, *, believed: bool) -> str:
     """Why an encoder that reproduces its watermark does not pass all the same, if there is a reason."""
-    if training := next((finding for finding in process if finding.startswith(TRAINING)), None):
-        return f"the encoder is in {training}; call its eval() before it is used"
+    if spoiled := [finding for finding in process if finding.remedy]:
+        return (
+            f"the watermark is intact, but its users may get other embeddings: "
+            f"{_some(tuple(finding.what for finding in spoiled))}"
+        )
     if expired:
         return f"the card expired on {expired}: nobody vouches for this encoder any more"
     return "" if believed else SELF_ASSERTED
@@ -107,14 +112,14 @@ def _rounded(tensors: TensorEvidence, stored_dtype: str) -> str:
     return f"{tensors.checked - tensors.kept} tensors rounded to {tensors.matches}, {tensors.kept} as stored"
 
 
-def _equal(files: FileEvidence, process: tuple[str, ...]) -> str:
+def _equal(files: FileEvidence, process: tuple[Finding, ...]) -> str:
     """What is equal, in words; "all" is said only where nothing was left unread."""
     if not files.not_covered and not files.notes and not process:
         return "all tensors and behaviour files are equal"
     return f"the tensors and behaviour files that were compared are equal{_besides(files, process)}"
 
 
-def _besides(files: FileEvidence, process: tuple[str, ...]) -> str:
+def _besides(files: FileEvidence, process: tuple[Finding, ...]) -> str:
     """What is to be said besides: what was found in the process, cannot matter, or nobody looked at."""
     said = [f"{_count(process, 'finding')} in this process"] if process else []
     if files.notes:
@@ -124,7 +129,7 @@ def _besides(files: FileEvidence, process: tuple[str, ...]) -> str:
     return f"; the report names {' and '.join(said)}" if said else ""
 
 
-def _count(names: tuple[str, ...], what: str) -> str:
+def _count(names: Sequence[object], what: str) -> str:
     return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"
 
 

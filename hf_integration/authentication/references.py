@@ -68,15 +68,24 @@ def other_kind(encoder: Encoder, card: WatermarkCard) -> str:
 
 
 def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:
-    """Refuse a module in memory for a card of a sentence encoder: the pooling is none of the module's.
+    """Refuse what is in memory for a card of more, or of less: the pooling is none of the module's.
 
     Raises:
         UsageError: it is one.
     """
     modules = "modules.json"
-    if encoder.path is None and modules in card.behaviour and modules not in encoder.behaviour():
+    if encoder.path is not None:
+        return
+    has, needs = modules in encoder.behaviour(), modules in card.behaviour
+    if needs and not has:
         raise UsageError(
             "this card is of a sentence-transformers folder; a module in memory has neither its pooling "
             "nor its prompts",
-            remedy="check the folder, or mint a card for the transformers model alone",
+            remedy="give the SentenceTransformer, or check the folder",
+        )
+    if has and not needs:
+        raise UsageError(
+            "this card is of a transformers model alone; a SentenceTransformer has a pooling and prompts "
+            "of its own",
+            remedy="give its model and tokenizer, or mint a card of the folder that it is saved to",
         )

@@ -11,7 +11,8 @@ from hf_integration.encoders.interface import (
     StripBatch,
     Weights,
 )
-from hf_integration.encoders.opening import load_encoder, open_encoder, wrap_module
+from hf_integration.encoders.opening import load_encoder, open_encoder
+from hf_integration.encoders.wrapping import wrap_module
 
 __all__ = [
     "EMBEDDING_STRIP",

@@ -11,6 +11,7 @@ from torch import nn
 from hf_integration.encoders.computed_buffers import ComputedBuffers
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
+from hf_integration.encoders.in_process import Finding
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Origin:
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
-        said: what was taken off around it, in words.
+        around: the containers that were taken off it, the outermost first.
+        entrance: what to call instead of the model: it compiled in memory.
+        said: what is to be said of these.
         buffers: what a load in another dtype makes of the model's computed buffers; unknown for a module in
             memory, which keeps its own.
     """
@@ -43,7 +46,9 @@ class Origin:
     folder: FolderRecord | None = None
     stored: StoredTensors | None = None
     outer: nn.Module | None = None
-    said: tuple[str, ...] = ()
+    around: tuple[Any, ...] = ()
+    entrance: nn.Module | None = None
+    said: tuple[Finding, ...] = ()
     buffers: ComputedBuffers | None = None
 
 

@@ -9,9 +9,18 @@ from typing import Any
 
 from torch import nn
 
+from hf_integration.encoders.in_process import Finding
 from hf_integration.errors import EncoderError
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
+_SENTENCES = "sentence_transformers"
+# package and class -> why no encoder can be taken out of it
+_REFUSED = {
+    (_SENTENCES, "SparseEncoder"): "gives sparse embeddings, which no card describes",
+    (_SENTENCES, "MultiVectorEncoder"): "gives an embedding for every token, which no card describes",
+    ("torch", "FullyShardedDataParallel"): "holds a part of the weights in every process",
+    ("torch", "FSDPModule"): "holds a part of the weights in every process",
+}
 
 
 @dataclass(frozen=True)
@@ -22,13 +31,17 @@ class Contents:
         module: the transformers model.
         processor: what prepares raw samples for it.
         sentence: the sentence-transformers object, whose pooling and prompts count, if it is one.
-        said: what was taken off and is not checked as it runs, in words.
+        around: all that was taken off, the outermost first.
+        compiled: the outermost compiled module among these.
+        said: what is to be said of it.
     """
 
     module: Any
     processor: Any
     sentence: Any = None
-    said: tuple[str, ...] = ()
+    around: tuple[Any, ...] = ()
+    compiled: Any = None
+    said: tuple[Finding, ...] = ()
 
 
 def open_container(subject: Any, processor: Any) -> Contents:
@@ -41,38 +54,50 @@ def open_container(subject: Any, processor: Any) -> Contents:
     Raises:
         EncoderError: a container whose outputs are not those of the model in it.
     """
-    said: list[str] = []
-    sentence = None
-    for _ in range(8):  # containers in containers
-        refuse_adapters(subject)
-        if _is(subject, "OptimizedModule", "torch."):
-            subject = subject._orig_mod
-            said.append("compiled by torch.compile: the module below was checked as it runs uncompiled")
-        elif _is(subject, ("DataParallel", "DistributedDataParallel"), "torch."):
-            subject = subject.module
-        elif _is(subject, "Pipeline", "transformers."):
-            processor = processor or _first(subject, _PROCESSORS)
-            subject = subject.model
-        elif _is(subject, "CrossEncoder", "sentence_transformers."):
-            processor = processor or _first(subject, _PROCESSORS)
-            subject = subject.model
-            said.append(
-                "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
-            )
-        elif _is(subject, "SentenceTransformer", "sentence_transformers."):
-            sentence, subject = subject, _transformer(subject)
-            processor = processor or sentence.tokenizer
+    around: list[Any] = []
+    said: list[Finding] = []
+    sentence = compiled = None
+    while True:
+        if any(subject is outer for outer in around):
+            raise EncoderError(f"{type(subject).__name__} holds itself")
+        _refuse(subject)
+        outer = subject
+        if _is(outer, "torch", "OptimizedModule"):
+            compiled = outer if compiled is None else compiled
+            subject = outer._orig_mod
+        elif _is(outer, "torch", "DataParallel", "DistributedDataParallel"):
+            subject = outer.module
+        elif _is(outer, "transformers", "Pipeline"):
+            processor = _own_processor(outer, processor)
+            subject = outer.model
+        elif _is(outer, _SENTENCES, "CrossEncoder"):
+            processor = _own_processor(outer, processor)
+            subject = outer.model
+            what = "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
+            said.append(Finding(what))
+        elif _is(outer, _SENTENCES, "SentenceTransformer"):
+            if not type(outer).__module__.startswith(f"{_SENTENCES}."):
+                raise EncoderError(
+                    f"{type(outer).__name__} is a class of its own and may embed otherwise than the "
+                    "SentenceTransformer below it",
+                    remedy="give a plain SentenceTransformer",
+                )
+            processor = _own_processor(outer, processor)
+            sentence, subject = outer, _transformer(outer)
         else:
-            return Contents(subject, processor, sentence, tuple(said))
-    raise EncoderError(f"{type(subject).__name__}: containers in containers without end")
+            return Contents(subject, processor, sentence, tuple(around), compiled, tuple(said))
+        around.append(outer)
 
 
-def refuse_adapters(subject: Any) -> None:
-    """Refuse a model with adapters that are not merged: what they add is in no card.
+def _refuse(subject: Any) -> None:
+    """Refuse what no encoder can be taken out of, and adapters: what they add is in no card.
 
     Raises:
-        EncoderError: it has some; says which.
+        EncoderError: it is such a thing; says why.
     """
+    for (package, name), reason in _REFUSED.items():
+        if _is(subject, package, name):
+            raise EncoderError(f"{type(subject).__name__} {reason}", remedy="give the model itself")
     if not isinstance(subject, nn.Module):
         return
     found = [name for name, module in subject.named_modules() if type(module).__module__.startswith("peft.")]
@@ -83,32 +108,45 @@ def refuse_adapters(subject: Any) -> None:
     place = found[0] or "the model"
     raise EncoderError(
         f"{type(subject).__name__} holds adapters{which} that are not merged, first at '{place}'",
-        remedy="merge them with merge_and_unload(), or check the model without them",
+        remedy="give what merge_and_unload() returns, or the model without them, what unload() returns",
     )
 
 
-def _is(subject: Any, names: str | tuple[str, ...], package: str) -> bool:
-    wanted = (names,) if isinstance(names, str) else names
+def _is(subject: Any, package: str, *names: str) -> bool:
     return any(
-        kind.__name__ in wanted and kind.__module__.startswith(package) for kind in type(subject).__mro__
+        kind.__name__ in names and kind.__module__.partition(".")[0] == package
+        for kind in type(subject).__mro__
     )
 
 
-def _first(subject: Any, names: tuple[str, ...]) -> Any:
-    return next((found for name in names if (found := getattr(subject, name, None)) is not None), None)
+def _own_processor(container: Any, given: Any) -> Any:
+    """The container's, which is what its users run.
+
+    Raises:
+        EncoderError: the caller gave another one.
+    """
+    parts = [part for name in _PROCESSORS if (part := getattr(container, name, None)) is not None]
+    if given is not None and not any(given is part for part in parts):
+        raise EncoderError(
+            f"processor= is another one than the {type(container).__name__} runs", remedy="leave it out"
+        )
+    if parts == [getattr(container, "processor", None)]:
+        return parts[0]
+    return container if parts else None  # it holds a part for each modality, as a processor does
 
 
 def _transformer(sentence: Any) -> Any:
     """The transformers model of a sentence-transformers object.
 
     Raises:
-        EncoderError: it begins with something else.
+        EncoderError: it begins with something else, or runs elsewhere than in torch.
     """
     first = next(iter(sentence.children()), None)
     model = getattr(first, "auto_model", None)
-    if model is None:
+    if not isinstance(model, nn.Module):
+        what = type(first).__name__ if model is None else type(model).__name__
         raise EncoderError(
-            f"SentenceTransformer around {type(first).__name__}, which is no transformers model",
+            f"{type(sentence).__name__} around {what}, which is no transformers model in torch",
             remedy="supported: Transformer, Pooling, then any of Dense and Normalize",
         )
     return model

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
+from hf_integration.encoders.in_process import Finding
 from hf_integration.key_samples.interface import Modality, Sample
 from hf_integration.verdict import Verdict
 
@@ -232,9 +233,9 @@ class Encoder(ABC):
         """Hooks and patched functions found on the model, in words; code that no digest can see."""
         return ()
 
-    def process_state(self) -> tuple[str, ...]:
-        """What of this process changes what its users get, in words: hooks, patches, modes, containers."""
-        return self.in_process_changes()
+    def process_state(self) -> tuple[Finding, ...]:
+        """What of this process may change what its users get: hooks, patches, modes, containers."""
+        return ()
 
     def replaced_modules(self) -> tuple[str, ...]:
         """Modules of other classes than the model's configuration builds, in words. Not cheap."""

@@ -1,8 +1,6 @@
-"""Open an encoder: from a folder, from a reference, or around a module in memory."""
+"""Open an encoder from a folder, or from a reference to one."""
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,8 @@ from torch import nn
 
 from hf_integration.encoders import loading, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin
-from hf_integration.encoders.audio import AudioPreparation
 from hf_integration.encoders.computed_buffers import ComputedBuffers
-from hf_integration.encoders.containers import open_container
-from hf_integration.encoders.families import Family, choose_family, config_of
+from hf_integration.encoders.families import Family, config_of
 from hf_integration.encoders.folder import EncoderFolder, inspect_folder, require_support
 from hf_integration.encoders.folder_files import files_of
 from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
@@ -25,22 +21,17 @@ from hf_integration.encoders.identity.in_effect import (
     tokenizer_in_effect,
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
-from hf_integration.encoders.image import ImagePreparation
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.modules_in_memory import find_processor, find_tower
-from hf_integration.encoders.preparation import Preparation
-from hf_integration.encoders.process_state import refuse_absent
+from hf_integration.encoders.preparing import pooled_recipe, preparation_of
 from hf_integration.encoders.recipe import POOLER, Recipe
 from hf_integration.encoders.safetensors_files import weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules
-from hf_integration.encoders.sentence_objects import read_sentence_object
 from hf_integration.encoders.sizes import check_size
 from hf_integration.encoders.tail_modules import Normalize, Truncate
-from hf_integration.encoders.text import TextPreparation, longest_text
+from hf_integration.encoders.text import TextPreparation
 from hf_integration.encoders.text_recipes import sentence_recipe
 from hf_integration.encoders.tokenizer_behaviour import pipeline_as_saved
 from hf_integration.encoders.torch_encoder import TorchEncoder
-from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
 
@@ -141,7 +132,7 @@ def open_encoder(
         return again.get_submodule(family.part)
 
     stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
-    preparation = _preparation(processor, module, family, found.sentence)
+    preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
     assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
@@ -168,68 +159,10 @@ def open_encoder(
         buffers=ComputedBuffers(module, found.dtype, load),
     )
     if found.sentence is not None:
-        recipe = _pooled(config, found.sentence, preparation)
+        recipe = pooled_recipe(config, found.sentence, preparation)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder
-
-
-def wrap_module(
-    module: Any,
-    processor: Any = None,
-    *,
-    name: str = "module in memory",
-    modality: Modality | None = None,
-    preferred: Modality | None = None,
-) -> Encoder:
-    """Make an encoder of a transformers model in memory and its processor, pooled as its family is.
-
-    The model itself runs, with its hooks and patches; nothing is copied. A model with a task head is
-    reduced to the model below it. A ``SentenceTransformer`` keeps its own pooling, prompts and dense layers.
-
-    Args:
-        module: a transformers model, or a known container around one: see
-            :mod:`hf_integration.encoders.containers`.
-        processor: its tokenizer, image processor, feature extractor, or a processor that holds one;
-            containers have their own.
-        name: what to call it.
-        modality: see :func:`load_encoder`.
-        preferred: see :func:`load_encoder`.
-
-    Raises:
-        EncoderError: no transformers model, an unsupported one, or a processor of another kind.
-    """
-    contents = open_container(module, processor)
-    module, processor = contents.module, contents.processor
-    config: Any = getattr(module, "config", None)
-    if not isinstance(module, nn.Module) or not hasattr(config, "model_type"):
-        raise EncoderError(
-            f"{type(module).__name__} is not a transformers model", remedy="give a PreTrainedModel"
-        )
-    refuse_absent(name, module)
-    family = choose_family(
-        config,
-        where=name,
-        modality=modality,
-        has_processor=lambda modality: find_processor(processor, modality) is not None,
-        preferred=preferred,
-    )
-    part = find_processor(processor, family.modality)
-    if part is None:
-        raise EncoderError(
-            f"{type(processor).__name__} prepares no {family.modality}, which {type(module).__name__} takes",
-            remedy="give the model's own processor",
-        )
-    tower, recipe = find_tower(module, family)
-    origin = Origin(name, str(config.model_type), outer=module, said=contents.said)
-    if contents.sentence is None:
-        return TorchEncoder(Assembly(tower, {}), _preparation(part, tower, family), recipe, origin)
-    sentence, tail = read_sentence_object(contents.sentence)
-    if sentence.do_lower_case:
-        part = copy.deepcopy(part)  # the caller's own stays as it is
-    origin = replace(origin, behaviour=sentence.behaviour)
-    preparation = _preparation(part, tower, family, sentence)
-    return TorchEncoder(Assembly(tower, tail), preparation, _pooled(config, sentence, preparation), origin)
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
@@ -261,43 +194,6 @@ def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
     if modality == "image":
         return loading.load_image_processor(found.model)
     return loading.load_feature_extractor(found.model)
-
-
-def _preparation(
-    processor: Any, module: nn.Module, family: Family, sentence: SentenceModules | None = None
-) -> Preparation:
-    config: Any = module.config
-    if family.modality == "text":
-        length = longest_text(processor, config)
-        if sentence is None:
-            return TextPreparation(processor, module, max_length=length, fixed_length=family.fixed_length)
-        if sentence.do_lower_case:
-            _lower_case(processor)
-        return TextPreparation(
-            processor, module, max_length=sentence.max_seq_length or length, prompt=sentence.prompt
-        )
-    if family.modality == "image":
-        return ImagePreparation(processor)
-    return AudioPreparation(processor, config)
-
-
-def _lower_case(tokenizer: Any) -> None:
-    """Lower-case in front of the tokenizer's own normaliser, as sentence-transformers does."""
-    from tokenizers import normalizers
-
-    backend = tokenizer.backend_tokenizer
-    steps = [normalizers.Lowercase()]
-    if backend.normalizer is not None:
-        steps.append(backend.normalizer)
-    backend.normalizer = normalizers.Sequence(steps)
-
-
-def _pooled(config: Any, sentence: SentenceModules, preparation: Preparation) -> Recipe:
-    """The recipe of a sentence encoder, once it is known how many tokens its prompt has."""
-    left_out = 0
-    if isinstance(preparation, TextPreparation) and not sentence.include_prompt:
-        left_out = preparation.prompt_tokens()
-    return sentence_recipe(config, sentence.modes, left_out)
 
 
 def _tail(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:

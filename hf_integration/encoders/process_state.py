@@ -1,29 +1,21 @@
 """What of this process changes what an encoder gives its users, though no tensor and no setting differs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from hf_integration.encoders.in_process import Finding
 from hf_integration.errors import EncoderError
 
-TRAINING = "training mode"
-"""Beginning of the finding that no watermark can clear: every call of its users gives something else."""
-
-_NORMS = (nn.modules.batchnorm._BatchNorm,)
-_PROBABILITIES = (
-    "dropout",
-    "dropout_prob",
-    "p",
-    "attention_dropout",
-    "hidden_dropout",
-    "layerdrop",
-    "drop_prob",
-)
+_BATCH_STATISTICS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
+# Parts of the names under which modules and configurations keep what is drawn at random in training.
+_RANDOM = ("drop", "mask_time_prob", "mask_feature_prob", "jitter", "noise")
+_OF_HEADS = ("classifier", "summary")
 
 
-def process_state(model: nn.Module) -> tuple[str, ...]:
-    """Findings in words, none for a module in evaluation mode in a plain process.
+def process_state(model: nn.Module) -> tuple[Finding, ...]:
+    """Findings besides code, none for a module in evaluation mode in a plain process.
 
     Args:
         model: the encoder's modules, as its users call them.
@@ -31,24 +23,31 @@ def process_state(model: nn.Module) -> tuple[str, ...]:
     found = []
     if active := list(_random(model)):
         more = f" and {len(active) - 1} more" if len(active) > 1 else ""
-        found.append(f"{TRAINING} with active {active[0]}{more}: every call gives another embedding")
+        found.append(Finding(f"training mode with {active[0]}{more}", "call its eval() before it is used"))
     device = next((parameter.device.type for parameter in model.parameters()), "cpu")
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         dtype = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
-        found.append(f"autocast to {dtype} around the call, which this check switched off")
-    if torch.get_default_dtype() != torch.float32:
+        found.append(
+            Finding(
+                f"autocast to {dtype} around the call, which this check switched off",
+                "check the encoder, and use it, outside torch.autocast",
+            )
+        )
+    if torch.get_default_dtype() != torch.float32:  # harmless by itself: the watermark sees what it changes
         default = str(torch.get_default_dtype()).removeprefix("torch.")
-        found.append(f"{default} is the default dtype, in which a module may make tensors as it runs")
+        found.append(
+            Finding(f"{default} is the default dtype, in which a module may make tensors as it runs")
+        )
     return tuple(found)
 
 
-def refuse_absent(name: str, model: nn.Module) -> None:
-    """Refuse a module whose tensors hold no values: they are on the meta device, or offloaded.
+def refuse_absent(name: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse tensors that hold no values: they are on the meta device, or offloaded.
 
     Raises:
-        EncoderError: it is one.
+        EncoderError: there are some.
     """
-    absent = [key for key, tensor in (*model.named_parameters(), *model.named_buffers()) if tensor.is_meta]
+    absent = [key for key, tensor in tensors if tensor.is_meta]
     if absent:
         raise EncoderError(
             f"{name}: {len(absent)} tensors hold no values (meta device, or offloaded), first {absent[0]}",
@@ -56,16 +55,28 @@ def refuse_absent(name: str, model: nn.Module) -> None:
         )
 
 
-def _random(model: nn.Module) -> Iterable[str]:
-    """Modules in training mode that draw at random or update what they normalise by, in words."""
+def _random(model: nn.Module) -> Iterator[str]:
+    """Modules in training mode that draw at random, or normalise by the batch, in words."""
     for name, module in model.named_modules():
         if not module.training:
             continue
-        if isinstance(module, _NORMS):
-            yield f"batch normalisation ({name})"
-            continue
-        for key in _PROBABILITIES:
-            value = getattr(module, key, None)
-            if isinstance(value, float) and 0 < value <= 1:
-                yield f"dropout ({name.removeprefix('model.') or 'the model'})"
-                break
+        place = name.removeprefix("model").removeprefix(".") or "the model"
+        if isinstance(module, _BATCH_STATISTICS):
+            yield f"statistics of the batch on {place}"
+        elif isinstance(module, nn.modules.dropout._DropoutNd):
+            if module.p > 0:
+                yield f"active dropout on {place}"
+        elif any(_drawn(key, value) for key, value in {**_configured(module), **vars(module)}.items()):
+            yield f"active dropout on {place}"
+
+
+def _configured(module: nn.Module) -> Mapping[str, object]:
+    """Settings of the model itself: some layers read theirs from its configuration as they run."""
+    config = vars(module).get("config")
+    return {} if config is None else vars(config)
+
+
+def _drawn(key: str, value: object) -> bool:
+    """Whether a setting is a probability, above nothing, of something drawn at random in training."""
+    named = any(part in key for part in _RANDOM) and not any(part in key for part in _OF_HEADS)
+    return named and isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -10,10 +10,11 @@ from typing import Any
 from torch import nn
 
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
-from hf_integration.encoders.tail_modules import Dense, Normalize, Truncate
+from hf_integration.encoders.tail_modules import ACTIVATIONS, Dense, Normalize, Truncate
 from hf_integration.errors import EncoderError
 
 _OF_OBJECT = ("prompts", "default_prompt_name", "similarity_fn_name", "truncate_dim")
+_SETTINGS = ("sentence_bert_config.json", "config.json")  # of the transformer, of the others
 
 
 def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, nn.Module]]:
@@ -35,13 +36,17 @@ def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, n
         settings = {key: _plain(getattr(sentence, key, None)) for key in _OF_OBJECT}
         settings = {key: value for key, value in settings.items() if value is not None}
         (Path(place) / "config_sentence_transformers.json").write_text(json.dumps(settings))
-        read = read_sentence_modules(Path(place))
+        try:
+            read = read_sentence_modules(Path(place))
+        except EncoderError as error:  # it names files that nobody else has seen
+            message = Exception.__str__(error).replace(place, "").replace(": ", " in memory: ", 1)
+            raise EncoderError(message.removeprefix("/"), remedy=error.remedy) from None
     if read is None:
         raise EncoderError("a SentenceTransformer without modules")
     transformer = parts[0]
     read = replace(
         read,
-        max_seq_length=getattr(transformer, "max_seq_length", None),
+        max_seq_length=None,  # it is the tokenizer's
         do_lower_case=bool(getattr(transformer, "do_lower_case", False)),
     )
     tail: dict[str, nn.Module] = {}
@@ -49,6 +54,8 @@ def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, n
         if spec is None:
             tail[name] = Normalize()
             continue
+        if repr(part.activation_function) != repr(ACTIVATIONS[spec.activation]()):
+            raise EncoderError(f"{name}: {part.activation_function!r} is not supported with its arguments")
         dense = Dense(
             spec.in_features, spec.out_features, bias=spec.bias, activation=part.activation_function
         )
@@ -64,9 +71,12 @@ def _write(place: Path, number: int, part: Any) -> dict[str, Any]:
     kind = type(part)
     path = f"{number}_{kind.__name__}" if number else ""
     (place / path).mkdir(exist_ok=True)
-    if number:
-        describe = getattr(part, "get_config_dict", dict)
-        (place / path / "config.json").write_text(json.dumps(_plain(describe())))
+    settings = _plain(getattr(part, "get_config_dict", dict)())
+    settings.pop("max_seq_length", None)  # it is the tokenizer's
+    try:
+        (place / path / _SETTINGS[bool(number)]).write_text(json.dumps(settings))
+    except TypeError as error:
+        raise EncoderError(f"{kind.__name__} of a SentenceTransformer: {error}") from None
     name = f"{kind.__module__}.{kind.__qualname__}"
     return {"idx": number, "name": str(number), "path": path, "type": name}
 

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_integration.encoders import attention, pooling, precision_copy
+from hf_integration.encoders import attention, in_process, pooling, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
 from hf_integration.encoders.counters import off_count
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
-from hf_integration.encoders.in_process import in_process_changes, replaced_modules
 from hf_integration.encoders.interface import (
     EMBEDDING_STRIP,
     NEVER_PADDED,
@@ -31,7 +30,7 @@ from hf_integration.encoders.interface import (
     Weights,
 )
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
-from hf_integration.encoders.process_state import process_state
+from hf_integration.encoders.process_state import process_state, refuse_absent
 from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.tail_modules import Dense, Truncate
 from hf_integration.errors import EncoderError
@@ -108,7 +107,8 @@ class TorchEncoder(Encoder):
     @property
     def copies_differ(self) -> bool:
         """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, a replaced attention kernel."""
-        return attention.could_be_fused(self.model) or bool(self.in_process_changes())
+        compiled = self._origin.entrance is not None
+        return compiled or attention.could_be_fused(self.model) or bool(self.in_process_changes())
 
     @property
     def description(self) -> EncoderDescription:
@@ -182,7 +182,10 @@ class TorchEncoder(Encoder):
             for name, tensor in batch.inputs.items()
         }
         # Called through the module, not its forward: hooks run.
-        call = self.model if self._recipe.method == "forward" else getattr(self.model, self._recipe.method)
+        entrance = self._origin.entrance
+        call = self.model if entrance is None else entrance
+        if self._recipe.method != "forward":
+            call = getattr(self.model, self._recipe.method)
         with evaluation_mode(self._assembly):
             output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
@@ -222,12 +225,15 @@ class TorchEncoder(Encoder):
         return self._around(copy.deepcopy(self._assembly))
 
     def _around(self, assembly: Assembly) -> "TorchEncoder":
-        encoder = TorchEncoder(assembly, self._preparation, self._recipe, self._origin)
+        # a copy is called by itself, and nothing is around it
+        origin = replace(self._origin, outer=None, around=(), entrance=None, said=())
+        encoder = TorchEncoder(assembly, self._preparation, self._recipe, origin)
         encoder._description = self.description  # the dtype as loaded, not the copy's
         return encoder
 
     def tensors(self) -> Mapping[str, Tensor]:
         """See :meth:`Encoder.tensors`."""
+        refuse_absent(self.name, self._used())
         model = {name: tensor.detach() for name, tensor in self._used()}
         model |= off_count(self.model)
         tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
@@ -265,15 +271,21 @@ class TorchEncoder(Encoder):
 
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""
-        return in_process_changes(self._assembly)
+        return in_process.in_process_changes(self._assembly)
 
-    def process_state(self) -> tuple[str, ...]:
-        """See :meth:`Encoder.process_state`."""
-        return (*self._origin.said, *self.in_process_changes(), *process_state(self._assembly))
+    def process_state(self) -> tuple[in_process.Finding, ...]:
+        """See :meth:`Encoder.process_state`; all that the caller gave is looked at."""
+        found = [*self._origin.said, *in_process.global_hooks(), *in_process.code_found(self._assembly)]
+        known = list(self._assembly.modules())
+        for outer in (*self._origin.around, self._origin.outer):
+            if outer is not None:
+                found += in_process.code_found(outer, within=f"the {type(outer).__name__}", known=known)
+                known += outer.modules() if isinstance(outer, nn.Module) else ()
+        return (*found, *process_state(self._assembly))
 
     def replaced_modules(self) -> tuple[str, ...]:
         """See :meth:`Encoder.replaced_modules`."""
-        return replaced_modules(self.model)
+        return in_process.replaced_modules(self.model)
 
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """See :meth:`Encoder.behaviour`."""

@@ -56,12 +56,13 @@ def test_a_patched_eager_kernel_is_seen(minted: Mint, monkeypatch: pytest.Monkey
     assert authenticate(copy, card).status == "inconclusive"
 
 
-def test_harmless_hooks_leave_the_encoder_authentic_in_float64(minted: Mint) -> None:
+def test_hooks_that_do_nothing_leave_the_watermark_intact_in_float64_and_are_no_pass(minted: Mint) -> None:
     encoder, _, card = minted("bert")
     copy = encoder.duplicate()
     copy.model.encoder.layer[1].register_forward_hook(lambda _m, _i, output: output)
     verdict = authenticate(copy, card)
-    assert (verdict.status, verdict.precision) == ("authentic", "float64")
+    assert all(strip.intact for strip in verdict.strips)
+    assert (verdict.status, verdict.precision) == ("inconclusive", "float64")
 
 
 def test_a_hook_that_reads_rows_no_key_sample_looks_up_is_seen(
