@@ -46,8 +46,9 @@ class SSLAuth:
         """Check an encoder and give the verdict, whatever it is: the caller looks at ``verdict.status``.
 
         Args:
-            encoder: folder, Hub repo id, an encoder of ``hf_integration``, or a torch module.
-            processor: tokenizer or processor of a torch module.
+            encoder: folder, Hub repo id, an encoder of ``hf_integration``, a transformers model, or a known
+                container around one: ``SentenceTransformer``, ``CrossEncoder``, ``pipeline``, compiled.
+            processor: tokenizer or processor of a model; what has its own needs none.
             revision: branch, tag or commit of a Hub repo.
             card: folder or Hub repo id of the card; by default looked up in ``sslauth_cards``.
             precision: arithmetic of the check.
