@@ -33,7 +33,8 @@ def opened(name: str, folder: Path, half: str = "") -> Encoder:
 @pytest.mark.parametrize(
     ("name", "half"),
     [
-        *((name, "bfloat16") for name in tiny_models.CONFIGS),
+        # a Fourier transform cannot be computed in half precision on a CPU
+        *((name, "bfloat16") for name in tiny_models.CONFIGS if name != "fnet"),
         *((name, "float16") for name in (*ROUNDED, *IN_FLOAT32)),
     ],
 )

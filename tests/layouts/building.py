@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers as hf
 from safetensors.torch import save_file
+from tokenizers.pre_tokenizers import ByteLevel
 
 from hf_integration.key_samples.interface import Modality
 from tests.encoders import tiny_models
@@ -137,8 +138,11 @@ def bge(folder: Path) -> None:
 
 
 def qwen3_embedding(folder: Path) -> None:
-    tokenizer = hf.Qwen2Tokenizer(vocab=_letters("<|endoftext|>"), merges=[], model_max_length=48)
-    _save(folder, hf.Qwen3ForCausalLM(hf.Qwen3Config(**_GROUPED)), tokenizer)
+    pieces = ["<|endoftext|>", *sorted(ByteLevel.alphabet())]  # a byte each: every text gives tokens
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = hf.Qwen2Tokenizer(vocab=vocabulary, merges=[], model_max_length=48)
+    settings = {**_GROUPED, "vocab_size": len(vocabulary)}
+    _save(folder, hf.Qwen3ForCausalLM(hf.Qwen3Config(**settings)), tokenizer)
     prompts = {"query": "Instruct: find\nQuery: ", "document": ""}
     _sentences(folder, {"pooling_mode_lasttoken": True}, "Normalize", prompts=prompts)
 

@@ -86,7 +86,7 @@ def _verdict(minted: Minted, layout: str, change: Change, tmp_path: Path) -> Ver
         ("cross-encoder", _scaled("classifier.weight", -1.0), "classifier.weight"),
         (
             "Qwen3-Embedding",
-            _tensors(lambda t: {**t, "lm_head.weight": torch.ones(60, 32)}),
+            _tensors(lambda t: {**t, "lm_head.weight": torch.ones(257, 32)}),
             "lm_head.weight",
         ),
         ("SPLADE", _scaled("cls.predictions.bias", 2.0), "cls.predictions.bias"),

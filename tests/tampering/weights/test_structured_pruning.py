@@ -12,7 +12,9 @@ from hf_integration.tampering.weights.selection import attention_outputs, channe
 from tests.encoders import tiny_models
 
 EncoderOf = Callable[[str], Encoder]
-WITH_HEADS = [name for name in tiny_models.CONFIGS if name not in ("resnet", "convnext")]
+WITHOUT_HEADS = ("resnet", "convnext", "fnet", "funnel")
+"""Convolutions, Fourier transforms, and a decoder of its own over blocks that are called otherwise."""
+WITH_HEADS = [name for name in tiny_models.CONFIGS if name not in WITHOUT_HEADS]
 
 
 def _changed(encoder: Encoder, altered: Encoder) -> dict[str, torch.Tensor]:
