@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hf_integration.authentication.judgement import SELF_ASSERTED, judge
+from hf_integration.encoders.in_process import Finding
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 
 EQUAL = TensorEvidence(checked=10, matches="stored")
@@ -184,13 +185,13 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             "float16",
         ),
         (
-            {"files": FileEvidence(4, notes=("a",)), "process": ("hook", "autocast")},
+            {"files": FileEvidence(4, notes=("a",)), "process": (Finding("moved"), Finding("compiled"))},
             "authentic",
             "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
             "the report names 2 findings in this process and 1 difference that cannot change the embedding",
         ),
         (
-            {"files": FileEvidence(4, not_covered=("a", "b")), "process": ("hook",)},
+            {"files": FileEvidence(4, not_covered=("a", "b")), "process": (Finding("moved"),)},
             "authentic",
             "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
             "the report names 1 finding in this process and 2 things that this verdict does not cover",
@@ -203,10 +204,9 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             "this verdict does not cover",
         ),
         (
-            {"process": ("hook", "training mode with active dropout: every call gives another embedding")},
+            {"process": (Finding("moved"), Finding("a hook", "take it off"), Finding("training", "eval()"))},
             "inconclusive",
-            "the encoder is in training mode with active dropout: every call gives another embedding; call "
-            "its eval() before it is used",
+            "the watermark is intact, but its users may get other embeddings: a hook, training",
         ),
         (
             {"expired": "2020-01-31"},
