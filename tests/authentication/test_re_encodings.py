@@ -151,7 +151,9 @@ def test_harmless_code_in_a_partly_rounded_one_raises_no_alarm(minted: Mint, ber
     encoder.model.encoder.layer[1].register_forward_hook(lambda _m, _i, output: output)
     encoder.model.set_attn_implementation("eager")
     verdict = authenticate(encoder, minted("bert").card)
-    assert (verdict.status, verdict.precision) == ("authentic", "float64")
+    assert all(strip.intact for strip in verdict.strips)
+    assert (verdict.status, verdict.precision) == ("inconclusive", "float64")
+    assert "forward hook on encoder.layer.1" in verdict.reason
 
 
 @pytest.mark.parametrize("alter", [by_dtype, compiled])

@@ -150,7 +150,7 @@ class TestAModuleInMemory:
             "this card is of a sentence-transformers folder; a module in memory has neither its pooling nor "
             "its prompts ("
         )
-        assert caught.value.remedy == "check the folder, or mint a card for the transformers model alone"
+        assert caught.value.remedy == "give the SentenceTransformer, or check the folder"
 
     def test_is_accepted_where_nothing_is_missing(
         self, card: WatermarkCard, sentences: WatermarkCard, tmp_path: Path
