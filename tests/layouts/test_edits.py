@@ -11,7 +11,7 @@ from tests.layouts.edits import edits_of
 from tests.layouts.trying import HEAD, try_all
 
 WHOLE = ("MiniLM",)
-"""Layouts of which every edit is tried here; of the others one of thirteen. ``tox run -e edits`` tries all."""
+"""Layouts of which every edit is tried here; of the others one of thirteen. ``tox run -e edits``: all."""
 
 
 @pytest.mark.parametrize("name", [layout.name for layout in LAYOUTS])
