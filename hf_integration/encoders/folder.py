@@ -13,7 +13,7 @@ from hf_integration.encoders.git_lfs import refuse_pointers
 from hf_integration.encoders.json_files import read_json
 from hf_integration.encoders.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
-from hf_integration.encoders.sizes import LAYERS, check_numbers
+from hf_integration.encoders.sizes import LAYERS, check_numbers, check_processor
 from hf_integration.encoders.support import supported_family
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
@@ -29,6 +29,9 @@ _TOKENIZERS = (
     "spm.model",
     "bpe.codes",
 )
+
+_OTHER_FILES = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
+"""Keys by which a library opens another file than the one that every loader looks for."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -141,6 +144,7 @@ def _read_configuration(
             f"{model / 'config.json'}: quantised (quantization_config): not supported",
             remedy="use the original, unquantised encoder",
         )
+    _check_other_files(model / "config.json", config)
     check_numbers(model, config)
     configuration, family = supported_family(
         model,
@@ -152,6 +156,15 @@ def _read_configuration(
     if sentence is not None and family.modality != "text":
         raise EncoderError(f"{path}: a sentence-transformers folder around a {family.modality} model")
     return model, config, sentence, configuration, family
+
+
+def _check_other_files(path: Path, values: Mapping[str, Any]) -> None:
+    for key in _OTHER_FILES:
+        if values.get(key):
+            raise EncoderError(
+                f"{path}: {key} names other files, which only some versions of transformers load",
+                remedy="save the encoder again",
+            )
 
 
 def _has_processor(model: Path, modality: Modality) -> bool:
@@ -181,4 +194,7 @@ def _check_json(model: Path) -> None:
     """Parse what the library will parse, so that damage is reported with the file's name."""
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", *_PROCESSORS):
         if (model / name).is_file():
-            read_json(model / name, dict)
+            values = read_json(model / name, dict)
+            _check_other_files(model / name, values)
+            if name in _PROCESSORS:
+                check_processor(model / name, values)

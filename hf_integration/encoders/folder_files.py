@@ -6,14 +6,31 @@ device lets them read without end, and both look like any other name in a listin
 
 import os
 import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.encoders.json_files import MAX_BYTES
+from hf_integration.encoders.json_files import MAX_BYTES, check_values
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import FlawError
-from hf_integration.snapshot import MODULES, MOST_LOOKED_AT, encoder_files, local_names, module_folders
+from hf_integration.snapshot import (
+    CHAT_TEMPLATES,
+    MODULES,
+    MOST_LOOKED_AT,
+    encoder_files,
+    local_names,
+    module_folders,
+)
+
+MOST_LINES = 4_000_000
+"""Of a vocabulary in lines; the largest in use has 0.9 million."""
+
+LARGEST_VOCABULARY = 64 << 20
+"""Bytes of a vocabulary in a format of its own; the largest in use takes 18 MB."""
+
+_WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -35,22 +52,25 @@ def files_of(folder: Path) -> FolderFiles:
     """List a folder, and check every file that a loader of the encoder may open.
 
     Raises:
-        EncoderError: one of them is no regular file, or larger than any genuine one.
+        EncoderError: one of them is no regular file, or larger than any genuine one in bytes or in structure.
     """
-    check_regular(folder / MODULES)
+    check_file(folder / MODULES)
     folders = module_folders(_content(folder / MODULES))
     names = local_names(folder)
-    entries = [*names, *_folders_in(folder, folders)]
+    beside = set(names)
+    # folders among them: a loader would try to open one that bears the name of a file
+    entries = [*names, *(name for name in _entries(folder, folders) if name not in beside)]
     used = encoder_files(entries, folders)
     for name in used:
-        check_regular(folder / name)
+        check_file(folder / name)
     return FolderFiles(names, used, all_seen=len(names) < MOST_LOOKED_AT)
 
 
-def check_regular(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Check that a file is regular and, weights aside, no larger than any genuine one; links are followed.
 
-    Nothing is opened, as that alone can have effects.
+    Nothing but a regular file is opened, as that alone can have effects. What a library would need memory for
+    is counted: it parses a file before it says what it thinks of it.
 
     Raises:
         EncoderError: it is not.
@@ -65,10 +85,24 @@ def check_regular(path: Path) -> None:
         ) from error
     if not stat.S_ISREG(found.st_mode):
         raise EncoderError(f"{path}: not a regular file", remedy="get the folder again from its publisher")
-    if found.st_size > MAX_BYTES and path.suffix != ".safetensors":
-        raise EncoderError(
-            f"{path}: {found.st_size} bytes, more than {MAX_BYTES}", remedy="no genuine one is so large"
-        )
+    if path.suffix == _WEIGHTS or not found.st_size:
+        return
+    try:
+        count = _COUNTED.get(path.suffix)
+        with open_bounded(path, MAX_BYTES if count else LARGEST_VOCABULARY) as (stream, size):
+            if count:
+                count(read_exactly(stream, size))
+    except FlawError as flaw:
+        raise EncoderError(f"{path}: {flaw}", remedy="get the file again from its publisher") from None
+
+
+def _check_lines(data: bytearray) -> None:
+    if data.count(b"\n") > MOST_LINES:
+        raise FlawError("", f"more than {MOST_LINES} lines")
+
+
+_COUNTED: Mapping[str, Callable[[bytearray], None]] = {".json": check_values, ".txt": _check_lines}
+"""Endings of files whose structure is known, with what counts it."""
 
 
 def _content(path: Path) -> bytes | None:
@@ -81,19 +115,9 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in circles, which is among the files
-        return False
-
-
-def _folders_in(folder: Path, within: frozenset[str]) -> list[str]:
-    """Folders that bear the name of a file: a loader would try to open them."""
-    return [
-        f"{inner}/{entry.name}" if inner else entry.name
-        for inner in within
-        if (folder / inner).is_dir()
-        for entry in os.scandir(folder / inner)
-        if _leads_to_folder(entry)
-    ]
+def _entries(folder: Path, within: frozenset[str]) -> Iterator[str]:
+    """Everything in the folders that loaders look into, also behind a link and however much there is."""
+    for inner in (*within, CHAT_TEMPLATES):
+        with suppress(OSError):  # no such folder, or none that may be read: no library can either
+            for path in sorted((folder / inner).iterdir()):
+                yield f"{inner}/{path.name}" if inner else path.name

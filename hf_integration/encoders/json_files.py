@@ -11,6 +11,9 @@ from hf_integration.flaw import FlawError
 # The largest tokenizer.json in use (262,000 pieces and 515,000 merges) takes 33 MB.
 MAX_BYTES = 256 * 2**20
 
+DEEPEST = 64
+"""Levels of nesting; settings have some ten, and what walks through them later calls itself for each."""
+
 MOST_VALUES = 8_000_000
 """Separators and brackets of a file; the largest tokenizer in use has some 2.5 million. An empty list takes
 three bytes in a file and 64 in memory, so that the size alone does not bound what reading it allocates."""
@@ -23,7 +26,8 @@ def read_json(path: Path, kind: type | tuple[type, ...] = (dict, list)) -> Any:
         EncoderError: missing, unreadable, oversized, not JSON, or JSON of another kind.
     """
     try:
-        value = json.loads(_bounded(path), object_pairs_hook=_object)
+        with open_bounded(path, MAX_BYTES) as (stream, size):
+            value = parse(read_exactly(stream, size))
     except FlawError as flaw:
         missing = flaw.reason == "the file is missing"
         raise EncoderError(
@@ -37,18 +41,34 @@ def read_json(path: Path, kind: type | tuple[type, ...] = (dict, list)) -> Any:
     return value
 
 
-def _bounded(path: Path) -> bytearray:
-    """The bytes of a regular file, unless it holds more values than any genuine one.
+def parse(data: bytes | bytearray) -> Any:
+    """Parse JSON whose structure is bounded; keys within an object are distinct.
 
     Raises:
-        FlawError: it does, or it cannot be read.
+        FlawError: more values or levels than any genuine file has, or a key that occurs twice.
+        RecursionError: more levels than the parser bears.
+        ValueError: no JSON.
     """
-    with open_bounded(path, MAX_BYTES) as (stream, size):
-        data = read_exactly(stream, size)
+    check_values(data)
+    value = json.loads(data, object_pairs_hook=_object)
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return value
+        members = (member for item in level for member in (item.values() if isinstance(item, dict) else item))
+        level = [member for member in members if isinstance(member, dict | list)]
+    raise FlawError("", f"nested deeper than {DEEPEST} levels")
+
+
+def check_values(data: bytes | bytearray) -> None:
+    """Refuse JSON of more values than any genuine file has, without parsing it.
+
+    Raises:
+        FlawError: there are.
+    """
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
     if values > MOST_VALUES:
         raise FlawError("", f"{values} values, more than any genuine file has")
-    return data
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

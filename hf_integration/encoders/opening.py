@@ -202,7 +202,8 @@ def _tail(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
         if spec is None:
             tail[name] = Normalize()
         else:
-            dense = spec.build()
+            with torch.device("meta"):  # its sizes are a claim until the weights have been found to fit
+                dense = spec.build()
             loading.load_tail(spec.folder, dense)
             tail[name] = dense
     if sentence is not None and sentence.truncate_dim is not None:

@@ -1,6 +1,5 @@
 """Headers of safetensors files: enough to know what a folder holds before anything is loaded."""
 
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hf_integration.encoders.json_files import read_json, relative_folder
+from hf_integration.encoders.json_files import parse, read_json, relative_folder
 from hf_integration.errors import EncoderError
 
 MAX_HEADER = 100_000_000  # the format's own limit
@@ -23,8 +22,11 @@ _FLOATING: Mapping[str, torch.dtype] = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
 }
-_WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-"""Bytes of one number."""
+_WIDTHS = {
+    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
+    **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1},
+}
+"""Bytes of one number; what is not here is quantised."""
 
 _EXACT = frozenset({"I64", "I32", "I16", "BOOL", *_FLOATING})
 
@@ -57,11 +59,11 @@ def read_header(path: Path) -> Header:
                 raise EncoderError(
                     f"{path}: not a safetensors file, or truncated", remedy="download it again"
                 )
-            entries = json.loads(file.read(length))
+            entries = parse(file.read(length))
         entries.pop("__metadata__", None)
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
         scalars = sum(_scalars(entry) for entry in entries.values())
-        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+        end = _end([tuple(entry["data_offsets"]) for entry in entries.values()])
     except FileNotFoundError as error:
         raise EncoderError(f"{path}: missing", remedy="download it again") from error
     except OSError as error:
@@ -89,6 +91,20 @@ def _scalars(entry: Mapping[str, Any]) -> int:
     if width is not None and end - start != count * width:
         raise ValueError("a shape that does not fill its bytes")
     return count
+
+
+def _end(places: list[tuple[int, ...]]) -> int:
+    """Where the last tensor ends, if each begins where another ends: numbers that count twice fill nothing.
+
+    Raises:
+        ValueError: tensors that overlap, or a gap between them.
+    """
+    end = 0
+    for start, stop in sorted(places):
+        if start != end:
+            raise ValueError("tensors that overlap or leave a gap")
+        end = stop
+    return end
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

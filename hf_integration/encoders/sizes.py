@@ -12,7 +12,7 @@ from hf_integration.encoders.loading import named_failures, silent_transformers
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import quoted
 
-MOST_LABELS = 1_000_000
+MOST_LABELS = 100_000
 """Classes of a head; a configuration makes a name for each of them."""
 
 MOST_LAYERS = 10_000
@@ -23,6 +23,14 @@ ROOM = 1 << 24
 
 LARGEST = 1 << 27
 """A width, a length or a count of anything else."""
+
+MOST_OF_A_PROCESSOR: Mapping[str, int] = {
+    # pixels of a side; encoders take up to some thousand
+    **dict.fromkeys(("height", "width", "shortest_edge", "longest_edge", "size", "crop_size"), 1 << 12),
+    # samples of a window, bands, seconds, samples in a second
+    **{"n_fft": 1 << 14, "feature_size": 1 << 10, "chunk_length": 600, "sampling_rate": 400_000},
+}
+"""What a processor makes of one raw sample grows with these."""
 
 LAYERS = re.compile(r"^(?!max_|min_|.*every_n_)(\w+_)?layers$|^n_layer$")
 """Keys of configurations that say how many layers are built: no period, no bound, no number of one layer."""
@@ -60,6 +68,28 @@ def _most(key: str) -> float:
     if LAYERS.search(key):
         return MOST_LAYERS
     return math.inf if _NO_SIZE.search(key) else LARGEST
+
+
+def check_processor(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse a processor that makes more of a raw sample than any encoder takes.
+
+    Args:
+        path: its settings, for messages.
+        values: what they are, or a part of them.
+
+    Raises:
+        EncoderError: it does.
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            check_processor(path, value)
+        numbers = value if isinstance(value, list) else [value]
+        largest = max((number for number in numbers if isinstance(number, int | float)), default=0)
+        if largest > MOST_OF_A_PROCESSOR.get(key, math.inf):
+            raise EncoderError(
+                f"{path}: {quoted(key)} {largest} is more than any encoder takes",
+                remedy="use an intact copy of the encoder",
+            )
 
 
 def check_size(where: Path, config: Any, part: Any, class_name: str, scalars: int) -> None:

@@ -2,6 +2,7 @@
 
 from hf_integration.snapshot.resolving import Snapshot, resolve
 from hf_integration.snapshot.selection import (
+    CHAT_TEMPLATES,
     MODULES,
     MOST_LOOKED_AT,
     encoder_files,
@@ -12,6 +13,7 @@ from hf_integration.snapshot.selection import (
 )
 
 __all__ = [
+    "CHAT_TEMPLATES",
     "MODULES",
     "MOST_LOOKED_AT",
     "Snapshot",

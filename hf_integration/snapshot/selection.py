@@ -29,6 +29,9 @@ SHARDS = "model-*-of-*.safetensors"
 MODULES = "modules.json"
 """Where a sentence-transformers folder names the folders that belong to it."""
 
+MOST_MODULES = 1 << 20
+"""Bytes of that file; a module takes a hundred."""
+
 CHAT_TEMPLATES = "additional_chat_templates"
 """A folder that tokenizers read without being told of it."""
 
@@ -55,8 +58,15 @@ def module_folders(modules: bytes | None) -> frozenset[str]:
     Args:
         modules: content of that file, if there is one. What is wrong with it is said when it is read for
             good; here it names no folders then.
+
+    Raises:
+        EncoderError: it is so large that it cannot be a list of modules.
     """
     folders = {""}
+    if modules and len(modules) > MOST_MODULES:
+        raise EncoderError(
+            f"{MODULES}: {len(modules)} bytes, more than {MOST_MODULES}", remedy="no genuine one is so large"
+        )
     try:
         entries = json.loads(modules) if modules else []
     except (ValueError, RecursionError):
