@@ -10,7 +10,7 @@ from hf_integration.authentication import Authentication
 from hf_integration.card import WatermarkCard
 from hf_integration.errors import OutputError
 from hf_integration.report import JsonReporter
-from hf_integration.report.output_files import write_whole
+from hf_integration.report.output_files import check_own, write_whole
 from hf_integration.report.pictures import write_picture
 
 
@@ -39,6 +39,8 @@ class Artifacts:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             report = JsonReporter().render(authentication.verdict)
+            for ending in (".json", ".png"):
+                check_own(stem.with_suffix(ending))
             write_whole(stem.with_suffix(".json"), report.encode() + b"\n")
             write_picture(stem.with_suffix(".png"), authentication, card)
         except (OutputError, OSError) as error:

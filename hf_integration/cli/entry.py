@@ -10,14 +10,13 @@ import errno
 import logging
 import os
 import re
-import signal
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hf_integration.cli.ending import ended_cleanly
 from hf_integration.cli.streams import (
     abandon_output,
     complain,
@@ -47,27 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tolerate_any_character()
     _silence_the_hubs_client()
-    _end_cleanly_when_told_to()
     try:
-        parsed = _parse(sys.argv[1:] if arguments is None else arguments)
-        status = parsed if isinstance(parsed, int) else parsed()
-        flush_output()
+        with ended_cleanly():
+            parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+            status = parsed if isinstance(parsed, int) else parsed()
+            flush_output()
         return status
     except BaseException as error:  # KeyboardInterrupt and SystemExit have a status too
         return _explain(error)
-
-
-def _end_cleanly_when_told_to() -> None:
-    """Let SIGTERM and SIGHUP end the program as Ctrl-C does: workers are ended, nothing half-made is left.
-
-    A signal that somebody had ignored (``nohup``) or handles already is left as it is.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
 
 
 def _silence_the_hubs_client() -> None:

@@ -118,7 +118,9 @@ def mint(
     check_writable(out, force=force)
     streams.keep_apart(out, *given_file(watermark), *given_file(pool))
     if watermark is not None:
-        check_picture(watermark)
+        from hf_integration.minting.picture import read_picture
+
+        read_picture(watermark)  # what cannot be read is known before the minutes of minting
     pin = named_pin(encoder, streams)
     if pin is not None:
         from hf_integration.pins.opening import load_pinned_encoder
@@ -169,21 +171,6 @@ def mint(
     if signed:
         streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
     return 0
-
-
-def check_picture(source: Path) -> None:
-    """Find out before minting that a picture cannot be read.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(source) as opened:
-            opened.load()
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
-        raise UsageError(f"cannot read the watermark picture '{source}'", remedy="give a PNG") from error
 
 
 def show_card(card: "WatermarkCard", streams: Streams) -> None:

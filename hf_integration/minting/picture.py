@@ -1,5 +1,6 @@
 """The watermark picture: black and white pixels, from a file or drawn here."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,11 @@ import torch
 from PIL import Image, ImageDraw, UnidentifiedImageError
 from torch import Tensor
 
+from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.errors import UsageError
+
+MOST_BYTES = 64 << 20
+"""Of a picture's file."""
 
 
 def watermark_picture(side: int, source: Path | None = None) -> Tensor:
@@ -29,13 +34,25 @@ def watermark_picture(side: int, source: Path | None = None) -> Tensor:
     if source is None:
         picture = _padlock(side)
     else:
-        try:
-            with Image.open(source) as opened:
-                picture = opened.convert("L").resize((side, side), Image.Resampling.LANCZOS)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise UsageError(f"cannot read the watermark picture '{source}'", remedy="give a PNG") from error
+        picture = read_picture(source).resize((side, side), Image.Resampling.LANCZOS)
     pixels = np.asarray(picture.convert("1"), dtype=np.float64)
     return torch.from_numpy(pixels) * 2 - 1
+
+
+def read_picture(source: Path) -> Image.Image:
+    """A picture in grey.
+
+    Raises:
+        UsageError: the file cannot be read as a picture.
+    """
+    try:
+        with (
+            open_bounded(source, MOST_BYTES) as (stream, size),
+            Image.open(io.BytesIO(read_exactly(stream, size))) as opened,
+        ):
+            return opened.convert("L")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        raise UsageError(f"cannot read the watermark picture '{source}'", remedy="give a PNG") from error
 
 
 def _padlock(side: int) -> Image.Image:

@@ -11,7 +11,8 @@ from hf_integration.errors import OutputError
 MOST_LINKS = 40
 """Links that are followed one by one, as many as systems follow."""
 
-_OPEN_FILE = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]{1,6})")
+_OPEN_FILE = re.compile(r"/(?:dev|proc/(self|thread-self|[0-9]+)(?:/task/[0-9]+)?)/fd/([0-9]{1,6})")
+"""An open file of a process, which looks like a link to what was opened."""
 
 ELSEWHERE = "choose another place"
 """The remedy where a file system refuses."""
@@ -27,7 +28,7 @@ def write_whole(path: Path, content: bytes) -> None:
         if _is_stream(path):
             _write_through(path, content)
             return
-        path = Path(os.path.realpath(path))  # a link stays: what it leads to is replaced
+        path = _target(path)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -48,15 +49,15 @@ def _is_stream(path: Path) -> bool:
     ``/dev/stdout`` is a link, perhaps to a regular file that a shell opened: it is written to, and neither
     the link nor the file is replaced.
     """
-    return _descriptor(path) is not None or (path.exists() and not path.is_file())
+    return _open_file(path) is not None or (path.exists() and not path.is_file())
 
 
-def _descriptor(path: Path) -> int | None:
-    """The number of the open file of this process that a name stands for, if it stands for one."""
+def _open_file(path: Path) -> re.Match[str] | None:
+    """The open file that a name stands for, if it stands for one."""
     place = path
     for _ in range(MOST_LINKS):
         if found := _OPEN_FILE.fullmatch(str(place)):
-            return int(found[1])
+            return found
         if not place.is_symlink():
             return None
         place = Path(os.path.abspath(place.parent / place.readlink()))  # noqa: PTH100  # links one by one
@@ -64,22 +65,51 @@ def _descriptor(path: Path) -> int | None:
 
 
 def _write_through(path: Path, content: bytes) -> None:
-    """Write behind what was written there before, by the same open file where it is one."""
-    number = _descriptor(path)
-    opened = os.open(path, os.O_WRONLY | os.O_APPEND) if number is None else os.dup(number)
+    """Write behind what was written there before, by the same open file where it is one of this process."""
+    found = _open_file(path)
+    mine = found is not None and found[1] in (None, "self", "thread-self", str(os.getpid()))
+    opened = os.dup(int(found[2])) if found and mine else os.open(path, os.O_WRONLY | os.O_APPEND)
     with os.fdopen(opened, "wb") as stream:
         stream.write(content)
+
+
+def _target(path: Path) -> Path:
+    """What is to be replaced: a link stays, and what it leads to is replaced.
+
+    Raises:
+        OSError: a link that the system does not follow: in circles, or one that somebody else put into a
+            folder where everybody may write.
+    """
+    if path.is_symlink():
+        with contextlib.suppress(FileNotFoundError):  # what it leads to is still to be made
+            os.close(os.open(path, os.O_WRONLY))
+    return Path(os.path.realpath(path))
+
+
+def check_own(path: Path) -> None:
+    """Refuse a name that was chosen here, and not by the caller, where something else than a file has it.
+
+    Whoever may write in a folder of reports must not choose by a link where they go.
+
+    Raises:
+        OutputError: a link, a folder, a device or a pipe has the name.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OutputError(f"cannot write {path}: it is no regular file", remedy="remove it")
 
 
 def check_file(path: Path) -> None:
     """Find out before the work, not after it, that a file could not be written.
 
     Raises:
-        OutputError: it is a folder, or its folder is missing or not writable.
+        OutputError: it is a folder, a link that is not followed, or its folder is missing or not writable.
     """
-    folder = path.parent
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder", remedy="name a file in it")
+    try:
+        folder = (path if _is_stream(path) else _target(path)).parent
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy=ELSEWHERE) from error
     if not folder.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {folder}", remedy="make it first")
     if not os.access(path if path.exists() else folder, os.W_OK):

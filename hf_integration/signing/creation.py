@@ -128,6 +128,8 @@ def _signature(config: "signing.Config", copy: Copy) -> bytes:
 
 def _put(target: Path, data: bytes, *, like: Path) -> None:
     """Write the signature whole or not at all; whoever may read the card may read it."""
+    if os.path.lexists(target) and not stat.S_ISREG(target.lstat().st_mode):
+        raise OutputError(f"{quoted(str(target))} is no regular file", remedy="remove it")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=".part")
         try:

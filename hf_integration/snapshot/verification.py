@@ -8,6 +8,7 @@ as git names blobs.
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def verify_files(folder: Path, files: Sequence[RepoFile], *, repo: str, commit: 
 def _flaw(real: Path, state: os.stat_result, file: RepoFile, memo: Memo) -> str:
     """What is wrong with a file's bytes, or an empty string."""
     wanted = file.sha256 or file.git_oid
+    if not stat.S_ISREG(state.st_mode):  # an empty file has the size of a pipe
+        return "not a regular file"
     if state.st_size != file.size:
         return f"{state.st_size} bytes, not {file.size}"
     if memo.knows(real, state, wanted):

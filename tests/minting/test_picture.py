@@ -1,5 +1,6 @@
 """The watermark picture has contrast everywhere, whatever it is made from."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ def test_a_file_that_is_no_picture_is_a_usage_error(content: bytes, tmp_path: Pa
 def test_a_missing_picture_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none"):
         watermark_picture(72, tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless device", "folder"])
+def test_what_is_no_regular_file_is_not_opened(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "picture.png"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="cannot read the watermark picture"):
+        watermark_picture(72, place)
 
 
 def test_a_given_picture_is_the_watermark(tmp_path: Path) -> None:

@@ -148,6 +148,24 @@ class TestReportFiles:
         assert report.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         result.stdout.fnmatch_lines([f"  verdict and picture: {report}, {report.with_suffix('.png')}"])
 
+    def test_no_report_goes_through_a_link_that_somebody_put_into_the_folder(
+        self, project: pytest.Pytester
+    ) -> None:
+        project.makepyfile(TWO_TESTS)
+        project.runpytest("--sslauth-report-dir=out")
+        [report] = (project.path / "out").glob("tiny-*-float64.json")
+        for ending in (".json", ".png"):
+            file = report.with_suffix(ending)
+            file.unlink()
+            (project.path / "mine").write_text("mine")
+            file.symlink_to(project.path / "mine")
+            result = project.runpytest("--sslauth-report-dir=out")
+            result.stdout.fnmatch_lines(
+                [f"*no report was written: cannot write *{ending}: it is no regular file*"]
+            )
+            assert (project.path / "mine").read_text() == "mine"
+            file.unlink()
+
     def test_a_folder_that_cannot_be_made_is_a_usage_error(self, project: pytest.Pytester) -> None:
         (project.path / "file").touch()
         project.makepyfile(TWO_TESTS)

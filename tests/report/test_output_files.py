@@ -4,12 +4,13 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from hf_integration.errors import OutputError
-from hf_integration.report.output_files import check_apart, check_file, write_whole
+from hf_integration.report.output_files import check_apart, check_file, check_own, write_whole
 
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
@@ -146,3 +147,92 @@ class TestLinks:
             write_whole(tmp_path / "pipe", b"report")
             assert reader.communicate(timeout=30)[0] == b"report"
         assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+    def test_several_of_them_stay_links(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "other").symlink_to("folder")
+        (tmp_path / "folder" / "second").symlink_to("../file")
+        (tmp_path / "first").symlink_to("other/second")
+        check_file(tmp_path / "first")
+        write_whole(tmp_path / "first", b"new")
+        assert (tmp_path / "file").read_bytes() == b"new"
+        assert all((tmp_path / name).is_symlink() for name in ("first", "other", "folder/second"))
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system names no open files so")
+    @pytest.mark.parametrize(
+        "name", ["/dev/stdout", "/proc/self/fd/1", "/proc/thread-self/fd/1", "/proc/{}/fd/1"]
+    )
+    def test_what_a_log_held_before_stays(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / "out").write_text("yesterday\n")
+        with (tmp_path / "out").open("ab") as out:
+            code = WRITES.replace("sys.argv[1])", "sys.argv[1].format(__import__('os').getpid()))")
+            subprocess.run([sys.executable, "-c", code, name], check=True, stdout=out)
+        assert (tmp_path / "out").read_text() == "yesterday\nbefore\nreport\nafter\n"
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system names no open files so")
+    def test_an_open_file_of_another_process_is_written_to(self, tmp_path: Path) -> None:
+        with (tmp_path / "log").open("wb") as log:
+            other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=log)
+            number = (tmp_path / "log").stat().st_ino
+            write_whole(Path(f"/proc/{other.pid}/fd/1"), b"report\n")
+            other.communicate(b"\n", timeout=60)
+        assert (tmp_path / "log").read_bytes() == b"report\n"
+        assert (tmp_path / "log").stat().st_ino == number
+
+    @pytest.mark.parametrize("name", ["pipe", "link"])
+    def test_a_pipe_that_somebody_reads_is_written_to(self, name: str, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "link").symlink_to("pipe")
+        read: list[bytes] = []
+        reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()), daemon=True)
+        reader.start()
+        write_whole(tmp_path / name, b"report")
+        reader.join(60)
+        assert read == [b"report"]
+        assert (tmp_path / "pipe").is_fifo()
+
+    @pytest.mark.parametrize("leads_to", ["link", "absent/file", "."])
+    def test_one_that_leads_to_no_file_is_refused_before_the_work_and_after_it(
+        self, leads_to: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "link").symlink_to(leads_to)
+        for write in (check_file, lambda path: write_whole(path, b"new")):
+            with pytest.raises(OutputError, match="cannot write"):
+                write(tmp_path / "link")
+        assert list(tmp_path.iterdir()) == [tmp_path / "link"]
+        assert (tmp_path / "link").is_symlink()
+
+    def test_one_that_the_system_does_not_follow_is_not_followed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``fs.protected_symlinks``: another user's link in a folder where everybody may write."""
+        (tmp_path / "file").write_text("old")
+        (tmp_path / "link").symlink_to("file")
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(OutputError, match="Permission denied"):
+            write_whole(tmp_path / "link", b"new")
+        with pytest.raises(OutputError, match="Permission denied"):
+            check_file(tmp_path / "link")
+        assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_a_name_that_was_chosen_here_is_written_as_a_regular_file_only(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    check_own(file)
+    file.touch()
+    check_own(file)
+    file.unlink()
+    match kind:
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case _:
+            file.symlink_to("absent" if kind == "dangling" else __file__)
+    with pytest.raises(OutputError, match="no regular file"):
+        check_own(file)

@@ -53,6 +53,12 @@ def test_one_changed_bit_of_the_same_size_is_found_and_named(folder: Path) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_pipe_is_not_waited_for_though_it_has_the_size_of_an_empty_file(folder: Path) -> None:
+    os.mkfifo(folder / "empty.txt")
+    with pytest.raises(IntegrityError, match=r"empty\.txt is not the commit's: not a regular file"):
+        check(folder, RepoFile("empty.txt", 0, "0" * 40))
+
+
 def test_a_truncated_file_is_found_without_hashing_it(folder: Path) -> None:
     (folder / LARGE.name).write_bytes(CONTENT[:-1])
     with pytest.raises(IntegrityError, match="6999 bytes, not 7000"):
