@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from hf_integration.encoders.loading import named_failures, silent_transformers
+from hf_integration.encoders.building import without_numbers
+from hf_integration.encoders.loading import named_failures
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import quoted
 
@@ -111,7 +110,7 @@ def check_size(where: Path, config: Any, part: Any, class_name: str, scalars: in
 
     kind: Any = getattr(transformers, class_name)
     own = getattr(kind, "config_class", None)
-    with named_failures(where, "model"), silent_transformers(), torch.device("meta"):
+    with named_failures(where, "model"), without_numbers(where):
         if own is None:
             module = kind.from_config(config)
         else:

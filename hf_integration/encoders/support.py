@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hf_integration.encoders import loading
+from hf_integration.encoders.building import without_numbers
 from hf_integration.encoders.families import Family, choose_family, config_of
 from hf_integration.encoders.recipe import NEVER_READ, POOLER
 from hf_integration.errors import EncoderError
@@ -99,7 +98,8 @@ def _check_class(model: Path, config: Any, family: Family, name: str) -> None:
     if saved is None or loads is None or saved is loads or max(layers, default=0) > _MOST_LAYERS:
         return
     try:
-        names, needs = _tensor_names(saved, config), _tensor_names(loads, config)
+        with without_numbers(model):
+            names, needs = _tensor_names(saved, config), _tensor_names(loads, config)
     except Exception:  # classes of other kinds, or of options that do not fit them
         return
     prefix = f"{loads.base_model_prefix}."  # what the library leaves out or puts before names
@@ -125,6 +125,4 @@ def _loading_class(config: Any, family: Family) -> Any:
 
 
 def _tensor_names(kind: Any, config: Any) -> set[str]:
-    """Names of a class's tensors; no numbers are made."""
-    with torch.device("meta"), loading.silent_transformers():
-        return set(kind(copy.deepcopy(config)).state_dict())
+    return set(kind(copy.deepcopy(config)).state_dict())
