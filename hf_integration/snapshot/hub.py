@@ -14,7 +14,7 @@ from typing import Any
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot.bars import only_in_a_terminal
 from hf_integration.snapshot.hub_errors import COMMIT, HubBusyError, hub_errors
-from hf_integration.snapshot.listing import RepoFile
+from hf_integration.snapshot.listing import RepoFile, repo_cache
 from hf_integration.snapshot.memo import Memo
 from hf_integration.snapshot.verification import verify_files
 
@@ -117,12 +117,15 @@ def fetch(
     from huggingface_hub import constants, snapshot_download
 
     with hub_errors(repo, commit), only_in_a_terminal():
+        snapshot = repo_cache(repo, cache_dir) / "snapshots" / commit
+        cached = bool(files) and all((snapshot / file.name).exists() for file in files)
         folder = snapshot_download(
             repo,
             revision=commit,
             token=token,
             cache_dir=cache_dir,
             allow_patterns=[glob.escape(file.name) for file in files],
+            local_files_only=cached,  # or the client asks an absent Hub again and again, for 23 seconds
         )
     memo = Memo(Path(constants.HF_HOME) / "sslauth" / "verified")
     verify_files(Path(folder), files, repo=repo, commit=commit, memo=memo)

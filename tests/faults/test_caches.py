@@ -82,7 +82,7 @@ def test_what_is_whole_is_used_and_what_is_not_is_named(
         assert checks[absent].repo in line
         assert TOKEN not in line
     # what the message says is the remedy: trying again
-    again = commands(scene, checks, home=cache.home, work=tmp_path / "again", at_once=1, env=HUBS[hub])
+    again = commands(scene, checks, home=cache.home, work=tmp_path / "again", at_once=2, env=HUBS[hub])
     healed = 0 if hub == "online" else 3
     assert {state: again[state].status for state in blobs} == dict.fromkeys(blobs, healed)
 
