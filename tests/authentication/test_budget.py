@@ -1,19 +1,16 @@
 """Checks that may take only so long."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import torch
 
 from hf_integration import mint
-from hf_integration.authentication import Authenticator, observation
+from hf_integration.authentication import Authenticator
 from hf_integration.authentication.observation import BATCH_SIZE, observe_sketches, observe_within
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
-from hf_integration.key_samples.interface import Sample
 from hf_integration.report import HumanReporter, QuietReporter
 from pytest_sslauth.evidence import Evidence
 from pytest_sslauth.summary import summary_lines
@@ -95,40 +92,6 @@ def test_batches_run_one_by_one_give_the_sketches_of_all(pair: tuple[Encoder, Wa
     for strip, sketches in whole.items():
         assert stepwise[strip].shape == sketches.shape
         assert (stepwise[strip] - sketches).abs().max() < 1e-9
-
-
-class Clock:
-    """Counts batches instead of seconds: each key sample takes one."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.mark.parametrize(
-    ("seconds", "ran"),
-    [(0, 8), (15.9, 8), (16, 16), (23.9, 16), (24, 24)],
-)
-def test_no_batch_is_begun_that_would_end_too_late(
-    pair: tuple[Encoder, WatermarkCard], monkeypatch: pytest.MonkeyPatch, seconds: float, ran: int
-) -> None:
-    encoder, card = pair
-    clock = Clock()
-
-    def observed(_: Encoder, samples: Sequence[Sample], **options: Any) -> dict[str, torch.Tensor]:
-        clock.now += len(samples)
-        return {"embedding": torch.zeros(len(samples), 1)}
-
-    monkeypatch.setattr(observation, "time", clock)
-    monkeypatch.setattr(observation, "observe_sketches", observed)
-    found = observe_within(encoder, card.key_samples, seed=0, seconds=seconds)
-    assert len(found["embedding"]) == ran
-
-
-def test_a_small_card_is_run_sample_by_sample() -> None:
-    assert [observation.step_within(count) for count in (1, 8, 9, 64)] == [1, 1, 8, 8]
 
 
 def test_every_report_says_that_key_samples_were_left_out(pair: tuple[Encoder, WatermarkCard]) -> None:

@@ -1,9 +1,15 @@
 """Key samples are run once each, in full precision, and one that was not run can never look intact."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 import torch
 
+from hf_integration.authentication import observation
 from hf_integration.authentication.observation import observe_sketches, observe_within
+from hf_integration.encoders.interface import StripBatch
+from hf_integration.key_samples.interface import Sample
 from hf_integration.watermark import SKETCH_DIM, sketch
 from tests.authentication.plain_encoder import PlainEncoder
 
@@ -68,6 +74,56 @@ def test_within_a_budget_the_first_samples_are_run_and_told() -> None:
     assert counted.steps == [8]
     whole = observe_sketches(PlainEncoder(), SAMPLES, seed=5)
     assert all(torch.equal(found[strip], whole[strip][:8]) for strip in whole)
+
+
+class Clock:
+    """Counts samples instead of seconds, from some time on: a clock begins anywhere."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Timed(PlainEncoder):
+    """Takes a second for each sample, and twice as long from its second batch on if it is tired."""
+
+    def __init__(self, clock: Clock, *, tired: bool = False) -> None:
+        super().__init__()
+        self.clock, self.tired = clock, tired
+
+    def observe(self, samples: Sequence[Sample], **options: Any) -> Iterator[StripBatch]:
+        self.clock.now += len(samples) * (2 if self.tired and self.batches else 1)
+        return super().observe(samples, **options)
+
+
+@pytest.mark.parametrize(
+    ("tired", "seconds", "ran"),
+    [
+        (False, 0, 8),
+        (False, 15.9, 8),
+        (False, 16, 16),
+        (False, 18.9, 16),
+        (False, 24, 19),
+        # 8 seconds, then 16: a third batch of which 16 are to be expected would end after 40
+        (True, 15.9, 8),
+        (True, 16, 16),
+        (True, 39.9, 16),
+        (True, 40, 19),
+    ],
+)
+def test_no_batch_is_begun_that_would_likely_end_too_late(
+    monkeypatch: pytest.MonkeyPatch, tired: bool, seconds: float, ran: int
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(observation, "time", clock)
+    found = observe_within(Timed(clock, tired=tired), SAMPLES, seed=5, seconds=seconds)
+    assert {len(sketches) for sketches in found.values()} == {ran}
+
+
+def test_a_small_card_is_run_sample_by_sample() -> None:
+    assert [observation.step_within(count) for count in (1, 8, 9, 64)] == [1, 1, 8, 8]
 
 
 def test_time_left_over_is_used_to_the_end() -> None:

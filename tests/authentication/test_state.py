@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from hf_integration.authentication.state import state_of
+from hf_integration.encoders.identity.folder_record import FolderRecord
 from tests.authentication.plain_encoder import PlainEncoder
 
 OUTSIDE = {"head": b"\x04" * 32}
@@ -47,6 +48,15 @@ def test_whatever_else_is_compared_makes_another_state() -> None:
         state_of(PlainEncoder(), DIGESTS, OUTSIDE),
     ]
     assert len(set(states)) == 6
+
+
+def test_what_the_files_say_is_part_of_it() -> None:
+    states = set()
+    for value in ("BarkProcessor", "BertProcessor"):
+        encoder = PlainEncoder()
+        encoder.folder = FolderRecord(files={"tokenizer_config.json": {"processor_class": value}})
+        states.add(state_of(encoder, DIGESTS, {}))
+    assert len(states | {state_of(PlainEncoder(), DIGESTS, {})}) == 3
 
 
 def test_the_order_of_tensors_and_of_findings_does_not_count() -> None:
