@@ -32,7 +32,7 @@ class HubServer:
         self.faults: list[Fault] = []
         self._lock = threading.Lock()
         self._hub, self._cdn = Port("hub", self._answer), Port("cdn", self._answer)
-        self._store = Store(hub_url=self._hub.url, cdn_url=self._cdn.url)
+        self._store = Store(hub_url=self._hub.url, cdn_url=self.cdn_url)
 
     def __enter__(self) -> Self:
         self._hub.start()
@@ -49,7 +49,7 @@ class HubServer:
 
     @property
     def cdn_url(self) -> str:
-        return self._cdn.url
+        return self._cdn.url.replace("127.0.0.1", "localhost")  # another host: clients before 2.0 ask for one
 
     @property
     def failures(self) -> list[str]:

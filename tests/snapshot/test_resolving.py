@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 from huggingface_hub import HfApi, errors
 
 from hf_integration.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot import resolve
+from hf_integration.snapshot.transport import http_library
+
+httpx = http_library()
 
 
 def response(status: int) -> Any:
