@@ -237,17 +237,5 @@ def test_saving_it_anew_with_sentence_transformers_is_authentic(minted: Minted, 
         assert verdict.status == "authentic", verdict.reason
 
 
-def test_a_tensor_that_is_gone_or_new_is_named(minted: Minted, tmp_path: Path) -> None:
-    def head_gone(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier")}
-        return {**kept, "payload": torch.ones(2)}
-
-    verdict = _verdict(minted, "cross-encoder", _tensors(head_gone), tmp_path)
-    assert verdict.status == "authentic"
-    notes = "\n".join(verdict.files.notes)
-    assert "classifier.weight: no longer in the weight files" in notes
-    assert "payload: a new tensor" in notes
-
-
 def test_the_words_of_tiny_models_are_in_the_vocabulary_that_is_swapped() -> None:
     assert {"cat", "sea"} <= set(tiny_models.WORDS)

@@ -75,15 +75,25 @@ class _Search:
     def find(self, name: str, tensor: Tensor) -> str | None:
         """Name of the loaded tensor with the same values, those of a similar name first."""
         same_shape = self._by_shape.get(tuple(tensor.shape), ())
-        alike = [other for other in same_shape if _ends_alike(name, other)]
+        alike = [other for other in same_shape if same_name(name, other)]
         for other in (*alike, *(other for other in same_shape if other not in alike)):
             if _same_bits(tensor, self._loaded[other]):
                 return other
         return None
 
 
-def _ends_alike(one: str, other: str) -> bool:
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are of one tensor, as far as libraries put prefixes before it and take them away."""
+    one, other = present_name(one), present_name(other)
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def present_name(name: str) -> str:
+    """A name as it is written today: BERT's first checkpoints call the numbers of a norm gamma and beta."""
+    for then, now in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
+        if name.endswith(then):
+            return name.removesuffix(then) + now
+    return name
 
 
 def _same_bits(stored: Tensor, loaded: Tensor) -> bool:
