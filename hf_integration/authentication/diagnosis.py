@@ -5,6 +5,7 @@ from hf_integration.authentication.localisation import locate
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.behaviour import shown
 from hf_integration.encoders.in_process import Finding
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
@@ -52,7 +53,10 @@ def _cause(
     failure: str,
 ) -> list[str]:
     if other_kind(encoder, card):
-        return ["no key sample was run: nothing of another kind of encoder could be compared"]
+        return [
+            "no key sample was run: nothing of another kind of encoder could be compared",
+            f"is this the right card? It was minted for {shown(card.encoder_name)}",
+        ]
     lines = []
     first = next((strip for strip in reconstruction.strips if not strip.intact), None)
     if failure:

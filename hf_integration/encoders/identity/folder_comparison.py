@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_value
+from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_change
 from hf_integration.encoders.canonical import canonical
 from hf_integration.encoders.identity.folder_record import WHOLE, FolderRecord, Keys
 from hf_integration.encoders.identity.in_effect import LONGEST_TEXT
@@ -172,5 +172,4 @@ def _line(file: str, key: str, old: Any, new: Any, *, appeared: bool) -> str:
     if all(isinstance(value, str) and value.startswith("sha256:") for value in (old, new)):
         what = VOCABULARY if (file, key) == ("tokenizer.json", "model") else shown(key)
         return f"{shown(file)}: {what} differs"
-    values = ["(absent)" if value is _ABSENT else shown_value(value) for value in (old, new)]
-    return f"{shown(file)}: {shown(key)}: {values[0]} -> {values[1]}"
+    return f"{shown(file)}: {shown_change(key, old, new)}"
