@@ -68,10 +68,14 @@ def test_what_is_no_number_or_another_one_is_a_change(old: Any, new: Any) -> Non
 @pytest.mark.parametrize("key", ["architectures", "dtype", "torch_dtype"])
 def test_what_only_other_loaders_obey_is_in_effect_as_the_file_says_it(key: str) -> None:
     """The loader here takes a class and a dtype of its own, whatever these keys say."""
-    effect = {"config.json": {"architectures": "A", "dtype": "A", "torch_dtype": "A"}}
-    for was, now in (({key: "B"}, {key: "A"}), ({key: "B"}, {}), ({key: "A"}, {key: "B"}), ({}, {key: "B"})):
+    effect: Files = {"config.json": {"architectures": "A", "dtype": "A", "torch_dtype": "A"}}
+    harmful: list[tuple[dict[str, Any], dict[str, Any]]]
+    harmful = [({key: "B"}, {key: "A"}), ({key: "B"}, {}), ({key: "A"}, {key: "B"}), ({}, {key: "B"})]
+    for was, now in harmful:
         assert compared({"config.json": was}, {"config.json": now}, in_effect=effect).changed
-    for was, now in (({}, {key: "A"}), ({key: None}, {key: "A"}), ({key: "A"}, {})):
+    harmless: list[tuple[dict[str, Any], dict[str, Any]]]
+    harmless = [({}, {key: "A"}), ({key: None}, {key: "A"}), ({key: "A"}, {})]
+    for was, now in harmless:
         found = compared({"config.json": was}, {"config.json": now}, in_effect=effect)
         assert (found.changed, len(found.notes)) == ((), 1)
 
@@ -111,7 +115,10 @@ def test_a_key_that_says_nothing_may_come_and_go_where_its_object_was_loaded(not
     ],
 )
 def test_it_says_something_where_nobody_knows_the_default(nothing: Any, file: str, key: str) -> None:
-    effect = {"config.json": {"other": 1}, "processor_config.json": {"image_processor.do_rescale": True}}
+    effect: Files = {
+        "config.json": {"other": 1},
+        "processor_config.json": {"image_processor.do_rescale": True},
+    }
     for was, now in (({}, {key: nothing}), ({key: nothing}, {})):
         assert compared({file: was}, {file: now}, in_effect=effect).changed
 
@@ -124,13 +131,16 @@ def test_it_says_something_where_leaving_it_out_turns_the_setting_round() -> Non
 
 @pytest.mark.parametrize("name", [*STANDARD_FILES, "model-*-of-*.safetensors"])
 def test_what_lies_at_the_root_beside_the_model_is_compared_without_excuses(name: str) -> None:
-    file, rest = f"./{name.replace('*', 'x')}", {"./rest": {}}
-    one, other = {file: whole(b"one"), **rest}, {file: whole(b"other"), **rest}
+    file = f"./{name.replace('*', 'x')}"
+    rest: Files = {"./notes.json": {}, "./x.bpe": whole(b"rest"), "./x.spm": whole(b"rest")}
+    one, other = {**rest, file: whole(b"one")}, {**rest, file: whole(b"other")}
     effect = {file.removeprefix("./"): {WHOLE: other[file][WHOLE]}}
-    for was, now in ((one, other), (rest, one), (one, rest)):
+    gone = {key: value for key, value in one.items() if key != file}
+    for was, now in ((one, other), (gone, one), (one, gone)):
         assert compared(was, now, in_effect=effect).changed
     assert compared(one, {}).changed == ()  # the model lies at the root now
-    assert len(compared(one, {}).notes) == 2
+    assert len(compared(one, {}).notes) == len(one)
+    assert compared(one, {key: value for key, value in one.items() if key != "./notes.json"}).changed == ()
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "sentencepiece.bpe.model", "tokenizer.model", "merges.txt"])
