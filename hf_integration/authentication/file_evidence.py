@@ -44,6 +44,7 @@ def compared_files(
         encoder.folder,
         same=_same(effective.keys()),
         defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
+        headless=encoder.stored.headless,
     )
     rest = tuple(line for key, line in effective.items() if key not in found.touched)
     derived = rest if found.equal and libraries else ()

@@ -122,7 +122,7 @@ def _besides(files: FileEvidence, process: tuple[Finding, ...]) -> str:
     """What is to be said besides: what was found in the process, cannot matter, or nobody looked at."""
     said = [f"{_count(process, 'finding')} in this process"] if process else []
     if files.notes:
-        said.append(f"{_count(files.notes, 'difference')} that cannot change the embedding")
+        said.append(f"{_count(files.notes, 'difference')} that cannot change the embedding that was checked")
     if files.not_covered:
         said.append(f"{_count(files.not_covered, 'thing')} that this verdict does not cover")
     return f"; the report names {' and '.join(said)}" if said else ""

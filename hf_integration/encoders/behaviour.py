@@ -8,7 +8,7 @@ Keys that cannot matter are left out, see :mod:`hf_integration.encoders.identity
 from collections.abc import Mapping
 from typing import Any
 
-from hf_integration.encoders.canonical import canonical
+from hf_integration.encoders.canonical import canonical, same_numbers
 from hf_integration.encoders.configuration_behaviour import DEFAULTS_SUFFIX
 from hf_integration.encoders.identity.inert import IMPLIED, why_inert
 from hf_integration.encoders.tokenizer_behaviour import EFFECTIVE
@@ -76,8 +76,7 @@ def _says_nothing(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
 def _equal(one: Any, other: Any) -> bool:
     if one is _ABSENT or other is _ABSENT:
         return one is other
-    # As JSON text: 1 and 1.0 and True are three values there, and NaN equals itself.
-    return canonical(one) == canonical(other)
+    return same_numbers(one, other)
 
 
 def _line(file: str, key: str, old: Any, new: Any) -> str:

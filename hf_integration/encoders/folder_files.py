@@ -16,10 +16,10 @@ from hf_integration.encoders.json_files import MAX_BYTES, check_values
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import FlawError
 from hf_integration.snapshot import (
-    CHAT_TEMPLATES,
     MODULES,
     MOST_LOOKED_AT,
     encoder_files,
+    folders_read,
     local_names,
     module_folders,
 )
@@ -117,7 +117,7 @@ def _content(path: Path) -> bytes | None:
 
 def _entries(folder: Path, within: frozenset[str]) -> Iterator[str]:
     """Everything in the folders that loaders look into, also behind a link and however much there is."""
-    for inner in (*within, CHAT_TEMPLATES):
+    for inner in folders_read(within):
         with suppress(OSError):  # no such folder, or none that may be read: no library can either
             for path in sorted((folder / inner).iterdir()):
                 yield f"{inner}/{path.name}" if inner else path.name

@@ -108,9 +108,9 @@ def open_encoder(
     """
     from hf_integration.encoders.devices import choose_device
 
-    target = choose_device(device)
-    files = files_of(Path(folder))
-    found = inspect_folder(Path(folder), modality, preferred=preferred)
+    folder, target = Path(folder), choose_device(device)
+    files = files_of(folder)
+    found = inspect_folder(folder, modality, preferred=preferred)
     config, family = found.configuration, found.family
     found.require_processor(family.modality)
     processor = _load_processor(found, family.modality)
@@ -125,13 +125,15 @@ def open_encoder(
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
+    whole = list(module.state_dict())
     module = module.get_submodule(family.part)
 
     def load(dtype: torch.dtype) -> nn.Module:
         again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
         return again.get_submodule(family.part)
 
-    stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
+    loaded = dict(precision_copy.state_tensors(module))
+    stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
@@ -139,17 +141,24 @@ def open_encoder(
     beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
     if not files.all_seen:
         beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
+    parts = (
+        found.model,
+        *(spec.folder for spec in (found.sentence.tail if found.sentence else {}).values() if spec),
+    )
     origin = Origin(
         name,
         found.model_type,
-        path=Path(folder),
+        path=folder,
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else {},
         details={"missing tensors": ", ".join(missing)} if missing else {},
         not_covered=beside,
         folder=FolderRecord(
             files=read_files(
-                Path(folder), files.used, model=found.model.relative_to(folder).as_posix().strip(".")
+                folder,
+                files.used,
+                model=_below(found.model, folder),
+                digested={_below(file, folder) for part in parts for file in weight_files(part)},
             ),
             in_effect=in_effect,
             dtype=str(found.dtype).removeprefix("torch."),
@@ -176,9 +185,10 @@ def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> 
     return {file: dict(keys) for file, keys in found.items()}
 
 
-def _below(model: Path, folder: Path) -> str:
-    """The model's folder within the encoder's; empty where it is the same."""
-    return model.relative_to(folder).as_posix().strip(".")
+def _below(path: Path, folder: Path) -> str:
+    """A path within the encoder's folder; empty where it is the folder itself."""
+    within = path.relative_to(folder).as_posix()
+    return "" if within == "." else within
 
 
 def _without_pooler(module: nn.Module, family: Family, config: Any, recipe: Recipe) -> Recipe:

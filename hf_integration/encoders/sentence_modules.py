@@ -4,7 +4,7 @@ A key or module that is not known here could change the embedding, so it is refu
 The keys are those of sentence-transformers 2 to 6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
     entries = read_json(folder / "modules.json")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise EncoderError(f"{folder / 'modules.json'}: not a list of modules")
+    _check_entries(folder / "modules.json", entries)
     parts = [
         (_kind(folder, entry), relative_folder(folder, entry.get("path", ""), "modules.json"))
         for entry in entries
@@ -135,6 +136,19 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
         truncate_dim=settings.get("truncate_dim"),
         behaviour=behaviour,
     )
+
+
+def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what makes the library leave a module out, or run it in another way than here."""
+    for entry in entries:
+        _only(path, entry, {"idx", "name", "path", "type", "kwargs"})
+        _fixed(path, entry, {"kwargs": ([], None)})
+    names = [str(entry.get("name")) for entry in entries]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise EncoderError(
+            f"{path}: two modules have the name {twice[0]!r}, of which the library keeps one",
+            remedy="use an intact copy of the encoder",
+        )
 
 
 def _kind(folder: Path, entry: Mapping[str, Any]) -> str:

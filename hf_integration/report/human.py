@@ -66,7 +66,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
         _names("tensors outside the embedding path that differ", verdict.tensors.outside),
         _names("found in this process", verdict.process),
         _names("settings that the libraries derive otherwise from equal files", verdict.files.derived),
-        _names("differences that cannot change the embedding", verdict.files.notes),
+        _names("differences that cannot change the embedding that was checked", verdict.files.notes),
         _names("not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered),
         _advice(verdict),
     ]

@@ -48,6 +48,8 @@ _ACTING_NAMES = frozenset({"adapter_config.json"})
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 _NO_WEIGHTS = re.compile(r"^(training_args|optimizer|scheduler|rng_state)[^/]*$")
 
+_KEPT_BY_TOOLS = frozenset({".git", ".cache/huggingface"})
+
 MOST_LOOKED_AT = 20_000
 """Files of a local folder among which such are looked for."""
 
@@ -74,8 +76,20 @@ def module_folders(modules: bytes | None) -> frozenset[str]:
     for entry in entries if isinstance(entries, list) else []:
         path = entry.get("path") if isinstance(entry, dict) else None
         if isinstance(path, str) and ".." not in PurePosixPath(path).parts:
-            folders.add(PurePosixPath(path).as_posix().removeprefix(".").strip("/"))
+            inner = PurePosixPath(path.lstrip("/")).as_posix()
+            folders.add("" if inner == "." else inner)
     return frozenset(folders)
+
+
+def folders_read(folders: Iterable[str]) -> frozenset[str]:
+    """The folders that loaders look into: those of an encoder, and of chat templates beside its tokenizer.
+
+    Args:
+        folders: folders that belong to the encoder, ``""`` for the root.
+    """
+    return frozenset(
+        below for folder in folders for below in (folder, f"{folder}/{CHAT_TEMPLATES}".lstrip("/"))
+    )
 
 
 def encoder_files(names: Sequence[str], folders: Collection[str]) -> tuple[str, ...]:
@@ -88,15 +102,15 @@ def encoder_files(names: Sequence[str], folders: Collection[str]) -> tuple[str, 
     Returns:
         Names in the order of the listing; of several sets of weights in a folder only the one that is loaded.
     """
-    known = set(names)
-    return tuple(name for name in names if _belongs(name, known, folders))
+    known, read = set(names), folders_read(folders)
+    return tuple(name for name in names if _belongs(name, known, read))
 
 
 def not_covered_among(names: Iterable[str], used: Collection[str]) -> tuple[str, ...]:
     """Files that hold code or weights and are not looked at: what loads them is not covered by a verdict.
 
     Args:
-        names: all files.
+        names: all files, and links to folders, behind which anything may lie, as ``NAME/``.
         used: those that the encoder was loaded from.
     """
     return tuple(
@@ -104,10 +118,15 @@ def not_covered_among(names: Iterable[str], used: Collection[str]) -> tuple[str,
             name
             for name in names
             if name not in used
-            and (PurePosixPath(name).suffix.lower() in _ACTING or PurePosixPath(name).name in _ACTING_NAMES)
+            and _may_act(name)
             and PurePosixPath(name).parts[0] != "sslauth"  # a card holds nothing that acts
         )
     )
+
+
+def _may_act(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _ACTING or path.name in _ACTING_NAMES or name.endswith("/")
 
 
 def refuse_without_weights(names: Iterable[str], where: str, remedy: str) -> None:
@@ -141,11 +160,16 @@ def refuse_without_weights(names: Iterable[str], where: str, remedy: str) -> Non
 
 
 def local_names(folder: Path) -> tuple[str, ...]:
-    """Names of the files below a folder, hidden folders and links to folders left aside."""
+    """Names of the files below a folder, and of links to folders, which are not followed, as ``NAME/``.
+
+    What git and the Hub's client keep for themselves at its root is left aside.
+    """
     names: list[str] = []
     for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names += [Path(root, name).relative_to(folder).as_posix() for name in sorted(files)]
+        here = Path(root).relative_to(folder)
+        folders[:] = sorted(name for name in folders if (here / name).as_posix() not in _KEPT_BY_TOOLS)
+        links = (f"{name}/" for name in folders if Path(root, name).is_symlink())
+        names += [f"{here.as_posix()}/{name}".removeprefix("./") for name in (*sorted(files), *links)]
         if len(names) > MOST_LOOKED_AT:
             break
     return tuple(names[:MOST_LOOKED_AT])
@@ -153,7 +177,7 @@ def local_names(folder: Path) -> tuple[str, ...]:
 
 def _belongs(name: str, known: set[str], folders: Collection[str]) -> bool:
     folder, _, file = name.rpartition("/")
-    if folder not in (*folders, CHAT_TEMPLATES):
+    if folder not in folders:
         return False
     if not file.endswith(".safetensors"):
         return any(fnmatchcase(file, pattern) for pattern in BEHAVIOUR_FILES)

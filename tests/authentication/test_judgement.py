@@ -188,7 +188,8 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             {"files": FileEvidence(4, notes=("a",)), "process": (Finding("moved"), Finding("compiled"))},
             "authentic",
             "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
-            "the report names 2 findings in this process and 1 difference that cannot change the embedding",
+            "the report names 2 findings in this process and 1 difference that cannot change the embedding "
+            "that was checked",
         ),
         (
             {"files": FileEvidence(4, not_covered=("a", "b")), "process": (Finding("moved"),)},
@@ -200,8 +201,8 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             {"tensors": HALF, "files": FileEvidence(4, not_covered=("a",), notes=("b", "c"))},
             "authentic",
             "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
-            "float16; the report names 2 differences that cannot change the embedding and 1 thing that "
-            "this verdict does not cover",
+            "float16; the report names 2 differences that cannot change the embedding that was checked and "
+            "1 thing that this verdict does not cover",
         ),
         (
             {"process": (Finding("moved"), Finding("a hook", "take it off"), Finding("training", "eval()"))},

@@ -1,6 +1,7 @@
 """The twelve most used layouts, tiny and random, with the files that their publishers' libraries write."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,18 @@ def minilm(folder: Path) -> None:
     _sentences(folder, {"pooling_mode_mean_tokens": True}, "Normalize")
 
 
+def in_subfolder(folder: Path) -> None:
+    """As the library's first versions saved it, with a copy at the root for those who load it without."""
+    minilm(folder)
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (folder / "0_Transformer").mkdir()
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        if file.name not in ("modules.json", "config_sentence_transformers.json"):
+            shutil.copyfile(file, folder / "0_Transformer" / file.name)
+    (folder / "modules.json").write_text(json.dumps(modules))
+
+
 def mpnet(folder: Path) -> None:
     tokenizer = hf.MPNetTokenizer(vocab=_wordpiece(), model_max_length=40)
     _save(folder, hf.MPNetModel(hf.MPNetConfig(**_TEXT)), tokenizer)
@@ -198,6 +211,7 @@ def speaker(folder: Path) -> None:
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout("MiniLM", "text", minilm),
+    Layout("MiniLM, subfolder", "text", in_subfolder),
     Layout("mpnet", "text", mpnet),
     Layout("e5 (XLM-R)", "text", e5),
     Layout("bge", "text", bge),

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
+
+from hf_integration.encoders.behaviour import shown
+from hf_integration.encoders.identity.folder_record import recorded_name
+
+WHOLE_FILES = ("added_tokens.json", "vocab.json", ".index.json")
+"""Endings of files that hold names of their own, too many to name one."""
+
+ONE_TENSOR = save({"payload": torch.ones(1)})
 
 ADDED_FILES: dict[str, bytes] = {
     "added_tokens.json": b'{"zyzzyva": 39}',
@@ -29,6 +37,12 @@ ADDED_FILES: dict[str, bytes] = {
     "pytorch_model.bin": b"\x80\x02.",
     "modeling_custom.py": b"raise SystemExit\n",
     "model.onnx": b"\x08",
+    "tekken.json": b'{"config": {}}',
+    "model.safetensors.index.json": b'{"weight_map": {"a": "model-00001-of-00001.safetensors"}}',
+    "model-00001-of-00001.safetensors": ONE_TENSOR,
+    "1_Pooling/model.safetensors": ONE_TENSOR,
+    "1_Pooling/notes.json": b'{"a": 1}',
+    ".hidden/modeling_custom.py": b"raise SystemExit\n",
 }
 """File names that a standard loader would open, or another program would run."""
 
@@ -55,45 +69,72 @@ class Edit:
         thing: the file, key or tensor, as a report would name it.
         what: what is done to it.
         files: name -> new content, ``None`` to remove it.
+        starts: what a line begins with that names it; by default the thing and a colon.
     """
 
     thing: str
     what: str
     files: dict[str, bytes | None]
+    starts: tuple[str, ...] = ()
+
+    def is_named_in(self, line: str) -> bool:
+        """Whether a line of a report is about this edit, and not only about something that sounds like it."""
+        return line == self.thing or line.startswith(self.starts or f"{self.thing}:")
 
 
 def edits_of(folder: Path) -> Iterator[Edit]:
     """All edits of a folder, in a fixed order."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    model = _model(folder)
     for name in names:
-        yield Edit(name, "file removed", {name: None})
+        starts = (f"{recorded_name(name, model)}:",)
+        yield Edit(name, "file removed", {name: None}, starts)
         if name.endswith(".safetensors"):
             yield from _tensor_edits(folder, name)
         elif name.endswith(".json"):
             yield from _key_edits(folder, name)
         else:
             content = (folder / name).read_bytes()
-            yield Edit(name, "content changed", {name: b"\n".join(reversed(content.split(b"\n"))) + b"x"})
-    for name, content in ADDED_FILES.items():
-        if name not in names:
-            yield Edit(name, "file added", {name: content})
+            content = b"\n".join(reversed(content.split(b"\n"))) + b"x"
+            yield Edit(name, "content changed", {name: content}, starts)
+    for below in sorted({"", model and f"{model}/"}):
+        for name, content in ((f"{below}{name}", content) for name, content in ADDED_FILES.items()):
+            if name not in names and ((folder / name).parent.is_dir() or name.startswith(".")):
+                yield Edit(name, "file added", {name: content}, (f"{recorded_name(name, model)}:",))
+
+
+def _model(folder: Path) -> str:
+    """Where the transformers model lies within the folder."""
+    modules = folder / "modules.json"
+    return str(json.loads(modules.read_text())[0]["path"]) if modules.exists() else ""
 
 
 def _key_edits(folder: Path, name: str) -> Iterator[Edit]:
     content = json.loads((folder / name).read_text())
 
-    def edit(thing: str, what: str, value: Any) -> Edit:
-        return Edit(thing, what, {name: json.dumps(value).encode()})
+    file = recorded_name(name, _model(folder))
+
+    def edit(path: tuple[Any, ...], what: str, value: Any) -> Edit:
+        # a list is one value, and so is what lies deep; a vocabulary is the whole file
+        keys = [".".join(map(_escaped, path[:length])) for length in range(1, len(path) + 1)]
+        starts = [*(f"{file}: {shown(key)}:" for key in keys), f"{file}: {shown(keys[-1])}."]
+        if name.endswith(WHOLE_FILES):
+            starts += [f"{file}: differs"]
+        named = ".".join(map(str, path))
+        return Edit(named, what, {name: json.dumps(value).encode()}, tuple(starts))
 
     for path in _paths(content):
         kept = _at(content, path)
-        thing = str(path[-1])
-        yield edit(thing, "value changed", _with(content, path, _another(kept)))
-        yield edit(thing, "key removed", _without(content, path))
+        yield edit(path, "value changed", _with(content, path, _another(kept)))
+        yield edit(path, "key removed", _without(content, path))
     if isinstance(content, dict):
         for key, value in ADDED_KEYS.items():
             if key not in content:
-                yield edit(key, "key added", {**content, key: value})
+                yield edit((key,), "key added", {**content, key: value})
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("\\", "\\\\").replace(".", "\\.")
 
 
 def _tensor_edits(folder: Path, name: str) -> Iterator[Edit]:

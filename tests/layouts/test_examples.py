@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from hf_integration.key_samples.interface import KeySamples
 from hf_integration.report import render
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
+from tests.layouts import building
 from tests.layouts.building import Layout
+from tests.tiny_cards import mint_quickly
 
 Minted = Callable[[str], tuple[Layout, Path, WatermarkCard]]
 Change = Callable[[Path], None]
@@ -60,6 +63,49 @@ def _new(name: str, content: str) -> Change:
     return change
 
 
+def _renamed_to_another(folder: Path) -> None:
+    """Two modules of one name: sentence-transformers keeps them by name, and so the last of them alone."""
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[-1]["name"] = modules[-2]["name"]
+    (folder / "modules.json").write_text(json.dumps(modules))
+
+
+def _without(name: str, key: str) -> Change:
+    def change(folder: Path) -> None:
+        content = json.loads((folder / name).read_text())
+        del content[key]
+        (folder / name).write_text(json.dumps(content))
+
+    return change
+
+
+def _without_fraction(folder: Path) -> None:
+    content = (folder / "config.json").read_text()
+    assert '"rope_theta": 10000.0' in content
+    (folder / "config.json").write_text(content.replace('"rope_theta": 10000.0', '"rope_theta": 10000'))
+
+
+def _line_ends(folder: Path) -> None:
+    content = (folder / "vocab.txt").read_bytes()
+    (folder / "vocab.txt").write_bytes(content.replace(b"\n", b"\r\n").removesuffix(b"\r\n"))
+
+
+def _sentence_encoder(folder: Path) -> Any:
+    library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    return library.SentenceTransformer(str(folder), device="cpu")
+
+
+def _sparse_modules(folder: Path) -> list[str]:
+    library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    return [type(module).__name__ for module in library.SparseEncoder(str(folder), device="cpu")]
+
+
+def _output(folder: Path) -> list[float]:
+    model = hf.AutoModel.from_pretrained(folder).eval()
+    with torch.no_grad():
+        return [float(x) for x in model(torch.tensor([[2, 10, 11, 3]])).last_hidden_state.flatten()]
+
+
 def _verdict(minted: Minted, layout: str, change: Change, tmp_path: Path) -> Verdict:
     described, folder, card = minted(layout)
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
@@ -78,6 +124,10 @@ def _verdict(minted: Minted, layout: str, change: Change, tmp_path: Path) -> Ver
         ("MiniLM", _set("config.json", dtype="bfloat16"), "dtype"),
         ("MiniLM", _set("config.json", torch_dtype="bfloat16"), "torch_dtype"),
         ("MiniLM", _set("config.json", auto_map={"AutoModel": "code.Model"}), "auto_map"),
+        ("cross-encoder", _without("config.json", "architectures"), "architectures"),
+        ("Qwen3-Embedding", _without("config.json", "architectures"), "architectures"),
+        ("Qwen3-Embedding", _set("config.json", architectures=["Qwen3Model"]), "architectures"),
+        ("MiniLM", _new("tekken.json", '{"config": {"a": 1}}'), "tekken.json"),
         ("MiniLM", _swap_words, "vocab.txt"),
         ("MiniLM", _new("added_tokens.json", '{"zyzzyva": 7}'), "added_tokens.json"),
         ("MiniLM", _new("sentencepiece.bpe.model", "x"), "sentencepiece.bpe.model"),
@@ -116,6 +166,10 @@ def test_what_other_users_of_the_folder_load_is_altered_and_named(
         ("mpnet", _set("tokenizer_config.json", tokenizer_class="TokenizersBackend"), "tokenizer_class"),
         ("MiniLM", _set("config.json", hidden_dropout_prob=0.3), "hidden_dropout_prob"),
         ("MiniLM", _set("config.json", pruned_heads={}), "pruned_heads"),
+        ("MiniLM", _set("config.json", chunk_size_feed_forward=1), "chunk_size_feed_forward"),
+        ("EmbeddingGemma", _without_fraction, "rope_theta"),
+        ("MiniLM", _without("config.json", "architectures"), "architectures"),
+        ("MiniLM", _new("1_Pooling/notes.json", '{"a": 1}'), "1_Pooling/notes.json"),
         ("DINOv2", _set("preprocessor_config.json", use_fast=True), "use_fast"),
         ("DINOv2", _set("preprocessor_config.json", data_format="channels_first"), "data_format"),
         ("wav2vec 2.0", _set("config.json", layerdrop=0.3), "layerdrop"),
@@ -131,6 +185,89 @@ def test_what_cannot_matter_is_authentic_and_named(
     assert "all tensors and behaviour files are equal" not in verdict.reason
     assert any(named in line for line in verdict.files.notes)
     assert named in render(verdict)
+
+
+@pytest.mark.parametrize(
+    ("layout", "change", "made"),
+    [
+        ("MiniLM, subfolder", _scaled("encoder.layer.1.output.dense.weight", -1.0), _output),
+        (
+            "MiniLM, subfolder",
+            _set("0_Transformer/config.json", dtype="bfloat16"),
+            lambda folder: next(_sentence_encoder(folder).parameters()).dtype,
+        ),
+        (
+            "MiniLM, subfolder",
+            _set("tokenizer_config.json", model_max_length=12),
+            lambda folder: len(
+                hf.AutoTokenizer.from_pretrained(folder)("cat " * 40, truncation=True).input_ids
+            ),
+        ),
+        (
+            "EmbeddingGemma",
+            _renamed_to_another,
+            lambda folder: [type(module).__name__ for module in _sentence_encoder(folder)],
+        ),
+        ("SPLADE", _set("config.json", architectures=["BertModel"]), _sparse_modules),
+        ("SPLADE", _without("config.json", "architectures"), _sparse_modules),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_another_loader_makes_something_else_of_is_not_excused(
+    layout: str, change: Change, made: Callable[[Path], Any], minted: Minted, tmp_path: Path
+) -> None:
+    folder = minted(layout)[1]
+    with suppress(EncoderError):  # refused
+        assert _verdict(minted, layout, change, tmp_path).status == "altered"
+    assert made(folder) != made(tmp_path / "copy")
+
+
+def test_a_default_of_a_processor_that_the_card_never_loads_is_not_excused(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    building.clip(folder)
+    _without("preprocessor_config.json", "do_rescale")(folder)
+    _, card = mint_quickly(folder, tmp_path / "card", modality="text")
+    rescaled = hf.AutoImageProcessor.from_pretrained(folder).do_rescale
+    _set("preprocessor_config.json", do_rescale=False)(folder)
+    assert hf.AutoImageProcessor.from_pretrained(folder).do_rescale != rescaled
+    encoder = open_encoder(folder, name="copy", device="cpu", modality="text")
+    verdict = Authenticator(card=card, trust="local").authenticate(encoder).verdict
+    assert verdict.status == "altered"
+    assert "do_rescale" in verdict.reason
+
+
+def test_a_length_that_the_tokenizer_alone_obeys_is_named_as_such(minted: Minted, tmp_path: Path) -> None:
+    """sentence-transformers writes its own length there when it saves an encoder."""
+    change = _set("tokenizer_config.json", model_max_length=24)
+    verdict = _verdict(minted, "MiniLM", change, tmp_path)
+    assert verdict.status == "authentic"
+    (note,) = verdict.files.notes
+    assert "48 -> 24" in note
+    assert "texts that the tokenizer alone prepares are now cut at 24 tokens" in note
+    found = hf.AutoTokenizer.from_pretrained(tmp_path / "copy")("cat " * 40, truncation=True)
+    assert len(found["input_ids"]) == 24
+
+
+def test_other_line_ends_of_a_vocabulary_are_the_same_vocabulary(minted: Minted, tmp_path: Path) -> None:
+    verdict = _verdict(minted, "MiniLM", _line_ends, tmp_path)
+    assert verdict.status == "authentic"
+    assert verdict.files.notes == ()
+    read = [
+        hf.BertTokenizer(vocab=str(place / "vocab.txt")).get_vocab()
+        for place in (minted("MiniLM")[1], tmp_path / "copy")
+    ]
+    assert read[0] == read[1]
+
+
+def test_a_shard_that_the_index_does_not_name_is_altered(minted: Minted, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        hf.BertModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="30KB")
+        (folder / "model.safetensors").unlink(missing_ok=True)
+        save_file({"payload": torch.ones(1)}, folder / "model-00009-of-00009.safetensors")
+
+    verdict = _verdict(minted, "MiniLM", change, tmp_path)
+    assert verdict.status == "altered"
+    assert "model-00009-of-00009.safetensors: new" in verdict.reason
 
 
 def test_a_class_that_leaves_out_the_segments_of_pairs_is_altered(minted: Minted, tmp_path: Path) -> None:
@@ -229,7 +366,7 @@ def test_saving_it_anew_is_authentic(layout: str, dtype: torch.dtype, minted: Mi
 
 def test_saving_it_anew_with_sentence_transformers_is_authentic(minted: Minted, tmp_path: Path) -> None:
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
-    for layout in ("MiniLM", "bge", "EmbeddingGemma"):
+    for layout in ("MiniLM", "MiniLM, subfolder", "bge", "EmbeddingGemma"):
         _, folder, card = minted(layout)
         library.SentenceTransformer(str(folder), device="cpu").save(str(tmp_path / layout))
         encoder = open_encoder(tmp_path / layout, name="copy", device="cpu")

@@ -1,6 +1,5 @@
 """Try every edit of a layout: it is refused, found, or named; none passes without a word."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -72,13 +71,11 @@ def _end(edit: Edit, layout: Layout, copy: Path, card: WatermarkCard) -> str:
         return "refused"
     if verdict.status != "authentic":
         return verdict.status
-    return "named" if any(edit.thing in line for line in _said(verdict)) else "SILENT"
+    return "named" if any(edit.is_named_in(line) for line in _said(verdict)) else "SILENT"
 
 
 def _said(verdict: Verdict) -> Iterator[str]:
-    for line in (*verdict.files.notes, *verdict.files.not_covered):
-        yield line
-        yield json.loads(f'"{line}"') if "\\" in line and '"' not in line else line
+    yield from (*verdict.files.notes, *verdict.files.not_covered)
 
 
 def _apply(edit: Edit, copy: Path) -> None:
@@ -86,7 +83,7 @@ def _apply(edit: Edit, copy: Path) -> None:
         if content is None:
             (copy / name).unlink()
         else:
-            (copy / name).parent.mkdir(exist_ok=True)
+            (copy / name).parent.mkdir(exist_ok=True)  # it stays, empty: nobody's business
             (copy / name).write_bytes(content)
 
 

@@ -1,5 +1,6 @@
 """What is fetched of a repository, and what is named as not looked at."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,34 @@ def test_modules_that_make_no_sense_name_no_folders(modules: bytes) -> None:
 
 
 def test_files_of_a_folder_are_named_as_in_a_repository(tmp_path: Path) -> None:
-    for name in ("a.json", "b/c.py", ".git/objects/x.bin"):
+    kept_by_tools = (".git/objects/x.bin", ".cache/huggingface/download/x.bin")
+    for name in ("a.json", "b/c.py", ".c/m.py", "b/.git/m.py", ".cache/m.py", *kept_by_tools):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert local_names(tmp_path) == ("a.json", "b/c.py")
+    assert local_names(tmp_path) == ("a.json", ".c/m.py", ".cache/m.py", "b/c.py", "b/.git/m.py")
+
+
+def test_a_linked_folder_is_named_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "m.py").touch()
+    for name in ("encoder", "encoder/b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "code").symlink_to(tmp_path / "elsewhere")
+    names = local_names(tmp_path / "encoder")
+    assert names == ("code/", "b/code/")
+    assert not_covered_among(names, encoder_files(names, {""})) == ("b/code/", "code/")
+
+
+@pytest.mark.parametrize("path", [".", "./", "", "/"])
+def test_the_root_has_one_name(path: str) -> None:
+    assert module_folders(json.dumps([{"path": path}]).encode()) == {""}
+
+
+@pytest.mark.parametrize("name", [".hidden", "...", "1_Pooling.", ".a/b."])
+def test_a_folder_keeps_the_dots_of_its_name(name: str) -> None:
+    assert module_folders(json.dumps([{"path": name}]).encode()) == {"", name}
+
+
+def test_chat_templates_beside_each_tokenizer_belong_to_it() -> None:
+    names = ("0_T/additional_chat_templates/a.jinja", "additional_chat_templates/a.jinja", "b/a.jinja")
+    assert encoder_files(names, {"", "0_T"}) == names[:2]

@@ -10,21 +10,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_change
-from hf_integration.encoders.canonical import canonical
-from hf_integration.encoders.identity.folder_record import WHOLE, FolderRecord, Keys
+from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_change, shown_value
+from hf_integration.encoders.canonical import same_json, same_numbers
+from hf_integration.encoders.identity.folder_record import AT_ROOT, WHOLE, FolderRecord, Keys
 from hf_integration.encoders.identity.in_effect import LONGEST_TEXT
 from hf_integration.encoders.identity.inert import IMPLIED, is_standard, why_inert
 
 _ABSENT = object()
 _CLASSES = ("tokenizer_class", "image_processor_type", "feature_extractor_type")
 _DTYPES = ("dtype", "torch_dtype")
+_ASSERTED = ("architectures", *_DTYPES)
+"""Keys that loaders obey and the one here does not: of other classes of models, in other dtypes."""
+
 _GENERIC = frozenset({"PreTrainedTokenizer", "TokenizersBackend"})
 _SENTENCE_FILES = (
     "modules.json",
     "sentence_*_config.json",
     "config_sentence_transformers.json",
-    "*/config.json",
+    "[!.]*/config.json",
 )
 
 Same = Callable[[str], bool]
@@ -49,7 +52,12 @@ class FolderComparison:
 
 
 def compare_folders(
-    was: FolderRecord, now: FolderRecord, *, same: Same, defaults: Keys | None = None
+    was: FolderRecord,
+    now: FolderRecord,
+    *,
+    same: Same,
+    defaults: Keys | None = None,
+    headless: bool = False,
 ) -> FolderComparison:
     """Compare the files that were recorded with those that are there.
 
@@ -58,12 +66,21 @@ def compare_folders(
         now: that of the encoder that is checked.
         same: asked whether what the loaded objects obey is the same, by the name of the file that sets it.
         defaults: of the configuration's class in the library that is installed.
+        headless: whether the weights are now those of the encoder alone, without the head of another task.
     """
-    judge = _Judge(was, now, same, defaults or {})
+    judge = _Judge(was, now, same, defaults or {}, headless)
     changed, notes, touched, inert = [], [], set(), 0
     for file in sorted({*was.files, *now.files}):
         if file not in now.files:
-            notes.append(f"{shown(file)}: no longer there; what is loaded without it was compared")
+            if _opened_at_root(file) and any(map(_opened_at_root, now.files)):
+                changed.append(
+                    f"{shown(file)}: no longer there; what loads the rest at the root does without it"
+                )
+                touched.add((file, WHOLE))
+            else:
+                notes.append(
+                    f"{shown(file)}: no longer there or no longer read; what is loaded without it was compared"
+                )
             continue
         before, after = was.files.get(file), now.files[file]
         if before is None and not is_standard(file):
@@ -93,6 +110,7 @@ class _Judge:
     now: FolderRecord
     same: Same
     defaults: Keys
+    headless: bool
 
     def why_harmless(self, file: str, key: str, old: Any, new: Any) -> str | None:
         """The reason why a difference cannot matter, or ``None``."""
@@ -100,12 +118,15 @@ class _Judge:
             return "no standard loader opens a file of that name"
         if why := why_inert(file, key):
             return why
-        if any(fnmatchcase(file, pattern) for pattern in _SENTENCE_FILES) and file != "config.json":
+        if _ABSENT not in (old, new) and same_numbers(old, new):
+            return "the same number"
+        if any(fnmatchcase(file, pattern) for pattern in _SENTENCE_FILES):
             return "read alike" if self.same(file) else None
         if key.rpartition(".")[2] in _CLASSES and self.same(file) and _one_class(old, new):
             return "another class that prepares the same"
         if key == "model_max_length" and self._was_the_longest_text(file, new):
-            return "the longest text that the embedding is made of, as before"
+            alone = f"texts that the tokenizer alone prepares are now cut at {shown_value(new)} tokens"
+            return f"the embedding is made of as many tokens as before; {alone}"
         return self._why_in_effect(file, key, old, new)
 
     def _why_in_effect(self, file: str, key: str, old: Any, new: Any) -> str | None:
@@ -113,31 +134,53 @@ class _Judge:
         written = last if last in _DTYPES else key  # a tower is loaded in the dtype of the whole
         before = self.was.in_effect.get(file, {}).get(written, _ABSENT)
         after = self.now.in_effect.get(file, {}).get(written, _ABSENT)
+        if last == "architectures" and self.headless and _equal(new, before):
+            return "the encoder was saved alone; there is no head to load"
+        if last in _ASSERTED and old not in (_ABSENT, None):
+            before = old
         if new is not _ABSENT:
-            if not _equal(new, _ABSENT) and _equal(_content(new), before):
+            if _equal(_content(new), before):
                 return "what was in effect before"
             if last in _DTYPES and new == self.now.dtype and self.now.dtype != self.was.dtype:
                 return "what the weights are stored in"
-            if old is _ABSENT and _says_nothing(new) and before is _ABSENT:
-                return "says nothing"
-            if old is _ABSENT and before is _ABSENT and _equal(self.defaults.get(key, _ABSENT), new):
+            if old is not _ABSENT:
+                return None
+            if _equal(IMPLIED.get(key, _ABSENT), new):
                 return "the default"
-            if old is _ABSENT and _equal(IMPLIED.get(key, _ABSENT), new):
-                return "the default"
-            return None
-        if _says_nothing(old) or _equal(IMPLIED.get(key, _ABSENT), old):
+            return self._why_as_before(file, key, new) if before is _ABSENT else None
+        if _equal(IMPLIED.get(key, _ABSENT), old):
             return "said nothing"
         if after is not _ABSENT and (_equal(after, before) or _equal(after, _content(old))):
             return "left out, and in effect all the same"
+        if after is _ABSENT and _says_nothing(old) and self._loaded(file, key):
+            return "said nothing"
         if last in _DTYPES and after == self.now.dtype != self.was.dtype:
             return "what the weights are stored in"
         return None
+
+    def _why_as_before(self, file: str, key: str, new: Any) -> str | None:
+        """Why a new key, of which the loaded object had nothing to say, says no more than its absence did."""
+        if _says_nothing(new) and self._loaded(file, key):
+            return "says nothing"
+        same = file == "config.json" and _equal(self.defaults.get(key, _ABSENT), new)
+        return "the default" if same else None
+
+    def _loaded(self, file: str, key: str) -> bool:
+        """Whether an object was loaded on both sides that this part of the file describes."""
+        part = key.rpartition(".")[0]
+        sides = (self.was.in_effect.get(file, {}), self.now.in_effect.get(file, {}))
+        return all(any(name.rpartition(".")[0] == part for name in side) for side in sides)
 
     def _was_the_longest_text(self, file: str, new: Any) -> bool:
         before, after = (
             side.in_effect.get(file, {}).get(LONGEST_TEXT, _ABSENT) for side in (self.was, self.now)
         )
         return _equal(before, after) and _equal(before, new)
+
+
+def _opened_at_root(file: str) -> bool:
+    """Whether who loads the root opens this file, which none of the model's folder stands in for."""
+    return file.startswith(AT_ROOT) and is_standard(file)
 
 
 def _one_class(old: Any, new: Any) -> bool:
@@ -163,7 +206,7 @@ def _says_nothing(value: Any) -> bool:
 def _equal(one: Any, other: Any) -> bool:
     if one is _ABSENT or other is _ABSENT:
         return one is other
-    return canonical(one) == canonical(other)  # 1, 1.0 and True are three values in JSON
+    return same_json(one, other)
 
 
 def _line(file: str, key: str, old: Any, new: Any, *, appeared: bool) -> str:

@@ -5,7 +5,7 @@ first; a library that saves the encoder anew writes the second. Both are recorde
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hf_integration.encoders.canonical import canonical, condensed
 from hf_integration.encoders.json_files import read_json
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import is_plain
+from hf_integration.snapshot import CHAT_TEMPLATES
 
 Keys = Mapping[str, Any]
 
@@ -23,6 +24,10 @@ WHOLE = "(whole file)"
 MOST_KEYS = 256
 """Entries of an object up to which they are kept one by one; a vocabulary is one value."""
 
+AT_ROOT = "./"
+"""Start of the names of files at the root that are none of the model's, which lies in a folder below."""
+
+_OF_THE_WHOLE = frozenset({"modules.json", "config_sentence_transformers.json"})
 _DEEPEST = 4
 _LONGEST_KEY = 80
 _FLAT = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -61,25 +66,40 @@ class FolderRecord:
         return (*self.not_covered, *code)
 
 
-def read_files(root: Path, names: Sequence[str], *, model: str = "") -> dict[str, Keys]:
-    """Read every file that is no weight file.
+def read_files(
+    root: Path, names: Iterable[str], *, model: str = "", digested: Collection[str] = ()
+) -> dict[str, Keys]:
+    """Read every file but the weights whose tensors are compared one by one.
 
     Args:
         root: the encoder's folder.
         names: the files below it that belong to the encoder.
-        model: folder below it that holds the transformers model; its files are called as if they were at the
-            root, where newer libraries put them.
+        model: folder below it that holds the transformers model.
+        digested: weight files whose tensors have digests of their own; any other is compared as a whole.
 
     Raises:
         EncoderError: a file cannot be read.
     """
-    found: dict[str, Keys] = {}
-    for name in sorted(names):
-        if name.endswith(".safetensors"):
-            continue
-        short = name.removeprefix(f"{model}/") if model else name
-        found[name if short in found or (short != name and short in names) else short] = _read(root / name)
-    return found
+    kept = (name for name in sorted(names) if name not in digested)
+    return {recorded_name(name, model): _read(root / name) for name in kept}
+
+
+def recorded_name(name: str, model: str) -> str:
+    """What a record calls a file.
+
+    The files of the transformers model are called as if they were at the root, where newer libraries put
+    them. What lies at the root beside such a model makes another encoder, and is called ``./config.json``.
+
+    Args:
+        name: of the file, within the encoder's folder.
+        model: folder below it that holds the transformers model, empty where that is the root.
+    """
+    folder, _, file = name.removeprefix(f"{CHAT_TEMPLATES}/").rpartition("/")
+    if not model or file in _OF_THE_WHOLE:
+        return name
+    if not folder:
+        return f"{AT_ROOT}{name}"
+    return name.removeprefix(f"{model}/") if folder in (model, f"{model}/{CHAT_TEMPLATES}") else name
 
 
 def flattened(values: Mapping[str, Any], *, deepest: int = _DEEPEST) -> dict[str, Any]:
@@ -120,9 +140,21 @@ def _read(path: Path) -> Keys:
         else:
             return as_keys(path.name, value)
     try:
-        return whole(path.read_bytes())
+        if path.suffix == ".safetensors":  # may be large
+            with path.open("rb") as file:
+                return {WHOLE: f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"}
+        data = path.read_bytes()
+        return whole(_lines(path.name, data) if path.suffix == ".txt" else data)
     except OSError as error:
         raise EncoderError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _lines(name: str, data: bytes) -> bytes:
+    """A text with line ends of one kind; a return alone is left, as it ends a line to some readers only."""
+    data = data.replace(b"\r\n", b"\n")
+    # readers of merges leave out what follows the last line end, and with it a merge that has none
+    ended = name != "vocab.txt" or not data or data.endswith((b"\n", b"\r"))
+    return data if ended else data + b"\n"
 
 
 def as_keys(name: str, value: Any) -> Keys:

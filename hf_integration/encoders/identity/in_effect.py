@@ -12,14 +12,20 @@ LONGEST_TEXT = "(longest text)"
 
 
 def configuration_in_effect(config: Any, module: Any) -> dict[str, Keys]:
-    """``config.json`` with every default, and the class and the dtype of what was loaded.
+    """``config.json`` with every default, and the class and the dtype that are taken where it names none.
 
     Args:
         config: of the whole folder, of which the encoder may be a part.
         module: what was loaded from it.
     """
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
-    own = {"architectures": [type(module).__name__], "dtype": str(dtype).removeprefix("torch.")}
+    base = MODEL_MAPPING_NAMES.get(config.model_type, type(module).__name__)
+    own = {
+        "architectures": [base if isinstance(base, str) else base[0]],
+        "dtype": str(dtype).removeprefix("torch."),
+    }
     written = {**config.to_dict(), **own}
     flat = _placeless(flattened(written))
     return {"config.json": {**flat, "torch_dtype": flat["dtype"]}, "generation_config.json": flat}

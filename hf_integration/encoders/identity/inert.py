@@ -7,6 +7,8 @@ it, as another loader of the same folder may obey it.
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+from hf_integration.encoders.identity.folder_record import AT_ROOT
+
 _WRITER = "says which program wrote the file"
 _TRAINING = "is read in training only"
 _KERNEL = "chooses a kernel, not what is computed"
@@ -55,6 +57,7 @@ CONFIGURATION: Mapping[str, str] = {
         ),
         _TRAINING,
     ),
+    "chunk_size_feed_forward": "splits the computation into parts, and each gives what it gave in the whole",
     "use_cache": "decides whether a decoder keeps what it computed for earlier tokens",
 }
 """Of ``config.json``, by the last part of a nested key."""
@@ -105,6 +108,7 @@ STANDARD_FILES: tuple[str, ...] = (
     "*adapter_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "tekken.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab*",
@@ -133,9 +137,7 @@ STANDARD_FILES: tuple[str, ...] = (
     "router_config.json",
     "sentence_*_config.json",
     "config_sentence_transformers.json",
-    "*/config.json",
-    "*/*_config.json",
-    "*/*.json",
+    "*.safetensors",
 )
 """Names that a standard loader of the folder would open: transformers, tokenizers, sentence-transformers."""
 
@@ -147,13 +149,15 @@ def why_inert(file: str, key: str) -> str | None:
         file: name within the encoder's folder.
         key: nested parts joined by dots.
     """
-    last = key.rpartition(".")[2]
+    name, last = file.removeprefix(AT_ROOT), key.rpartition(".")[2]
     for pattern, keys in _OF_FILE:
-        if fnmatchcase(file, pattern):
-            return keys.get(last)
+        if fnmatchcase(name, pattern):
+            compared = keys is not _INDEX or name == file  # tensors of the model; not of one beside it
+            return keys.get(last) if compared else None
     return None
 
 
 def is_standard(file: str) -> bool:
-    """Whether a standard loader of the folder would open a file of this name."""
-    return any(fnmatchcase(file, pattern) for pattern in STANDARD_FILES)
+    """Whether a standard loader would open a file of this name, in whichever folder it lies."""
+    name = file.rpartition("/")[2]
+    return any(fnmatchcase(name, pattern) for pattern in STANDARD_FILES)

@@ -4,7 +4,7 @@ Nothing that is run here reads them, but whoever loads the folder for another ta
 files is either one that was loaded, bit for bit, whatever the library calls it, or it gets its own digest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,11 +26,14 @@ class StoredTensors:
         loaded: name in the files -> name of the tensor of the loaded module that has the same values.
         digests: name in the files -> digest of a tensor that was not loaded.
         files: the weight files.
+        headless: whether the files hold nothing but the tensors of the class that was loaded: an encoder
+            that was saved without the head of another task.
     """
 
     loaded: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    headless: bool = False
 
     def read(self) -> dict[str, Tensor]:
         """The tensors that were not loaded, from the files.
@@ -41,12 +44,15 @@ class StoredTensors:
         return {name: tensor for name, tensor in _tensors(self.files) if name in self.digests}
 
 
-def stored_tensors(files: Sequence[Path], loaded: Mapping[str, Tensor]) -> StoredTensors:
+def stored_tensors(
+    files: Sequence[Path], loaded: Mapping[str, Tensor], *, whole: Collection[str]
+) -> StoredTensors:
     """Find for every tensor of the files the loaded one that it became.
 
     Args:
         files: safetensors files.
         loaded: tensors of the module, on the CPU, in a dtype that holds every stored value exactly.
+        whole: names of the tensors of the class that was loaded, of which the module may be a part.
 
     Raises:
         EncoderError: a file cannot be read.
@@ -60,7 +66,13 @@ def stored_tensors(files: Sequence[Path], loaded: Mapping[str, Tensor]) -> Store
             digests |= digest_tensors({name: tensor})
         else:
             became[name] = found
-    return StoredTensors(became, digests, tuple(files))
+    names = {present_name(name) for name in whole}
+    ends = {end for name in names for end in _ends(name)}
+    headless = all(
+        present_name(name) in ends or names.intersection(_ends(present_name(name)))
+        for name in (*became, *digests)
+    )
+    return StoredTensors(became, digests, tuple(files), headless)
 
 
 class _Search:
@@ -86,6 +98,13 @@ def same_name(one: str, other: str) -> bool:
     """Whether two names are of one tensor, as far as libraries put prefixes before it and take them away."""
     one, other = present_name(one), present_name(other)
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _ends(name: str) -> Iterator[str]:
+    """A name, and what is left of it without its first part, its first two and so on."""
+    parts = name.split(".")
+    for start in range(len(parts)):
+        yield ".".join(parts[start:])
 
 
 def present_name(name: str) -> str:

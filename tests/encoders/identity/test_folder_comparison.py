@@ -1,11 +1,20 @@
 """Which differences of two folders count, key by key."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hf_integration.encoders.identity.folder_comparison import FolderComparison, compare_folders
-from hf_integration.encoders.identity.folder_record import FolderRecord, as_keys, flattened, whole
+from hf_integration.encoders.identity.folder_record import (
+    WHOLE,
+    FolderRecord,
+    as_keys,
+    flattened,
+    read_files,
+    recorded_name,
+    whole,
+)
 from hf_integration.encoders.identity.inert import STANDARD_FILES, is_standard, why_inert
 
 Files = dict[str, dict[str, Any]]
@@ -23,7 +32,7 @@ def test_equal_files_differ_in_nothing() -> None:
     assert (found.changed, found.notes, found.equal) == ((), (), True)
 
 
-@pytest.mark.parametrize("new", [2, True, 1.0, "1", [1], {}])
+@pytest.mark.parametrize("new", [2, True, 1.5, "1", [1], {}, None])
 def test_a_changed_key_is_a_change(new: Any) -> None:
     assert len(compared({"config.json": {"a": 1}}, {"config.json": {"a": new}}).changed) == 1
 
@@ -34,6 +43,41 @@ def test_a_file_may_say_what_was_in_effect_before() -> None:
     assert found.changed == ()
     assert found.notes == ("config.json: a: 1 -> 2 (what was in effect before)",)
     assert not found.equal
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(1, 1.0), (10000.0, 10000), ([1.0, {"a": 2}], [1, {"a": 2.0}]), (1e20, 10**20)]
+)
+def test_a_number_that_is_written_otherwise_is_named(old: Any, new: Any) -> None:
+    for was, now in ((old, new), (new, old)):
+        found = compared({"config.json": {"a": was}}, {"config.json": {"a": now}})
+        assert found.changed == ()
+        assert "the same number" in found.notes[0]
+        assert not found.equal
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(1, True), (0.0, False), (0.0, -0.0), (1.0, "1"), (0, None), (1e20, 10**20 + 1), ([1], [True])],
+)
+def test_what_is_no_number_or_another_one_is_a_change(old: Any, new: Any) -> None:
+    for was, now in ((old, new), (new, old)):
+        assert compared({"config.json": {"a": was}}, {"config.json": {"a": now}}).changed
+
+
+@pytest.mark.parametrize("key", ["architectures", "dtype", "torch_dtype"])
+def test_what_only_other_loaders_obey_is_in_effect_as_the_file_says_it(key: str) -> None:
+    """The loader here takes a class and a dtype of its own, whatever these keys say."""
+    effect: Files = {"config.json": {"architectures": "A", "dtype": "A", "torch_dtype": "A"}}
+    harmful: list[tuple[dict[str, Any], dict[str, Any]]]
+    harmful = [({key: "B"}, {key: "A"}), ({key: "B"}, {}), ({key: "A"}, {key: "B"}), ({}, {key: "B"})]
+    for was, now in harmful:
+        assert compared({"config.json": was}, {"config.json": now}, in_effect=effect).changed
+    harmless: list[tuple[dict[str, Any], dict[str, Any]]]
+    harmless = [({}, {key: "A"}), ({key: None}, {key: "A"}), ({key: "A"}, {})]
+    for was, now in harmless:
+        found = compared({"config.json": was}, {"config.json": now}, in_effect=effect)
+        assert (found.changed, len(found.notes)) == ((), 1)
 
 
 def test_a_key_that_is_ignored_by_our_loader_is_a_change_all_the_same() -> None:
@@ -48,11 +92,55 @@ def test_a_key_that_is_left_out_is_no_change_where_the_same_is_in_effect() -> No
     assert compared({"config.json": {"a": 1}}, {"config.json": {}}).changed
 
 
-@pytest.mark.parametrize("nothing", [None, False, {}, [], ""])
-def test_a_new_key_that_says_nothing_is_named(nothing: Any) -> None:
-    found = compared({"config.json": {}}, {"config.json": {"new": nothing}})
-    assert found.changed == ()
-    assert len(found.notes) == 1
+NOTHING = pytest.mark.parametrize("nothing", [None, False, {}, [], ""])
+
+
+@NOTHING
+def test_a_key_that_says_nothing_may_come_and_go_where_its_object_was_loaded(nothing: Any) -> None:
+    effect = {"config.json": {"other": 1}}
+    for was, now in (({}, {"new": nothing}), ({"new": nothing}, {})):
+        found = compared({"config.json": was}, {"config.json": now}, in_effect=effect)
+        assert found.changed == ()
+        assert len(found.notes) == 1
+
+
+@NOTHING
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        ("preprocessor_config.json", "do_rescale"),
+        ("tokenizer_config.json", "do_lower_case"),
+        ("processor_config.json", "video_processor.do_rescale"),
+        ("./config.json", "tie_word_embeddings"),
+    ],
+)
+def test_it_says_something_where_nobody_knows_the_default(nothing: Any, file: str, key: str) -> None:
+    effect: Files = {
+        "config.json": {"other": 1},
+        "processor_config.json": {"image_processor.do_rescale": True},
+    }
+    for was, now in (({}, {key: nothing}), ({key: nothing}, {})):
+        assert compared({file: was}, {file: now}, in_effect=effect).changed
+
+
+def test_it_says_something_where_leaving_it_out_turns_the_setting_round() -> None:
+    was = FolderRecord({"config.json": {"a": False}}, {"config.json": {"a": False}})
+    now = FolderRecord({"config.json": {}}, {"config.json": {"a": True}})
+    assert compare_folders(was, now, same=lambda _: True).changed
+
+
+@pytest.mark.parametrize("name", [*STANDARD_FILES, "model-*-of-*.safetensors"])
+def test_what_lies_at_the_root_beside_the_model_is_compared_without_excuses(name: str) -> None:
+    file = f"./{name.replace('*', 'x')}"
+    rest: Files = {"./notes.json": {}, "./x.bpe": whole(b"rest"), "./x.spm": whole(b"rest")}
+    one, other = {**rest, file: whole(b"one")}, {**rest, file: whole(b"other")}
+    effect = {file.removeprefix("./"): {WHOLE: other[file][WHOLE]}}
+    gone = {key: value for key, value in one.items() if key != file}
+    for was, now in ((one, other), (gone, one), (one, gone)):
+        assert compared(was, now, in_effect=effect).changed
+    assert compared(one, {}).changed == ()  # the model lies at the root now
+    assert len(compared(one, {}).notes) == len(one)
+    assert compared(one, {key: value for key, value in one.items() if key != "./notes.json"}).changed == ()
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "sentencepiece.bpe.model", "tokenizer.model", "merges.txt"])
@@ -120,6 +208,50 @@ def test_a_processor_class_that_appears_counts() -> None:
     assert compared(
         {"tokenizer_config.json": {}}, {"tokenizer_config.json": {"processor_class": "B"}}
     ).changed
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "alike"),
+    [
+        ("vocab.txt", b"a\nb\n", b"a\r\nb\r\n", True),
+        ("vocab.txt", b"a\nb\n", b"a\nb", True),
+        ("vocab.txt", b"a\nb\n", b"a\r\nb", True),
+        ("vocab.txt", b"a\nb\n", b"a\rb\n", False),
+        ("vocab.txt", b"a\nb\n", b"a\nb\n\n", False),
+        ("vocab.txt", b"a\n", b"a\r\r\n", False),
+        ("vocab.txt", b"a\r", b"a\r\r\n", False),
+        ("vocab.txt", b"", b"\n", False),
+        ("merges.txt", b"a b\nc d\n", b"a b\r\nc d\r\n", True),
+        ("merges.txt", b"a b\nc d\n", b"a b\nc d", False),
+        ("tokenizer.model", b"a\nb\n", b"a\r\nb\r\n", False),
+    ],
+)
+def test_line_ends_are_told_apart_where_a_reader_does(
+    name: str, one: bytes, other: bytes, alike: bool, tmp_path: Path
+) -> None:
+    found = []
+    for content in (one, other):
+        (tmp_path / name).write_bytes(content)
+        found.append(read_files(tmp_path, [name]))
+    assert (found[0] == found[1]) == alike
+
+
+def test_every_file_has_a_name_of_its_own_in_the_record() -> None:
+    files = ("config.json", "model.safetensors", "1_P/config.json", "additional_chat_templates/a.jinja")
+    names = [*files, *(f"0_T/{name}" for name in files), "modules.json", "0_T/modules.json"]
+    for model in ("", "0_T", "1_P", "0_T/1_P"):
+        recorded = [recorded_name(name, model) for name in names]
+        assert len(set(recorded)) == len(names)
+        below = f"{model}/" if model else ""
+        assert recorded_name(f"{below}config.json", model) == "config.json"
+        assert recorded_name("modules.json", model) == "modules.json"
+
+
+def test_weights_that_have_no_digests_are_recorded_as_a_whole(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "other.safetensors"):
+        (tmp_path / name).write_bytes(name.encode())
+    found = read_files(tmp_path, ["model.safetensors", "other.safetensors"], digested={"model.safetensors"})
+    assert found == {"other.safetensors": whole(b"other.safetensors")}
 
 
 def test_nested_keys_have_names_of_their_own() -> None:
