@@ -79,7 +79,7 @@ def compare_folders(
                 touched.add((file, WHOLE))
             else:
                 notes.append(
-                    f"{shown(file)}: no longer there or no longer read; what is loaded without it was compared"
+                    f"{shown(file)}: gone, or no longer read; what is loaded without it was compared"
                 )
             continue
         before, after = was.files.get(file), now.files[file]
