@@ -1,5 +1,6 @@
 """What a folder holds, found out before anything in it is loaded."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from hf_integration.encoders.families import Family
 from hf_integration.encoders.folder_files import files_of
 from hf_integration.encoders.git_lfs import refuse_pointers
 from hf_integration.encoders.json_files import read_json
+from hf_integration.encoders.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
 from hf_integration.encoders.sizes import LAYERS, check_numbers, check_processor
@@ -32,6 +34,12 @@ _TOKENIZERS = (
 
 _OTHER_FILES = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
 """Keys by which a library opens another file than the one that every loader looks for."""
+
+_ADDED = ("added_tokens.json", "special_tokens_map.json")
+"""Files of tokens beside those of ``tokenizer.json``."""
+
+_ADDS = re.compile(r"tokens?$|tokens_decoder$")
+"""Keys of ``tokenizer_config.json`` with such tokens."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -192,9 +200,16 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
 
 def _check_json(model: Path) -> None:
     """Parse what the library will parse, so that damage is reported with the file's name."""
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", *_PROCESSORS):
+    parsed: dict[str, Any] = {}
+    for name in ("tokenizer.json", "tokenizer_config.json", *_ADDED, *_PROCESSORS):
         if (model / name).is_file():
-            values = read_json(model / name, dict)
+            parsed[name] = values = read_json(model / name, dict)
             _check_other_files(model / name, values)
             if name in _PROCESSORS:
                 check_processor(model / name, values)
+    settings = parsed.get("tokenizer_config.json", {})
+    added = [parsed.get(name) for name in _ADDED]
+    added += [value for key, value in settings.items() if _ADDS.search(key)]
+    check_growth(
+        model / "tokenizer.json", parsed.get("tokenizer.json", {}), added=sum(map(text_within, added))
+    )
