@@ -35,6 +35,9 @@ _TOKENIZERS = (
 _OTHER_FILES = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
 """Keys by which a library opens another file than the one that every loader looks for."""
 
+MOST_TENSORS = 200_000
+"""Of all weight files; mixtures of very many experts have some 90,000. Each takes some 0.1 ms."""
+
 _ADDED = ("added_tokens.json", "special_tokens_map.json")
 """Files of tokens beside those of ``tokenizer.json``."""
 
@@ -113,7 +116,13 @@ def inspect_folder(
         )
         raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
     headers = [read_header(file) for file in files]
-    _check_depth(model, config, sum(len(header.dtypes) for header in headers))
+    tensors = sum(len(header.dtypes) for header in headers)
+    if tensors > MOST_TENSORS:
+        raise EncoderError(
+            f"{model}: the weights hold {tensors} tensors, more than any encoder has",
+            remedy="use an intact copy of the encoder",
+        )
+    _check_depth(model, config, tensors)
     scalars = sum(header.scalars for header in headers)
     dtype = stored_dtype(headers, model)
     return EncoderFolder(path, model, config, configuration, family, dtype, sentence, scalars)
