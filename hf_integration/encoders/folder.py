@@ -19,7 +19,7 @@ from hf_integration.encoders.sizes import LAYERS, check_numbers, check_processor
 from hf_integration.encoders.support import supported_family
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
-from hf_integration.snapshot import local_names, refuse_without_weights
+from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -31,6 +31,8 @@ _TOKENIZERS = (
     "spm.model",
     "bpe.codes",
 )
+
+_CONVERT = "load it in a place you trust and save_pretrained it"
 
 _OTHER_FILES = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
 """Keys by which a library opens another file than the one that every loader looks for."""
@@ -111,9 +113,7 @@ def inspect_folder(
     _check_json(model)
     files = weight_files(model)
     if not files:
-        refuse_without_weights(
-            local_names(model), str(model), "load it in a place you trust and save_pretrained it"
-        )
+        refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
     headers = [read_header(file) for file in files]
     tensors = sum(len(header.dtypes) for header in headers)
@@ -154,6 +154,7 @@ def _read_configuration(
             remedy="merge the adapter into its base model and save the result",
         )
     if not (model / "config.json").is_file():
+        refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no config.json", remedy="give the folder of a transformers model")
     config = read_json(model / "config.json", dict)
     if config.get("quantization_config"):
