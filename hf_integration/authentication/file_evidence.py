@@ -5,10 +5,13 @@ from collections.abc import Callable, Collection
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.behaviour import Behaviour, behaviour_differences
+from hf_integration.encoders.canonical import canonical
 from hf_integration.encoders.configuration_behaviour import DEFAULTS_SUFFIX
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.pipeline_growth import TEXT_STEPS, is_costly, text_steps
+from hf_integration.encoders.tokenizer_behaviour import EFFECTIVE
 from hf_integration.verdict import FileEvidence
 
 READING = ("transformers", "tokenizers", "numpy", "pillow")
@@ -55,6 +58,23 @@ def compared_files(
         derived=derived,
         notes=found.notes,
     )
+
+
+def why_not_run(encoder: Encoder, card: WatermarkCard) -> str:
+    """Why no text may go through an encoder's tokenizer; empty where it may.
+
+    What the card recorded was run when it was minted. Other steps make the verdict by being others, so they
+    are run for the diagnosis alone, and only where their cost is known.
+    """
+    if encoder.modality != "text":
+        return ""
+    if not is_costly(text_steps(encoder.processor)):
+        return ""
+    was, now = (behaviour.get(EFFECTIVE, {}) for behaviour in (card.behaviour, encoder.behaviour()))
+    differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
+    if not differing:
+        return ""
+    return f"the {' and '.join(differing)} is another than the card's, and it is not known what it costs"
 
 
 def other_libraries(card: WatermarkCard) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from hf_integration.encoders.identity.in_effect import (
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.pipeline_growth import check_growth, text_steps
 from hf_integration.encoders.preparing import pooled_recipe, preparation_of
 from hf_integration.encoders.recipe import POOLER, Recipe
 from hf_integration.encoders.safetensors_files import weight_files
@@ -200,7 +201,9 @@ def _without_pooler(module: nn.Module, family: Family, config: Any, recipe: Reci
 
 def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
     if modality == "text":
-        return loading.load_tokenizer(found.model)
+        tokenizer = loading.load_tokenizer(found.model)
+        check_growth(found.model, text_steps(tokenizer))  # also of what was made of a file in another format
+        return tokenizer
     if modality == "image":
         return loading.load_image_processor(found.model)
     return loading.load_feature_extractor(found.model)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
-from hf_integration.snapshot.transport import guarded_transport, http_library
+from hf_integration.snapshot.transport import CHECK_THE_WAY, guarded_transport, http_library
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -102,7 +102,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         # not the JSON of a Hub; brackets without end are a RecursionError
         raise HubUnreachableError(
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
-            remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            remedy=CHECK_THE_WAY,
         ) from error
 
 

@@ -15,6 +15,9 @@ from torch import Tensor
 from hf_integration.encoders.tensor_digests import digest_tensors
 from hf_integration.errors import EncoderError
 
+_SMALL = 4096
+"""Numbers of a tensor that is looked up by its content."""
+
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -80,18 +83,33 @@ class _Search:
 
     def __init__(self, loaded: Mapping[str, Tensor]) -> None:
         self._loaded = loaded
-        self._by_shape: dict[tuple[int, ...], list[str]] = {}
+        self._by_kind: dict[tuple[torch.Size, torch.dtype], list[str]] = {}
         for name, tensor in loaded.items():
-            self._by_shape.setdefault(tuple(tensor.shape), []).append(name)
+            self._by_kind.setdefault((tensor.shape, tensor.dtype), []).append(name)
+        self._dtypes = dict.fromkeys(dtype for _, dtype in self._by_kind)  # in a fixed order
+        # small tensors by their content: a file may hold very many of one shape
+        self._by_content: dict[tuple[torch.Size, torch.dtype], dict[bytes, list[str]]] = {}
 
     def find(self, name: str, tensor: Tensor) -> str | None:
         """Name of the loaded tensor with the same values, those of a similar name first."""
-        same_shape = self._by_shape.get(tuple(tensor.shape), ())
-        alike = [other for other in same_shape if same_name(name, other)]
-        for other in (*alike, *(other for other in same_shape if other not in alike)):
-            if _same_bits(tensor, self._loaded[other]):
-                return other
-        return None
+        same = [other for dtype in self._dtypes for other in self._same(tensor, dtype)]
+        return next((other for other in same if same_name(name, other)), same[0] if same else None)
+
+    def _same(self, tensor: Tensor, dtype: torch.dtype) -> list[str]:
+        """Names of the loaded tensors of a dtype that have the same values."""
+        kind = tensor.shape, dtype
+        names = self._by_kind.get(kind, [])
+        if tensor.dtype != dtype:
+            if not (tensor.is_floating_point() and dtype.is_floating_point):
+                return []
+            tensor = tensor.to(dtype) if names else tensor
+        if tensor.numel() > _SMALL:
+            return [name for name in names if _same_bits(tensor, self._loaded[name])]
+        if names and kind not in self._by_content:
+            found = self._by_content[kind] = {}
+            for name in names:
+                found.setdefault(_content(self._loaded[name]), []).append(name)
+        return self._by_content[kind].get(_content(tensor), []) if names else []
 
 
 def same_name(one: str, other: str) -> bool:
@@ -115,14 +133,14 @@ def present_name(name: str) -> str:
     return name
 
 
-def _same_bits(stored: Tensor, loaded: Tensor) -> bool:
-    if stored.dtype != loaded.dtype:
-        if not (stored.is_floating_point() and loaded.is_floating_point()):
-            return False
-        stored = stored.to(loaded.dtype)
-    if stored.numel() > 4096 and not torch.equal(_bits(stored[:1]), _bits(loaded[:1])):
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    if not torch.equal(_bits(one[:1]), _bits(other[:1])):
         return False  # most tensors of one shape differ at once
-    return torch.equal(_bits(stored), _bits(loaded))
+    return torch.equal(_bits(one), _bits(other))
+
+
+def _content(tensor: Tensor) -> bytes:
+    return _bits(tensor).numpy().tobytes()
 
 
 def _bits(tensor: Tensor) -> Tensor:
