@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from hf_integration.encoders.participants import hidden_functions, participants
-from hf_integration.encoders.provenance import is_foreign, is_of_library, patched_in_class
+from hf_integration.encoders.provenance import is_foreign, is_of_library, patched_in_class, patched_in_module
 
 HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
 GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
@@ -21,6 +21,7 @@ _NOT_COMPUTING = frozenset(
 )
 # Hooks of accelerate that move tensors between devices, and nothing else.
 _MOVING = frozenset({"AlignDevicesHook", "CpuOffload", "SequentialHook"})
+_OF_TORCH = ("torch", "torch.nn.functional")
 MODEL = "the model"
 TAKE_OFF = "take it off, or load the encoder in a fresh process"
 
@@ -98,18 +99,21 @@ def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
         yield Finding(f"compiled {place}", "" if own else TAKE_OFF)
 
 
-def global_hooks() -> tuple[Finding, ...]:
-    """Hooks that torch runs on every module of this process."""
-    return tuple(
+def on_every_module() -> tuple[Finding, ...]:
+    """Hooks that torch runs on every module of this process, and functions of torch that were replaced."""
+    hooks = [
         Finding("forward hook on every module", TAKE_OFF)
         for attribute in GLOBAL_HOOKS
         if any(not _of_transformers(hook) for hook in getattr(torch_module, attribute, {}).values())
-    )
+    ]
+    seen: dict[int, Any] = {}
+    patched = [what for module in _OF_TORCH for what in patched_in_module(module, seen)]
+    return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
 
 
 def in_process_changes(model: nn.Module) -> tuple[str, ...]:
     """All code that was put onto a model, harmless or not, in words."""
-    return tuple(finding.what for finding in (*global_hooks(), *code_found(model)))
+    return tuple(finding.what for finding in (*on_every_module(), *code_found(model)))
 
 
 def _place(name: str, within: str) -> str:

@@ -6,6 +6,7 @@ what a function is called counts neither, but the module that it was written in.
 
 import functools
 import sys
+import sysconfig
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any
@@ -35,6 +36,7 @@ _OF_TOKENIZERS = frozenset(
 _STANDARD = frozenset(sys.stdlib_module_names) - {"test", "unittest"}  # whose mocks compute anything
 _KNOWN = _LIBRARIES | _OF_TOKENIZERS | _STANDARD
 _MADE_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the others are built into an extension module
+_INSTALLED = tuple(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))
 _PARAMETRISED = "torch.nn.utils.parametrize"
 _ONCE = frozenset({"__new__", "__init__", "__init_subclass__"})  # they ran before anything was looked at
 
@@ -71,7 +73,7 @@ def is_foreign(function: Any) -> bool:
 
 
 def patched_in_class(kind: type, seen: dict[int, Any]) -> Iterator[str]:
-    """Functions of a library's class, or of those it is made of, that were written elsewhere.
+    """Functions of a class, of those below it, and of their modules, that were written in no library.
 
     Args:
         kind: the class.
@@ -83,6 +85,23 @@ def patched_in_class(kind: type, seen: dict[int, Any]) -> Iterator[str]:
         for name, value in vars(owner).items():
             if name not in _ONCE and not isinstance(value, type) and is_foreign(value):
                 yield f"{name} of {owner.__name__}"
+        yield from patched_in_module(owner.__module__, seen)
+
+
+def patched_in_module(module: str, seen: dict[int, Any]) -> Iterator[str]:
+    """Functions of a module that were written in no file of an installed package."""
+    found = sys.modules.get(module)
+    if found is None or id(found) in seen or module.partition(".")[0] not in _LIBRARIES:
+        return
+    seen[id(found)] = found
+    for name, value in vars(found).items():
+        # what libraries import from others is installed as they are
+        if _written_elsewhere(value) and is_foreign(value):
+            yield f"{name} of {module}"
+
+
+def _written_elsewhere(value: Any) -> bool:
+    return isinstance(value, FunctionType) and not value.__code__.co_filename.startswith(_INSTALLED)
 
 
 def _held_under_its_name(kind: type) -> bool:

@@ -280,8 +280,10 @@ class TorchEncoder(Encoder):
 
     def _code(self) -> Iterator[in_process.Finding]:
         """Code that was put onto what the caller gave, all of it, and modules that were replaced."""
-        yield from in_process.global_hooks()
+        yield from in_process.on_every_module()
         model = self._origin.outer or self.model
+        kernels = attention.foreign_kernels(model)
+        yield from (in_process.Finding(what, in_process.TAKE_OFF) for what in kernels)
         if self._built is None:
             self._built = as_built.built_from(model)
         departures = list(as_built.departures(model, self._built))

@@ -12,6 +12,9 @@ import transformers as hf
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.bert import modeling_bert
 from transformers.models.bert.modeling_bert import BertPreTrainedModel, BertSelfOutput
 
 from hf_integration import WatermarkCard
@@ -66,6 +69,13 @@ def named(found: Verdict, words: str) -> None:
     """Not a pass, and the reason or the report names it."""
     assert found.status == "inconclusive", found.reason
     assert any(words in line for line in found.process), found.process
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    def around(*arguments: Any, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+    return around
 
 
 def _of_its_own(module: nn.Module) -> nn.Module:
@@ -186,9 +196,47 @@ def test_what_a_copy_does_not_show_is_named_and_is_no_pass(kind: str, plain: Min
 def test_a_function_of_a_library_s_class_that_was_replaced_is_named(
     plain: Minted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = BertSelfOutput.forward
-    monkeypatch.setattr(BertSelfOutput, "forward", own)
+    monkeypatch.setattr(BertSelfOutput, "forward", passed_on(BertSelfOutput.forward))
     named(check(plain[1], loaded(plain[0]), tiny_models.tokenizer()), "patched forward of BertSelfOutput")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (modeling_bert, "create_bidirectional_mask"),
+        (modeling_bert, "eager_attention_forward"),
+        (nn.functional, "linear"),
+        (nn.functional, "layer_norm"),
+        (torch, "matmul"),
+    ],
+)
+def test_a_function_of_a_library_s_module_that_was_replaced_is_named(
+    module: Any, name: str, plain: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = wrap_module(loaded(plain[0]), tiny_models.tokenizer())
+    monkeypatch.setattr(module, name, passed_on(getattr(module, name)))
+    found = Authenticator(card=plain[1], trust="local").authenticate(encoder).verdict
+    named(found, f"patched {name} of {module.__name__}")
+
+
+@pytest.mark.parametrize("name", ["sdpa", "ours"])
+def test_attention_by_a_function_of_no_library_is_named(
+    name: str, plain: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = type(ALL_ATTENTION_FUNCTIONS)._global_mapping
+    monkeypatch.setitem(kernels, name, passed_on(kernels["sdpa"]))
+    masks = type(ALL_MASK_ATTENTION_FUNCTIONS)._global_mapping
+    monkeypatch.setitem(masks, name, masks["sdpa"])
+    model = loaded(plain[0])
+    model.set_attn_implementation(name)
+    named(check(plain[1], model, tiny_models.tokenizer()), f"attention '{name}' by a function of no library")
+
+
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_attention_of_the_library_is_no_finding(kernel: str, plain: Minted) -> None:
+    model = loaded(plain[0])
+    model.set_attn_implementation(kernel)
+    assert check(plain[1], model, tiny_models.tokenizer()).process == ()
 
 
 class _Function(TorchFunctionMode):
@@ -256,7 +304,7 @@ def test_a_tokenizer_that_hears_a_trigger_is_no_pass(plain: Minted) -> None:
 def test_a_patched_image_processor_is_no_change_of_a_file(tmp_path: Path) -> None:
     folder, card = _minted(tmp_path, lambda place: tiny_models.save("vit", place), "image")
     processor = hf.AutoImageProcessor.from_pretrained(folder, backend="pil")
-    processor.preprocess = functools.partial(processor.preprocess)
+    processor.preprocess = passed_on(processor.preprocess)
     found = check(card, loaded(folder), processor)
     assert found.files.changed == ()
     named(found, f"patched preprocess on the {type(processor).__name__}")
