@@ -74,9 +74,7 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     """In-process code and versions that could explain a broken watermark over equal tensors."""
     lines = []
     if suspects := encoder.in_process_changes():
-        lines.append(f"in-process code was found on the model: {', '.join(suspects[:5])}")
-    if replaced := encoder.replaced_modules():
-        lines.append(f"modules are not those that its configuration builds: {', '.join(replaced[:5])}")
+        lines.append(f"code of this process was found: {', '.join(suspects[:5])}")
     now = library_versions()
     differing = [
         f"{name} {card.libraries[name]} -> {now[name]}"
