@@ -46,9 +46,8 @@ def departures(model: nn.Module, built: Mapping[str, nn.Module]) -> Iterator[tup
             continue
         expected = built.get(name)
         if expected is None or not _of_one_class(module, expected):
-            was = "where nothing was" if expected is None else f"instead of {type(expected).__name__}"
             outermost.append(f"{name}." if name else "")
-            yield module, f"{name or 'the model'} is {type(module).__name__} {was}"
+            yield module, f"{name or 'the model'} is {_described(module, expected)}"
             continue
         for part, value in _kept(expected):
             held = vars(module).get(part)  # hides a module of that name
@@ -67,6 +66,18 @@ def _of_one_class(one: nn.Module, other: nn.Module) -> bool:
     return kinds[0] is kinds[1] or (
         all(map(is_parametrised, kinds)) and kinds[0].__bases__ == kinds[1].__bases__
     )
+
+
+def _described(module: nn.Module, expected: nn.Module | None) -> str:
+    if expected is None:
+        return f"{type(module).__name__} where nothing was"
+    kinds = type(module), type(expected)
+    if kinds[0].__name__ != kinds[1].__name__:
+        return f"{kinds[0].__name__} instead of {kinds[1].__name__}"
+    is_called, was_called = [f"{kind.__module__}.{kind.__name__}" for kind in kinds]
+    if is_called != was_called:
+        return f"{is_called} instead of {was_called}"
+    return f"another {is_called} than the one that goes by that name"
 
 
 def _called(value: Any) -> str:

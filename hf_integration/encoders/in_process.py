@@ -1,7 +1,7 @@
 """Finding code that was put onto a model in this process: hooks, patched functions, classes of one's own."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from torch import nn
 from torch.nn.modules import module as torch_module
 
+from hf_integration.encoders.as_built import departures
+from hf_integration.encoders.attention import foreign_kernels
 from hf_integration.encoders.participants import hidden_functions, participants
 from hf_integration.encoders.provenance import is_foreign, is_of_library, patched_in_class, patched_in_module
 
@@ -37,6 +39,27 @@ class Finding:
 
     what: str
     remedy: str = ""
+
+
+def code_anywhere(
+    encoder: nn.Module, model: nn.Module, built: Mapping[str, nn.Module], others: Iterable[Any]
+) -> Iterator[Finding]:
+    """Code that was put onto all that takes part, and modules that were replaced.
+
+    Args:
+        encoder: the modules that run.
+        model: the whole model that the caller gave, of which these may be a part.
+        built: what the model's configuration builds.
+        others: the processor, containers and whatever else takes part.
+    """
+    yield from on_every_module()
+    yield from (Finding(what, TAKE_OFF) for what in foreign_kernels(model))
+    replaced = list(departures(model, built))
+    yield from (Finding(what, TAKE_OFF) for _, what in replaced)
+    named, seen = frozenset(id(part) for part, _ in replaced), dict[int, Any]()
+    yield from code_found(encoder, seen=seen, named=named)
+    for part in others:
+        yield from code_found(part, within=f"the {type(part).__name__}", seen=seen, named=named)
 
 
 def code_found(

@@ -1,5 +1,6 @@
 """Every Python object that takes part in what a model, a container or a processor gives, with its place."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import partial
@@ -15,6 +16,7 @@ from hf_integration.encoders.provenance import is_of_library
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, np.ndarray, Tensor, nn.Parameter, nn.Buffer}
     | {torch.dtype, torch.device, torch.Size, range, slice}
+    | {logging.Logger, logging.RootLogger}  # from one all others of the process are reached
 )
 # What torch and accelerate keep in a module, hooks among it, which are looked at by themselves; and what
 # describes a model.
@@ -49,7 +51,9 @@ def hidden_functions(owner: Any) -> Iterator[tuple[str, Any]]:
     """Functions, or parts, of an object's class that are hidden by others of the object itself, by name."""
     if _compiles(owner):
         return
-    registered = owner._modules.keys() | owner._parameters.keys() if isinstance(owner, nn.Module) else ()
+    registered = (
+        {*owner._modules, *owner._parameters, *owner._buffers} if isinstance(owner, nn.Module) else ()
+    )
     for name, value in _attributes(owner).items():
         of_class = getattr(type(owner), name, None)
         hides = callable(value) and callable(of_class) and not isinstance(of_class, type)

@@ -41,7 +41,8 @@ def process_state(model: nn.Module) -> tuple[Finding, ...]:
         found.append(
             Finding(f"{default} is the default dtype, in which a module may make tensors as it runs")
         )
-    for mode in (*_get_current_function_mode_stack(), *_get_current_dispatch_mode_stack()):
+    functions = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]  # torch's
+    for mode in (*functions, *_get_current_dispatch_mode_stack()):
         if type(mode) is DeviceContext:  # harmless by itself as well
             found.append(
                 Finding(f"{mode.device} is the default device, on which a module may make tensors as it runs")

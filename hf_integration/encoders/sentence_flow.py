@@ -10,6 +10,7 @@ from torch import nn
 
 from hf_integration.encoders.in_process import Finding
 from hf_integration.encoders.json_files import read_json
+from hf_integration.encoders.provenance import is_of_library
 from hf_integration.errors import SSLAuthError
 
 _AGAIN = "load it again from its folder"
@@ -62,22 +63,31 @@ def _transformer_flow(part: Any, model: Any) -> Iterator[str]:
         yield "can_flatten_inputs"
     if getattr(part, "backend", "torch") != "torch":
         yield "backend"
-    formatter = part.input_formatter
-    plain = type(formatter)(model_type=model.config.model_type, processor=part.processor)
-    plain.supported_modalities = list(part.modality_config)
-    if formatter.processor is not part.processor or _settings(formatter) != _settings(plain):
+    if not _is_plain(part.input_formatter, part, model):
         yield "input_formatter"
     lengths = getattr(part, "_prompt_length_mapping", {})
     if lengths and lengths != _prompt_lengths(part, lengths):
         yield "_prompt_length_mapping"
 
 
+def _is_plain(formatter: Any, part: Any, model: Any) -> bool:
+    """Whether texts are brought into shape as the library does it for this model."""
+    if not is_of_library(type(formatter), "sentence_transformers"):
+        return False
+    plain = type(formatter)(model_type=model.config.model_type, processor=part.processor)
+    plain.supported_modalities = list(part.modality_config)
+    return formatter.processor is part.processor and _settings(formatter) == _settings(plain)
+
+
 def _prompt_lengths(part: Any, lengths: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The lengths of the same prompts, counted anew."""
+    """The lengths of the same prompts, counted anew; none where they cannot be."""
     again = copy.copy(part)
     again._prompt_length_mapping = {}
-    for prompt, *options in lengths:
-        again._get_prompt_length(prompt, **dict(options))
+    try:
+        for prompt, *options in lengths:
+            again._get_prompt_length(prompt, **dict(options))
+    except Exception:  # whatever somebody wrote there
+        return {}
     counted: Mapping[Any, Any] = again._prompt_length_mapping
     return counted
 

@@ -279,20 +279,11 @@ class TorchEncoder(Encoder):
         return tuple(dict.fromkeys((*self._origin.said, *self._code(), *process_state(self._assembly))))
 
     def _code(self) -> Iterator[in_process.Finding]:
-        """Code that was put onto what the caller gave, all of it, and modules that were replaced."""
-        yield from in_process.on_every_module()
         model = self._origin.outer or self.model
-        kernels = attention.foreign_kernels(model)
-        yield from (in_process.Finding(what, in_process.TAKE_OFF) for what in kernels)
         if self._built is None:
             self._built = as_built.built_from(model)
-        departures = list(as_built.departures(model, self._built))
-        yield from (in_process.Finding(what, in_process.TAKE_OFF) for _, what in departures)
-        named, seen = frozenset(id(part) for part, _ in departures), dict[int, Any]()
-        yield from in_process.code_found(self._assembly, seen=seen, named=named)
-        for part in (self.processor, *self._origin.around, self._origin.outer):
-            within = f"the {type(part).__name__}"
-            yield from in_process.code_found(part, within=within, seen=seen, named=named)
+        others = (self.processor, *self._origin.around, self._origin.outer)
+        return in_process.code_anywhere(self._assembly, model, self._built, others)
 
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """See :meth:`Encoder.behaviour`."""

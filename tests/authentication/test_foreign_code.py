@@ -1,6 +1,7 @@
 """Whatever runs and is of no library is named wherever it hides, and is no pass; what libraries do passes."""
 
 import functools
+import logging
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,7 @@ def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
     return around
 
 
-def _of_its_own(module: nn.Module) -> nn.Module:
+def _of_its_own(module: Any) -> Any:
     module.__class__ = type("Own", (type(module),), {"__module__": __name__})
     return module
 
@@ -155,12 +156,32 @@ def _half_of_encoder(model: Any) -> None:
 
 
 def _only_in_float32(model: Any) -> None:
-    class Five(BertSelfOutput):
+    class Five(BertSelfOutput):  # type: ignore[misc]  # transformers has no types here
         def forward(self, states: Any, inputs: Any) -> Any:
             given = super().forward(states, inputs)
             return given * 5 if states.dtype == torch.float32 else given
 
     model.encoder.layer[1].attention.output.__class__ = Five
+
+
+@pytest.mark.parametrize(
+    ("replace", "words"),
+    [
+        (
+            _posing,
+            "another transformers.models.bert.modeling_bert.BertEncoder than the one that goes by that name",
+        ),
+        (
+            lambda _: type("BertEncoder", (nn.Module,), {"__module__": "ours"})(),
+            "ours.BertEncoder instead of trans",
+        ),
+    ],
+    ids=["in full", "in name"],
+)
+def test_a_class_of_the_same_name_is_told_apart(replace: Callable[[Any], Any], words: str) -> None:
+    model = tiny_models.build("bert")
+    model.encoder = replace(model.encoder)
+    assert found_on(model)[0].startswith(f"encoder is {words}")
 
 
 # what computes otherwise than its copy in float64, or not at all on the path of the embedding, and its name
@@ -244,7 +265,7 @@ class _Function(TorchFunctionMode):
         return function(*arguments, **(options or {}))
 
 
-class _Dispatch(TorchDispatchMode):
+class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
     def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), options: Any = None) -> Any:
         return function(*arguments, **(options or {}))
 
@@ -342,6 +363,8 @@ class TestSentenceTransformer:
             (lambda m: setattr(m[0], "config_keys", []), "config_keys"),
             (lambda m: setattr(m[1], "config_keys", m[1].config_keys), "config_keys"),
             (lambda m: m[0]._prompt_length_mapping.update({("sea",): 9}), "_prompt_length_mapping"),
+            (lambda m: m[0]._prompt_length_mapping.update({3: 9}), "_prompt_length_mapping"),
+            (lambda m: setattr(m[0], "input_formatter", types.SimpleNamespace()), "input_formatter"),
             (lambda m: setattr(m[0].input_formatter, "message_format", "flat"), "input_formatter"),
             (lambda m: setattr(m[0].input_formatter, "supported_modalities", None), "input_formatter"),
             (
@@ -438,7 +461,7 @@ def _around(base: Any, *arguments: Any) -> Any:
 
 
 def _own_model(model: Any) -> Any:
-    class Own(BertPreTrainedModel):
+    class Own(BertPreTrainedModel):  # type: ignore[misc]  # transformers has no types here
         def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.bert = model
@@ -464,6 +487,14 @@ def test_a_container_or_a_model_of_its_own_class_is_refused(own: Callable[[Any],
     with pytest.raises(EncoderError, match="is a class of its own") as raised:
         wrap_module(subject, processor)
     assert raised.value.remedy
+
+
+def test_what_people_write_down_on_a_model_is_no_finding(plain: Minted) -> None:
+    model = loaded(plain[0])
+    model.owner, model.log = {"team": ["search"]}, logging.getLogger("transformers")
+    model.train(mode=False)
+    model.gradient_checkpointing_enable()
+    assert check(plain[1], model, tiny_models.tokenizer()).process == ()
 
 
 def test_a_sparse_tensor_is_refused_in_one_line(plain: Minted) -> None:
