@@ -17,11 +17,22 @@ READING = ("transformers", "tokenizers", "numpy", "pillow")
 
 def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
     """Compare files and effective behaviour with the card's, file by file and key by key."""
-    return compared_files(encoder, card.behaviour, card.folder, libraries=other_libraries(card))
+    return compared_files(
+        encoder,
+        card.behaviour,
+        card.folder,
+        libraries=other_libraries(card),
+        saved_alone=_saved_alone(encoder, card),
+    )
 
 
 def compared_files(
-    encoder: Encoder, recorded: Behaviour, folder: FolderRecord, *, libraries: tuple[str, ...] = ()
+    encoder: Encoder,
+    recorded: Behaviour,
+    folder: FolderRecord,
+    *,
+    libraries: tuple[str, ...] = (),
+    saved_alone: bool = False,
 ) -> FileEvidence:
     """Compare files and effective behaviour with a record of them.
 
@@ -33,6 +44,7 @@ def compared_files(
         recorded: what the loaded objects obeyed.
         folder: what the files said.
         libraries: those that have another version now.
+        saved_alone: see :func:`~hf_integration.encoders.identity.folder_comparison.compare_folders`.
     """
     behaviour = encoder.behaviour()
     effective = behaviour_differences(recorded, behaviour)
@@ -44,6 +56,7 @@ def compared_files(
         encoder.folder,
         same=_same(effective.keys()),
         defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
+        saved_alone=saved_alone,
     )
     rest = tuple(line for key, line in effective.items() if key not in found.touched)
     derived = rest if found.equal and libraries else ()
@@ -63,6 +76,17 @@ def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
         f"{name} {card.libraries[name]} -> {now[name]}"
         for name in READING
         if card.libraries.get(name) not in (None, now[name])
+    )
+
+
+def _saved_alone(encoder: Encoder, card: WatermarkCard) -> bool:
+    """Whether a folder was loaded and saved without its head: names lost their prefix, the head is gone."""
+    now = {*encoder.stored.loaded, *encoder.stored.digests}
+    recorded = {*card.stored, *card.outside.get("stored", ())}
+    prefixes = {f"{name.partition('.')[0]}." for name in recorded}
+    return recorded.isdisjoint(now) and any(
+        {name.removeprefix(prefix) for name in recorded if name.startswith(prefix)} <= now
+        for prefix in prefixes
     )
 
 
