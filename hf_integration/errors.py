@@ -99,7 +99,9 @@ class CardError(IntegrityError):
 
     def __init__(self, file: str, field: str, reason: str, *, remedy: str = "") -> None:
         where = f"{file}: {field}" if field else file
-        super().__init__(f"damaged watermark card: {where}: {reason}", remedy=remedy)
+        super().__init__(
+            f"damaged watermark card: {where}: {reason}", remedy=remedy or "get it anew, or mint it again"
+        )
         self.file = file
         self.field = field
 

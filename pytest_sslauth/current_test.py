@@ -2,12 +2,16 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sslauth.evidence import Evidence
 from pytest_sslauth.failure import NotAuthenticError
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class CurrentTest:
@@ -16,16 +20,21 @@ class CurrentTest:
     Attributes:
         failures: what checks raised since the test began, and in which thread. What becomes of it on its way
             through the test (a group, another exception, an entry of a list) does not matter.
+        of_fixtures: what checks raised while a fixture was set up that is still kept, and what ended that:
+            pytest sets up a fixture of a wider scope once, and raises the same again for every test.
     """
 
     def __init__(self) -> None:
         self.item: pytest.Item | None = None
         self.failures: dict[NotAuthenticError, threading.Thread] = {}
+        self.of_fixtures: dict[object, tuple[tuple[NotAuthenticError, ...], BaseException | None]] = {}
+        self._tasks: list[tuple[NotAuthenticError, "asyncio.Task[Any]"]] = []  # noqa: UP037
 
     def begin(self, item: pytest.Item) -> None:
         """Another test runs now."""
         self.item = item
         self.failures = {}
+        self._tasks = []
 
     @property
     def name(self) -> str:
@@ -44,11 +53,48 @@ class CurrentTest:
             yield
         except NotAuthenticError as failure:
             self.failures.setdefault(failure, threading.current_thread())
+            import asyncio  # not before something failed: a plugin that is not used must cost nothing
+
+            with suppress(RuntimeError):  # no loop runs here
+                if task := asyncio.current_task():
+                    self._tasks.append((failure, task))
             raise
 
     @contextmanager
+    def setting_up(self, fixture: object) -> Iterator[None]:
+        """Remember with a fixture what fails while it is set up."""
+        before, raised = set(self.failures), None
+        try:
+            yield
+        except BaseException as error:
+            raised = error
+            raise
+        finally:
+            if failed := tuple(failure for failure in self.failures if failure not in before):
+                self.of_fixtures[fixture] = failed, raised
+
+    def failures_of_fixtures(
+        self, item: pytest.Item, raised: BaseException | None
+    ) -> tuple[NotAuthenticError, ...]:
+        """What failed in fixtures that a test uses, whichever test they were set up for.
+
+        Args:
+            item: the test.
+            raised: what ended it.
+        """
+        known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        given = getattr(item, "funcargs", None) or ()  # a test that was skipped was given none
+        used = [fixture for name in given for fixture in known.get(name, ())]
+        return tuple(
+            failure
+            for fixture, (failed, ended) in self.of_fixtures.items()
+            if fixture in used or (ended is not None and ended is raised)
+            for failure in failed
+        )
+
+    @contextmanager
     def heeding_threads(self) -> Iterator[None]:
-        """Raise what ended a thread: Python only prints it, and pytest warns."""
+        """Raise what ended a thread, or a task that nobody asked: Python only prints it, and pytest warns."""
         ended: list[NotAuthenticError] = []
         before = threading.excepthook
 
@@ -61,5 +107,12 @@ class CurrentTest:
             yield
         finally:
             threading.excepthook = before
+            ended.extend(failure for failure, task in self._tasks if _was_lost(task))
+            self._tasks = [entry for entry in self._tasks if not _was_lost(entry[1])]  # said once
             if ended:
                 raise ended[0]
+
+
+def _was_lost(task: "asyncio.Task[Any]") -> bool:
+    """Whether nobody ever asked how a task ended that failed; Python prints so when it forgets the task."""
+    return task.done() and not task.cancelled() and bool(getattr(task, "_log_traceback", True))

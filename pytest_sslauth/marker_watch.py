@@ -1,20 +1,13 @@
 """Which markers of a test were looked at: fixtures and the test itself may add more while it runs."""
 
-import sys
 import unittest
 import unittest.case
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from pytest_sslauth.failure import MisuseError
+from pytest_sslauth.idle_marks import refuse_idle_packages
 from pytest_sslauth.marker import CheckRequest, read_marker
-
-IDLE = (
-    "{}: pytestmark with sslauth marks no test outside of test modules (mark those, or add the marker in "
-    "pytest_collection_modifyitems)"
-)
 
 
 class MarkerWatch:
@@ -41,7 +34,7 @@ class MarkerWatch:
         """
         if _never_runs(item):
             return []
-        _refuse_idle_packages(item)
+        refuse_idle_packages(item)
         asked = dict.fromkeys(read_marker(mark, item.nodeid) for mark in item.iter_markers("sslauth"))
         new = [request for request in asked if request not in self._known]
         self._known.update(new)
@@ -59,34 +52,6 @@ class MarkerWatch:
                 f"{item.nodeid}: marker sslauth added too late: {names} was not checked before the test ran "
                 "(mark the test, let a fixture do it, or call sslauth.assert_authentic)"
             )
-
-
-def refuse_idle_mark(plugin: object) -> None:
-    """Refuse a ``conftest.py`` that marks itself: pytest obeys ``pytestmark`` in test modules only.
-
-    Raises:
-        pytest.UsageError: it does.
-    """
-    file = getattr(plugin, "__file__", None) if isinstance(plugin, ModuleType) else None
-    if file is not None and Path(file).name == "conftest.py" and _marks_itself(plugin):
-        raise pytest.UsageError(IDLE.format(file))
-
-
-def _refuse_idle_packages(item: pytest.Item) -> None:
-    """The same for the packages of a test, whose ``__init__.py`` is no plugin of pytest."""
-    own = getattr(item, "module", None)
-    package = getattr(own, "__package__", None) or ""
-    while package:
-        module = sys.modules.get(package)
-        if module is not None and module is not own and _marks_itself(module):
-            raise MisuseError(IDLE.format(module.__file__))
-        package = package.rpartition(".")[0]
-
-
-def _marks_itself(module: object) -> bool:
-    marks = getattr(module, "pytestmark", ())
-    marks = marks if isinstance(marks, list | tuple) else (marks,)
-    return any(getattr(mark, "name", None) == "sslauth" for mark in marks)
 
 
 def _never_runs(item: pytest.Item) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sslauth.failure import unexcused
+from pytest_sslauth.idle_marks import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
-from pytest_sslauth.marker_watch import refuse_idle_mark
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.session import SESSION, Session
 from pytest_sslauth.summary import Summary
@@ -36,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = Session(settings_of(config))
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Summary(), "sslauth-summary")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> Generator[None, object, object]:
+    """Spec ``pytest_pycollect_makeitem``: refuse a marker on what is no test."""
+    collected = yield
+    refuse_idle_marks(collector, name, obj, collected)
+    return collected
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -69,14 +79,30 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Spec ``pytest_fixture_setup``: what fails there fails every test that uses the fixture."""
+    with request.config.stash[SESSION].setting_up(fixturedef):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test, always."""
     report = yield
-    if failures := item.config.stash[SESSION].failures:
+    if failures := item.config.stash[SESSION].failures_of(item, call.excinfo and call.excinfo.value):
         unexcused(report, item, call, failures[0])
     return report
+
+
+def pytest_fixture_post_finalizer(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> None:
+    """Spec ``pytest_fixture_post_finalizer``: the fixture will be set up anew."""
+    request.config.stash[SESSION].torn_down(fixturedef)
 
 
 @pytest.fixture(scope="session")

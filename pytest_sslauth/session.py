@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,10 +58,19 @@ class Session:
             with self._current.noting():
                 self._watch.refuse_late(item)
 
-    @property
-    def failures(self) -> tuple[NotAuthenticError, ...]:
-        """The checks that failed in the test that runs."""
-        return tuple(self._current.failures)
+    @contextmanager
+    def setting_up(self, fixture: pytest.FixtureDef[Any]) -> Iterator[None]:
+        """A fixture is set up, whose value or failure other tests get as well."""
+        with self._current.setting_up(fixture):
+            yield
+
+    def torn_down(self, fixture: pytest.FixtureDef[Any]) -> None:
+        """Nothing of a fixture is kept any more."""
+        self._current.of_fixtures.pop(fixture, None)
+
+    def failures_of(self, item: pytest.Item, raised: BaseException | None) -> tuple[NotAuthenticError, ...]:
+        """The checks that failed in the test that runs, or in the set-up of a fixture that it uses."""
+        return (*self._current.failures, *self._current.failures_of_fixtures(item, raised))
 
     def sslauth(self) -> "SSLAuth":
         """The object behind the fixture ``sslauth``."""

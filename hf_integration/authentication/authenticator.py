@@ -16,7 +16,7 @@ from hf_integration.authentication.evidence import (
     loaded_digests,
     weights_of,
 )
-from hf_integration.authentication.file_evidence import file_evidence, other_libraries
+from hf_integration.authentication.file_evidence import file_evidence, other_libraries, why_not_run
 from hf_integration.authentication.judgement import judge
 from hf_integration.authentication.observation import observe_sketches, observe_within
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
@@ -125,7 +125,7 @@ class Authenticator:
         sketches: dict[str, Tensor] = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         another = other_kind(encoder, card)
-        failure = _NO_REFERENCE if tensors.matches == MIXED else ""
+        failure = _NO_REFERENCE if tensors.matches == MIXED else why_not_run(encoder, card)
         if not (another or failure):  # another kind of encoder leaves every strip broken
             sketches, failure = _tried(lambda: self._observe(running, progress), sketches)
         ran = len(next(iter(sketches.values()))) if sketches else len(card.key_samples)

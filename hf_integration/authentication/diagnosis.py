@@ -5,6 +5,7 @@ from hf_integration.authentication.localisation import locate
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import other_kind
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.behaviour import shown
 from hf_integration.encoders.in_process import Finding
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
@@ -52,7 +53,10 @@ def _cause(
     failure: str,
 ) -> list[str]:
     if other_kind(encoder, card):
-        return ["no key sample was run: nothing of another kind of encoder could be compared"]
+        return [
+            "no key sample was run: nothing of another kind of encoder could be compared",
+            f"is this the right card? It was minted for {shown(card.encoder_name)}",
+        ]
     lines = []
     first = next((strip for strip in reconstruction.strips if not strip.intact), None)
     if failure:
@@ -70,9 +74,7 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     """In-process code and versions that could explain a broken watermark over equal tensors."""
     lines = []
     if suspects := encoder.in_process_changes():
-        lines.append(f"in-process code was found on the model: {', '.join(suspects[:5])}")
-    if replaced := encoder.replaced_modules():
-        lines.append(f"modules are not those that its configuration builds: {', '.join(replaced[:5])}")
+        lines.append(f"code of this process was found: {', '.join(suspects[:5])}")
     now = library_versions()
     differing = [
         f"{name} {card.libraries[name]} -> {now[name]}"

@@ -5,10 +5,13 @@ from collections.abc import Callable, Collection
 from hf_integration.authentication.environment import library_versions
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.behaviour import Behaviour, behaviour_differences
+from hf_integration.encoders.canonical import canonical
 from hf_integration.encoders.configuration_behaviour import DEFAULTS_SUFFIX
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.pipeline_growth import TEXT_STEPS, is_costly, text_steps
+from hf_integration.encoders.tokenizer_behaviour import EFFECTIVE
 from hf_integration.verdict import FileEvidence
 
 READING = ("transformers", "tokenizers", "numpy", "pillow")
@@ -17,22 +20,11 @@ READING = ("transformers", "tokenizers", "numpy", "pillow")
 
 def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
     """Compare files and effective behaviour with the card's, file by file and key by key."""
-    return compared_files(
-        encoder,
-        card.behaviour,
-        card.folder,
-        libraries=other_libraries(card),
-        saved_alone=_saved_alone(encoder, card),
-    )
+    return compared_files(encoder, card.behaviour, card.folder, libraries=other_libraries(card))
 
 
 def compared_files(
-    encoder: Encoder,
-    recorded: Behaviour,
-    folder: FolderRecord,
-    *,
-    libraries: tuple[str, ...] = (),
-    saved_alone: bool = False,
+    encoder: Encoder, recorded: Behaviour, folder: FolderRecord, *, libraries: tuple[str, ...] = ()
 ) -> FileEvidence:
     """Compare files and effective behaviour with a record of them.
 
@@ -44,7 +36,6 @@ def compared_files(
         recorded: what the loaded objects obeyed.
         folder: what the files said.
         libraries: those that have another version now.
-        saved_alone: see :func:`~hf_integration.encoders.identity.folder_comparison.compare_folders`.
     """
     behaviour = encoder.behaviour()
     effective = behaviour_differences(recorded, behaviour)
@@ -56,7 +47,7 @@ def compared_files(
         encoder.folder,
         same=_same(effective.keys()),
         defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
-        saved_alone=saved_alone,
+        headless=encoder.stored.headless,
     )
     rest = tuple(line for key, line in effective.items() if key not in found.touched)
     derived = rest if found.equal and libraries else ()
@@ -69,6 +60,23 @@ def compared_files(
     )
 
 
+def why_not_run(encoder: Encoder, card: WatermarkCard) -> str:
+    """Why no text may go through an encoder's tokenizer; empty where it may.
+
+    What the card recorded was run when it was minted. Other steps make the verdict by being others, so they
+    are run for the diagnosis alone, and only where their cost is known.
+    """
+    if encoder.modality != "text":
+        return ""
+    if not is_costly(text_steps(encoder.processor)):
+        return ""
+    was, now = (behaviour.get(EFFECTIVE, {}) for behaviour in (card.behaviour, encoder.behaviour()))
+    differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
+    if not differing:
+        return ""
+    return f"the {' and '.join(differing)} is another than the card's, and it is not known what it costs"
+
+
 def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
     """Libraries that read files whose version is another one now: ``transformers 5.23.0 -> 5.24.0``."""
     now = library_versions()
@@ -76,17 +84,6 @@ def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
         f"{name} {card.libraries[name]} -> {now[name]}"
         for name in READING
         if card.libraries.get(name) not in (None, now[name])
-    )
-
-
-def _saved_alone(encoder: Encoder, card: WatermarkCard) -> bool:
-    """Whether a folder was loaded and saved without its head: names lost their prefix, the head is gone."""
-    now = {*encoder.stored.loaded, *encoder.stored.digests}
-    recorded = {*card.stored, *card.outside.get("stored", ())}
-    prefixes = {f"{name.partition('.')[0]}." for name in recorded}
-    return recorded.isdisjoint(now) and any(
-        {name.removeprefix(prefix) for name in recorded if name.startswith(prefix)} <= now
-        for prefix in prefixes
     )
 
 

@@ -59,9 +59,8 @@ def judge(
         return "altered", _tensors_differ(intact, tensors)
     if tensors.outside:
         return "altered", (
-            f"outside the embedding path {_count(tensors.outside, 'tensor')} changed: "
-            f"{_some(tensors.outside)}; the embedding does not use them, but whoever loads the files for "
-            "another task does"
+            f"{_count(tensors.outside, 'tensor')} outside the embedding path changed, came or went: "
+            f"{_some(tensors.outside)}; whoever loads the files for another task gets another model"
         )
     if files.derived:
         return "inconclusive", (

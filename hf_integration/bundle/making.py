@@ -136,7 +136,7 @@ def make_bundle(
     if request.card_digest not in (None, original.digest):
         raise IntegrityError(
             f"the card at {quoted(location)} is {original.digest}, but {request.card_digest} is pinned",
-            remedy="if it was replaced on purpose, run `sslauth lock` and review the diff",
+            remedy="leave --card out; if the card was replaced on purpose, run `sslauth lock`",
         )
     trust = _trust(request, original, snapshot)
     with _explained(request.out), staging(target, secret=original.secret) as place:

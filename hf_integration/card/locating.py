@@ -39,7 +39,9 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
         folder = _card_folder(path)
         return folder, str(folder)
     if isinstance(reference, Path) or not _REPO_ID.fullmatch(reference):
-        raise CardNotFoundError(f"no such folder: {quoted(str(reference))}", remedy=_MINT)
+        raise CardNotFoundError(
+            f"no such folder: {quoted(str(reference))}", remedy=f"check the path, or {_MINT}"
+        )
     return _from_hub(reference, revision)
 
 

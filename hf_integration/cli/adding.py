@@ -44,7 +44,7 @@ Examples:
 
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
-the Hub gives today is what every check asks for from then on. Nobody tells whether today's was good. A card
+the Hub gives today is what every check asks for from then on. Nobody vouches that today's was good. A card
 in the repository that its model card revokes, or is wrong about, is refused as by 'verify'. With --signer no
 card is minted: one that KEY signed is taken or none, and the signer is pinned as well.
 

@@ -111,7 +111,7 @@ def said_of_signature(folder: Path, signer: "Signer | None") -> str:
     if signer is not None:
         return f", signed by {signer}"
     there = os.path.lexists(folder / "card.sig")
-    return "; its signature was not looked at: --signer of verify and add does that" if there else ""
+    return "; its signature was not checked: --signer KEY does that" if there else ""
 
 
 def chosen_signer(text: str | None) -> "Signer | None":

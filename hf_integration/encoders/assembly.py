@@ -29,7 +29,8 @@ class Origin:
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
-        around: the containers that were taken off it, the outermost first.
+        around: the containers that were taken off it, the outermost first, and the processor that was given
+            where only a part of it prepares.
         entrance: what to call instead of the model: it compiled in memory.
         said: what is to be said of these.
         buffers: what a load in another dtype makes of the model's computed buffers; unknown for a module in

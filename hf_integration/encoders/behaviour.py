@@ -83,8 +83,37 @@ def _line(file: str, key: str, old: Any, new: Any) -> str:
     if all(isinstance(value, str) and value.startswith("sha256:") for value in (old, new)):
         what = VOCABULARY if file == EFFECTIVE and key == "model" else shown(key)
         return f"{shown(file)}: {what} differs"  # a digest would tell nobody more
-    values = ["(absent)" if value is _ABSENT else shown_value(value) for value in (old, new)]
-    return f"{shown(file)}: {shown(key)}: {values[0]} -> {values[1]}"
+    return f"{shown(file)}: {shown_change(key, old, new)}"
+
+
+def shown_change(key: str, old: Any, new: Any) -> str:
+    """``key: was -> is``, of the one part that differs where only one does: ``normalizer.lowercase: …``.
+
+    Args:
+        key: name of the value.
+        old: the value as it was; an object that is no JSON for one that is absent.
+        new: the value as it is.
+    """
+    parts = [key]
+    while len(found := _parts_that_differ(old, new)) == 1:
+        (part,) = found
+        old, new = old[part], new[part]
+        parts.append(str(part))
+    values = [shown_value(value) if _is_json(value) else "(absent)" for value in (old, new)]
+    return f"{shown('.'.join(parts))}: {values[0]} -> {values[1]}"
+
+
+def _parts_that_differ(old: Any, new: Any) -> list[Any]:
+    """Keys or places at which two values of one form differ; none for other values."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return [key for key in old if not _equal(old[key], new[key])]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [place for place in range(len(old)) if not _equal(old[place], new[place])]
+    return []
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | list | dict)
 
 
 def shown(name: str) -> str:

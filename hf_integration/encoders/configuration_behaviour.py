@@ -54,8 +54,9 @@ def configuration_behaviour(config: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def processor_behaviour(processor: Any) -> dict[str, Mapping[str, Any]]:
-    """``preprocessor_config.json`` as the processor obeys it."""
-    return {"preprocessor_config.json": _steady(processor.to_dict(), _VOLATILE | _VOLATILE_PROCESSOR)}
+    """``preprocessor_config.json`` as the processor obeys it; functions are no settings of any file."""
+    settings = {key: value for key, value in processor.to_dict().items() if not callable(value)}
+    return {"preprocessor_config.json": _steady(settings, _VOLATILE | _VOLATILE_PROCESSOR)}
 
 
 def _steady(values: Mapping[str, Any], volatile: frozenset[str] = _VOLATILE) -> dict[str, Any]:

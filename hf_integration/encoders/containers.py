@@ -3,13 +3,15 @@
 They are recognised by the names of their classes, so that none of their libraries has to be installed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from hf_integration.encoders.in_process import Finding
+from hf_integration.encoders.provenance import is_of_library
+from hf_integration.encoders.sentence_flow import cross_encoder_flow, sentence_flow
 from hf_integration.errors import EncoderError
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
@@ -70,20 +72,16 @@ def open_container(subject: Any, processor: Any) -> Contents:
         elif _is(outer, "transformers", "Pipeline"):
             processor = _own_processor(outer, processor)
             subject = outer.model
+            said += _call_parameters(outer)
         elif _is(outer, _SENTENCES, "CrossEncoder"):
             processor = _own_processor(outer, processor)
             subject = outer.model
             what = "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
-            said.append(Finding(what))
+            said += [Finding(what), *cross_encoder_flow(outer)]
         elif _is(outer, _SENTENCES, "SentenceTransformer"):
-            if not type(outer).__module__.startswith(f"{_SENTENCES}."):
-                raise EncoderError(
-                    f"{type(outer).__name__} is a class of its own and may embed otherwise than the "
-                    "SentenceTransformer below it",
-                    remedy="give a plain SentenceTransformer",
-                )
             processor = _own_processor(outer, processor)
             sentence, subject = outer, _transformer(outer)
+            said += sentence_flow(outer)
         else:
             return Contents(subject, processor, sentence, tuple(around), compiled, tuple(said))
         around.append(outer)
@@ -96,7 +94,7 @@ def _refuse(subject: Any) -> None:
         EncoderError: it is such a thing; says why.
     """
     for (package, name), reason in _REFUSED.items():
-        if _is(subject, package, name):
+        if _below(subject, package, name):
             raise EncoderError(f"{type(subject).__name__} {reason}", remedy="give the model itself")
     if not isinstance(subject, nn.Module):
         return
@@ -113,10 +111,44 @@ def _refuse(subject: Any) -> None:
 
 
 def _is(subject: Any, package: str, *names: str) -> bool:
+    """Whether it is a container of a library, by its class.
+
+    Raises:
+        EncoderError: it is of a class of its own below that.
+    """
+    kind = type(subject)
+    if not _below(subject, package, *names):
+        return False
+    if not is_of_library(kind, package):
+        plain = next(base.__name__ for base in kind.__mro__ if is_of_library(base, package))
+        raise of_its_own(kind, plain, remedy=f"give a plain {plain} or the model inside, or check its folder")
+    return True
+
+
+def of_its_own(kind: type, plain: str, *, remedy: str) -> EncoderError:
+    """The refusal of a class that somebody derived from a library's: it may compute anything."""
+    return EncoderError(
+        f"{kind.__name__} is a class of its own and may embed otherwise than the {plain} below it",
+        remedy=remedy,
+    )
+
+
+def _below(subject: Any, package: str, *names: str) -> bool:
     return any(
         kind.__name__ in names and kind.__module__.partition(".")[0] == package
         for kind in type(subject).__mro__
     )
+
+
+def _call_parameters(pipeline: Any) -> Iterator[Finding]:
+    """What a pipeline was told to do at each call, besides what its class does by itself."""
+    usual = type(pipeline)._sanitize_parameters(pipeline)
+    for step, plain in zip(("preprocess", "forward", "postprocess"), usual, strict=True):
+        given = getattr(pipeline, f"_{step}_params")
+        if given != plain:
+            names = ", ".join(map(str, given)) or "nothing"
+            what = f"parameters of the pipeline's {step} that it has not by itself: {names}"
+            yield Finding(what, "make the pipeline without them")
 
 
 def _own_processor(container: Any, given: Any) -> Any:

@@ -1,5 +1,6 @@
 """What a folder holds, found out before anything in it is loaded."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from hf_integration.encoders.families import Family
 from hf_integration.encoders.folder_files import files_of
 from hf_integration.encoders.git_lfs import refuse_pointers
 from hf_integration.encoders.json_files import read_json
+from hf_integration.encoders.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.sentence_modules import SentenceModules, read_sentence_modules
 from hf_integration.encoders.sizes import LAYERS, check_numbers, check_processor
 from hf_integration.encoders.support import supported_family
 from hf_integration.errors import EncoderError
 from hf_integration.key_samples.interface import Modality
-from hf_integration.snapshot import local_names, refuse_without_weights
+from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -30,8 +32,19 @@ _TOKENIZERS = (
     "bpe.codes",
 )
 
+_CONVERT = "load it in a place you trust and save_pretrained it"
+
 _OTHER_FILES = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
 """Keys by which a library opens another file than the one that every loader looks for."""
+
+MOST_TENSORS = 200_000
+"""Of all weight files; mixtures of very many experts have some 90,000. Each takes some 0.1 ms."""
+
+_ADDED = ("added_tokens.json", "special_tokens_map.json")
+"""Files of tokens beside those of ``tokenizer.json``."""
+
+_ADDS = re.compile(r"tokens?$|tokens_decoder$")
+"""Keys of ``tokenizer_config.json`` with such tokens."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -100,12 +113,16 @@ def inspect_folder(
     _check_json(model)
     files = weight_files(model)
     if not files:
-        refuse_without_weights(
-            local_names(model), str(model), "load it in a place you trust and save_pretrained it"
-        )
+        refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
     headers = [read_header(file) for file in files]
-    _check_depth(model, config, sum(len(header.dtypes) for header in headers))
+    tensors = sum(len(header.dtypes) for header in headers)
+    if tensors > MOST_TENSORS:
+        raise EncoderError(
+            f"{model}: the weights hold {tensors} tensors, more than any encoder has",
+            remedy="use an intact copy of the encoder",
+        )
+    _check_depth(model, config, tensors)
     scalars = sum(header.scalars for header in headers)
     dtype = stored_dtype(headers, model)
     return EncoderFolder(path, model, config, configuration, family, dtype, sentence, scalars)
@@ -137,6 +154,7 @@ def _read_configuration(
             remedy="merge the adapter into its base model and save the result",
         )
     if not (model / "config.json").is_file():
+        refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no config.json", remedy="give the folder of a transformers model")
     config = read_json(model / "config.json", dict)
     if config.get("quantization_config"):
@@ -192,9 +210,16 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
 
 def _check_json(model: Path) -> None:
     """Parse what the library will parse, so that damage is reported with the file's name."""
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", *_PROCESSORS):
+    parsed: dict[str, Any] = {}
+    for name in ("tokenizer.json", "tokenizer_config.json", *_ADDED, *_PROCESSORS):
         if (model / name).is_file():
-            values = read_json(model / name, dict)
+            parsed[name] = values = read_json(model / name, dict)
             _check_other_files(model / name, values)
             if name in _PROCESSORS:
                 check_processor(model / name, values)
+    settings = parsed.get("tokenizer_config.json", {})
+    added = [parsed.get(name) for name in _ADDED]
+    added += [value for key, value in settings.items() if _ADDS.search(key)]
+    check_growth(
+        model / "tokenizer.json", parsed.get("tokenizer.json", {}), added=sum(map(text_within, added))
+    )

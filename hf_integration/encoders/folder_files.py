@@ -16,6 +16,7 @@ from hf_integration.encoders.json_files import MAX_BYTES, check_values
 from hf_integration.errors import EncoderError
 from hf_integration.flaw import FlawError
 from hf_integration.snapshot import (
+    CHAT_TEMPLATES,
     MODULES,
     MOST_LOOKED_AT,
     encoder_files,
@@ -52,10 +53,16 @@ def files_of(folder: Path) -> FolderFiles:
     """List a folder, and check every file that a loader of the encoder may open.
 
     Raises:
-        EncoderError: one of them is no regular file, or larger than any genuine one in bytes or in structure.
+        EncoderError: one of them is no regular file, or larger than any genuine one in bytes or in structure,
+            or no folder is where one belongs.
     """
     check_file(folder / MODULES)
     folders = module_folders(_content(folder / MODULES))
+    for inner in (*sorted(folders), CHAT_TEMPLATES):
+        if os.path.lexists(folder / inner) and not (folder / inner).is_dir():
+            raise EncoderError(
+                f"{folder / inner}: not a folder", remedy="get the folder again from its publisher"
+            )
     names = local_names(folder)
     beside = set(names)
     # folders among them: a loader would try to open one that bears the name of a file

@@ -1,23 +1,29 @@
-"""Finding code that was put onto a model in this process: hooks, patched functions, replaced modules."""
+"""Finding code that was put onto a model in this process: hooks, patched functions, classes of one's own."""
 
-import copy
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 
+from hf_integration.encoders.participants import hidden_functions, participants
+from hf_integration.encoders.provenance import is_foreign, is_of_library, patched_in_class, patched_in_module
+
 HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
 GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
-# Of what every module inherits only these compute; libraries replace others (``to``, ``cuda``) to warn.
-_NOT_COMPUTING = frozenset(dir(nn.Module)) - {"forward", "_call_impl"}
+# What libraries replace on a module to warn, or to keep its mode: none of it computes.
+_NOT_COMPUTING = frozenset(
+    {"to", "cpu", "cuda", "xpu", "npu", "mlu", "sdaa", "musa", "half", "float", "double", "bfloat16"}
+    | {"train", "eval"}
+)
 # Hooks of accelerate that move tensors between devices, and nothing else.
 _MOVING = frozenset({"AlignDevicesHook", "CpuOffload", "SequentialHook"})
+_OF_TORCH = ("torch", "torch.nn.functional")
 MODEL = "the model"
-_TAKE_OFF = "take it off, or load the encoder in a fresh process"
+TAKE_OFF = "take it off, or load the encoder in a fresh process"
 
 
 @dataclass(frozen=True)
@@ -33,93 +39,81 @@ class Finding:
     remedy: str = ""
 
 
-def code_found(root: Any, *, within: str = MODEL, known: Iterable[nn.Module] = ()) -> tuple[Finding, ...]:
-    """Hooks on modules, and functions that are set on an instance instead of its class.
+def code_found(
+    root: Any, *, within: str = MODEL, seen: dict[int, Any] | None = None, named: frozenset[int] = frozenset()
+) -> tuple[Finding, ...]:
+    """Hooks, functions that are set on an object instead of its class, and code of no library.
 
-    Libraries do so too: what is known to move tensors or to compile, and nothing else, has no remedy. A
-    function patched inside a library is not found here; the watermark sees its effect.
+    Libraries do so too: what is known to move tensors or to compile, and nothing else, has no remedy.
 
     Args:
-        root: a module with all its parts, or another object that holds one, itself alone.
+        root: a module, a container or a processor; all that is in it is looked at.
         within: what to call it.
-        known: modules that were looked at before.
+        seen: what was looked at before, by id; what is looked at now is added.
+        named: ids of what was named already as another than its model's configuration builds.
 
     Returns:
         One entry per finding, e.g. ``forward hook on encoder.layer.3``.
     """
-    if not isinstance(root, nn.Module):
-        return tuple(Finding(f"patched {name} on {within}", _TAKE_OFF) for name in _patched(root))
-    seen = {id(module) for module in known}
     found: list[Finding] = []
-    moving = False
-    for name, module in root.named_modules():
-        if id(module) in seen:
-            continue
+    seen = {} if seen is None else seen
+    for name, item in participants(root, seen):
         place = _place(name, within)
-        found += [
-            Finding(f"{kind} on {place}", _TAKE_OFF)
-            for attribute, kind in HOOKS.items()
-            if any(not _of_transformers(hook) for hook in getattr(module, attribute).values())
-        ]
-        for function in _patched(module):
-            if function == "forward" and _moves_only(module):
-                moving = True
-            elif function == "forward" and "_original_forward" in vars(module):
-                unwrap = "give what accelerate's unwrap_model makes of it"
-                found.append(
-                    Finding(f"autocast around the forward of {place}, put there by accelerate", unwrap)
-                )
-            else:
-                found.append(Finding(f"patched {function} on {place}", _TAKE_OFF))
-        if (compiled := getattr(module, "_compiled_call_impl", None)) is not None:
-            own = getattr(compiled, "_torchdynamo_orig_callable", None) == module._call_impl
-            found.append(Finding(f"compiled {place}", "" if own else _TAKE_OFF))
-    if moving:
-        found.append(Finding("hooks of accelerate that move tensors between devices"))
-    return tuple(found)
+        if id(item) not in named:
+            found += _of_no_library(item, place, seen)
+        if isinstance(item, nn.Module):
+            found += _on_module(item, place)
+        found += _hiding(item, place)
+    return tuple(dict.fromkeys(found))
 
 
-def global_hooks() -> tuple[Finding, ...]:
-    """Hooks that torch runs on every module of this process."""
-    return tuple(
-        Finding("forward hook on every module", _TAKE_OFF)
+def _of_no_library(item: Any, place: str, seen: dict[int, Any]) -> Iterator[Finding]:
+    if isinstance(item, FunctionType):
+        if is_foreign(item):
+            yield Finding(f"{item.__name__}, a function of no library, on {place}", TAKE_OFF)
+    elif not is_of_library(type(item)):
+        yield Finding(f"{type(item).__name__}, a class of no library, on {place}", TAKE_OFF)
+    else:
+        yield from (Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), seen))
+
+
+def _hiding(item: Any, place: str) -> Iterator[Finding]:
+    for name, value in hidden_functions(item):
+        if (isinstance(item, nn.Module) and name in _NOT_COMPUTING) or _own(item, name, value):
+            continue
+        if name == "forward" and _moves_only(item):
+            yield Finding("hooks of accelerate that move tensors between devices")
+        elif name == "forward" and "_original_forward" in vars(item):
+            unwrap = "give what accelerate's unwrap_model makes of it"
+            yield Finding(f"autocast around the forward of {place}, put there by accelerate", unwrap)
+        else:
+            yield Finding(f"patched {name} on {place}", TAKE_OFF)
+
+
+def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
+    for attribute, kind in HOOKS.items():
+        if any(not _of_transformers(hook) for hook in getattr(module, attribute).values()):
+            yield Finding(f"{kind} on {place}", TAKE_OFF)
+    if (compiled := getattr(module, "_compiled_call_impl", None)) is not None:
+        own = getattr(compiled, "_torchdynamo_orig_callable", None) == module._call_impl
+        yield Finding(f"compiled {place}", "" if own else TAKE_OFF)
+
+
+def on_every_module() -> tuple[Finding, ...]:
+    """Hooks that torch runs on every module of this process, and functions of torch that were replaced."""
+    hooks = [
+        Finding("forward hook on every module", TAKE_OFF)
         for attribute in GLOBAL_HOOKS
         if any(not _of_transformers(hook) for hook in getattr(torch_module, attribute, {}).values())
-    )
+    ]
+    seen: dict[int, Any] = {}
+    patched = [what for module in _OF_TORCH for what in patched_in_module(module, seen)]
+    return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
 
 
 def in_process_changes(model: nn.Module) -> tuple[str, ...]:
     """All code that was put onto a model, harmless or not, in words."""
-    return tuple(finding.what for finding in (*global_hooks(), *code_found(model)))
-
-
-def replaced_modules(model: nn.Module) -> tuple[str, ...]:
-    """Modules whose class is another than the one that the model's own configuration builds.
-
-    Returns:
-        One entry per finding, e.g. ``encoder.layer.0.activation is ReLU instead of GELU``; none where the
-        model cannot be built from its configuration alone.
-    """
-    try:
-        with torch.device("meta"):  # classes only: no memory for weights
-            built = dict(type(model)(copy.deepcopy(model.config)).named_modules())
-    except Exception:  # a model of any class: whatever its constructor raises
-        return ()
-    found: dict[str, str] = {}
-    for name, module in model.named_modules():
-        expected = built.get(name)
-        if _class_name(module) == _class_name(expected) or any(
-            name.startswith(f"{outer}.") for outer in found
-        ):
-            continue
-        was = f"instead of {type(expected).__name__}" if expected is not None else "where nothing was"
-        found[name] = f"{name} is {type(module).__name__} {was}"
-    return tuple(found.values())
-
-
-def _class_name(module: object) -> tuple[str, str]:
-    # parametrised layers (weight norm) have a class each, of one name
-    return type(module).__module__, type(module).__qualname__
+    return tuple(finding.what for finding in (*on_every_module(), *code_found(model)))
 
 
 def _place(name: str, within: str) -> str:
@@ -128,25 +122,10 @@ def _place(name: str, within: str) -> str:
     return name.removeprefix("model").removeprefix(".") or within
 
 
-def _patched(owner: Any) -> Iterator[str]:
-    """Functions of a class that an instance has another of."""
-    if type(owner).__name__ == "OptimizedModule" and type(owner).__module__.startswith("torch."):
-        return  # it compiles what it holds, into functions of its own
-    for name, value in vars(owner).items():
-        original = getattr(type(owner), name, None)
-        if (
-            name in _NOT_COMPUTING
-            or isinstance(original, type)
-            or not (callable(value) and callable(original))
-        ):
-            continue
-        if not _own(owner, value, original):
-            yield name
-
-
-def _own(owner: Any, value: Any, original: Any) -> bool:
+def _own(owner: Any, name: str, value: Any) -> bool:
     # Some versions of transformers patch layers to record hidden states, and put the class's own function
     # back onto the instance.
+    original = getattr(type(owner), name, None)
     return getattr(value, "__self__", None) is owner and getattr(value, "__func__", None) is original
 
 
@@ -158,16 +137,16 @@ def _moves_only(module: nn.Module) -> bool:
         isinstance(forward, functools.partial)
         and forward.func.__module__ == "accelerate.hooks"
         and _moving(held.get("_hf_hook"))
-        and _own(module, held.get("_old_forward"), type(module).forward)
+        and _own(module, "forward", held.get("_old_forward"))
     )
 
 
 def _moving(hook: Any) -> bool:
     kind = type(hook)
-    known = kind.__module__ == "accelerate.hooks" and kind.__name__ in _MOVING
+    known = is_of_library(kind, "accelerate") and kind.__name__ in _MOVING
     return known and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
 
 
 def _of_transformers(hook: object) -> bool:
     # It records hidden states by hooks of its own, which stay on the layers after the first such call.
-    return str(getattr(hook, "__module__", "")).startswith("transformers.")
+    return str(getattr(hook, "__globals__", {}).get("__name__")).startswith("transformers.")

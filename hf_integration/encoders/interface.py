@@ -230,13 +230,9 @@ class Encoder(ABC):
         return StoredTensors()
 
     def in_process_changes(self) -> tuple[str, ...]:
-        """Hooks and patched functions found on the model, in words; code that no digest can see."""
+        """Code that no digest sees, in words: hooks, patched functions, replaced modules, own classes."""
         return ()
 
     def process_state(self) -> tuple[Finding, ...]:
         """What of this process may change what its users get: hooks, patches, modes, containers."""
-        return ()
-
-    def replaced_modules(self) -> tuple[str, ...]:
-        """Modules of other classes than the model's configuration builds, in words. Not cheap."""
         return ()

@@ -88,8 +88,9 @@ def load_module(
     pattern = re.compile("|".join(optional))
     missing = sorted(info["missing_keys"])
     if lacking := [name for name in missing if not pattern.search(name)]:
+        are = "tensor is" if len(lacking) == 1 else "tensors are"
         raise EncoderError(
-            f"{folder}: {len(lacking)} tensors are missing from the weights: {_some(lacking)}",
+            f"{folder}: {len(lacking)} {are} missing from the weights: {_some(lacking)}",
             remedy="they would be random: use a complete copy of the encoder",
         )
     return module.eval(), tuple(missing)

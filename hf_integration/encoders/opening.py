@@ -22,6 +22,7 @@ from hf_integration.encoders.identity.in_effect import (
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.pipeline_growth import check_growth, text_steps
 from hf_integration.encoders.preparing import pooled_recipe, preparation_of
 from hf_integration.encoders.recipe import POOLER, Recipe
 from hf_integration.encoders.safetensors_files import weight_files
@@ -125,13 +126,15 @@ def open_encoder(
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
+    whole = list(module.state_dict())
     module = module.get_submodule(family.part)
 
     def load(dtype: torch.dtype) -> nn.Module:
         again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
         return again.get_submodule(family.part)
 
-    stored = stored_tensors(weight_files(found.model), dict(precision_copy.state_tensors(module)))
+    loaded = dict(precision_copy.state_tensors(module))
+    stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
@@ -198,7 +201,9 @@ def _without_pooler(module: nn.Module, family: Family, config: Any, recipe: Reci
 
 def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
     if modality == "text":
-        return loading.load_tokenizer(found.model)
+        tokenizer = loading.load_tokenizer(found.model)
+        check_growth(found.model, text_steps(tokenizer))  # also of what was made of a file in another format
+        return tokenizer
     if modality == "image":
         return loading.load_image_processor(found.model)
     return loading.load_feature_extractor(found.model)

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._device import DeviceContext
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from hf_integration.encoders.in_process import Finding
 from hf_integration.errors import EncoderError
@@ -38,15 +41,29 @@ def process_state(model: nn.Module) -> tuple[Finding, ...]:
         found.append(
             Finding(f"{default} is the default dtype, in which a module may make tensors as it runs")
         )
+    for mode in (*_get_current_function_mode_stack(), *_get_current_dispatch_mode_stack()):
+        if type(mode) is DeviceContext:  # harmless by itself as well
+            found.append(
+                Finding(f"{mode.device} is the default device, on which a module may make tensors as it runs")
+            )
+        else:
+            what = f"the mode {type(mode).__name__} around the call, through which all of torch goes"
+            found.append(Finding(what, "check the encoder, and use it, outside of it"))
     return tuple(found)
 
 
-def refuse_absent(name: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
-    """Refuse tensors that hold no values: they are on the meta device, or offloaded.
+def refuse_unreadable(name: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse tensors that hold no values, on the meta device or offloaded, and those that are not laid out.
 
     Raises:
         EncoderError: there are some.
     """
+    tensors = list(tensors)
+    if sparse := [key for key, tensor in tensors if tensor.layout != torch.strided]:
+        raise EncoderError(
+            f"{name}: {len(sparse)} tensors are sparse, which cannot be compared, first {sparse[0]}",
+            remedy="make them dense, with to_dense(), before the encoder is checked",
+        )
     absent = [key for key, tensor in tensors if tensor.is_meta]
     if absent:
         raise EncoderError(

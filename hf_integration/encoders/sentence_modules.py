@@ -53,6 +53,9 @@ _LEGACY_MODES = {
 }
 MODES = tuple(_LEGACY_MODES.values())
 
+LONGEST_PROMPT = 10_000
+"""Characters of a prompt, which is put before every text; those in use are sentences."""
+
 
 @dataclass(frozen=True)
 class SentenceModules:
@@ -269,6 +272,8 @@ def _read_settings(folder: Path) -> tuple[str, Mapping[str, Any]]:
     # an empty prompt is none: version 5 began to write {"query": "", "document": ""} for encoders without any
     used = {key: text for key, text in sorted(prompts.items()) if text}
     prompt = prompts[name] if name is not None else ""
+    if len(prompt) > LONGEST_PROMPT:
+        raise EncoderError(f"{path}: a prompt of {len(prompt)} characters is longer than any encoder has")
     width = config.get("truncate_dim")
     if width is not None and (type(width) is not int or width < 1):
         raise EncoderError(f"{path}: truncate_dim {width!r} is no number of dimensions")

@@ -56,6 +56,10 @@ def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, n
             continue
         if repr(part.activation_function) != repr(ACTIVATIONS[spec.activation]()):
             raise EncoderError(f"{name}: {part.activation_function!r} is not supported with its arguments")
+        if type(part.linear) is not nn.Linear:
+            raise EncoderError(
+                f"{name}: {type(part.linear).__name__} is not supported in the place of Linear"
+            )
         dense = Dense(
             spec.in_features, spec.out_features, bias=spec.bias, activation=part.activation_function
         )
@@ -71,7 +75,8 @@ def _write(place: Path, number: int, part: Any) -> dict[str, Any]:
     kind = type(part)
     path = f"{number}_{kind.__name__}" if number else ""
     (place / path).mkdir(exist_ok=True)
-    settings = _plain(getattr(part, "get_config_dict", dict)())
+    of_class = getattr(kind, "get_config_dict", None)  # one that hides it is named as a patch
+    settings = {} if of_class is None else _plain(of_class(part))
     settings.pop("max_seq_length", None)  # it is the tokenizer's
     try:
         (place / path / _SETTINGS[bool(number)]).write_text(json.dumps(settings))

@@ -73,7 +73,7 @@ class TextPreparation(Preparation):
         return self._tokenizer
 
     def prepare(self, samples: Sequence[Any]) -> "PreparedTexts":
-        """Tokenise all texts in one call.
+        """Tokenise all texts.
 
         Raises:
             KeySampleError: a sample is not text, or gives no token.
@@ -86,9 +86,21 @@ class TextPreparation(Preparation):
                 )
         if not samples:
             return PreparedTexts({name: [] for name in self._passed_on}, {})
+        rows: dict[str, list[list[int]]] = {}
+        for text in samples:  # by itself: the library keeps what it truncates until a call ends
+            for name, row in self._tokenised(text).items():
+                rows.setdefault(name, []).append(row)
+        if not all(rows["input_ids"]):
+            raise KeySampleError("a text gives no token at all", remedy="leave empty texts out")
+        pad = self._tokenizer.pad_token_id
+        fill = {"input_ids": 0 if pad is None else pad, "token_type_ids": self._tokenizer.pad_token_type_id}
+        return PreparedTexts(rows, fill)
+
+    def _tokenised(self, text: str) -> dict[str, list[int]]:
+        """What the model is called with for one text."""
         try:
             encoded = self._tokenizer(
-                [self.prompt + text for text in samples],
+                [self.prompt + text],
                 padding="max_length" if self.fixed_length else False,
                 truncation=True,
                 max_length=self.max_length,
@@ -97,18 +109,16 @@ class TextPreparation(Preparation):
             raise
         except BaseException as error:  # tokenizers raises bare Exception and pyo3's PanicException
             raise KeySampleError(f"a text cannot be tokenised: {in_one_line(error)}") from error
-        rows = {name: encoded[name] for name in self._passed_on if name in encoded}
-        if not all(rows["input_ids"]):
-            raise KeySampleError("a text gives no token at all", remedy="leave empty texts out")
-        pad = self._tokenizer.pad_token_id
-        fill = {"input_ids": 0 if pad is None else pad, "token_type_ids": self._tokenizer.pad_token_type_id}
-        return PreparedTexts(rows, fill)
+        tokens = len(encoded["input_ids"][0])
+        if tokens > self.max_length:  # a template that repeats the text does so when it was truncated
+            raise KeySampleError(f"a text gives {tokens} tokens, and {self.max_length} are the most")
+        return {name: encoded[name][0] for name in self._passed_on if name in encoded}
 
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, with what the tokenizer puts before it and without what it puts behind it."""
         if not self.prompt:
             return 0
-        tokens = self._tokenizer(self.prompt, truncation=True, max_length=self.max_length)["input_ids"]
+        tokens = self._tokenised("")["input_ids"]
         return len(tokens) - (bool(tokens) and tokens[-1] in self._tokenizer.all_special_ids)
 
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:

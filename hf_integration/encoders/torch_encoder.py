@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_integration.encoders import attention, in_process, pooling, precision_copy
+from hf_integration.encoders import as_built, attention, in_process, pooling, precision_copy
 from hf_integration.encoders.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.batches import plan_batches
 from hf_integration.encoders.configuration_behaviour import configuration_behaviour
@@ -30,7 +30,7 @@ from hf_integration.encoders.interface import (
     Weights,
 )
 from hf_integration.encoders.preparation import Batch, Preparation, Prepared
-from hf_integration.encoders.process_state import process_state, refuse_absent
+from hf_integration.encoders.process_state import process_state, refuse_unreadable
 from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.tail_modules import Dense, Truncate
 from hf_integration.errors import EncoderError
@@ -59,6 +59,7 @@ class TorchEncoder(Encoder):
         self.name, self.path, self.commit = origin.name, origin.path, origin.commit
         self.not_covered, self.folder = origin.not_covered, origin.folder
         self._description: EncoderDescription | None = None
+        self._built: Mapping[str, nn.Module] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self._origin.architecture} {self.dtype}>"
@@ -106,7 +107,7 @@ class TorchEncoder(Encoder):
 
     @property
     def copies_differ(self) -> bool:
-        """See :meth:`Encoder.copies_differ`: hooks, patches, compiled code, a replaced attention kernel."""
+        """See :meth:`Encoder.copies_differ`: compiled code, a replaced kernel, whatever was put there."""
         compiled = self._origin.entrance is not None
         return compiled or attention.could_be_fused(self.model) or bool(self.in_process_changes())
 
@@ -233,7 +234,7 @@ class TorchEncoder(Encoder):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """See :meth:`Encoder.tensors`."""
-        refuse_absent(self.name, self._used())
+        refuse_unreadable(self.name, self._used())
         model = {name: tensor.detach() for name, tensor in self._used()}
         model |= off_count(self.model)
         tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
@@ -271,21 +272,27 @@ class TorchEncoder(Encoder):
 
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""
-        return in_process.in_process_changes(self._assembly)
+        return tuple(dict.fromkeys(finding.what for finding in self._code()))
 
     def process_state(self) -> tuple[in_process.Finding, ...]:
-        """See :meth:`Encoder.process_state`; all that the caller gave is looked at."""
-        found = [*self._origin.said, *in_process.global_hooks(), *in_process.code_found(self._assembly)]
-        known = list(self._assembly.modules())
-        for outer in (*self._origin.around, self._origin.outer):
-            if outer is not None:
-                found += in_process.code_found(outer, within=f"the {type(outer).__name__}", known=known)
-                known += outer.modules() if isinstance(outer, nn.Module) else ()
-        return (*found, *process_state(self._assembly))
+        """See :meth:`Encoder.process_state`."""
+        return tuple(dict.fromkeys((*self._origin.said, *self._code(), *process_state(self._assembly))))
 
-    def replaced_modules(self) -> tuple[str, ...]:
-        """See :meth:`Encoder.replaced_modules`."""
-        return in_process.replaced_modules(self.model)
+    def _code(self) -> Iterator[in_process.Finding]:
+        """Code that was put onto what the caller gave, all of it, and modules that were replaced."""
+        yield from in_process.on_every_module()
+        model = self._origin.outer or self.model
+        kernels = attention.foreign_kernels(model)
+        yield from (in_process.Finding(what, in_process.TAKE_OFF) for what in kernels)
+        if self._built is None:
+            self._built = as_built.built_from(model)
+        departures = list(as_built.departures(model, self._built))
+        yield from (in_process.Finding(what, in_process.TAKE_OFF) for _, what in departures)
+        named, seen = frozenset(id(part) for part, _ in departures), dict[int, Any]()
+        yield from in_process.code_found(self._assembly, seen=seen, named=named)
+        for part in (self.processor, *self._origin.around, self._origin.outer):
+            within = f"the {type(part).__name__}"
+            yield from in_process.code_found(part, within=within, seen=seen, named=named)
 
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
         """See :meth:`Encoder.behaviour`."""

@@ -7,13 +7,14 @@ from typing import Any
 from torch import nn
 
 from hf_integration.encoders.assembly import Assembly, Origin
-from hf_integration.encoders.containers import Contents, open_container
+from hf_integration.encoders.containers import Contents, of_its_own, open_container
 from hf_integration.encoders.families import choose_family
 from hf_integration.encoders.in_process import Finding
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modules_in_memory import find_processor, find_tower
 from hf_integration.encoders.preparing import lower_cases, pooled_recipe, preparation_of
-from hf_integration.encoders.process_state import refuse_absent
+from hf_integration.encoders.process_state import refuse_unreadable
+from hf_integration.encoders.provenance import is_of_library
 from hf_integration.encoders.recipe import Recipe
 from hf_integration.encoders.sentence_objects import read_sentence_object
 from hf_integration.encoders.torch_encoder import TorchEncoder
@@ -49,11 +50,15 @@ def wrap_module(
     contents = open_container(module, processor)
     module, processor = contents.module, contents.processor
     config: Any = getattr(module, "config", None)
-    if not _of_transformers(module) or not hasattr(config, "model_type"):
+    base = _model_of_transformers(module)
+    if base is None or not hasattr(config, "model_type"):
         raise EncoderError(
             f"{type(module).__name__} is not a transformers model", remedy="give a PreTrainedModel"
         )
-    refuse_absent(name, (*module.named_parameters(), *module.named_buffers()))
+    if not is_of_library(type(module), "transformers"):
+        remedy = "give the transformers model inside, or check its folder"
+        raise of_its_own(type(module), base, remedy=remedy)
+    refuse_unreadable(name, (*module.named_parameters(), *module.named_buffers()))
     family = choose_family(
         config,
         where=name,
@@ -69,14 +74,13 @@ def wrap_module(
         )
     tower, recipe = find_tower(module, family)
     entrance, said = _compiled(contents, tower, recipe)
-    origin = Origin(
-        name, str(config.model_type), outer=module, around=contents.around, entrance=entrance, said=said
-    )
+    around = (*contents.around, *([] if processor is part else [processor]))
+    origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
     if contents.sentence is None:
         return TorchEncoder(Assembly(tower, {}), preparation_of(part, tower, family), recipe, origin)
     sentence, tail = read_sentence_object(contents.sentence)
     if sentence.do_lower_case and not lower_cases(part):
-        part = copy.deepcopy(part)  # the caller's own stays as it is
+        part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around
     origin = replace(origin, behaviour=sentence.behaviour)
     preparation = preparation_of(part, tower, family, sentence)
     return TorchEncoder(
@@ -84,12 +88,12 @@ def wrap_module(
     )
 
 
-def _of_transformers(module: Any) -> bool:
-    """Whether it is a model of that library: another's forward may do anything with one that it holds."""
-    return isinstance(module, nn.Module) and any(
-        kind.__name__ == "PreTrainedModel" and kind.__module__.startswith("transformers.")
-        for kind in type(module).__mro__
-    )
+def _model_of_transformers(module: Any) -> str | None:
+    """The class of that library that it is of: another's forward may do anything with what it holds."""
+    kinds = type(module).__mro__ if isinstance(module, nn.Module) else ()
+    if not any(kind.__name__ == "PreTrainedModel" for kind in kinds):
+        return None
+    return next((kind.__name__ for kind in kinds if is_of_library(kind, "transformers")), None)
 
 
 def _compiled(

@@ -17,7 +17,7 @@ from hf_integration.model_card.repository import RepoCommit, holds
 from hf_integration.snapshot.bars import only_in_a_terminal
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.listing import list_files
-from hf_integration.snapshot.transport import bounded_pages
+from hf_integration.snapshot.transport import CHECK_THE_WAY, bounded_pages
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def open_pull_request(there: RepoCommit, title: str, wanted: Mapping[str, bytes 
             raise IntegrityError(
                 f"the Hub names no commit for pull request {quoted(str(discussion.num))} of {there.repo}, "
                 f"but {quoted(str(head))}",
-                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+                remedy=CHECK_THE_WAY,
             )
         files = list_files(there.repo, head, token=there.token, cache_dir=there.cache_dir)
         held = RepoCommit(there.repo, head, {file.name: file for file in files})

@@ -204,7 +204,7 @@ def load_pinned_card(
         say(warning)
     entries = [pin] if also is None else [pin, also]
     for entry in entries:
-        _check_digest(card, entry)
+        _check_digest(card, entry, elsewhere=place is not None)
     signers = [who for who in (*(entry.signer_reference for entry in entries), signer) if who is not None]
     for who in signers:
         check_signer(_folder_of(reference, at), card.digest, who)
@@ -213,13 +213,28 @@ def load_pinned_card(
     return PinnedCard(card, "signed" if signers else None)
 
 
-def _check_digest(card: "WatermarkCard", pin: Pin) -> None:
+def _check_digest(card: "WatermarkCard", pin: Pin, *, elsewhere: bool) -> None:
     if pin.card_digest is not None and card.digest != pin.card_digest:
         raise IntegrityError(
             f"the card of '{pin.name}' is not the pinned one: {pin.file.name} pins {pin.card_digest}, "
             f"but {card.location} is {card.digest}",
-            remedy="if it was replaced on purpose, run `sslauth lock` and review the diff",
+            remedy=other_card_remedy(pin, elsewhere=elsewhere),
         )
+
+
+def other_card_remedy(pin: Pin, *, elsewhere: bool) -> str:
+    """What to do about a card that is not the pinned one.
+
+    Args:
+        pin: the entry.
+        elsewhere: whether the caller named another place for the card than the entry does.
+    """
+    if elsewhere:
+        return (
+            f"leave --card out to use the pinned one, or write this one into {pin.file.name} and run "
+            "`sslauth lock`"
+        )
+    return "if it was replaced on purpose, run `sslauth lock` and review the diff"
 
 
 def card_source(pin: Pin, revision: str | None) -> tuple[str | Path, str | None]:

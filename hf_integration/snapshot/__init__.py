@@ -1,5 +1,6 @@
 """From what a user calls an encoder or a card to verified files in a folder on this machine."""
 
+from hf_integration.snapshot.other_formats import refuse_other_formats
 from hf_integration.snapshot.resolving import Snapshot, resolve
 from hf_integration.snapshot.selection import (
     CHAT_TEMPLATES,
@@ -10,7 +11,6 @@ from hf_integration.snapshot.selection import (
     local_names,
     module_folders,
     not_covered_among,
-    refuse_without_weights,
 )
 
 __all__ = [
@@ -23,6 +23,6 @@ __all__ = [
     "local_names",
     "module_folders",
     "not_covered_among",
-    "refuse_without_weights",
+    "refuse_other_formats",
     "resolve",
 ]

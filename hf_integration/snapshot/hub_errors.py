@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hf_integration.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
-from hf_integration.snapshot.transport import guarded_transport, http_library
+from hf_integration.snapshot.transport import CHECK_THE_WAY, guarded_transport, http_library
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -43,7 +43,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         InconclusiveError: no access.
         OutputError: the cache cannot be written.
     """
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     http_error: type[Exception] = http_library().HTTPError
     named = f"{repo} at {revision}" if revision else repo
@@ -75,9 +75,11 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
+        offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
+        why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
         raise HubUnreachableError(
-            f"{named}: the Hub is out of reach and the cache does not hold it",
-            remedy="no folder of that name is here either: go online once, or name one that is",
+            f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}",
+            remedy=f"check the path, or {other}",
         ) from error
     except errors.HfHubHTTPError as error:
         raise _by_status(error, repo, named) from error
@@ -100,7 +102,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         # not the JSON of a Hub; brackets without end are a RecursionError
         raise HubUnreachableError(
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
-            remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            remedy=CHECK_THE_WAY,
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hf_integration.errors import IntegrityError
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
-from hf_integration.snapshot.transport import bounded_pages
+from hf_integration.snapshot.transport import CHECK_THE_WAY, bounded_pages
 
 MOST_FILES = 20_000
 """Files of a repository; the largest on the Hub that hold encoders have some hundred."""
@@ -97,7 +97,7 @@ def list_files(
         if (flaw := _flaw(file)) is not None:
             raise IntegrityError(
                 f"{repo} at {commit}: the listing holds {flaw}: {str(file.name)[:80]!r}",
-                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+                remedy=CHECK_THE_WAY,
             )
     if entries:
         _note(folder, commit, entries)
@@ -133,7 +133,7 @@ def _place(folder: Path, commit: str) -> Path:
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise IntegrityError(
             f"not a commit: {str(commit)[:80]!r}",
-            remedy="check HF_ENDPOINT and what stands between you and the Hub",
+            remedy=CHECK_THE_WAY,
         )
     return folder / "trees" / f"{commit}.json"
 

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from hf_integration.errors import EncoderError, IntegrityError, UsageError
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
+from hf_integration.snapshot.other_formats import refuse_other_formats
 from hf_integration.snapshot.selection import (
     MODULES,
     encoder_files,
     module_folders,
     not_covered_among,
-    refuse_without_weights,
 )
 
 LARGEST = 256 << 20
@@ -133,7 +133,7 @@ def _check_weights(chosen: Sequence[str], listed: Sequence[RepoFile], where: str
             f"{where}: an adapter (adapter_config.json), not an encoder",
             remedy="merge the adapter into its base model and publish the result",
         )
-    refuse_without_weights(
+    refuse_other_formats(
         (file.name for file in listed), where, "ask its publisher, or convert it in a place you trust"
     )
     raise EncoderError(f"{where}: no weights (model.safetensors)", remedy="give the repo of an encoder")

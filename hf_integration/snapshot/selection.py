@@ -2,12 +2,12 @@
 
 import json
 import os
-import re
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from hf_integration.errors import EncoderError
+from hf_integration.snapshot.other_formats import ENDINGS
 
 BEHAVIOUR_FILES: tuple[str, ...] = (
     "*.json",
@@ -36,17 +36,10 @@ CHAT_TEMPLATES = "additional_chat_templates"
 """A folder that tokenizers read without being told of it."""
 
 _CODE = (".py", ".ipynb", ".sh", ".so", ".dll", ".pyd")
-_PICKLED = (".bin", ".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz")
-_OTHER_FRAMEWORKS = (".h5", ".hdf5", ".keras", ".pb", ".tflite", ".msgpack", ".ot")
-_EXPORTED = (".onnx", ".onnx_data", ".gguf", ".ggml", ".llamafile", ".mlmodel", ".mlpackage", ".xml")
-_COMPILED = (".engine", ".plan", ".pte")
-_ACTING = frozenset((*_CODE, *_PICKLED, *_OTHER_FRAMEWORKS, *_EXPORTED, *_COMPILED, ".safetensors"))
+_ACTING = frozenset((*_CODE, *ENDINGS))
 """Endings of code and of weights in other formats: another program may load them in the encoder's name."""
 
 _ACTING_NAMES = frozenset({"adapter_config.json"})
-
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
-_NO_WEIGHTS = re.compile(r"^(training_args|optimizer|scheduler|rng_state)[^/]*$")
 
 _KEPT_BY_TOOLS = frozenset({".git", ".cache/huggingface"})
 
@@ -127,36 +120,6 @@ def not_covered_among(names: Iterable[str], used: Collection[str]) -> tuple[str,
 def _may_act(name: str) -> bool:
     path = PurePosixPath(name)
     return path.suffix.lower() in _ACTING or path.name in _ACTING_NAMES or name.endswith("/")
-
-
-def refuse_without_weights(names: Iterable[str], where: str, remedy: str) -> None:
-    """Name the pickle that holds the weights, where nothing else does.
-
-    Args:
-        names: all files.
-        where: what they belong to, for the message.
-        remedy: what may be done about it.
-
-    Raises:
-        EncoderError: there is one.
-    """
-    pickles = [path for path in map(PurePosixPath, names) if path.suffix in _PICKLES]
-    weights = [path for path in pickles if not _NO_WEIGHTS.match(path.name)]
-    if weights:
-        # what transformers itself wrote, then what is nearest to the configuration: the rest are parts
-        first = min(
-            weights,
-            key=lambda path: (
-                not path.name.startswith("pytorch_model"),
-                len(path.parts),
-                path.suffix != ".bin",
-                str(path),
-            ),
-        )
-        raise EncoderError(
-            f"{where}: only pickle weights ({str(first)[:80]}), which can run code when loaded",
-            remedy=f"safetensors only: {remedy}",
-        )
 
 
 def local_names(folder: Path) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ LONGEST_LISTING = 300
 LEAST_RATE, WATCHED = 1_000, 60
 """Bytes a second, on average over so many seconds: a server that drips is as good as one that is silent."""
 
+CHECK_THE_WAY = "check HF_ENDPOINT and any proxy on the way to the Hub"
+"""What to do about answers that the Hub does not give."""
+
 _PAUSES = ("retry-after", "ratelimit")
 _ETAGS = ("x-linked-etag", "etag")
 _ETAG = re.compile(r'(W/)?"?[\w-][\w.-]{0,127}"?', re.ASCII)
@@ -98,7 +101,7 @@ def bounded_pages(what: str) -> Iterator[None]:
         if asked > MOST_REQUESTS:
             raise IntegrityError(
                 f"{what} goes on after {MOST_REQUESTS} pages",
-                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+                remedy=CHECK_THE_WAY,
             )
         if time.monotonic() - begin > LONGEST_LISTING:
             raise EndlessListingError(
@@ -173,5 +176,5 @@ def _check_etags(response: Any) -> None:
         if etag is not None and not _ETAG.fullmatch(etag.strip()):
             raise IntegrityError(
                 f"{response.request.url.path}: an ETag that leads outside the cache: {etag[:80]!r}",
-                remedy="check HF_ENDPOINT and what stands between you and the Hub",
+                remedy=CHECK_THE_WAY,
             )

@@ -95,4 +95,6 @@ def _refused(message: str, folder: Path, real: Path) -> IntegrityError:
             real.replace(aside)
             forget(cache, folder.name)  # which of the two was wrong is not known
             remedy = f"it was moved to {aside}: try again"
-    return IntegrityError(message, remedy=f"{remedy}; if it comes back so, do not trust what stands between")
+    return IntegrityError(
+        message, remedy=f"{remedy}; if it happens again, do not trust the network in between"
+    )

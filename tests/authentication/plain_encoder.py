@@ -36,7 +36,6 @@ class PlainEncoder(Encoder):
         self.place = "cpu"
         self.behaves: Mapping[str, Mapping[str, Any]] = {"config.json": {"scale": 1.5}}
         self.changes: tuple[str, ...] = ()
-        self.replaced: tuple[str, ...] = ()
         self.batches: list[tuple[list[Sample], bool]] = []
         self.skipped: set[Sample] = set()
 
@@ -91,6 +90,3 @@ class PlainEncoder(Encoder):
 
     def in_process_changes(self) -> tuple[str, ...]:
         return self.changes
-
-    def replaced_modules(self) -> tuple[str, ...]:
-        return self.replaced

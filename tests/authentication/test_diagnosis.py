@@ -89,7 +89,11 @@ def test_the_cause_and_what_to_do(card: WatermarkCard, facts: dict[str, Any], li
 
 def test_of_another_kind_nothing_was_compared(card: WatermarkCard) -> None:
     found = _diagnose(card, encoder=PlainEncoder(architecture="roberta"), tensors=EDITED, files=SETTINGS)
-    assert found == ("no key sample was run: nothing of another kind of encoder could be compared", DISCARD)
+    assert found == (
+        "no key sample was run: nothing of another kind of encoder could be compared",
+        "is this the right card? It was minted for org/encoder",
+        DISCARD,
+    )
 
 
 @pytest.mark.parametrize("status", ["inconclusive", "altered"])
@@ -105,18 +109,11 @@ def test_tensors_rounded_to_several_precisions_leave_the_question_open(
 
 
 class TestABrokenWatermarkOverEqualTensors:
-    @pytest.mark.parametrize(
-        ("attribute", "words"),
-        [
-            ("changes", "in-process code was found on the model: "),
-            ("replaced", "modules are not those that its configuration builds: "),
-        ],
-    )
-    def test_names_the_first_five_suspects(self, card: WatermarkCard, attribute: str, words: str) -> None:
+    def test_names_the_first_five_suspects(self, card: WatermarkCard) -> None:
         encoder = PlainEncoder()
-        setattr(encoder, attribute, tuple("abcdefg"))
+        encoder.changes = tuple("abcdefg")
         found = _diagnose(card, encoder=encoder, status="inconclusive")
-        assert found == (BEGINS, f"{words}a, b, c, d, e", ON_CPU, REPEAT)
+        assert found == (BEGINS, "code of this process was found: a, b, c, d, e", ON_CPU, REPEAT)
 
     def test_names_versions_that_differ_and_no_others(self, card: WatermarkCard) -> None:
         now = library_versions()

@@ -239,14 +239,14 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
         (
             {"tensors": replace(EQUAL, outside=("head.w",))},
             "altered",
-            "outside the embedding path 1 tensor changed: head.w; the embedding does not use them, but "
-            "whoever loads the files for another task does",
+            "1 tensor outside the embedding path changed, came or went: head.w; whoever loads the files for "
+            "another task gets another model",
         ),
         (
             {"tensors": replace(EQUAL, outside=MANY)},
             "altered",
-            f"outside the embedding path 5 tensors changed: {SHOWN}; the embedding does not use them, but "
-            "whoever loads the files for another task does",
+            f"5 tensors outside the embedding path changed, came or went: {SHOWN}; whoever loads the files "
+            "for another task gets another model",
         ),
         (
             {"tensors": TensorEvidence(10, changed=MANY)},

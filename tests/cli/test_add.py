@@ -237,5 +237,5 @@ class TestSigner:
         self.sign(published, tmp_path)
         ended = sslauth("add", "org/tiny")
         assert ended.status == 0
-        assert "its signature was not looked at" in ended.err
+        assert "its signature was not checked" in ended.err
         assert "Trusted on first use" in ended.out

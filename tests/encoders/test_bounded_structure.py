@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from hf_integration.encoders import folder_files, open_encoder
+from hf_integration.encoders import folder as encoder_folder
+from hf_integration.encoders import folder_files, open_encoder, tensor_digests
 from hf_integration.encoders.folder_files import LARGEST_VOCABULARY, MOST_LINES, files_of
+from hf_integration.encoders.identity import stored_tensors
 from hf_integration.encoders.json_files import DEEPEST, MOST_VALUES
 from hf_integration.encoders.sizes import MOST_OF_A_PROCESSOR
 from hf_integration.errors import EncoderError
@@ -207,3 +209,35 @@ def test_libraries_open_only_files_that_were_looked_at(tmp_path: Path) -> None:
         [sys.executable, "-c", OPENED, *folders], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["[]"] * len(folders), done.stdout
+
+
+def test_many_small_tensors_are_neither_compared_each_with_each_nor_hashed_in_threads_of_their_own(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[torch.Tensor] = []
+    bits = stored_tensors._bits
+
+    def listen(tensor: torch.Tensor) -> torch.Tensor:
+        looked_at.append(tensor)
+        return bits(tensor)
+
+    monkeypatch.setattr(stored_tensors, "_bits", listen)
+    monkeypatch.setattr(tensor_digests, "ThreadPoolExecutor", None)
+    loaded = {f"layer{index}": torch.full((16,), float(index)) for index in range(200)}
+    renamed = {f"renamed{index}": loaded[f"layer{index}"].half() for index in range(200)}
+    extra = {f"more{index}": torch.full((16,), -1.0 - index) for index in range(200)}
+    save_file({**loaded, **renamed, **extra}, copy / "model.safetensors", metadata={"format": "pt"})
+    found = stored_tensors.stored_tensors([copy / "model.safetensors"], loaded)
+    assert found.digests.keys() == extra.keys()
+    assert found.loaded == {
+        f"{kind}{index}": f"layer{index}" for kind in ("layer", "renamed") for index in range(200)
+    }
+    assert len(looked_at) == 4 * 200  # each once, in the file and in memory
+
+
+def test_more_tensors_than_any_encoder_has_are_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_folder, "MOST_TENSORS", len(load_file(copy / "model.safetensors")))
+    open_encoder(copy, name="x", device="cpu")
+    weights = load_file(copy / "model.safetensors") | {"more": torch.zeros(0)}
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    refused(copy, "tensors, more than any encoder has")

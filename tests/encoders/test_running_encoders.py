@@ -81,12 +81,12 @@ class TestWrappedModules:
         assert encoder.in_process_changes() == ("forward hook on encoder.layer.1",)
 
     def test_replaced_modules_are_named_and_nothing_within_them(self, module: Any, encoder: Encoder) -> None:
-        assert encoder.replaced_modules() == ()
+        assert encoder.in_process_changes() == ()
         layers = module.encoder.layer
         layers[0].intermediate.intermediate_act_fn = torch.nn.ReLU()
         layers[1].output.dense = torch.nn.Sequential(layers[1].output.dense, torch.nn.Tanh())
         module.added = torch.nn.Identity()
-        assert encoder.replaced_modules() == (
+        assert encoder.in_process_changes() == (
             "encoder.layer.0.intermediate.intermediate_act_fn is ReLU instead of GELUActivation",
             "encoder.layer.1.output.dense is Sequential instead of Linear",
             "added is Identity where nothing was",

@@ -151,7 +151,15 @@ def _tensor_edits(folder: Path, name: str) -> Iterator[Edit]:
         other = values.clone()
         other.view(-1)[0] = other.view(-1)[0] + 1
         yield Edit(tensor, "value changed", saved({**tensors, tensor: other}))
-        yield Edit(tensor, "tensor removed", saved({key: t for key, t in tensors.items() if key != tensor}))
+        without = {key: t for key, t in tensors.items() if key != tensor}
+        yield Edit(tensor, "tensor removed", saved(without))
+        yield Edit(tensor, "tensor renamed", saved({**without, f"other.{tensor}": values}))
+        longer = f"{tensor.partition('.')[0]}.{tensor}"  # loaders of other tasks may prefer it
+        yield Edit(longer, "tensor shadowed", saved({**tensors, longer: other}))
+        alike = [t for key, t in without.items() if t.shape == values.shape and not torch.equal(t, values)]
+        if alike:  # values that the card knows, in another place
+            yield Edit(longer, "shadowed by another", saved({**tensors, longer: alike[0].clone()}))
+            yield Edit(tensor, "given another's values", saved({**tensors, tensor: alike[0].clone()}))
     yield Edit("payload.weight", "tensor added", saved({**tensors, "payload.weight": torch.ones(3, 3)}))
 
 

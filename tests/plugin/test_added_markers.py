@@ -214,3 +214,75 @@ def test_a_mark_where_pytest_never_looks_is_refused(plugged: pytest.Pytester, pl
     assert result.ret not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     said = f"{plugged.path / place}: pytestmark with sslauth marks no test"
     assert said in result.stdout.str() + result.stderr.str()
+
+
+CASE = "class TestIt(unittest.TestCase):\n    def test_it(self): pass\n"
+IDLE_MARKS = {
+    "helper": "@MARK\ndef check(): pass",
+    "helper_of_a_class": f"{CLASS}    @MARK\n    def check(self): pass",
+    "setup_method": f"{CLASS}    @MARK\n    def setup_method(self): pass",
+    "static": f"{CLASS}    @MARK\n    @staticmethod\n    def check(): pass",
+    "property": f"{CLASS}    @property\n    @MARK\n    def check(self): pass",
+    "setup_module": "@MARK\ndef setup_module(): pass",
+    "switched_off": "@MARK\ndef test_b(): pass\ntest_b.__test__ = False",
+    "setUpClass": f"{CASE}    @classmethod\n    @MARK\n    def setUpClass(cls): pass",
+    "marked_classmethod": f"{CASE}    @MARK\n    @classmethod\n    def setUpClass(cls): pass",
+    "setUp": f"{CASE}    @MARK\n    def setUp(self): pass",
+    "base": f"class Base(unittest.TestCase):\n    @MARK\n    def setUp(self): pass\n"
+    f"{CASE.replace('unittest.TestCase', 'Base')}",
+    "other_class": "@MARK\nclass Helper: pass",
+    "method_of_another_class": "class Helper:\n    @MARK\n    def check(self): pass",
+    "fixture": "@MARK\n@pytest.fixture\ndef value(): pass",
+    "marked_fixture": "@pytest.fixture\n@MARK\ndef value(): pass",
+}
+
+
+@pytest.mark.parametrize("kind", IDLE_MARKS)
+def test_a_mark_on_what_is_no_test_is_refused(plugged: pytest.Pytester, kind: str) -> None:
+    head = "import unittest\nimport pytest\nMARK = pytest.mark.sslauth('models/tiny')\n"
+    plugged.makepyfile(f"{head}{IDLE_MARKS[kind]}\ndef test_a(): pass\n")
+    result = plugged.runpytest()
+    assert result.ret not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    said = result.stdout.str()
+    # newer versions of pytest refuse any marker on a fixture themselves
+    assert "marker sslauth on what is no test" in said or ("fixture" in kind and "fixture" in said)
+
+
+def test_a_marked_helper_in_a_conftest_is_refused(plugged: pytest.Pytester) -> None:
+    plugged.makeconftest("import pytest\n@pytest.mark.sslauth('models/tiny')\ndef check(): pass\n")
+    plugged.makepyfile("def test_a(): pass")
+    result = plugged.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "conftest.py::check: marker sslauth on what is no test" in result.stderr.str()
+
+
+def test_marks_on_tests_that_are_not_chosen_are_none_of_that(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+import unittest, pytest
+from unittest import mock
+from pytest import mark
+MARK = pytest.mark.sslauth("models/absent")
+PATCHED = mock.Mock()
+class Mixin:
+    @MARK
+    def test_mixed(self): pass
+@MARK
+class Base:
+    def test_based(self): pass
+class TestIt(Mixin, Base):
+    constant = MARK
+    @MARK
+    @staticmethod
+    def test_static(): pass
+class TestCase(Mixin, unittest.TestCase):
+    @MARK
+    def test_method(self): pass
+@MARK
+@pytest.mark.parametrize("n", [])
+def test_of_nothing(n): pass
+@MARK
+@mock.patch("os.getcwd")
+def test_patched(cwd): pass
+def test_a(): pass
+""")
+    project.runpytest("-k", "test_a", "--strict-markers").assert_outcomes(passed=1, deselected=7)

@@ -138,6 +138,92 @@ class TestCase(unittest.TestCase):
     def test_expected(self): self.check()
 """
 
+KEPT = """
+@pytest.fixture(scope=SCOPE)
+def kept_failing(sslauth): sslauth.assert_authentic("models/tiny")
+
+@pytest.fixture(scope=SCOPE)
+def kept_skipping(sslauth):
+    try: sslauth.assert_authentic("models/tiny")
+    except BaseException: pytest.skip("no encoder")
+
+@pytest.fixture(scope=SCOPE)
+def kept_swallowing(sslauth):
+    try: return sslauth.assert_authentic("models/tiny")
+    except BaseException: return None
+
+@pytest.fixture(scope=SCOPE)
+def kept_otherwise(sslauth):
+    try: sslauth.assert_authentic("models/tiny")
+    except BaseException: raise ValueError from None
+
+@pytest.fixture
+def indirect(kept_failing): pass
+
+@pytest.mark.parametrize("n", [1, 2])
+class TestKept:
+    def test_failing(self, kept_failing, n): pass
+    def test_indirect(self, indirect, n): pass
+    def test_skipping(self, kept_skipping, n): pass
+    def test_swallowing(self, kept_swallowing, n): assert kept_swallowing
+    def test_otherwise(self, kept_otherwise, n): pass
+    def test_dynamic(self, request, n): request.getfixturevalue("kept_failing")
+
+    @pytest.mark.skip
+    def test_skipped(self, kept_failing, n): pass
+
+    @pytest.mark.xfail(run=False)
+    def test_not_run(self, kept_failing, n): pass
+
+    def test_of_something_else(self, n): assert False
+"""
+
+TASKS = """
+def test_task(check):
+    async def one(): check()
+    async def main():
+        task = asyncio.create_task(one())
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+
+def test_task_that_is_kept(check):
+    async def one(): check()
+    async def main():
+        TASKS.append(asyncio.create_task(one()))
+        await asyncio.wait(TASKS)
+    asyncio.run(main())
+
+def test_task_that_fails_otherwise(check):
+    async def one():
+        try: check()
+        except BaseException: raise ValueError from None
+    async def main():
+        asyncio.create_task(one())
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+
+def test_task_of_a_thread(check):
+    async def one(): check()
+    async def main():
+        asyncio.create_task(one())
+        await asyncio.sleep(0.01)
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    thread.join()
+
+def test_task_of_a_fixture(tasking): pass
+
+@pytest.fixture
+def tasking(check):
+    async def one(): check()
+    async def main():
+        asyncio.create_task(one())
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+
+TASKS = []
+"""
+
 PLAIN = """
 def test_thread(check):
     thread = threading.Thread(target=check)
@@ -209,6 +295,49 @@ def test_a_check_that_ends_a_thread_fails_the_test(
     }
 
 
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_no_fixture_that_is_kept_excuses_a_later_test(
+    project: pytest.Pytester, alter_encoder: Callable[[], str], scope: str
+) -> None:
+    alter_encoder()
+    found = outcomes(project, f"SCOPE = {scope!r}\npytestmark = pytest.mark.xfail\n{KEPT}")
+    excused = {name: what for name, what in found.items() if what != ["failed NotAuthenticError"]}
+    assert {name.partition("[")[0]: what for name, what in excused.items()} == {
+        "TestKept::test_skipped": ["skipped "],
+        "TestKept::test_not_run": ["skipped as expected "],
+        "TestKept::test_of_something_else": ["skipped as expected "],
+    }
+    assert len(found) == 2 * names(KEPT)
+
+
+def test_a_fixture_that_is_set_up_anew_brings_no_failure_of_before(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    alter_encoder()
+    code = """
+@pytest.fixture(scope="session", params=["altered", "other"])
+def kept(request, sslauth):
+    if request.param == "altered": sslauth.assert_authentic("models/tiny")
+
+def test_it(kept): pytest.skip("later")
+"""
+    assert outcomes(project, code) == {
+        "test_it[altered]": ["failed NotAuthenticError"],
+        "test_it[other]": ["skipped "],
+    }
+
+
+def test_a_check_that_ends_a_task_which_nobody_asks_fails_the_test(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    project.makepyfile(HEAD + TASKS)
+    project.runpytest().assert_outcomes(passed=names(TASKS))
+    alter_encoder()
+    found = outcomes(project, TASKS)
+    assert {name: what for name, what in found.items() if what != ["failed NotAuthenticError"]} == {}
+    assert len(found) == names(TASKS)
+
+
 @pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="pytest has subtests since 9.0")
 def test_xfail_excuses_no_subtest(project: pytest.Pytester, alter_encoder: Callable[[], str]) -> None:
     alter_encoder()
@@ -276,5 +405,25 @@ def test_rejected(check):
 
 def test_in_an_executor(check):
     with ThreadPoolExecutor() as pool, pytest.raises(pytest.fail.Exception): pool.submit(check).result()
+
+def test_in_a_task(check):
+    async def one(): check()
+    async def main():
+        task = asyncio.create_task(one())
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), pytest.fail.Exception)
+        assert await asyncio.gather(one(), return_exceptions=True)
+        with pytest.raises(pytest.fail.Exception): await asyncio.create_task(one())
+    asyncio.run(main())
+
+@pytest.fixture(scope="module")
+def rejected(sslauth):
+    with pytest.raises(pytest.fail.Exception): sslauth.assert_authentic("models/tiny")
+
+def test_in_a_fixture(rejected): pass
+
+def test_in_a_fixture_that_is_kept(rejected): pass
 """
-    assert outcomes(project, code) == {"test_rejected": ["passed "], "test_in_an_executor": ["passed "]}
+    found = outcomes(project, code)
+    assert len(found) == names(code)
+    assert set(map(tuple, found.values())) == {("passed ",)}

@@ -133,7 +133,7 @@ def test_without_a_place_for_notes_everything_is_hashed(folder: Path) -> None:
 
 
 class TestWhatIsRefused:
-    AFTERWARDS = "; if it comes back so, do not trust what stands between"
+    AFTERWARDS = "; if it happens again, do not trust the network in between"
 
     def test_is_moved_aside_within_the_cache_and_only_there(self, folder: Path) -> None:
         blob = (folder / LARGE.name).resolve()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_value
+from hf_integration.encoders.behaviour import VOCABULARY, shown, shown_change, shown_value
 from hf_integration.encoders.canonical import same_json, same_numbers
 from hf_integration.encoders.identity.folder_record import AT_ROOT, WHOLE, FolderRecord, Keys
 from hf_integration.encoders.identity.in_effect import LONGEST_TEXT
@@ -57,7 +57,7 @@ def compare_folders(
     *,
     same: Same,
     defaults: Keys | None = None,
-    saved_alone: bool = False,
+    headless: bool = False,
 ) -> FolderComparison:
     """Compare the files that were recorded with those that are there.
 
@@ -66,9 +66,9 @@ def compare_folders(
         now: that of the encoder that is checked.
         same: asked whether what the loaded objects obey is the same, by the name of the file that sets it.
         defaults: of the configuration's class in the library that is installed.
-        saved_alone: whether the weights are now those of the encoder alone, under the names of its class.
+        headless: whether the weights are now those of the encoder alone, without the head of another task.
     """
-    judge = _Judge(was, now, same, defaults or {}, saved_alone)
+    judge = _Judge(was, now, same, defaults or {}, headless)
     changed, notes, touched, inert = [], [], set(), 0
     for file in sorted({*was.files, *now.files}):
         if file not in now.files:
@@ -79,7 +79,7 @@ def compare_folders(
                 touched.add((file, WHOLE))
             else:
                 notes.append(
-                    f"{shown(file)}: no longer there; what this encoder loads without it was compared"
+                    f"{shown(file)}: gone, or no longer read; what is loaded without it was compared"
                 )
             continue
         before, after = was.files.get(file), now.files[file]
@@ -110,7 +110,7 @@ class _Judge:
     now: FolderRecord
     same: Same
     defaults: Keys
-    saved_alone: bool
+    headless: bool
 
     def why_harmless(self, file: str, key: str, old: Any, new: Any) -> str | None:
         """The reason why a difference cannot matter, or ``None``."""
@@ -134,6 +134,8 @@ class _Judge:
         written = last if last in _DTYPES else key  # a tower is loaded in the dtype of the whole
         before = self.was.in_effect.get(file, {}).get(written, _ABSENT)
         after = self.now.in_effect.get(file, {}).get(written, _ABSENT)
+        if last == "architectures" and self.headless and _equal(new, before):
+            return "the encoder was saved alone; there is no head to load"
         if last in _ASSERTED and old not in (_ABSENT, None):
             before = old
         if new is not _ABSENT:
@@ -141,8 +143,6 @@ class _Judge:
                 return "what was in effect before"
             if last in _DTYPES and new == self.now.dtype and self.now.dtype != self.was.dtype:
                 return "what the weights are stored in"
-            if key == "architectures" and self.saved_alone and _equal(new, after):
-                return "the class of the encoder alone, as which the weights were saved anew"
             if old is not _ABSENT:
                 return None
             if _equal(IMPLIED.get(key, _ABSENT), new):
@@ -218,5 +218,4 @@ def _line(file: str, key: str, old: Any, new: Any, *, appeared: bool) -> str:
     if all(isinstance(value, str) and value.startswith("sha256:") for value in (old, new)):
         what = VOCABULARY if (file, key) == ("tokenizer.json", "model") else shown(key)
         return f"{shown(file)}: {what} differs"
-    values = ["(absent)" if value is _ABSENT else shown_value(value) for value in (old, new)]
-    return f"{shown(file)}: {shown(key)}: {values[0]} -> {values[1]}"
+    return f"{shown(file)}: {shown_change(key, old, new)}"

@@ -14,7 +14,8 @@ _TRAINING = "is read in training only"
 _KERNEL = "chooses a kernel, not what is computed"
 
 CONFIGURATION: Mapping[str, str] = {
-    **dict.fromkeys(("transformers_version", "_name_or_path", "_commit_hash"), _WRITER),
+    **dict.fromkeys(("transformers_version", "_commit_hash"), _WRITER),
+    "_name_or_path": "says where the file was loaded from before",
     **dict.fromkeys(("_attn_implementation", "attn_implementation", "_attn_implementation_autoset"), _KERNEL),
     **dict.fromkeys(
         (

@@ -4,7 +4,7 @@ Nothing that is run here reads them, but whoever loads the folder for another ta
 files is either one that was loaded, bit for bit, whatever the library calls it, or it gets its own digest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from hf_integration.encoders.tensor_digests import digest_tensors
 from hf_integration.errors import EncoderError
+
+_SMALL = 4096
+"""Numbers of a tensor that is looked up by its content."""
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -26,11 +29,14 @@ class StoredTensors:
         loaded: name in the files -> name of the tensor of the loaded module that has the same values.
         digests: name in the files -> digest of a tensor that was not loaded.
         files: the weight files.
+        headless: whether the files hold nothing but the tensors of the class that was loaded: an encoder
+            that was saved without the head of another task.
     """
 
     loaded: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    headless: bool = False
 
     def read(self) -> dict[str, Tensor]:
         """The tensors that were not loaded, from the files.
@@ -41,12 +47,15 @@ class StoredTensors:
         return {name: tensor for name, tensor in _tensors(self.files) if name in self.digests}
 
 
-def stored_tensors(files: Sequence[Path], loaded: Mapping[str, Tensor]) -> StoredTensors:
+def stored_tensors(
+    files: Sequence[Path], loaded: Mapping[str, Tensor], *, whole: Collection[str]
+) -> StoredTensors:
     """Find for every tensor of the files the loaded one that it became.
 
     Args:
         files: safetensors files.
         loaded: tensors of the module, on the CPU, in a dtype that holds every stored value exactly.
+        whole: names of the tensors of the class that was loaded, of which the module may be a part.
 
     Raises:
         EncoderError: a file cannot be read.
@@ -60,7 +69,13 @@ def stored_tensors(files: Sequence[Path], loaded: Mapping[str, Tensor]) -> Store
             digests |= digest_tensors({name: tensor})
         else:
             became[name] = found
-    return StoredTensors(became, digests, tuple(files))
+    names = {present_name(name) for name in whole}
+    ends = {end for name in names for end in _ends(name)}
+    headless = all(
+        present_name(name) in ends or names.intersection(_ends(present_name(name)))
+        for name in (*became, *digests)
+    )
+    return StoredTensors(became, digests, tuple(files), headless)
 
 
 class _Search:
@@ -68,32 +83,64 @@ class _Search:
 
     def __init__(self, loaded: Mapping[str, Tensor]) -> None:
         self._loaded = loaded
-        self._by_shape: dict[tuple[int, ...], list[str]] = {}
+        self._by_kind: dict[tuple[torch.Size, torch.dtype], list[str]] = {}
         for name, tensor in loaded.items():
-            self._by_shape.setdefault(tuple(tensor.shape), []).append(name)
+            self._by_kind.setdefault((tensor.shape, tensor.dtype), []).append(name)
+        self._dtypes = dict.fromkeys(dtype for _, dtype in self._by_kind)  # in a fixed order
+        # small tensors by their content: a file may hold very many of one shape
+        self._by_content: dict[tuple[torch.Size, torch.dtype], dict[bytes, list[str]]] = {}
 
     def find(self, name: str, tensor: Tensor) -> str | None:
         """Name of the loaded tensor with the same values, those of a similar name first."""
-        same_shape = self._by_shape.get(tuple(tensor.shape), ())
-        alike = [other for other in same_shape if _ends_alike(name, other)]
-        for other in (*alike, *(other for other in same_shape if other not in alike)):
-            if _same_bits(tensor, self._loaded[other]):
-                return other
-        return None
+        same = [other for dtype in self._dtypes for other in self._same(tensor, dtype)]
+        return next((other for other in same if same_name(name, other)), same[0] if same else None)
+
+    def _same(self, tensor: Tensor, dtype: torch.dtype) -> list[str]:
+        """Names of the loaded tensors of a dtype that have the same values."""
+        kind = tensor.shape, dtype
+        names = self._by_kind.get(kind, [])
+        if tensor.dtype != dtype:
+            if not (tensor.is_floating_point() and dtype.is_floating_point):
+                return []
+            tensor = tensor.to(dtype) if names else tensor
+        if tensor.numel() > _SMALL:
+            return [name for name in names if _same_bits(tensor, self._loaded[name])]
+        if names and kind not in self._by_content:
+            found = self._by_content[kind] = {}
+            for name in names:
+                found.setdefault(_content(self._loaded[name]), []).append(name)
+        return self._by_content[kind].get(_content(tensor), []) if names else []
 
 
-def _ends_alike(one: str, other: str) -> bool:
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are of one tensor, as far as libraries put prefixes before it and take them away."""
+    one, other = present_name(one), present_name(other)
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
-def _same_bits(stored: Tensor, loaded: Tensor) -> bool:
-    if stored.dtype != loaded.dtype:
-        if not (stored.is_floating_point() and loaded.is_floating_point()):
-            return False
-        stored = stored.to(loaded.dtype)
-    if stored.numel() > 4096 and not torch.equal(_bits(stored[:1]), _bits(loaded[:1])):
+def _ends(name: str) -> Iterator[str]:
+    """A name, and what is left of it without its first part, its first two and so on."""
+    parts = name.split(".")
+    for start in range(len(parts)):
+        yield ".".join(parts[start:])
+
+
+def present_name(name: str) -> str:
+    """A name as it is written today: BERT's first checkpoints call the numbers of a norm gamma and beta."""
+    for then, now in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
+        if name.endswith(then):
+            return name.removesuffix(then) + now
+    return name
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    if not torch.equal(_bits(one[:1]), _bits(other[:1])):
         return False  # most tensors of one shape differ at once
-    return torch.equal(_bits(stored), _bits(loaded))
+    return torch.equal(_bits(one), _bits(other))
+
+
+def _content(tensor: Tensor) -> bytes:
+    return _bits(tensor).numpy().tobytes()
 
 
 def _bits(tensor: Tensor) -> Tensor:

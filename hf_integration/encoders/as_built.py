@@ -1,0 +1,73 @@
+"""What a model's own configuration builds, without numbers, and how the model in memory departs from it."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import nn
+
+from hf_integration.encoders.loading import silent_transformers
+from hf_integration.encoders.provenance import is_parametrised
+
+
+def built_from(model: nn.Module) -> Mapping[str, nn.Module]:
+    """The modules that a model of this class and configuration has, by name.
+
+    Returns:
+        Modules without numbers; none where the model cannot be built from its configuration alone.
+    """
+    kind: Any = type(model)
+    try:
+        from transformers.initialization import no_init_weights
+
+        with silent_transformers(), torch.device("meta"), no_init_weights():
+            return dict(kind(copy.deepcopy(model.config)).named_modules())
+    except Exception:  # a model of any class: whatever its constructor raises
+        return {}
+
+
+def departures(model: nn.Module, built: Mapping[str, nn.Module]) -> Iterator[tuple[object, str]]:
+    """Modules and functions that are others than the configuration builds, and nothing within them.
+
+    Args:
+        model: the model in memory.
+        built: what :func:`built_from` gave for it, when nothing was known against it.
+
+    Yields:
+        What is there, and e.g. ``encoder.layer.0.activation is ReLU instead of GELU``.
+    """
+    if not built:
+        return
+    outermost: list[str] = []
+    for name, module in model.named_modules():
+        if any(name.startswith(outer) for outer in outermost):
+            continue
+        expected = built.get(name)
+        if expected is None or not _of_one_class(module, expected):
+            was = "where nothing was" if expected is None else f"instead of {type(expected).__name__}"
+            outermost.append(f"{name}." if name else "")
+            yield module, f"{name or 'the model'} is {type(module).__name__} {was}"
+            continue
+        for part, value in _kept(expected):
+            held = vars(module).get(part)  # hides a module of that name
+            if held is not value and not (held is None and isinstance(value, nn.Module)):
+                yield held, f"{f'{name}.{part}'.strip('.')} is {_called(held)} instead of {_called(value)}"
+
+
+def _kept(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """What an attribute of a module may be another of: its functions, and its modules."""
+    yield from ((name, value) for name, value in vars(module).items() if isinstance(value, FunctionType))
+    yield from ((name, part) for name, part in module._modules.items() if part is not None)
+
+
+def _of_one_class(one: nn.Module, other: nn.Module) -> bool:
+    kinds = [type(one), type(other)]
+    return kinds[0] is kinds[1] or (
+        all(map(is_parametrised, kinds)) and kinds[0].__bases__ == kinds[1].__bases__
+    )
+
+
+def _called(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))
