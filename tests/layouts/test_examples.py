@@ -222,6 +222,31 @@ def test_what_another_loader_makes_something_else_of_is_not_excused(
     assert made(folder) != made(tmp_path / "copy")
 
 
+def test_a_folder_that_is_saved_without_its_head_names_another_class(minted: Minted, tmp_path: Path) -> None:
+    def alone(folder: Path) -> None:
+        hf.AutoModel.from_pretrained(folder).save_pretrained(folder)
+
+    def with_the_head(folder: Path) -> None:
+        head = load_file(folder / "model.safetensors")["classifier.weight"]
+        alone(folder)
+        _tensors(lambda tensors: {**tensors, "classifier.weight": head})(folder)
+
+    def lines(change: Change, place: str) -> tuple[list[str], list[str]]:
+        (tmp_path / place).mkdir()
+        files = _verdict(minted, "cross-encoder", change, tmp_path / place).files
+        noted, changed = (
+            [x for x in found if "architectures" in x] for found in (files.notes, files.changed)
+        )
+        return noted, changed
+
+    noted, changed = lines(alone, "alone")
+    assert not changed
+    assert "the encoder was saved alone" in noted[0]
+    noted, changed = lines(with_the_head, "with the head")
+    assert changed
+    assert not noted
+
+
 def test_a_default_of_a_processor_that_the_card_never_loads_is_not_excused(tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     building.clip(folder)

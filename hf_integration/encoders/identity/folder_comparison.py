@@ -122,7 +122,7 @@ class _Judge:
             return "the same number"
         if any(fnmatchcase(file, pattern) for pattern in _SENTENCE_FILES):
             return "read alike" if self.same(file) else None
-        if key.rpartition(".")[2] in _CLASSES and self.same(file) and _one_class(old, new):
+        if key.rpartition(".")[2] in _CLASSES and self._prepares_the_same(file, key, old, new):
             return "another class that prepares the same"
         if key == "model_max_length" and self._was_the_longest_text(file, new):
             alone = f"texts that the tokenizer alone prepares are now cut at {shown_value(new)} tokens"
@@ -171,7 +171,16 @@ class _Judge:
         sides = (self.was.in_effect.get(file, {}), self.now.in_effect.get(file, {}))
         return all(any(name.rpartition(".")[0] == part for name in side) for side in sides)
 
+    def _prepares_the_same(self, file: str, key: str, old: Any, new: Any) -> bool:
+        """Whether two names of classes stand for one preparation, in another library or generation of it."""
+        plain = {_plain_class(value) for value in (old, new) if value is not _ABSENT}
+        if not self._loaded(file, key):
+            return len(plain) == 1 and _ABSENT not in (old, new)
+        return len(plain - _GENERIC) <= 1 and self.same(file)
+
     def _was_the_longest_text(self, file: str, new: Any) -> bool:
+        if new is _ABSENT:
+            return False
         before, after = (
             side.in_effect.get(file, {}).get(LONGEST_TEXT, _ABSENT) for side in (self.was, self.now)
         )
@@ -181,12 +190,6 @@ class _Judge:
 def _opened_at_root(file: str) -> bool:
     """Whether who loads the root opens this file, which none of the model's folder stands in for."""
     return file.startswith(AT_ROOT) and is_standard(file)
-
-
-def _one_class(old: Any, new: Any) -> bool:
-    """Whether two names of classes stand for one preparation, in another library or generation of it."""
-    plain = {_plain_class(value) for value in (old, new) if value is not _ABSENT}
-    return len(plain - _GENERIC) <= 1
 
 
 def _plain_class(value: Any) -> str:

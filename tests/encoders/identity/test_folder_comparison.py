@@ -150,7 +150,7 @@ def test_a_vocabulary_that_appears_or_changes_is_a_change_and_one_that_is_gone_i
     assert compared(one, other).changed == (f"{name}: differs",)
     gone = compared(one, {})
     assert gone.changed == ()
-    assert gone.notes[0].startswith(f"{name}: no longer there")
+    assert gone.notes[0].startswith(f"{name}: gone, or no longer read")
 
 
 def test_a_vocabulary_that_says_what_is_in_effect_may_appear() -> None:
@@ -195,8 +195,22 @@ def test_the_load_dtype_counts_unless_the_weights_are_stored_so() -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_another_class_counts_unless_it_prepares_the_same(same: bool) -> None:
     was, now = {"tokenizer_class": "BertTokenizer"}, {"tokenizer_class": "PreTrainedTokenizerFast"}
-    found = compared({"tokenizer_config.json": was}, {"tokenizer_config.json": now}, same=same)
-    assert bool(found.changed) != same
+    effect: Files = {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}}
+    files = {"tokenizer_config.json": was}, {"tokenizer_config.json": now}
+    assert bool(compared(*files, in_effect=effect, same=same).changed) != same
+    assert compared(*files).changed  # nobody loaded either
+
+
+def test_a_class_of_another_generation_is_named_also_where_nobody_loaded_it() -> None:
+    key = "image_processor_type"
+    was, now = {key: "CLIPImageProcessor"}, {key: "CLIPImageProcessorFast"}
+    found = compared({"preprocessor_config.json": was}, {"preprocessor_config.json": now})
+    assert (found.changed, len(found.notes)) == ((), 1)
+
+
+def test_a_longest_text_that_is_left_out_counts_where_no_tokenizer_was_loaded() -> None:
+    was, now = {"model_max_length": 48}, {"other": None}
+    assert compared({"tokenizer_config.json": was}, {"tokenizer_config.json": now}).changed
 
 
 def test_a_class_of_another_family_counts_even_if_ours_prepares_the_same() -> None:
