@@ -227,7 +227,7 @@ def test_many_small_tensors_are_neither_compared_each_with_each_nor_hashed_in_th
     renamed = {f"renamed{index}": loaded[f"layer{index}"].half() for index in range(200)}
     extra = {f"more{index}": torch.full((16,), -1.0 - index) for index in range(200)}
     save_file({**loaded, **renamed, **extra}, copy / "model.safetensors", metadata={"format": "pt"})
-    found = stored_tensors.stored_tensors([copy / "model.safetensors"], loaded)
+    found = stored_tensors.stored_tensors([copy / "model.safetensors"], loaded, whole=loaded)
     assert found.digests.keys() == extra.keys()
     assert found.loaded == {
         f"{kind}{index}": f"layer{index}" for kind in ("layer", "renamed") for index in range(200)
