@@ -107,8 +107,10 @@ class CurrentTest:
             yield
         finally:
             threading.excepthook = before
-            ended.extend(failure for failure, task in self._tasks if _was_lost(task))
-            self._tasks = [entry for entry in self._tasks if not _was_lost(entry[1])]  # said once
+            for failure, task in self._tasks:
+                if _was_lost(task):
+                    task.exception()  # asked for, so that Python does not print it some time later as well
+                    ended.append(failure)
             if ended:
                 raise ended[0]
 

@@ -83,6 +83,9 @@ def _is_marked(value: object) -> bool:
         found.append(value.__func__)
     if isinstance(value, property):
         found.append(value.fget)
+    if isinstance(value, pytest.MarkDecorator):  # what older releases of pytest make of other than functions
+        holds = any(isinstance(argument, classmethod | staticmethod | property) for argument in value.args)
+        return holds and value.name == "sslauth"
     return any(_holds_mark(inspect.getattr_static(one, "pytestmark", ())) for one in found)
 
 
