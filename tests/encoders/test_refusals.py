@@ -110,7 +110,7 @@ REFUSALS: dict[str, tuple[Damage, str]] = {
     ),
     "missing shard": (lacking_shard, "1 of 1 shards missing: model-00001-of-00002"),
     "shard outside the folder": (shard_outside, "leads outside"),
-    "missing tensor": (edit_weights(lambda tensors: tensors.pop(QUERY)), f"1 tensors are missing.*{QUERY}"),
+    "missing tensor": (edit_weights(lambda tensors: tensors.pop(QUERY)), f"1 tensor is missing.*{QUERY}"),
     "tensor of another shape": (
         edit_weights(lambda tensors: tensors.update({QUERY: torch.zeros(3, 3)})),
         f"another shape.*{QUERY}",
