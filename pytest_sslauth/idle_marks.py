@@ -16,7 +16,7 @@ IDLE = (
 )
 
 
-NO_TEST = "{}::{}: marker sslauth on what is no test, so that nothing is checked (mark the tests)"
+NO_TEST = "{}::{}: marker sslauth on something that is not a test, so nothing is checked (mark the tests)"
 
 
 def refuse_idle_mark(plugin: object) -> None:

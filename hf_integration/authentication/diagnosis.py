@@ -74,7 +74,7 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     """In-process code and versions that could explain a broken watermark over equal tensors."""
     lines = []
     if suspects := encoder.in_process_changes():
-        lines.append(f"code of this process was found: {', '.join(suspects[:5])}")
+        lines.append(f"code was found in this process: {', '.join(suspects[:5])}")
     now = library_versions()
     differing = [
         f"{name} {card.libraries[name]} -> {now[name]}"

@@ -74,7 +74,7 @@ def why_not_run(encoder: Encoder, card: WatermarkCard) -> str:
     differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
     if not differing:
         return ""
-    return f"the {' and '.join(differing)} is another than the card's, and it is not known what it costs"
+    return f"the {' and '.join(differing)} differs from the card's, and it is not known what it costs to run"
 
 
 def other_libraries(card: WatermarkCard) -> tuple[str, ...]:

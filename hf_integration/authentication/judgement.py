@@ -58,8 +58,9 @@ def judge(
     if has_weights and tensors.matches is None:
         return "altered", _tensors_differ(intact, tensors)
     if tensors.outside:
+        were = "was" if len(tensors.outside) == 1 else "were"
         return "altered", (
-            f"{_count(tensors.outside, 'tensor')} outside the embedding path changed, came or went: "
+            f"{_count(tensors.outside, 'tensor')} outside the embedding path {were} changed, new or gone: "
             f"{_some(tensors.outside)}; whoever loads the files for another task gets another model"
         )
     if files.derived:

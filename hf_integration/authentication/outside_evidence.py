@@ -5,7 +5,7 @@ does not know can take the place of one that it knows, whatever its values. So n
 a new one is believed to be a library's only where it is that of the whole file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hf_integration.authentication.stored_names import StoredNames, stored_names
@@ -13,6 +13,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.behaviour import shown
 from hf_integration.encoders.identity.stored_tensors import same_name
 from hf_integration.encoders.interface import Encoder, Weights
+from hf_integration.encoders.support import tensors_of_class
 from hf_integration.encoders.tensor_digests import digest_tensors
 
 _COUNTER = "num_batches_tracked"
@@ -28,7 +29,7 @@ class OutsideEvidence:
 
     Attributes:
         checked: number of tensors compared.
-        changed: names of those whose values differ, that are new, or that are gone.
+        changed: names of those whose values differ, that were added, or that were removed.
         notes: what else is to be said: tensors that are new or gone, where no other task can miss them.
     """
 
@@ -61,14 +62,15 @@ def outside_evidence(
     notes: list[str] = []
     moved: set[str] = set()
     casts = _casts_of(card, tensors)
+    before = _by_value(card, names)
     for name, digest in sorted(outside.items()):
         if recorded := _recorded(card, name):
             if digest not in recorded.values():
                 (notes if _last(name) == _COUNTER else changed).append(name)
             elif digest != recorded["stored"] and not casts & {w for w, d in recorded.items() if d == digest}:
                 notes.append(f"{shown(name)}: rounded, unlike the rest; the embedding does not use it")
-        elif before := _before(card, names, name, digest):
-            moved.add(before)
+        elif old := next((o for o in before.get(digest, ()) if names.renamed_alike(o, name)), None):
+            moved.add(old)
         elif _last(name) in _COMPUTED or _is_new_in_the_module(encoder, card, name):
             notes.append(f"{shown(name)}: a new tensor in the weight files, which the embedding does not use")
         else:
@@ -78,12 +80,26 @@ def outside_evidence(
         recorded = {} if card.stored.get(name) == other else _recorded(card, name)
         if recorded and tensors[other] not in recorded.values():
             changed.append(name)
-    for name in sorted(names.gone - moved):
-        if _last(name) not in _COMPUTED and _still_loaded(encoder, card):
-            changed.append(name)
-        else:
-            notes.append(f"{shown(name)}: no longer in the weight files; the embedding did not use it")
+    lost, left = _gone(encoder, card, names.gone - moved, present={*tensors.values(), *outside.values()})
+    changed, notes = [*changed, *lost], [*notes, *left]
     return OutsideEvidence(len(outside), tuple(dict.fromkeys(changed)), tuple(notes))
+
+
+def _gone(
+    encoder: Encoder, card: WatermarkCard, gone: Collection[str], *, present: Collection[bytes]
+) -> tuple[list[str], list[str]]:
+    """Names that a loader misses, and notes of the others."""
+    lost, notes = [], []
+    loaded = _loaded_by_name(encoder, card) if gone else frozenset()
+    for name in sorted(gone):
+        said = f"{shown(name)}: no longer in the weight files"
+        if not set(_recorded(card, name).values()).isdisjoint(present):
+            notes.append(f"{said}, where another tensor has its values")
+        elif _last(name) in _COMPUTED or (loaded is not None and not any(same_name(name, n) for n in loaded)):
+            notes.append(f"{said}; the embedding did not use it")
+        else:
+            lost.append(name)
+    return lost, notes
 
 
 def _recorded(card: WatermarkCard, name: str) -> dict[Weights, bytes]:
@@ -103,12 +119,13 @@ def _casts_of(card: WatermarkCard, tensors: Mapping[str, bytes]) -> set[Weights]
     }
 
 
-def _before(card: WatermarkCard, names: StoredNames, name: str, digest: bytes) -> str | None:
-    """What the card calls a tensor that was renamed with the whole file, if it was."""
-    for old in sorted(names.gone):
-        if digest in _recorded(card, old).values() and names.renamed_alike(old, name):
-            return old
-    return None
+def _by_value(card: WatermarkCard, names: StoredNames) -> dict[bytes, list[str]]:
+    """Names that are gone, by the digests that their tensors may have."""
+    found: dict[bytes, list[str]] = {}
+    for name in sorted(names.gone):
+        for digest in _recorded(card, name).values():
+            found.setdefault(digest, []).append(name)
+    return found
 
 
 def _is_new_in_the_module(encoder: Encoder, card: WatermarkCard, name: str) -> bool:
@@ -119,12 +136,21 @@ def _is_new_in_the_module(encoder: Encoder, card: WatermarkCard, name: str) -> b
     return not any(same_name(known, place) for known in (*card.stored, *card.outside.get("stored", ())))
 
 
-def _still_loaded(encoder: Encoder, card: WatermarkCard) -> bool:
-    """Whether the folder still names the class that had the tensors: it would make random ones now."""
+def _loaded_by_name(encoder: Encoder, card: WatermarkCard) -> frozenset[str] | None:
+    """Tensors of the classes that a folder names, as before: what it lacks of them, a loader makes at random.
+
+    Returns:
+        Their names; ``None`` where they are not known.
+    """
     if encoder.folder is None:
-        return False  # a module in memory is what it is
+        return frozenset()  # a module in memory is what it is
     now, then = (record.files.get("config.json", {}) for record in (encoder.folder, card.folder))
-    return bool(then) and now.get("architectures") == then.get("architectures")
+    if not then or now.get("architectures") != then.get("architectures"):
+        return frozenset()
+    found = [
+        tensors_of_class(encoder.stored.files[0].parent, str(kind)) for kind in now.get("architectures") or ()
+    ]
+    return None if None in found or not found else frozenset().union(*(names for names in found if names))
 
 
 def _last(name: str) -> str:

@@ -17,7 +17,8 @@ class StoredNames:
 
     Attributes:
         used: name in the files -> name of the tensor of the embedding that has its values.
-        gone: recorded names, of tensors outside the embedding path, that the files no longer have.
+        gone: recorded names that the files no longer have, of tensors outside the embedding path, and of
+            copies of those that the embedding uses.
         strange: names whose values the embedding uses, and that can take the place of another tensor: a
             second copy, or one of a part of the file that was renamed.
         shifts: the ways in which the whole file was renamed.
@@ -68,11 +69,12 @@ def stored_names(
         if old and present_name(old[0]) != present_name(new):
             renamed[new] = _shift(old[0], new)
     kept = [name for name in recorded if name in there]
+    copies = [name for names in before.values() if not there.isdisjoint(names) for name in names]
     partly = {shift for shift in set(renamed.values()) if any(_applies(shift, name) for name in kept)}
     strange += [name for name, shift in renamed.items() if shift in partly]
     return StoredNames(
         used=in_files,
-        gone=frozenset(name for name in card.outside.get("stored", ()) if name not in there),
+        gone=frozenset(name for name in (*card.outside.get("stored", ()), *copies) if name not in there),
         strange=tuple(strange),
         shifts=frozenset(set(renamed.values()) - partly),
     )

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-import torch
 from torch import nn
 
-from hf_integration.encoders.loading import silent_transformers
+from hf_integration.encoders.building import without_numbers
 from hf_integration.encoders.provenance import is_parametrised
 
 
@@ -20,9 +19,7 @@ def built_from(model: nn.Module) -> Mapping[str, nn.Module]:
     """
     kind: Any = type(model)
     try:
-        from transformers.initialization import no_init_weights
-
-        with silent_transformers(), torch.device("meta"), no_init_weights():
+        with without_numbers(kind.__name__):
             return dict(kind(copy.deepcopy(model.config)).named_modules())
     except Exception:  # a model of any class: whatever its constructor raises
         return {}
@@ -38,7 +35,8 @@ def departures(model: nn.Module, built: Mapping[str, nn.Module]) -> Iterator[tup
     Yields:
         What is there, and e.g. ``encoder.layer.0.activation is ReLU instead of GELU``.
     """
-    if not built:
+    if not built:  # nothing that was replaced could be told
+        yield model, f"{type(model).__name__} cannot be built from its configuration, to be compared with it"
         return
     outermost: list[str] = []
     for name, module in model.named_modules():
@@ -70,7 +68,7 @@ def _of_one_class(one: nn.Module, other: nn.Module) -> bool:
 
 def _described(module: nn.Module, expected: nn.Module | None) -> str:
     if expected is None:
-        return f"{type(module).__name__} where nothing was"
+        return f"{type(module).__name__} where the configuration has nothing"
     kinds = type(module), type(expected)
     if kinds[0].__name__ != kinds[1].__name__:
         return f"{kinds[0].__name__} instead of {kinds[1].__name__}"

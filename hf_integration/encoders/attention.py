@@ -44,5 +44,5 @@ def foreign_kernels(model: nn.Module) -> Iterator[str]:
     for name in sorted(names):
         for registered in (ALL_ATTENTION_FUNCTIONS, ALL_MASK_ATTENTION_FUNCTIONS):
             if "/" not in name and name in registered and is_foreign(registered[name]):
-                yield f"attention '{name}' by a function of no library"
+                yield f"attention '{name}' computed by a function from outside the libraries"
                 break

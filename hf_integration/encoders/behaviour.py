@@ -91,7 +91,7 @@ def shown_change(key: str, old: Any, new: Any) -> str:
 
     Args:
         key: name of the value.
-        old: the value as it was; an object that is no JSON for one that is absent.
+        old: the value as it was; a plain ``object()`` for one that is absent.
         new: the value as it is.
     """
     parts = [key]
@@ -99,7 +99,7 @@ def shown_change(key: str, old: Any, new: Any) -> str:
         (part,) = found
         old, new = old[part], new[part]
         parts.append(str(part))
-    values = [shown_value(value) if _is_json(value) else "(absent)" for value in (old, new)]
+    values = ["(absent)" if type(value) is object else shown_value(value) for value in (old, new)]
     return f"{shown('.'.join(parts))}: {values[0]} -> {values[1]}"
 
 
@@ -110,10 +110,6 @@ def _parts_that_differ(old: Any, new: Any) -> list[Any]:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [place for place in range(len(old)) if not _equal(old[place], new[place])]
     return []
-
-
-def _is_json(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | list | dict)
 
 
 def shown(name: str) -> str:

@@ -21,15 +21,17 @@ as well, and which of a configuration's numbers count them differs from architec
 
 
 @contextmanager
-def without_numbers(where: Path) -> Iterator[None]:
+def without_numbers(where: Path | str) -> Iterator[None]:
     """Build models in the block on the meta device.
 
     Args:
-        where: folder, for messages.
+        where: folder or name, for messages.
 
     Raises:
         EncoderError: more parts than any encoder has.
     """
+    from transformers.initialization import no_init_weights
+
     builder, parts = threading.get_ident(), 0
 
     def count(*_: Any) -> None:
@@ -48,7 +50,7 @@ def without_numbers(where: Path) -> Iterator[None]:
         register_module_parameter_registration_hook(count),
     ]
     try:
-        with silent_transformers(), torch.device("meta"):
+        with silent_transformers(), torch.device("meta"), no_init_weights():
             yield
     finally:
         for hook in hooks:

@@ -128,7 +128,7 @@ def _is(subject: Any, package: str, *names: str) -> bool:
 def of_its_own(kind: type, plain: str, *, remedy: str) -> EncoderError:
     """The refusal of a class that somebody derived from a library's: it may compute anything."""
     return EncoderError(
-        f"{kind.__name__} is a class of its own and may embed otherwise than the {plain} below it",
+        f"{kind.__name__} is a class of your own, which may embed differently from the {plain} below it",
         remedy=remedy,
     )
 
@@ -147,7 +147,7 @@ def _call_parameters(pipeline: Any) -> Iterator[Finding]:
         given = getattr(pipeline, f"_{step}_params")
         if given != plain:
             names = ", ".join(map(str, given)) or "nothing"
-            what = f"parameters of the pipeline's {step} that it has not by itself: {names}"
+            what = f"the pipeline's {step} was given other parameters than its class sets: {names}"
             yield Finding(what, "make the pipeline without them")
 
 

@@ -93,9 +93,9 @@ def code_found(
 def _of_no_library(item: Any, place: str, seen: dict[int, Any]) -> Iterator[Finding]:
     if isinstance(item, FunctionType):
         if is_foreign(item):
-            yield Finding(f"{item.__name__}, a function of no library, on {place}", TAKE_OFF)
+            yield Finding(f"{item.__name__}, a function from outside the libraries, on {place}", TAKE_OFF)
     elif not is_of_library(type(item)):
-        yield Finding(f"{type(item).__name__}, a class of no library, on {place}", TAKE_OFF)
+        yield Finding(f"{type(item).__name__}, a class from outside the libraries, on {place}", TAKE_OFF)
     else:
         yield from (Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), seen))
 

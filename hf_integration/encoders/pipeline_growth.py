@@ -119,7 +119,7 @@ def text_within(value: Any) -> int:
     return sum(map(text_within, value)) if isinstance(value, list) else 0
 
 
-_REMEDY = "get the folder again from its publisher; no genuine tokenizer is so"
+_REMEDY = "get the folder again from its publisher; no genuine tokenizer does this"
 
 
 def _flat(step: Any) -> Iterator[Mapping[str, Any]]:

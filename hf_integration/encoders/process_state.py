@@ -48,7 +48,7 @@ def process_state(model: nn.Module) -> tuple[Finding, ...]:
                 Finding(f"{mode.device} is the default device, on which a module may make tensors as it runs")
             )
         else:
-            what = f"the mode {type(mode).__name__} around the call, through which all of torch goes"
+            what = f"the torch mode {type(mode).__name__} around the call, which may change every operation"
             found.append(Finding(what, "check the encoder, and use it, outside of it"))
     return tuple(found)
 

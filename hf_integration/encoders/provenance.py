@@ -101,7 +101,8 @@ def patched_in_module(module: str, seen: dict[int, Any]) -> Iterator[str]:
 
 
 def _written_elsewhere(value: Any) -> bool:
-    return isinstance(value, FunctionType) and not value.__code__.co_filename.startswith(_INSTALLED)
+    # by its type: isinstance also asks the object itself, and some of torch warn when asked
+    return type(value) is FunctionType and not value.__code__.co_filename.startswith(_INSTALLED)
 
 
 def _held_under_its_name(kind: type) -> bool:

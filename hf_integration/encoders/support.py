@@ -115,6 +115,28 @@ def _check_class(model: Path, config: Any, family: Family, name: str) -> None:
         )
 
 
+def tensors_of_class(model: Path, name: str) -> frozenset[str] | None:
+    """Names of the tensors that a class of transformers makes for a folder's configuration.
+
+    Args:
+        model: folder of the transformers model.
+        name: of the class.
+
+    Returns:
+        The names, or ``None`` where there is no such class or it cannot be built.
+    """
+    import transformers
+
+    kind = getattr(transformers, name, None)
+    if kind is None:
+        return None
+    try:
+        with without_numbers(model):
+            return frozenset(_tensor_names(kind, _configuration(model)))
+    except Exception:  # of other classes, or of options that do not fit them
+        return None
+
+
 def _loading_class(config: Any, family: Family) -> Any:
     import transformers
 

@@ -215,26 +215,13 @@ def load_pinned_card(
 
 def _check_digest(card: "WatermarkCard", pin: Pin, *, elsewhere: bool) -> None:
     if pin.card_digest is not None and card.digest != pin.card_digest:
+        other = f"leave --card out to use the pinned one, or write this one into {pin.file.name} and run "
+        replaced = "if it was replaced on purpose, run `sslauth lock` and review the diff"
         raise IntegrityError(
             f"the card of '{pin.name}' is not the pinned one: {pin.file.name} pins {pin.card_digest}, "
             f"but {card.location} is {card.digest}",
-            remedy=other_card_remedy(pin, elsewhere=elsewhere),
+            remedy=f"{other}`sslauth lock`" if elsewhere else replaced,
         )
-
-
-def other_card_remedy(pin: Pin, *, elsewhere: bool) -> str:
-    """What to do about a card that is not the pinned one.
-
-    Args:
-        pin: the entry.
-        elsewhere: whether the caller named another place for the card than the entry does.
-    """
-    if elsewhere:
-        return (
-            f"leave --card out to use the pinned one, or write this one into {pin.file.name} and run "
-            "`sslauth lock`"
-        )
-    return "if it was replaced on purpose, run `sslauth lock` and review the diff"
 
 
 def card_source(pin: Pin, revision: str | None) -> tuple[str | Path, str | None]:

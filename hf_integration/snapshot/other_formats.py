@@ -76,7 +76,7 @@ def refuse_other_formats(names: Iterable[str], where: str, remedy: str) -> None:
     )
     kind, shown = found[first], str(first)[:80]
     if kind == OTHER_NAME:
-        message = f"weights under another name ({shown}) than model.safetensors, under which no loader looks"
+        message = f"the weights are called {shown}, and loaders look for model.safetensors only"
     elif kind == PICKLE:
         message = f"only pickle weights ({shown}), which can run code when loaded"
     else:

@@ -113,7 +113,7 @@ class TestABrokenWatermarkOverEqualTensors:
         encoder = PlainEncoder()
         encoder.changes = tuple("abcdefg")
         found = _diagnose(card, encoder=encoder, status="inconclusive")
-        assert found == (BEGINS, "code of this process was found: a, b, c, d, e", ON_CPU, REPEAT)
+        assert found == (BEGINS, "code was found in this process: a, b, c, d, e", ON_CPU, REPEAT)
 
     def test_names_versions_that_differ_and_no_others(self, card: WatermarkCard) -> None:
         now = library_versions()

@@ -250,7 +250,10 @@ def test_attention_by_a_function_of_no_library_is_named(
     monkeypatch.setitem(masks, name, masks["sdpa"])
     model = loaded(plain[0])
     model.set_attn_implementation(name)
-    named(check(plain[1], model, tiny_models.tokenizer()), f"attention '{name}' by a function of no library")
+    named(
+        check(plain[1], model, tiny_models.tokenizer()),
+        f"attention '{name}' computed by a function from outside the libraries",
+    )
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
@@ -275,7 +278,7 @@ def test_a_mode_through_which_torch_goes_is_named(mode: Any, plain: Minted) -> N
     encoder = wrap_module(loaded(plain[0]), tiny_models.tokenizer())
     with mode():
         found = Authenticator(card=plain[1], trust="local").authenticate(encoder).verdict
-    named(found, f"the mode {mode.__name__} around the call")
+    named(found, f"the torch mode {mode.__name__} around the call")
 
 
 def test_another_default_device_is_named_and_is_no_obstacle(plain: Minted) -> None:
@@ -337,7 +340,7 @@ def test_a_processor_around_the_part_that_prepares_is_looked_at() -> None:
     assert wrap_module(model, both).process_state() == ()
     both.__class__ = type("Both", (hf.CLIPProcessor,), {"__module__": __name__})
     (finding,) = wrap_module(model, both).process_state()
-    assert finding.what == "Both, a class of no library, on the Both"
+    assert finding.what == "Both, a class from outside the libraries, on the Both"
 
 
 class TestSentenceTransformer:
@@ -371,11 +374,11 @@ class TestSentenceTransformer:
                 lambda m: setattr(m[0].input_formatter, "parse_inputs", lambda *_: None),
                 "patched parse_inputs",
             ),
-            (lambda m: _of_its_own(m[0].input_formatter), "Own, a class of no library"),
+            (lambda m: _of_its_own(m[0].input_formatter), "Own, a class from outside the libraries"),
             (lambda m: setattr(m[0], "preprocess", lambda *_: None), "patched preprocess on 0 of"),
             (lambda m: setattr(m[0], "get_config_dict", m[0].get_config_dict.__func__), "get_config_dict"),
             (lambda m: setattr(m, "encode", lambda *_: None), "patched encode on the SentenceTransformer"),
-            (lambda m: setattr(m, "_similarity", lambda *_: None), "a function of no library"),
+            (lambda m: setattr(m, "_similarity", lambda *_: None), "a function from outside the libraries"),
             (lambda m: m[1].register_forward_hook(lambda *_: None), "forward hook on 1 of"),
             (lambda m: _of_its_own(m[0].model.layers[0]), "layers.0 is Own"),
         ],
@@ -396,7 +399,7 @@ class TestSentenceTransformer:
             (lambda m: m[2], "unknown module type"),
             (lambda m: m[2].linear, "Own is not supported in the place of Linear"),
             (lambda m: m[2].activation_function, "unknown activation function"),
-            (lambda m: m[0].model, "Own is a class of its own"),
+            (lambda m: m[0].model, "Own is a class of your own"),
         ],
     )
     def test_a_part_of_its_own_class_is_refused(
@@ -447,9 +450,15 @@ def _pipeline(model: Any, **options: Any) -> Any:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"tokenize_kwargs": {"truncation": True, "max_length": 3}}, "preprocess that it has not by itself"),
-        ({"truncation": True}, "preprocess that it has not by itself: truncation"),
-        ({"return_tensors": True}, "postprocess that it has not by itself: return_tensors"),
+        (
+            {"tokenize_kwargs": {"truncation": True, "max_length": 3}},
+            "preprocess was given other parameters than its class sets",
+        ),
+        ({"truncation": True}, "preprocess was given other parameters than its class sets: truncation"),
+        (
+            {"return_tensors": True},
+            "postprocess was given other parameters than its class sets: return_tensors",
+        ),
     ],
 )
 def test_what_a_pipeline_was_told_to_do_is_named(options: dict[str, Any], words: str, plain: Minted) -> None:
@@ -484,7 +493,7 @@ def _own_model(model: Any) -> Any:
 def test_a_container_or_a_model_of_its_own_class_is_refused(own: Callable[[Any], Any], plain: Minted) -> None:
     subject = own(loaded(plain[0]))
     processor = None if isinstance(subject, hf.Pipeline) else tiny_models.tokenizer()
-    with pytest.raises(EncoderError, match="is a class of its own") as raised:
+    with pytest.raises(EncoderError, match="is a class of your own") as raised:
         wrap_module(subject, processor)
     assert raised.value.remedy
 

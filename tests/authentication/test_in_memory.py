@@ -275,7 +275,7 @@ class TestSentenceTransformer:
         class Louder(SentenceTransformer):
             pass
 
-        with pytest.raises(EncoderError, match="Louder is a class of its own"):
+        with pytest.raises(EncoderError, match="Louder is a class of your own"):
             wrap_module(Louder(str(sentences[0]), device="cpu"))
 
     @pytest.mark.parametrize(

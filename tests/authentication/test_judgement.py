@@ -239,14 +239,14 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
         (
             {"tensors": replace(EQUAL, outside=("head.w",))},
             "altered",
-            "1 tensor outside the embedding path changed, came or went: head.w; whoever loads the files for "
-            "another task gets another model",
+            "1 tensor outside the embedding path was changed, new or gone: head.w; whoever loads the files "
+            "for another task gets another model",
         ),
         (
             {"tensors": replace(EQUAL, outside=MANY)},
             "altered",
-            f"5 tensors outside the embedding path changed, came or went: {SHOWN}; whoever loads the files "
-            "for another task gets another model",
+            f"5 tensors outside the embedding path were changed, new or gone: {SHOWN}; whoever loads the "
+            "files for another task gets another model",
         ),
         (
             {"tensors": TensorEvidence(10, changed=MANY)},

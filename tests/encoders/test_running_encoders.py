@@ -89,7 +89,7 @@ class TestWrappedModules:
         assert encoder.in_process_changes() == (
             "encoder.layer.0.intermediate.intermediate_act_fn is ReLU instead of GELUActivation",
             "encoder.layer.1.output.dense is Sequential instead of Linear",
-            "added is Identity where nothing was",
+            "added is Identity where the configuration has nothing",
         )
 
     def test_patched_functions_are_named_but_not_a_class_s_own_put_onto_its_instance(

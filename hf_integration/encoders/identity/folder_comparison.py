@@ -73,13 +73,11 @@ def compare_folders(
     for file in sorted({*was.files, *now.files}):
         if file not in now.files:
             if _opened_at_root(file) and any(map(_opened_at_root, now.files)):
-                changed.append(
-                    f"{shown(file)}: no longer there; what loads the rest at the root does without it"
-                )
+                changed.append(f"{shown(file)}: missing; what loads the rest at the root does without it")
                 touched.add((file, WHOLE))
             else:
                 notes.append(
-                    f"{shown(file)}: gone, or no longer read; what is loaded without it was compared"
+                    f"{shown(file)}: missing, or no longer read; what is loaded without it was compared"
                 )
             continue
         before, after = was.files.get(file), now.files[file]

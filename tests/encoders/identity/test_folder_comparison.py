@@ -150,7 +150,7 @@ def test_a_vocabulary_that_appears_or_changes_is_a_change_and_one_that_is_gone_i
     assert compared(one, other).changed == (f"{name}: differs",)
     gone = compared(one, {})
     assert gone.changed == ()
-    assert gone.notes[0].startswith(f"{name}: gone, or no longer read")
+    assert gone.notes[0].startswith(f"{name}: missing, or no longer read")
 
 
 def test_a_vocabulary_that_says_what_is_in_effect_may_appear() -> None:
