@@ -80,7 +80,8 @@ def outside_evidence(
         recorded = {} if card.stored.get(name) == other else _recorded(card, name)
         if recorded and tensors[other] not in recorded.values():
             changed.append(name)
-    lost, left = _gone(encoder, card, names.gone - moved, present={*tensors.values(), *outside.values()})
+    kept = {digest for name, digest in outside.items() if _recorded(card, name)}  # no new name is a copy
+    lost, left = _gone(encoder, card, names.gone - moved, present={*tensors.values(), *kept})
     changed, notes = [*changed, *lost], [*notes, *left]
     return OutsideEvidence(len(outside), tuple(dict.fromkeys(changed)), tuple(notes))
 

@@ -64,6 +64,10 @@ HARMFUL: dict[str, Callable[[Tensors], Tensors]] = {
     "one layer renamed": renamed("bert.encoder.layer.0.", "encoder.layer.0."),
     "head removed": lambda t: {n: v for n, v in t.items() if not n.startswith("classifier.")},
     "pooler removed": lambda t: {n: v for n, v in t.items() if ".pooler." not in n},
+    "head moved to the name of a buffer": renamed("classifier.", "classifier.position_ids."),
+    "head's numbers under the name of a buffer": lambda t: {
+        "classifier.position_ids" if n == "classifier.weight" else n: v for n, v in t.items()
+    },
     "new head": lambda t: t | {"score.weight": torch.ones(1, 32)},
     "head given the values of a norm": lambda t: (
         t | {"classifier.weight": t["bert.encoder.layer.0.output.LayerNorm.weight"].reshape(1, -1).clone()}
