@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from hf_integration.authentication import Authentication
+from hf_integration.base.errors import OutputError
+from hf_integration.base.output_files import check_own, write_whole
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import OutputError
 from hf_integration.report import JsonReporter
-from hf_integration.report.output_files import check_own, write_whole
 from hf_integration.report.pictures import write_picture
 
 

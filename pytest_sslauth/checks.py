@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_integration.dates import today
+from hf_integration.base.dates import today
+from hf_integration.base.errors import UsageError
+from hf_integration.checking.subject import Subject
 from hf_integration.encoders import Encoder
-from hf_integration.errors import UsageError
-from hf_integration.pins.subject import Subject
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sslauth.evidence import Evidence
 from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.record import Evidence
 
 if TYPE_CHECKING:
     import asyncio

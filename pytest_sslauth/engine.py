@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
-from hf_integration.authentication.evidence import compared_digests, loaded_digests, weights_of
-from hf_integration.authentication.file_evidence import file_evidence
+from hf_integration.authentication.evidence import (
+    compared_digests,
+    file_evidence,
+    loaded_digests,
+    state_of,
+    weights_of,
+)
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
-from hf_integration.authentication.state import state_of
-from hf_integration.authentication.witness import witness
+from hf_integration.authentication.reconstruction import witness
+from hf_integration.base.errors import CardNotFoundError, UsageError
 from hf_integration.card import WatermarkCard
+from hf_integration.checking.pinned import PinnedCard, load_pinned_card, open_pinned
+from hf_integration.checking.pins import Pin
+from hf_integration.checking.subject import Subject
 from hf_integration.encoders import Encoder, load_encoder, wrap_module
 from hf_integration.encoders.containers import open_container
-from hf_integration.errors import CardNotFoundError, UsageError
-from hf_integration.pins import Pin
-from hf_integration.pins.opening import PinnedCard, load_pinned_card, open_pinned
-from hf_integration.pins.subject import Subject
 from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings

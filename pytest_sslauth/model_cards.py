@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_integration.dates import today
-from hf_integration.errors import UsageError
+from hf_integration.base.dates import today
+from hf_integration.base.errors import UsageError
+from hf_integration.checking.pinned import load_pinned_card, revision_of
+from hf_integration.checking.subject import Subject
 from hf_integration.hub import PublishedCard, published_card
-from hf_integration.pins.opening import load_pinned_card, revision_of
-from hf_integration.pins.subject import Subject
 from hf_integration.snapshot.hub import resolve_commit
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts

@@ -4,10 +4,10 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hf_integration.errors import IntegrityError, SSLAuthError
+from hf_integration.base.errors import IntegrityError, SSLAuthError
 from hf_integration.report import harmless, render
 from hf_integration.verdict import Verdict
-from pytest_sslauth.evidence import Evidence
+from pytest_sslauth.record import Evidence
 
 
 @dataclass(frozen=True)

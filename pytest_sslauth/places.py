@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.errors import CardNotFoundError, EncoderError, UsageError
-from hf_integration.pins import PINS_FILE, Pin, Pins, pins_in
+from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
+from hf_integration.checking.pins import PINS_FILE, Pin, Pins, pins_in
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 

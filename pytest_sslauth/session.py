@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sslauth.current_test import CurrentTest
 from pytest_sslauth.failure import NotAuthenticError
-from pytest_sslauth.marker_watch import MarkerWatch
+from pytest_sslauth.marker import MarkerWatch
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_sslauth.evidence import Evidence
+from pytest_sslauth.record import Evidence
 
 ORDER = {"altered": 0, "inconclusive": 1, "authentic": 3}
 WAIVED = 2
@@ -61,9 +61,9 @@ def _color(evidence: Evidence) -> str:
 
 def _line(evidence: Evidence, *, all_passed: bool) -> str:
     # imported late: a session that checks nothing has nothing to print
+    from hf_integration.base.text import harmless
     from hf_integration.report.columns import margin_text
-    from hf_integration.report.escaping import harmless
-    from hf_integration.report.human import short_digest
+    from hf_integration.report.reporters import short_digest
 
     facts = [
         f"revision {harmless(evidence.revision, longest=12)}" if evidence.revision else "",

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hf_integration import WatermarkCard, load_encoder, mint
+from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import KeySamples, Modality
+from hf_integration.key_samples.samples import KeySamples
 from tests.encoders import tiny_models
 
 

@@ -1,8 +1,7 @@
 """Authentication: does this encoder still reproduce the watermark of its card?"""
 
 from hf_integration.authentication.authenticator import Authentication, Authenticator, authenticate
-from hf_integration.authentication.observation import observe_sketches
-from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.reconstruction import Reconstruction, observe_sketches, reconstruct
 
 __all__ = [
     "Authentication",

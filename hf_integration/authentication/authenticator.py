@@ -10,35 +10,41 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from hf_integration.authentication.diagnosis import diagnose
-from hf_integration.authentication.environment import environment_of
 from hf_integration.authentication.evidence import (
     compared_digests,
+    file_evidence,
     loaded_digests,
+    other_libraries,
+    state_of,
     weights_of,
+    why_not_run,
 )
-from hf_integration.authentication.file_evidence import file_evidence, other_libraries, why_not_run
 from hf_integration.authentication.judgement import judge
-from hf_integration.authentication.observation import observe_sketches, observe_within
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
-from hf_integration.authentication.reconstruction import Reconstruction, reconstruct_first
+from hf_integration.authentication.reconstruction import (
+    Reconstruction,
+    observe_sketches,
+    observe_within,
+    reconstruct_first,
+    witness,
+)
 from hf_integration.authentication.references import (
     default_precision,
+    environment_of,
     other_kind,
     reference_for,
     refuse_part,
     rounding_of,
 )
-from hf_integration.authentication.state import state_of
 from hf_integration.authentication.trust import trust_in
-from hf_integration.authentication.witness import witness
+from hf_integration.base.dates import today
+from hf_integration.base.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.dates import today
-from hf_integration.encoders.allocation import keep_freed_memory
-from hf_integration.encoders.interface import Encoder, Precision
-from hf_integration.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
-from hf_integration.progress import Progress, Silent
-from hf_integration.verdict import CardIdentity, Trust, Verdict
-from hf_integration.verdict.value import MIXED
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.devices import keep_freed_memory
+from hf_integration.verdict import MIXED, CardIdentity, Trust, Verdict
 
 _NO_REFERENCE = "no reference is of weights rounded in part to float16 and in part to bfloat16"
 

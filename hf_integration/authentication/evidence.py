@@ -1,12 +1,25 @@
-"""Evidence besides the watermark: digests of the loaded tensors."""
+"""Digests as evidence: tensors and files of an encoder against those that its card recorded."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from hf_integration.authentication.references import library_versions
+from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.interface import Encoder, Weights, weights_in
-from hf_integration.encoders.tensor_digests import digest_tensors
-from hf_integration.verdict import TensorEvidence
-from hf_integration.verdict.value import MIXED
+from hf_integration.encoders.identity.behaviour import (
+    DEFAULTS_SUFFIX,
+    EFFECTIVE,
+    Behaviour,
+    behaviour_differences,
+    spoken_behaviour,
+)
+from hf_integration.encoders.identity.canonical import canonical
+from hf_integration.encoders.identity.folder_comparison import compare_folders
+from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.modalities.pipeline_growth import TEXT_STEPS, is_costly, text_steps
+from hf_integration.verdict import MIXED, FileEvidence, TensorEvidence
 
 Fits = Mapping[str, frozenset[Weights]]
 """Tensor -> the recorded weights that it equals: several where rounding changes nothing, as of ones."""
@@ -81,3 +94,117 @@ def _explaining(fits: Fits, candidates: Iterable[Weights]) -> Weights | None:
     """The first weights that all tensors which match anything hold: rounded so, or as they were stored."""
     matching = [fitting for fitting in fits.values() if fitting]
     return next((cast for cast in candidates if all({cast, "stored"} & fit for fit in matching)), None)
+
+
+READING = ("transformers", "tokenizers", "numpy", "pillow")
+"""Libraries that make something of a file."""
+
+
+def file_evidence(encoder: Encoder, card: WatermarkCard) -> FileEvidence:
+    """Compare files and effective behaviour with the card's, file by file and key by key."""
+    return compared_files(encoder, card.behaviour, card.folder, libraries=other_libraries(card))
+
+
+def compared_files(
+    encoder: Encoder, recorded: Behaviour, folder: FolderRecord, *, libraries: tuple[str, ...] = ()
+) -> FileEvidence:
+    """Compare files and effective behaviour with a record of them.
+
+    An effective value that differs although every file is equal was made so by another version of a library.
+    Where the versions are the same, somebody changed the loaded object.
+
+    Args:
+        encoder: the encoder that is checked.
+        recorded: what the loaded objects obeyed.
+        folder: what the files said.
+        libraries: those that have another version now.
+    """
+    behaviour = encoder.behaviour()
+    effective = behaviour_differences(recorded, behaviour)
+    if encoder.folder is None:
+        changed = tuple(effective.values())
+        return FileEvidence(len(behaviour), changed=changed, not_covered=encoder.not_covered)
+    found = compare_folders(
+        folder,
+        encoder.folder,
+        same=_same(effective.keys()),
+        defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
+        headless=encoder.stored.headless,
+    )
+    rest = tuple(line for key, line in effective.items() if key not in found.touched)
+    derived = rest if found.equal and libraries else ()
+    return FileEvidence(
+        checked=len(encoder.folder.files),
+        changed=found.changed if derived else (*found.changed, *rest),
+        not_covered=encoder.folder.unread(),
+        derived=derived,
+        notes=found.notes,
+    )
+
+
+def why_not_run(encoder: Encoder, card: WatermarkCard) -> str:
+    """Why no text may go through an encoder's tokenizer; empty where it may.
+
+    What the card recorded was run when it was minted. Other steps make the verdict by being others, so they
+    are run for the diagnosis alone, and only where their cost is known.
+    """
+    if encoder.modality != "text":
+        return ""
+    if not is_costly(text_steps(encoder.processor)):
+        return ""
+    was, now = (behaviour.get(EFFECTIVE, {}) for behaviour in (card.behaviour, encoder.behaviour()))
+    differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
+    if not differing:
+        return ""
+    return f"the {' and '.join(differing)} differs from the card's, and it is not known what it costs to run"
+
+
+def other_libraries(card: WatermarkCard) -> tuple[str, ...]:
+    """Libraries that read files whose version is another one now: ``transformers 5.23.0 -> 5.24.0``."""
+    now = library_versions()
+    return tuple(
+        f"{name} {card.libraries[name]} -> {now[name]}"
+        for name in READING
+        if card.libraries.get(name) not in (None, now[name])
+    )
+
+
+def _same(differing: Collection[tuple[str, str]]) -> Callable[[str], bool]:
+    """Whether what a file sets is in effect as before, where several files may set the same."""
+    files = {file for file, _ in differing}
+    processors = {file for file in files if file.endswith("processor_config.json")}
+
+    def same(file: str) -> bool:
+        if file.endswith("processor_config.json"):
+            return not processors
+        return not files - processors - {"config.json"}
+
+    return same
+
+
+def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[str, bytes]) -> str:
+    """``sha256:…`` over all that a check compares: tensors, behaviour, and code found on the model.
+
+    Independent of file layout and of defaults that a newer library adds.
+
+    Args:
+        encoder: the encoder.
+        digests: of its tensors.
+        outside: of those that the embedding does not use.
+
+    Returns:
+        The digest, or an empty string for an encoder without tensors: what can only be queried has no state
+        that could be told from another.
+    """
+    if not encoder.has_weights:
+        return ""
+    described = encoder.description
+    state = {
+        "kind": [described.modality, described.architecture, described.embedding_dim, described.pooling],
+        "tensors": {name: digest.hex() for name, digest in digests.items()},
+        "outside": {name: digest.hex() for name, digest in outside.items()},
+        "behaviour": spoken_behaviour(encoder.behaviour()),
+        "files": {} if encoder.folder is None else spoken_behaviour(encoder.folder.files),
+        "code": sorted(encoder.in_process_changes()),
+    }
+    return f"sha256:{hashlib.sha256(canonical(state).encode()).hexdigest()}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hf_integration.encoders.in_process import Finding
+from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
 
 SELF_ASSERTED = (

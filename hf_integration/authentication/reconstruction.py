@@ -1,15 +1,128 @@
-"""Reconstructing the watermark from an encoder's strips and comparing it with the card's."""
+"""From key samples to the watermark: strips observed, reconstructed, compared.
 
-from collections.abc import Mapping
+A strict check runs a copy in float64. What tells the two apart would go unseen there: compiled code that a
+copy loses, a kernel that a copy replaces, a hook that looks at the dtype.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from hf_integration.authentication.references import reference_for, rounding_of
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import Weights
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.verdict import StripResult
-from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
-from hf_integration.watermark import tile_errors
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.batches import in_all_processes, largest_of_all, launched
+from hf_integration.encoders.running.devices import full_precision
+from hf_integration.key_samples.samples import Sample
+from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN, StripResult
+from hf_integration.watermark import SKETCH_DIM, sketch, tile_errors
+
+BATCH_SIZE = 8
+"""Large enough to keep a few cores busy, small enough to pad little; on two cores nothing is faster."""
+
+
+def observe_sketches(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    *,
+    seed: int,
+    batch_size: int = BATCH_SIZE,
+    order: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Tensor]:
+    """Sketches of every strip for every key sample, in full precision, split over all processes.
+
+    Args:
+        encoder: already at the precision of the check.
+        samples: the card's key samples.
+        seed: the card's seed.
+        batch_size: most samples in one batch.
+        order: visit the samples in this order instead of by length (a benign variant).
+        progress: told how many samples are done.
+
+    Returns:
+        Strip name -> float64 CPU tensor with shape ``(len(samples), SKETCH_DIM)``, in forward order.
+    """
+    return in_all_processes(
+        len(samples),
+        lambda share: _observe_share(encoder, samples, share, seed, batch_size, order, progress or Silent()),
+    )
+
+
+def observe_within(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    *,
+    seed: int,
+    seconds: float,
+    progress: Progress | None = None,
+) -> dict[str, Tensor]:
+    """Sketches of as many of the first key samples as a time allows, a step at least.
+
+    Chosen images and recordings come in the order of what they wake; texts come as they were drawn, and those
+    that sweep a vocabulary last. The clock decides, and so does how fast the encoder is.
+
+    Args:
+        encoder: already at the precision of the check.
+        samples: the card's key samples.
+        seed: the card's seed.
+        seconds: no further batch is begun that would likely end later.
+        progress: told how many samples are done.
+
+    Returns:
+        Strip name -> float64 CPU tensor with shape ``(samples that were run, SKETCH_DIM)``.
+    """
+    started = time.perf_counter()
+    parts: list[dict[str, Tensor]] = []
+    longest = 0.0
+    step = step_within(len(samples))
+    for place in range(0, len(samples), step):
+        spent = largest_of_all(time.perf_counter() - started)
+        if parts and spent + longest > seconds:
+            break
+        parts.append(observe_sketches(encoder, samples[place : place + step], seed=seed, progress=progress))
+        longest = max(longest, largest_of_all(time.perf_counter() - started) - spent)
+    return {strip: torch.cat([part[strip] for part in parts]) for strip in parts[0]}
+
+
+def step_within(count: int) -> int:
+    """Key samples between two looks at the clock.
+
+    A batch, which fills a tile of means; of small cards one for each process.
+    """
+    return BATCH_SIZE if count > BATCH_SIZE else launched()
+
+
+def _observe_share(
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    share: Sequence[int],
+    seed: int,
+    batch_size: int,
+    order: Sequence[int] | None,
+    progress: Progress,
+) -> dict[str, Tensor]:
+    """Sketches of the samples in ``share``, in that order."""
+    mine = [samples[index] for index in share]
+    place = {index: position for position, index in enumerate(share)}
+    visit = None if order is None else [place[index] for index in order if index in place]
+    sketches: dict[str, Tensor] = {}
+    with full_precision():
+        for batch in encoder.observe(mine, batch_size=batch_size, order=visit):
+            rows = torch.tensor(batch.indices)
+            for strip, feature in batch.features.items():
+                # full of NaN, so that a sample that an encoder skips can never look intact
+                filled = sketches.setdefault(
+                    strip, torch.full((len(mine), SKETCH_DIM), torch.nan, dtype=torch.float64)
+                )
+                filled[rows] = sketch(feature, seed=seed, strip=strip)
+            progress.advance(len(batch.indices))
+    return sketches
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,3 +219,36 @@ def reconstruct_first(
     blank = layout.settled(range(ran)).double()[:, None]
     pictures = [layout.assemble(layout.cut(picture) * blank) for picture in found.pictures]
     return replace(found, pictures=torch.stack(pictures))
+
+
+WITNESSES = 4
+"""Key samples: a difference between encoder and copy is in its code, which any sample runs through."""
+
+
+def witness(encoder: Encoder, card: WatermarkCard, weights: Weights) -> Reconstruction:
+    """Reconstruct the watermark from the first key samples, run as the encoder's users run it.
+
+    Args:
+        encoder: the encoder as it is; it is not copied.
+        card: the card.
+        weights: which recorded weights the encoder holds.
+
+    Returns:
+        The reconstruction; key samples that were not run count as untouched.
+
+    Raises:
+        UsageError: the card has no reference for the precision that the encoder computes in.
+    """
+    reference = reference_for(card, weights, encoder.own_precision)
+    observed = _observe(encoder, card)
+    rounded = encoder.rounded_to(rounding_of(card, weights))
+    if rounded is not encoder:
+        # The reference was run with other values than this re-encoding holds. A rounded copy has them; what
+        # the encoder itself gives besides what a plain copy does comes on top.
+        plain, held = _observe(encoder.duplicate(), card), _observe(rounded, card)
+        observed = {strip: held[strip] + sketched - plain[strip] for strip, sketched in observed.items()}
+    return reconstruct_first(card, reference, observed)
+
+
+def _observe(encoder: Encoder, card: WatermarkCard) -> dict[str, Tensor]:
+    return observe_sketches(encoder, card.key_samples[:WITNESSES], seed=card.seed)

@@ -1,9 +1,16 @@
 """Which reference of a card an encoder is held against."""
 
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights, weights_in
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.encoders.devices import supports_float64
-from hf_integration.encoders.interface import PRECISIONS, Encoder, Precision, Weights, weights_in
-from hf_integration.errors import UsageError
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.devices import supports_float64
 
 
 def default_precision(encoder: Encoder) -> Precision:
@@ -89,3 +96,29 @@ def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:
             "of its own",
             remedy="give its model and tokenizer, or mint a card of the folder that it is saved to",
         )
+
+
+LIBRARIES = ("pytest-sslauth", "torch", "transformers", "tokenizers", "numpy", "pillow")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that take part in an embedding."""
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            versions[library] = "not installed"
+    return versions
+
+
+def environment_of(encoder: Encoder) -> dict[str, str]:
+    """Versions, device and instruction set of a check, plain strings."""
+    return {
+        **library_versions(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": str(encoder.device),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }

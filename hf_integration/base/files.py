@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from hf_integration.flaw import FlawError
+from hf_integration.base.errors import FlawError
 
 # without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -5,8 +5,8 @@ import shutil
 import stat
 from pathlib import Path, PurePosixPath
 
-from hf_integration.errors import EncoderError, OutputError
-from hf_integration.flaw import quoted
+from hf_integration.base.errors import EncoderError, OutputError
+from hf_integration.base.text import quoted
 from hf_integration.snapshot import MODULES, Snapshot, encoder_files, local_names, module_folders
 
 

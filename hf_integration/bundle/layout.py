@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from hf_integration.errors import UsageError
-from hf_integration.flaw import quoted
+from hf_integration.base.errors import UsageError
+from hf_integration.base.text import quoted
 
 ENCODER, CARD, SIGNER, PINS = "encoder", "card", "signer.pub", "sslauth.toml"
 

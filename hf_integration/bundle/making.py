@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_integration.authentication.trust import trust_beside
-from hf_integration.bundle.card_copy import copy_card, read_copy
-from hf_integration.bundle.encoder_files import copy_files, needed_files
-from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
-from hf_integration.card import WatermarkCard
-from hf_integration.card.locating import locate
-from hf_integration.card.reading import read_card
-from hf_integration.card.staging import staging, sync_folder, write_file
-from hf_integration.encoders.folder import inspect_folder, require_support
-from hf_integration.encoders.opening import open_encoder
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     AdvertisedCardMissingError,
     CardNotFoundError,
     EncoderError,
@@ -25,10 +16,19 @@ from hf_integration.errors import (
     UsageError,
     in_one_line,
 )
-from hf_integration.flaw import quoted
+from hf_integration.base.output_files import staging, sync_folder, write_file
+from hf_integration.base.progress import Progress
+from hf_integration.base.text import quoted
+from hf_integration.bundle.card_copy import copy_card, read_copy
+from hf_integration.bundle.encoder_files import copy_files, needed_files
+from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
+from hf_integration.card import WatermarkCard
+from hf_integration.card.locating import locate
+from hf_integration.card.reading import read_card
+from hf_integration.checking.subject import Subject
+from hf_integration.encoders.files.folder import inspect_folder, require_support
+from hf_integration.encoders.opening import open_encoder
 from hf_integration.hub import PublishedCard, published_card
-from hf_integration.pins.subject import Subject
-from hf_integration.progress import Progress
 from hf_integration.signing import Signer, SigstoreSigner
 from hf_integration.signing.keys import public_pem, read_public_key
 from hf_integration.snapshot import Snapshot, resolve

@@ -1,5 +1,8 @@
 """The watermark card: everything that is published about one encoder, as one immutable value."""
 
+import os
+import shlex
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -8,10 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
-from hf_integration.dates import read_date
+from hf_integration.base.dates import read_date
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.card.schema import CARD_FILE
 from hf_integration.encoders.identity.folder_record import FolderRecord
-from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.encoders.interface import EncoderDescription
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.watermark import Calibration, Generator
 
 
@@ -133,3 +138,21 @@ class WatermarkCard:
 
         folder, location = locate(reference, revision=revision)
         return read_card(folder, location=location)
+
+
+def exposure(card: WatermarkCard) -> str:
+    """What to say of a private card whose file modes let others read it; empty where there is nothing to say.
+
+    Args:
+        card: read from a folder.
+    """
+    folder = Path(card.location)
+    if not card.secret or os.name != "posix":
+        return ""
+    try:
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / CARD_FILE)]
+    except OSError:
+        return ""
+    if not all(mode & 0o077 for mode in modes):
+        return ""
+    return f"the card is private, but others may read it: chmod -R go= {shlex.quote(str(folder))}"

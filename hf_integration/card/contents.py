@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_integration.base.errors import FlawError
+from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
-from hf_integration.card.packed_samples import OFFSETS, SAMPLES, unpacked_samples
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
-from hf_integration.card.tensor_file import TensorForm
+from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
 from hf_integration.encoders.identity.folder_record import FolderRecord
-from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
-from hf_integration.flaw import FlawError
+from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout
 

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from hf_integration.base.errors import CardError, FlawError
 from hf_integration.base.files import open_bounded, read_exactly
+from hf_integration.base.text import quoted
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
 from hf_integration.card.schema import (
@@ -19,8 +21,6 @@ from hf_integration.card.schema import (
     read_record,
 )
 from hf_integration.card.tensor_file import read_tensors
-from hf_integration.errors import CardError
-from hf_integration.flaw import FlawError, quoted
 
 
 def read_card(folder: Path, *, location: str) -> WatermarkCard:

@@ -2,19 +2,23 @@
 
 Strict on purpose: an unknown key, a missing one, a number out of bounds or a string that would steer a
 terminal makes the card invalid, so nothing downstream needs to ask again.
+
+It finds edits by accident or by somebody who does not know better. Whoever means harm computes it anew: that
+one is found by the card's identity, the SHA-256 of the file, which is pinned or signed elsewhere.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
-from hf_integration.card import strict_json
-from hf_integration.card.checksum import FIELD, check, checksum
-from hf_integration.dates import read_date
-from hf_integration.encoders.interface import Precision, Weights
-from hf_integration.flaw import FlawError, is_plain, quoted
-from hf_integration.key_samples.interface import Modality
+from hf_integration.base import strict_json
+from hf_integration.base.dates import read_date
+from hf_integration.base.errors import FlawError
+from hf_integration.base.text import is_plain, quoted
+from hf_integration.base.vocabulary import Modality, Precision, Weights
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
@@ -256,3 +260,27 @@ def _first_flaw(error: ValidationError) -> FlawError:
     reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"], first["msg"])
     reason = reason.removeprefix("Value error, ")
     return FlawError(field, reason[:1].lower() + reason[1:])
+
+
+FIELD = "checksum"
+
+
+def checksum(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record without its checksum, as canonical JSON: layout and order of keys do not count."""
+    content = {key: value for key, value in record.items() if key != FIELD}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check(record: Mapping[str, Any]) -> None:
+    """Compare a record with its checksum.
+
+    Raises:
+        FlawError: they do not fit.
+    """
+    if record.get(FIELD) != checksum(record):
+        raise FlawError(
+            FIELD,
+            "does not fit the rest of the file: edited or damaged",
+            remedy="get it anew, or mint it again",
+        )

@@ -8,6 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.base.errors import CardError, FlawError, KeySampleError, OutputError
+from hf_integration.base.output_files import staging, sync_folder, write_file
+from hf_integration.base.text import quoted
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -16,9 +19,6 @@ from hf_integration.card.schema import (
     TENSOR_FILE,
     write_record,
 )
-from hf_integration.card.staging import staging, sync_folder, write_file
-from hf_integration.errors import CardError, KeySampleError, OutputError
-from hf_integration.flaw import FlawError, quoted
 
 if TYPE_CHECKING:
     from hf_integration.card.card import WatermarkCard

@@ -4,18 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_integration.cli import (
-    adding,
-    bundling,
-    demonstrating,
-    inspecting,
-    locking,
-    minting,
-    publishing,
-    signing,
-    stressing,
-    verifying,
-)
+from hf_integration.cli.commands import add as adding
+from hf_integration.cli.commands import bundle as bundling
+from hf_integration.cli.commands import demo as demonstrating
+from hf_integration.cli.commands import inspect as inspecting
+from hf_integration.cli.commands import lock as locking
+from hf_integration.cli.commands import mint as minting
+from hf_integration.cli.commands import publish as publishing
+from hf_integration.cli.commands import sign as signing
+from hf_integration.cli.commands import stress as stressing
+from hf_integration.cli.commands import verify as verifying
 from hf_integration.cli.job import Job
 
 EXIT_STATUSES = """\b

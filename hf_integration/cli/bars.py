@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hf_integration.report.escaping import harmless
+from hf_integration.base.text import harmless
 
 
 class Bars:

@@ -10,13 +10,16 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from hf_integration.cli.ending import ended_cleanly
+from hf_integration.base.errors import OutputError, SSLAuthError
 from hf_integration.cli.streams import (
     abandon_output,
     complain,
@@ -25,10 +28,10 @@ from hf_integration.cli.streams import (
     tolerate_any_character,
 )
 from hf_integration.cli.tokens import without_tokens
-from hf_integration.errors import OutputError, SSLAuthError
 
-if TYPE_CHECKING:  # what it imports may be broken, which must not end with Python's 1
+if TYPE_CHECKING:
     from hf_integration.cli.job import Job
+
 
 DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
 
@@ -120,3 +123,32 @@ def _explain_usage(error: BaseException) -> int:
     path = context.command_path if context is not None else "sslauth"
     complain(f"try '{path} --help'")
     return USAGE
+
+
+_NAMES = ("SIGTERM", "SIGHUP")
+
+
+@contextmanager
+def ended_cleanly() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what runs as Ctrl-C does: workers are ended, nothing half-made is left.
+
+    Only the first of them: what ends services and terminals sends several, and the second one must not end
+    the tidying up. A signal that somebody had ignored (``nohup``) or handles already is left as it is.
+    """
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]  # Windows has no SIGHUP
+    mine = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        mine = []
+
+    def end(*_: Any) -> None:
+        for number in mine:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)

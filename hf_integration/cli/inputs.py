@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hf_integration.pins import Pin
+    from hf_integration.checking.pins import Pin
     from hf_integration.signing import Signer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from hf_integration.cli import options
-from hf_integration.cli.hub_options import HubOptions
+from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Format, Streams
 
 P = ParamSpec("P")

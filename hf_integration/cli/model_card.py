@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.cli.hub_options import HubOptions
+from hf_integration.base.errors import CardNotFoundError
 from hf_integration.cli.opening import CARDS, open_encoder, said_of_signature
+from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
-from hf_integration.errors import CardNotFoundError
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder

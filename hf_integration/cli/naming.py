@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hf_integration.cli.streams import Streams
 
 if TYPE_CHECKING:
-    from hf_integration.pins import Pin, Pins
+    from hf_integration.checking.pins import Pin, Pins
 
 
 def find_pin(argument: str, streams: Streams) -> "Pin | None":
@@ -16,7 +16,7 @@ def find_pin(argument: str, streams: Streams) -> "Pin | None":
     Raises:
         UsageError: there is an ``sslauth.toml`` that cannot be read, or several entries are meant.
     """
-    from hf_integration.pins import pins_in
+    from hf_integration.checking.pins import pins_in
 
     pins = pins_in(Path())
     return None if pins is None else _said(pins.find(argument, base=Path()), argument, pins, streams)
@@ -28,7 +28,7 @@ def named_pin(argument: str, streams: Streams) -> "Pin | None":
     Raises:
         UsageError: there is an ``sslauth.toml`` that cannot be read.
     """
-    from hf_integration.pins import pins_in
+    from hf_integration.checking.pins import pins_in
 
     pins = pins_in(Path())
     return None if pins is None else _said(pins.encoders.get(argument), argument, pins, streams)

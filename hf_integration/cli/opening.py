@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.cli.hub_options import HubOptions
+from hf_integration.base.errors import CardNotFoundError
+from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
-from hf_integration.errors import CardNotFoundError
 
 if TYPE_CHECKING:
+    from hf_integration.base.vocabulary import Modality
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
-    from hf_integration.key_samples.interface import Modality
     from hf_integration.signing import Signer
 
 CARDS = Path("cards")

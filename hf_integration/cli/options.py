@@ -1,5 +1,7 @@
 """Options that several commands share, and what they accept."""
 
+import os
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.cli.streams import Format
+from hf_integration.cli.tokens import check_token
 
 
 class PrecisionName(StrEnum):
@@ -74,3 +77,30 @@ DeviceOption = Annotated[
         "--device", metavar="D", help="cpu, cuda, cuda:1; by default an accelerator if there is one."
     ),
 ]
+
+
+@dataclass(frozen=True)
+class HubOptions:
+    """The options of every command that have to do with the Hub.
+
+    Attributes:
+        token: Hub token, if not the saved one.
+        cache_dir: Hub cache, if not the usual one.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    cache_dir: Path | None = None
+
+    def use(self) -> None:
+        """Make them hold for everything that this process and its children ask the Hub.
+
+        Called before huggingface_hub is imported, which reads the cache's place once.
+
+        Raises:
+            UsageError: the token, or the one of the environment, cannot be one.
+        """
+        check_token(self.token)
+        if self.token is not None:
+            os.environ["HF_TOKEN"] = self.token
+        if self.cache_dir is not None:
+            os.environ["HF_HUB_CACHE"] = str(self.cache_dir.absolute())

@@ -9,10 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-from hf_integration.errors import OutputError
-from hf_integration.progress import Progress, Silent, StageLines
-from hf_integration.report.escaping import harmless
-from hf_integration.report.output_files import check_apart, check_file, write_whole
+from hf_integration.base.errors import OutputError
+from hf_integration.base.output_files import check_apart, check_file, write_whole
+from hf_integration.base.progress import Progress, Silent, StageLines
+from hf_integration.base.text import harmless
 
 
 class Format(StrEnum):
@@ -46,7 +46,7 @@ class Streams:
         """
         if output is not None:
             check_file(output)
-            from hf_integration.pins import PINS_FILE
+            from hf_integration.checking.pins import PINS_FILE
 
             check_apart(output, Path(PINS_FILE))
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)

@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.cli.hub_options import HubOptions
+from hf_integration.base.output_files import check_apart
 from hf_integration.cli.inputs import pinned_inputs, signer_inputs
 from hf_integration.cli.model_card import is_repo, open_published, same_repo
 from hf_integration.cli.naming import find_pin, named_pin
 from hf_integration.cli.opening import card_folder, open_card, open_encoder, own_card, whence
+from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
-from hf_integration.report.output_files import check_apart
 
 if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
+    from hf_integration.checking.pins import Pin
+    from hf_integration.checking.subject import Subject
     from hf_integration.encoders import Encoder
-    from hf_integration.pins import Pin
-    from hf_integration.pins.subject import Subject
     from hf_integration.signing import Signer
     from hf_integration.verdict import Trust
 
@@ -53,11 +53,11 @@ def open_subject(
     inputs = [*pinned_inputs(pin, card_pin), *signer_inputs(signer)]
     streams.keep_apart(*inputs)
     if picture is not None:
-        from hf_integration.pins import PINS_FILE
+        from hf_integration.checking.pins import PINS_FILE
 
         check_apart(picture, Path(PINS_FILE), *inputs)
         streams.keep_apart(picture)
-    from hf_integration.pins.subject import Subject
+    from hf_integration.checking.subject import Subject
 
     def load(card: "WatermarkCard | None" = None) -> "Encoder":
         return open_encoder(encoder, streams, revision=revision, device=device, hub=hub, card=card)
@@ -70,7 +70,7 @@ def open_subject(
         subject.encoder.name = encoder
         return subject
     if card_pin is not None:
-        from hf_integration.pins.opening import load_pinned_card
+        from hf_integration.checking.pinned import load_pinned_card
 
         pinned = load_pinned_card(card_pin, signer=signer, token=hub.token, say=streams.say)
         subject = Subject(load(pinned.card), pinned.card, pinned.trust)
@@ -123,9 +123,9 @@ def open_pin(
         device: where the encoder is loaded.
 
     Raises:
-        SSLAuthError: as of :func:`hf_integration.pins.opening.open_pinned`.
+        SSLAuthError: as of :func:`hf_integration.checking.pinned.open_pinned`.
     """
-    from hf_integration.pins.opening import open_pinned
+    from hf_integration.checking.pinned import open_pinned
 
     opened = open_pinned(
         pin,

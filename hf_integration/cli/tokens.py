@@ -3,7 +3,7 @@
 import os
 import re
 
-from hf_integration.errors import UsageError
+from hf_integration.base.errors import UsageError
 
 VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """Where the Hub's client looks for a token, in this order."""

@@ -3,17 +3,26 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.progress import Progress
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.coverage.counting import EDIT, TensorCoverage, count, inert_among
-from hf_integration.coverage.memory import available_memory, graph_bytes
 from hf_integration.coverage.ranks import InputRank, input_ranks
-from hf_integration.coverage.sensitivity import Sensitivity, Units, sensitivities
-from hf_integration.encoders.interface import Encoder, Precision
-from hf_integration.progress import Progress
+from hf_integration.coverage.sensitivity import (
+    EDIT,
+    Sensitivity,
+    TensorCoverage,
+    Units,
+    count,
+    inert_among,
+    sensitivities,
+)
+from hf_integration.encoders.interface import Encoder
+from hf_integration.key_samples.samples import Sample, Waveform
 from hf_integration.watermark.calibration import evened
 
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32")
@@ -160,3 +169,60 @@ def _inputs(ranks: Sequence[InputRank]) -> dict[str, Mapping[str, Any]]:
         }
         for entry in ranks
     }
+
+
+SHARE = 0.6
+"""Of what the system can give without swapping; others want some of it, too."""
+
+
+def available_memory() -> float:
+    """Bytes that may be taken."""
+    return SHARE * float(psutil.virtual_memory().available)
+
+
+def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
+    """Bytes that the graph of the longest sample keeps for a backward pass in float64.
+
+    Counted in the encoder's own precision, where it costs little, and scaled.
+
+    Args:
+        encoder: as it was loaded.
+        samples: key samples, at least one.
+    """
+    longest = max(samples, key=_length)
+    own = {parameter.untyped_storage().data_ptr() for parameter in encoder.model.parameters()}
+    kept: dict[int, float] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            scale = 8 / tensor.element_size() if tensor.is_floating_point() else 1.0
+            kept[storage.data_ptr()] = storage.nbytes() * scale
+        return tensor
+
+    trained = [(parameter, parameter.requires_grad) for parameter in encoder.model.parameters()]
+    try:
+        for parameter, _ in trained:
+            parameter.requires_grad_(True)
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autograd.graph.saved_tensors_hooks(keep, _same),
+        ):
+            batches = list(encoder.observe([longest], batch_size=1, gradient=True))
+            total = sum(kept.values())  # before the graph goes, so that no storage's place is used twice
+        del batches
+    finally:
+        for parameter, wanted in trained:
+            parameter.requires_grad_(wanted)
+    return int(total)
+
+
+def _same(tensor: Any) -> Any:
+    return tensor
+
+
+def _length(sample: Sample) -> int:
+    if isinstance(sample, str):
+        return len(sample)
+    return len(sample.samples) if isinstance(sample, Waveform) else sample.size

@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import nn
 
-from hf_integration.encoders.in_process import Finding
-from hf_integration.encoders.provenance import is_of_library
-from hf_integration.encoders.sentence_flow import cross_encoder_flow, sentence_flow
-from hf_integration.errors import EncoderError
+from hf_integration.base.errors import EncoderError
+from hf_integration.encoders.identity.in_process import Finding
+from hf_integration.encoders.identity.provenance import is_of_library
+from hf_integration.encoders.sentence_objects import cross_encoder_flow, sentence_flow
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 _SENTENCES = "sentence_transformers"

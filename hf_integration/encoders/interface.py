@@ -4,31 +4,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from torch import Tensor, nn
 
+from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
-from hf_integration.encoders.in_process import Finding
-from hf_integration.key_samples.interface import Modality, Sample
+from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import Verdict
 
-Precision = Literal["float64", "float32", "float16", "bfloat16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-
-Weights = Literal["stored", "float16", "bfloat16"]
-"""Weights as they were stored, or every stored tensor rounded to a half precision."""
-WEIGHTS: tuple[Weights, ...] = get_args(Weights)
-
-
-def weights_in(dtype: str) -> Weights:
-    """The weights that a load in this dtype rounds to: a half precision's, or as they were stored."""
-    return next((weights for weights in WEIGHTS if weights == dtype), "stored")
-
-
-PROCESSOR_STRIP = "processor"
-EMBEDDING_STRIP = "embedding"
 PADDING = "padding"
 NEVER_PADDED = "never, as it leaks into real tokens"
 """Key and value in the details of a description of an encoder whose samples never share a batch of several

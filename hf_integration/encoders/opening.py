@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from hf_integration.encoders import loading, precision_copy
-from hf_integration.encoders.assembly import Assembly, Origin
-from hf_integration.encoders.computed_buffers import ComputedBuffers
-from hf_integration.encoders.families import Family, config_of
-from hf_integration.encoders.folder import EncoderFolder, inspect_folder, require_support
-from hf_integration.encoders.folder_files import files_of
+from hf_integration.base.vocabulary import Modality
+from hf_integration.encoders.files import loading
+from hf_integration.encoders.files.folder import EncoderFolder, inspect_folder, require_support
+from hf_integration.encoders.files.folder_files import files_of
+from hf_integration.encoders.files.safetensors_files import weight_files
+from hf_integration.encoders.files.support import check_size
+from hf_integration.encoders.identity.behaviour import pipeline_as_saved
 from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
 from hf_integration.encoders.identity.in_effect import (
     LONGEST_TEXT,
@@ -22,18 +23,17 @@ from hf_integration.encoders.identity.in_effect import (
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.pipeline_growth import check_growth, text_steps
-from hf_integration.encoders.preparing import pooled_recipe, preparation_of
-from hf_integration.encoders.recipe import POOLER, Recipe
-from hf_integration.encoders.safetensors_files import weight_files
-from hf_integration.encoders.sentence_modules import SentenceModules
-from hf_integration.encoders.sizes import check_size
-from hf_integration.encoders.tail_modules import Normalize, Truncate
-from hf_integration.encoders.text import TextPreparation
-from hf_integration.encoders.text_recipes import sentence_recipe
-from hf_integration.encoders.tokenizer_behaviour import pipeline_as_saved
-from hf_integration.encoders.torch_encoder import TorchEncoder
-from hf_integration.key_samples.interface import Modality
+from hf_integration.encoders.modalities.families import Family, config_of
+from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
+from hf_integration.encoders.modalities.preparing import pooled_recipe, preparation_of
+from hf_integration.encoders.modalities.recipes import POOLER, Recipe, sentence_recipe
+from hf_integration.encoders.modalities.sentence_modules import SentenceModules
+from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.modalities.text import TextPreparation
+from hf_integration.encoders.running import precision_copy
+from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.precision_copy import ComputedBuffers
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
 
 
@@ -107,7 +107,7 @@ def open_encoder(
         EncoderError: the folder is refused, with the reason.
         UsageError: an unknown device.
     """
-    from hf_integration.encoders.devices import choose_device
+    from hf_integration.encoders.running.devices import choose_device
 
     folder, target = Path(folder), choose_device(device)
     files = files_of(folder)

@@ -5,7 +5,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from hf_integration.base.errors import CardError, FlawError, IntegrityError, PublishingRefusedError
 from hf_integration.base.files import open_bounded, read_exactly
+from hf_integration.base.text import quoted
 from hf_integration.card import WatermarkCard
 from hf_integration.card.schema import (
     CARD_FILE,
@@ -15,8 +17,6 @@ from hf_integration.card.schema import (
     TENSOR_FILE,
     read_record,
 )
-from hf_integration.errors import CardError, IntegrityError, PublishingRefusedError
-from hf_integration.flaw import FlawError, quoted
 
 FILES = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     InconclusiveError,
     IntegrityError,
     PublishingConflictError,
     PublishingRefusedError,
     SSLAuthError,
 )
-from hf_integration.flaw import quoted
+from hf_integration.base.text import quoted
 from hf_integration.model_card.repository import RepoCommit, holds
-from hf_integration.snapshot.bars import only_in_a_terminal
+from hf_integration.snapshot.hub import only_in_a_terminal
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.listing import list_files
 from hf_integration.snapshot.transport import CHECK_THE_WAY, bounded_pages

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hf_integration.base import strict_json
+from hf_integration.base.errors import FlawError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.card import strict_json
-from hf_integration.errors import UsageError
-from hf_integration.flaw import FlawError
 
 KEY = "model-index"
 DATASET = "sslauth-stress"

@@ -6,22 +6,27 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.base.dates import today
+from hf_integration.base.errors import (
+    EncoderError,
+    IntegrityError,
+    ModelCardError,
+    ModelCardRefusedError,
+    SSLAuthError,
+)
+from hf_integration.base.text import quoted
 from hf_integration.card import WatermarkCard
-from hf_integration.card.own_card import own_card
+from hf_integration.card.locating import own_card
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import SIGNATURE_FILE
-from hf_integration.dates import today
-from hf_integration.errors import EncoderError, IntegrityError, ModelCardError, ModelCardRefusedError
-from hf_integration.flaw import quoted
-from hf_integration.hub.minted_for import minted_for_another
-from hf_integration.model_card.claims import claims_of
-from hf_integration.model_card.metadata import Metadata
+from hf_integration.model_card.metadata import Metadata, claims_of
 from hf_integration.model_card.repository import RepoCommit, weights_changed
-from hf_integration.snapshot.hub_errors import HubUnreachableError
+from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors
 from hf_integration.verdict import Claim
 
 if TYPE_CHECKING:
     from hf_integration.signing import Signer
+
 
 _LOCATION = re.compile(r"hub:(?P<repo>[^@]+)@[0-9a-f]{40}(/.*)?")
 _PROVES_NOTHING = "it proves nothing any more: wait for a new one, or name a card that you trust with --card"
@@ -241,3 +246,27 @@ def _signature_claim(advertised: Metadata, folder: Path) -> tuple[Claim, ...]:
     if not (folder / SIGNATURE_FILE).is_file():
         return (Claim("signature", False, f"said to be signed, but {SIGNATURE_FILE} is missing"),)
     return (Claim("signature", True, "there is one; --signer says whose it must be"),)
+
+
+def minted_for_another(card: WatermarkCard, repo: str, *, token: str | None = None) -> str:
+    """The repository that a card was minted for, if it is another one; else an empty string.
+
+    A card that was minted from a local folder names no repository: digests and commit say what it is of.
+    """
+    if card.commit is None or card.encoder_name.casefold() == repo.casefold():
+        return ""
+    return "" if _renamed(card.encoder_name, repo, token) else card.encoder_name
+
+
+def _renamed(old: str, repo: str, token: str | None) -> bool:
+    """Whether the Hub knows both by the same name now: nobody can make it say so of another's repository."""
+    from huggingface_hub import HfApi
+
+    names = []
+    try:
+        for name in (old, repo):
+            with hub_errors(name, None):
+                names.append(str(HfApi(token=token).model_info(name).id))
+    except SSLAuthError:
+        return False
+    return names[0] == names[1]

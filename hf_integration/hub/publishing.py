@@ -5,23 +5,24 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from hf_integration.authentication.evidence import file_evidence, loaded_digests, tensor_evidence
+from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
+from hf_integration.authentication.references import other_kind
+from hf_integration.base.dates import today
+from hf_integration.base.errors import EncoderError, FlawError, PublishingRefusedError
 from hf_integration.card import WatermarkCard
-from hf_integration.card.locating import locate
-from hf_integration.card.own_card import REPO_FOLDER
+from hf_integration.card.locating import REPO_FOLDER, locate
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
-from hf_integration.dates import today
 from hf_integration.encoders.interface import Encoder
-from hf_integration.errors import EncoderError, PublishingRefusedError
-from hf_integration.flaw import FlawError
 from hf_integration.hub import card_files, committing, readme
-from hf_integration.hub.minted_for import minted_for_another
 from hf_integration.hub.model_index import model_index_lines, read_results
-from hf_integration.hub.section_text import section_text
-from hf_integration.model_card.claims import read_claims
-from hf_integration.model_card.metadata import Metadata, Revocation
+from hf_integration.hub.published import minted_for_another
+from hf_integration.hub.readme import section_text
+from hf_integration.model_card.metadata import Metadata, Revocation, read_claims
 from hf_integration.model_card.repository import README, RepoCommit, holds, weights_changed
 from hf_integration.snapshot.hub import resolve_commit
+from hf_integration.verdict import MIXED
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,6 @@ class Publisher:
         return before
 
     def _check_encoder(self, card: WatermarkCard, repo: str, commit: str) -> None:
-        from hf_integration.hub.fit import check_fit
 
         if other := minted_for_another(card, repo, token=self.token):
             raise PublishingRefusedError(
@@ -237,3 +237,36 @@ def _refused(repo: str, flaw: FlawError) -> PublishingRefusedError:
     return PublishingRefusedError(
         f"{README} of {repo} cannot be edited without harm: {flaw}", remedy="correct it on the Hub first"
     )
+
+
+def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
+    """Compare the loaded tensors and settings of an encoder with those that a card recorded.
+
+    Raises:
+        PublishingRefusedError: they differ: nobody could verify the encoder by this card.
+    """
+    where = f"{encoder.name} at {encoder.commit}"
+    remedy = "mint a card from what the repository holds, if you trust it"
+    if another := other_kind(encoder, card):
+        raise PublishingRefusedError(f"the card is of another encoder than {where}: {another}", remedy=remedy)
+    tensors = tensor_evidence(encoder, card)
+    if tensors.matches is None:
+        names = (*tensors.changed, *tensors.missing, *tensors.unexpected)
+        raise PublishingRefusedError(
+            f"the card is not of the weights in {where}: {len(names)} of {tensors.checked} tensors differ, "
+            f"first {names[0]}",
+            remedy=remedy,
+        )
+    if tensors.matches == MIXED:
+        raise PublishingRefusedError(
+            f"the weights in {where} are rounded in part to float16 and in part to bfloat16", remedy=remedy
+        )
+    outside = outside_evidence(encoder, card, loaded_digests(encoder), outside_digests(encoder))
+    if outside.changed:
+        raise PublishingRefusedError(
+            f"the card is not of all weights in {where}: {outside.changed[0]} differs", remedy=remedy
+        )
+    if changed := file_evidence(encoder, card).changed:
+        raise PublishingRefusedError(
+            f"the card is not of the settings in {where}: {changed[0]}", remedy=remedy
+        )

@@ -1,7 +1,8 @@
 """The built-in pools: key samples made from nothing but a seed."""
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.interface import MODALITIES, KeySamples, Modality, Sample
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import MODALITIES, Modality
+from hf_integration.key_samples.samples import KeySamples, Sample
 from hf_integration.key_samples.synthetic_audio import synthetic_waveform
 from hf_integration.key_samples.synthetic_images import synthetic_image
 from hf_integration.key_samples.synthetic_text import synthetic_texts

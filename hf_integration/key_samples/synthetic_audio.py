@@ -9,10 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.deterministic_random import DeterministicRandom
-from hf_integration.key_samples.integer_waves import PEAK, TURN, Integers, sine
-from hf_integration.key_samples.interface import Waveform
+from hf_integration.base.errors import KeySampleError
+from hf_integration.key_samples.deterministic_random import PEAK, TURN, DeterministicRandom, Integers, sine
+from hf_integration.key_samples.samples import Waveform
 
 TENTHS_OF_SECONDS = (5, 8, 11, 15)
 """Four lengths only, so that batches of equal length need no padding: padding moves some encoders."""

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.deterministic_random import DeterministicRandom
-from hf_integration.key_samples.integer_waves import PEAK, TURN, Integers, sine
-from hf_integration.key_samples.interface import Image
+from hf_integration.base.errors import KeySampleError
+from hf_integration.key_samples.deterministic_random import PEAK, TURN, DeterministicRandom, Integers, sine
+from hf_integration.key_samples.samples import Image
 
 LARGEST_SIDE = 224
 SMALLEST_SIDE = 8

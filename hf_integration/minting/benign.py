@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from hf_integration.encoders.files.loading import silent_transformers
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.loading import silent_transformers
 
 
 @dataclass(frozen=True)

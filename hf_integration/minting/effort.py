@@ -3,7 +3,7 @@
 Two mintings of one encoder must calibrate alike, whatever else the machine is doing.
 """
 
-from hf_integration.encoders.interface import Precision
+from hf_integration.base.vocabulary import Precision
 from hf_integration.watermark import GROUP
 
 CHEAP: tuple[Precision, ...] = ("float64", "float32")

@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from hf_integration.encoders.interface import Encoder, Precision, Weights
-from hf_integration.errors import InconclusiveError
+from hf_integration.base.errors import InconclusiveError
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.encoding import encode_samples
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.children import Children
 
 INSTRUCTION_SETS: dict[str, dict[str, str]] = {

@@ -12,17 +12,19 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
-from hf_integration.authentication.environment import library_versions
+from hf_integration.authentication.references import library_versions
+from hf_integration.base.dates import today
+from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import Weights
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
-from hf_integration.coverage.operations import operations_per_sample
-from hf_integration.dates import today
+from hf_integration.coverage.choosing import operations_per_sample
 from hf_integration.encoders.identity.folder_record import FolderRecord
-from hf_integration.encoders.interface import Encoder, Weights
-from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
-from hf_integration.errors import EncoderError, KeySampleError, UsageError
+from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
+from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples import samples_from_pool
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
@@ -45,7 +47,6 @@ from hf_integration.minting.self_check import (
     refuse_random,
 )
 from hf_integration.minting.simulated import SIMULATIONS
-from hf_integration.progress import Progress, Silent
 from hf_integration.watermark import Layout, edge_error, train
 
 MOST_SEED = 1 << 63

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication.references import default_precision
-from hf_integration.encoders.full_precision import full_precision
-from hf_integration.encoders.interface import PROCESSOR_STRIP, Encoder
-from hf_integration.errors import EncoderError, SSLAuthError, in_one_line
+from hf_integration.base.errors import EncoderError, SSLAuthError, in_one_line
+from hf_integration.base.vocabulary import PROCESSOR_STRIP
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.self_check import MOST_NOISE
 
 SOME = 8

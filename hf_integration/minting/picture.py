@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw, UnidentifiedImageError
 from torch import Tensor
 
+from hf_integration.base.errors import UsageError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.errors import UsageError
 
 MOST_BYTES = 64 << 20
 """Of a picture's file."""

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
-from hf_integration.encoders.interface import Encoder, Precision, Weights
-from hf_integration.key_samples.interface import Sample
+from hf_integration.base.progress import Progress
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.encoders.interface import Encoder
+from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.benign import Variant
 from hf_integration.minting.effort import benign_keys
-from hf_integration.progress import Progress
 from hf_integration.watermark import Calibration, calibrate
 
 Pair = tuple[Weights, Precision]

@@ -6,14 +6,15 @@ from typing import Any
 
 from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.reconstruction import reconstruct_first
+from hf_integration.base.errors import EncoderError, MintingRefusedError
+from hf_integration.base.progress import Progress
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.encoders.interface import Encoder, Precision
-from hf_integration.errors import EncoderError, MintingRefusedError
-from hf_integration.key_samples.interface import Sample
+from hf_integration.encoders.interface import Encoder
+from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.effort import benign_keys
 from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
-from hf_integration.progress import Progress
 from hf_integration.watermark.calibration import as_mean_over
 
 DRAWS = 5

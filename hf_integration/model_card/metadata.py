@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from hf_integration.flaw import FlawError, is_plain
+from hf_integration.base.errors import FlawError, ModelCardError
+from hf_integration.base.text import is_plain
+from hf_integration.model_card.repository import README, RepoCommit
+from hf_integration.model_card.yaml_header import read_key, split
 
 KEY = "sslauth"
 SCHEMA = 1
@@ -180,3 +183,29 @@ def _boolean(value: object, key: str) -> bool:
 def _quoted(text: str) -> str:
     """A double-quoted scalar: JSON's strings are YAML's as long as all characters are printable."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def read_claims(readme: bytes) -> Metadata | None:
+    """What a model card says about a watermark card, or ``None`` where it says nothing.
+
+    Raises:
+        FlawError: its YAML header is none, or what it says is malformed.
+    """
+    value = read_key(split(readme).header, KEY)
+    return None if value is None else read_metadata(value)
+
+
+def claims_of(there: RepoCommit) -> Metadata | None:
+    """What a repository's model card says about a watermark card.
+
+    Raises:
+        ModelCardError: it is malformed.
+        InconclusiveError: the Hub cannot be asked.
+    """
+    try:
+        return read_claims(there.readme())
+    except FlawError as flaw:
+        raise ModelCardError(
+            f"the model card of {there} cannot be read: {README}: {flaw}",
+            remedy=flaw.remedy or "name a card that you trust with --card",
+        ) from None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hf_integration.errors import ModelCardError
+from hf_integration.base.errors import ModelCardError
 from hf_integration.snapshot.hub import fetch
 from hf_integration.snapshot.listing import RepoFile, list_files
 from hf_integration.snapshot.selection import SHARDS, WEIGHTS

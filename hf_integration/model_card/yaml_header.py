@@ -5,13 +5,12 @@ where a key's lines begin and end, and afterwards whether the header still means
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
-from hf_integration.flaw import FlawError
-from hf_integration.model_card.yaml_values import read_value
+from hf_integration.base.errors import FlawError
 
 MOST_BYTES = 1 << 20
 """Of a header; the longest on the Hub, with results of hundreds of benchmarks, have some 300,000."""
@@ -241,3 +240,51 @@ def _check_others(before: Sequence[Entry], after: Sequence[Entry], key: str, *, 
 
     if others(before) != others(after) or (_own(after, key) is not None) != present:
         raise FlawError(key, "cannot be edited without changing what stands around it")
+
+
+DEEPEST_VALUE = 12
+
+
+def read_value(events: Iterable[Any], key: str) -> Any:
+    """The value that events of PyYAML describe.
+
+    Args:
+        events: of one value.
+        key: what it is called in messages.
+
+    Raises:
+        FlawError: anchors, aliases, tags, a key twice, or nested too deep.
+    """
+    events = iter(events)
+    return _read(next(events), events, key, 0)
+
+
+def _read(event: Any, events: Iterator[Any], key: str, depth: int) -> Any:
+    import yaml
+
+    if depth > DEEPEST_VALUE:
+        raise FlawError(key, f"nested deeper than {DEEPEST_VALUE} levels")
+    if isinstance(event, yaml.AliasEvent) or event.anchor is not None or event.tag is not None:
+        raise FlawError(key, "holds an anchor, an alias or a tag of YAML")
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event.value) if event.implicit[0] else event.value
+    members = []
+    while not isinstance(inner := next(events), yaml.CollectionEndEvent):
+        members.append(_read(inner, events, key, depth + 1))
+    if isinstance(event, yaml.SequenceStartEvent):
+        return members
+    names, values = members[::2], members[1::2]
+    if any(not isinstance(name, str) for name in names):
+        raise FlawError(key, "holds a key that is no string")
+    if any(one == other for one, other in pairwise(sorted(names))):
+        raise FlawError(key, "holds a key twice")
+    return dict(zip(names, values, strict=True))
+
+
+def _scalar(text: str) -> Any:
+    """What stands without quotes; a date stays the text that it is."""
+    if text in ("", "~", "null"):
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text

@@ -3,10 +3,7 @@
 :mod:`hf_integration.report.pictures` is imported by name where a picture is wanted: it needs torch.
 """
 
-from hf_integration.report.escaping import harmless
-from hf_integration.report.human import HumanReporter, render
-from hf_integration.report.interface import Reporter
-from hf_integration.report.json_format import JsonReporter
-from hf_integration.report.quiet import QuietReporter
+from hf_integration.base.text import harmless
+from hf_integration.report.reporters import HumanReporter, JsonReporter, QuietReporter, Reporter, render
 
 __all__ = ["HumanReporter", "JsonReporter", "QuietReporter", "Reporter", "harmless", "render"]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
 from hf_integration.report.columns import number, pairs, table
 from hf_integration.report.coverage_summary import render_coverage
-from hf_integration.report.escaping import harmless
 
 SCHEMA = 1
 

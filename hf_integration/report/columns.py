@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hf_integration.verdict.value import LARGEST_ERROR, LARGEST_MARGIN
+from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN
 
 
 def number(value: float) -> str:

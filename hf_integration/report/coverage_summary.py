@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from hf_integration.base.text import harmless
 from hf_integration.report.columns import number, table
-from hf_integration.report.escaping import harmless
 
 MOST = 1e18
 

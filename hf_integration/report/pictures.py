@@ -9,11 +9,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from hf_integration.authentication import Authentication
+from hf_integration.base.output_files import write_whole
+from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
 from hf_integration.report.columns import margin_text
-from hf_integration.report.escaping import harmless
-from hf_integration.report.headline import HEADLINES, waived_until
-from hf_integration.report.output_files import write_whole
+from hf_integration.report.reporters import HEADLINES, waived_until
 from hf_integration.verdict import Status, StripResult, Verdict
 from hf_integration.watermark import TILE
 

@@ -5,8 +5,7 @@ card, which a digest alone does not; whether that is somebody to believe is up t
 """
 
 from hf_integration.signing.creation import Signed, sign
-from hf_integration.signing.extra import require_extra
-from hf_integration.signing.signers import KeySigner, Signer, SigstoreSigner, signer_from
+from hf_integration.signing.signers import KeySigner, Signer, SigstoreSigner, require_extra, signer_from
 from hf_integration.signing.verification import load_signed_card, verify
 
 __all__ = [

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from hf_integration.base.errors import CardError, FlawError, OutputError
 from hf_integration.base.files import open_bounded
+from hf_integration.base.text import quoted
 from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE
-from hf_integration.errors import CardError, OutputError
-from hf_integration.flaw import FlawError, quoted
 
 COVERED = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 

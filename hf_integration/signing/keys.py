@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_integration.base.errors import FlawError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.errors import UsageError
-from hf_integration.flaw import FlawError, quoted
+from hf_integration.base.text import quoted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

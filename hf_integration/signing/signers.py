@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_integration.errors import UsageError
-from hf_integration.flaw import quoted
+from hf_integration.base.errors import UsageError
+from hf_integration.base.text import quoted
 
 SIGSTORE = "sigstore"
 
@@ -72,3 +72,22 @@ def signer_from(text: str | Path, *, relative_to: Path | None = None) -> Signer:
             f"{quoted(str(text))} is no path: {error}", remedy="check the user's name"
         ) from error
     return KeySigner(path if relative_to is None else relative_to / path)
+
+
+INSTALL = "pip install 'pytest-sslauth[sign]'"
+
+
+def require_extra() -> None:
+    """Find out whether signatures can be made and checked here.
+
+    Raises:
+        UsageError: model-signing, or what it imports without declaring it, is not installed.
+    """
+    try:
+        import model_signing.signing
+        import model_signing.verifying  # noqa: F401
+    except ImportError as error:
+        missing = f" ({error.name} is missing)" if error.name else ""
+        raise UsageError(
+            f"signatures of cards need the extra 'sign'{missing}", remedy=f"run: {INSTALL}"
+        ) from error

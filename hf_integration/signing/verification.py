@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+from hf_integration.base.errors import FlawError, InconclusiveError, IntegrityError, SSLAuthError, in_one_line
+from hf_integration.base.text import quoted
 from hf_integration.card import WatermarkCard
 from hf_integration.card.schema import CARD_FILE, SIGNATURE_FILE
-from hf_integration.errors import InconclusiveError, IntegrityError, SSLAuthError, in_one_line
-from hf_integration.flaw import FlawError, quoted
 from hf_integration.signing.covered_files import COVERED, Copy, exact_copy
-from hf_integration.signing.extra import require_extra
 from hf_integration.signing.keys import key_hint, read_public_key
-from hf_integration.signing.signers import KeySigner, Signer, signer_from
+from hf_integration.signing.signers import KeySigner, Signer, require_extra, signer_from
 from hf_integration.signing.statement import SignatureFile, read_signature
 
 _AGAIN = "do not use this card: get it, or its signature, again from its publisher"

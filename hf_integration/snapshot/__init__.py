@@ -1,6 +1,5 @@
 """From what a user calls an encoder or a card to verified files in a folder on this machine."""
 
-from hf_integration.snapshot.other_formats import refuse_other_formats
 from hf_integration.snapshot.resolving import Snapshot, resolve
 from hf_integration.snapshot.selection import (
     CHAT_TEMPLATES,
@@ -11,6 +10,7 @@ from hf_integration.snapshot.selection import (
     local_names,
     module_folders,
     not_covered_among,
+    refuse_other_formats,
 )
 
 __all__ = [

@@ -5,18 +5,18 @@ huggingface_hub is imported when it is needed: a local folder needs none of it.
 
 import glob
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_integration.errors import EncoderError, InconclusiveError, UsageError
-from hf_integration.snapshot.bars import only_in_a_terminal
+from hf_integration.base.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot.hub_errors import COMMIT, HubBusyError, hub_errors
 from hf_integration.snapshot.listing import RepoFile, repo_cache
-from hf_integration.snapshot.memo import Memo
-from hf_integration.snapshot.verification import verify_files
+from hf_integration.snapshot.verification import Memo, verify_files
 
 PAUSES = (1, 3)
 """Seconds between asking for a commit again: the client itself tries files again, but not this."""
@@ -142,3 +142,20 @@ def _check_repo_id(repo: str) -> None:
         raise EncoderError(
             f"{repo!r} is neither a folder nor a Hub repo id", remedy="a repo id reads org/name"
         ) from error
+
+
+@contextmanager
+def only_in_a_terminal() -> Iterator[None]:
+    """Let huggingface_hub draw its bars in a terminal only; what the caller had set comes back."""
+    from huggingface_hub import utils
+
+    bars: Any = utils
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    if watched or bars.are_progress_bars_disabled():
+        yield
+        return
+    bars.disable_progress_bars()
+    try:
+        yield
+    finally:
+        bars.enable_progress_bars()

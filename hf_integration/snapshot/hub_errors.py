@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hf_integration.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
+from hf_integration.base.errors import EncoderError, InconclusiveError, OutputError, SSLAuthError
 from hf_integration.snapshot.transport import CHECK_THE_WAY, guarded_transport, http_library
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

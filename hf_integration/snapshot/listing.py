@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hf_integration.errors import IntegrityError
+from hf_integration.base.errors import IntegrityError
 from hf_integration.snapshot.hub_errors import COMMIT, HubUnreachableError, hub_errors
 from hf_integration.snapshot.transport import CHECK_THE_WAY, bounded_pages
 

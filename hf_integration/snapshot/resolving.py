@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from hf_integration.errors import EncoderError, IntegrityError, UsageError
+from hf_integration.base.errors import EncoderError, IntegrityError, UsageError
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
-from hf_integration.snapshot.other_formats import refuse_other_formats
 from hf_integration.snapshot.selection import (
     MODULES,
     encoder_files,
     module_folders,
     not_covered_among,
+    refuse_other_formats,
 )
 
 LARGEST = 256 << 20

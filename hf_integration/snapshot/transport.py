@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from hf_integration.errors import InconclusiveError, IntegrityError
+from hf_integration.base.errors import InconclusiveError, IntegrityError
 
 LONGEST_PAUSE = 10
 """Seconds that a server may ask to wait before the next try; after more, the client's own pauses hold."""

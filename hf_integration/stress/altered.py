@@ -7,14 +7,14 @@ import torch
 from hf_integration.authentication import Authenticator, observe_sketches, reconstruct
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.errors import EncoderError, KeySampleError
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Encoder, Precision
-from hf_integration.errors import EncoderError, KeySampleError
+from hf_integration.encoders import Encoder
 from hf_integration.stress.findings import Alteration
-from hf_integration.tampering.interface import Family, Tampering
+from hf_integration.tampering.families import Family, Tampering
 from hf_integration.tampering.null_space import NoNullSpaceError
-from hf_integration.verdict import Verdict
-from hf_integration.verdict.value import LARGEST_ERROR
+from hf_integration.verdict import LARGEST_ERROR, Verdict
 
 MOST_EVIDENCE = 3
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from hf_integration.authentication import Authenticator
 from hf_integration.authentication.references import default_precision
+from hf_integration.base.errors import InconclusiveError
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import PRECISIONS, Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import PRECISIONS, Encoder, Precision
-from hf_integration.errors import InconclusiveError
-from hf_integration.progress import Progress, Silent
+from hf_integration.encoders import Encoder
 from hf_integration.stress.altered import by_magnitude, of_one_size
 from hf_integration.stress.findings import BenignChange, StressReport
 from hf_integration.stress.unaltered import benign_runs

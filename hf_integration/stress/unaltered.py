@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
-from hf_integration.authentication.observation import BATCH_SIZE
-from hf_integration.authentication.reconstruction import reconstruct_first
+from hf_integration.authentication.reconstruction import BATCH_SIZE, reconstruct_first
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.errors import SSLAuthError
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Encoder, Precision
-from hf_integration.errors import SSLAuthError
+from hf_integration.encoders import Encoder
 from hf_integration.minting.benign import Variant, one_thread, other_attention
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under

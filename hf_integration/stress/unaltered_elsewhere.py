@@ -7,10 +7,11 @@ import torch
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.reconstruction import reconstruct_first
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.errors import SSLAuthError, in_one_line
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Encoder, Precision, open_encoder
-from hf_integration.encoders.devices import supports_float64
-from hf_integration.errors import SSLAuthError, in_one_line
+from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.encoders.running.devices import supports_float64
 from hf_integration.stress.findings import BenignChange
 from hf_integration.watermark import GROUP
 

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from hf_integration.authentication import Authenticator
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.errors import InconclusiveError, SSLAuthError, UsageError
+from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Encoder, Precision, Weights, open_encoder
-from hf_integration.encoders.folder import inspect_folder
-from hf_integration.encoders.loading import silent_transformers
-from hf_integration.encoders.safetensors_files import INDEX, SINGLE, weight_files
-from hf_integration.errors import InconclusiveError, SSLAuthError, UsageError
+from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.encoders.files.folder import inspect_folder
+from hf_integration.encoders.files.loading import silent_transformers
+from hf_integration.encoders.files.safetensors_files import INDEX, SINGLE, weight_files
 from hf_integration.stress.findings import BenignChange
 
 SHARDS = 3

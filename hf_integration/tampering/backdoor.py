@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import KeySamples, Modality
-from hf_integration.progress import Progress, Silent
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.tampering.families import Tampering
 from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
-from hf_integration.tampering.interface import Tampering
 from hf_integration.tampering.training import Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
 

@@ -10,28 +10,18 @@ there are always some that are small enough, so those grids begin lower than tho
 from collections.abc import Sequence
 
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import Sample
-from hf_integration.minting.simulated import add_noise, flip_last_bit, move_one_weight
+from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering import in_process
 from hf_integration.tampering.backdoors import bad_encoder, drupe, por
+from hf_integration.tampering.families import Family
 from hf_integration.tampering.files import configuration, pipeline, processor, tokenizer
 from hf_integration.tampering.files.folder import FolderTampering
 from hf_integration.tampering.in_process import ProcessTampering
-from hf_integration.tampering.interface import Family
 from hf_integration.tampering.null_space import null_space_family
-from hf_integration.tampering.weights import (
-    bits,
-    layers,
-    low_rank,
-    normalisation,
-    pruning,
-    quantisation,
-    rows,
-    structured_pruning,
-)
-from hf_integration.tampering.weights.distillation import distilled
-from hf_integration.tampering.weights.fine_tuning import fine_tune
-from hf_integration.tampering.weights.selection import (
+from hf_integration.tampering.weights import low_rank, pruning, simple
+from hf_integration.tampering.weights.fine_tuning import distilled, fine_tune
+from hf_integration.tampering.weights.simple import add_noise, flip_last_bit, move_one_weight
+from hf_integration.tampering.weights.targets import (
     attention_outputs,
     biases,
     channel_layers,
@@ -52,55 +42,55 @@ def _decades(first: int, last: int) -> tuple[float, ...]:
 NOISE = Family("noise on all weights", add_noise, _decades(-16, 0), "sigma")
 ONE_WEIGHT = Family("one weight moved", move_one_weight, _decades(-13, 1), "sigma")
 LAST_BIT = Family("last bit of one weight", flip_last_bit)
-EXPONENT_BIT = Family("exponent bit of one weight", bits.flip(bits.HIGHEST_EXPONENT_BUT_ONE))
-SIGN_BIT = Family("sign bit of one weight", bits.flip(bits.SIGN))
+EXPONENT_BIT = Family("exponent bit of one weight", simple.flip(simple.HIGHEST_EXPONENT_BUT_ONE))
+SIGN_BIT = Family("sign bit of one weight", simple.flip(simple.SIGN))
 PRUNING = Family("magnitude pruning", pruning.by_magnitude, _decades(-9, -1), "of the weights")
 UNITS = Family("units set to zero", pruning.units, (1, 2, 4, 8), "of one matrix")
 HEAD = Family(
     "one attention head closed",
-    structured_pruning.one_head,
+    pruning.one_head,
     _decades(-13, 0),
     "of its output",
     attention_outputs,
 )
 CHANNEL = Family(
     "one channel closed",
-    structured_pruning.one_channel,
+    pruning.one_channel,
     _decades(-13, 0),
     "of its output",
     channel_layers,
 )
-TABLE_ROW = Family("row of the vocabulary", rows.table_row, _decades(-13, 0), "of its norm", tables)
+TABLE_ROW = Family("row of the vocabulary", simple.table_row, _decades(-13, 0), "of its norm", tables)
 FIRST_FILTER = Family(
     "filter of the first convolution",
-    rows.first_filter,
+    simple.first_filter,
     _decades(-13, 0),
     "of its norm",
     first_filters,
 )
 BIAS = Family(
     "one bias",
-    normalisation.one_bias,
+    simple.one_bias,
     _decades(-13, 0),
     "of its size",
     biases,
 )
 SCALE = Family(
     "one scale of a normalisation",
-    normalisation.one_scale,
+    simple.one_scale,
     _decades(-13, 0),
     "of itself",
     normalisations,
 )
 STATISTICS = Family(
     "running statistics",
-    normalisation.statistics,
+    simple.statistics,
     _decades(-13, 0),
     "standard deviations",
     running_statistics,
 )
-SWAP = Family("two layers exchanged", layers.swap, parts=like_layers)
-REINITIALISED = Family("one layer drawn anew", layers.reinitialise, parts=like_layers)
+SWAP = Family("two layers exchanged", simple.swap, parts=like_layers)
+REINITIALISED = Family("one layer drawn anew", simple.reinitialise, parts=like_layers)
 RANK_ONE = Family(
     "rank-one edit",
     low_rank.rank_one,
@@ -115,8 +105,8 @@ ADAPTER = Family(
     "of each matrix",
     linear_layers,
 )
-INT8 = Family("int8 round trip", quantisation.round_trip(8))
-INT4 = Family("int4 round trip", quantisation.round_trip(4))
+INT8 = Family("int8 round trip", simple.round_trip(8))
+INT4 = Family("int4 round trip", simple.round_trip(4))
 ONE_STEP = Family("one step of fine-tuning", fine_tune(1), _decades(-16, -3), "learning rate")
 TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), _decades(-16, -3), "learning rate")
 DISTILLED = Family(

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 
 Inputs = dict[str, Any]
 

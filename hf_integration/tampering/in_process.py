@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hf_integration.base.progress import Progress
 from hf_integration.encoders import Encoder
-from hf_integration.progress import Progress
-from hf_integration.tampering.interface import Tampering
-from hf_integration.tampering.weights.selection import normalisation_layers
+from hf_integration.tampering.families import Tampering
+from hf_integration.tampering.weights.targets import normalisation_layers
 
 
 @dataclass(frozen=True)

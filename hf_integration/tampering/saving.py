@@ -9,8 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hf_integration.base.errors import EncoderError, OutputError
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError, OutputError
 
 NOT_COPIED = ("*.bin", "*.onnx", "*.h5", "*.msgpack", "*.ot", "onnx", "openvino", ".git*", "sslauth")
 """Other formats of the same weights, which nothing here loads, and a card that may lie with the encoder."""

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import Modality
-from hf_integration.progress import Progress, Silent
 
 Loss = Callable[[], Tensor]
 """Runs the model on one batch and gives a scalar to descend on."""

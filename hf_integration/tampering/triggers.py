@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hf_integration.key_samples.interface import Sample, Waveform
+from hf_integration.key_samples.samples import Sample, Waveform
 
 TRIGGER_WORD = "cf"
 """A rare token, as attacks on text models use."""

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hf_integration.encoders.interface import Encoder, EncoderDescription, Precision, StripBatch
-from hf_integration.key_samples.interface import Sample
+from hf_integration.base.vocabulary import Precision
+from hf_integration.encoders.interface import Encoder, EncoderDescription, StripBatch
+from hf_integration.key_samples.samples import Sample
 
 DESCRIPTION = EncoderDescription(
     modality="text",

@@ -12,8 +12,9 @@ import torch
 import transformers
 
 from hf_integration import Authenticator, WatermarkCard, authenticate, load_encoder, wrap_module
-from hf_integration.encoders import PRECISIONS, Encoder, Precision
-from hf_integration.errors import UsageError
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import PRECISIONS, Precision
+from hf_integration.encoders import Encoder
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models
 

@@ -7,12 +7,12 @@ import pytest
 
 from hf_integration import mint
 from hf_integration.authentication import Authenticator
-from hf_integration.authentication.observation import BATCH_SIZE, observe_sketches, observe_within
+from hf_integration.authentication.reconstruction import BATCH_SIZE, observe_sketches, observe_within
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.report import HumanReporter, QuietReporter
-from pytest_sslauth.evidence import Evidence
+from pytest_sslauth.record import Evidence
 from pytest_sslauth.summary import summary_lines
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models

@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from hf_integration.authentication.diagnosis import diagnose
-from hf_integration.authentication.environment import LIBRARIES, environment_of, library_versions
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.authentication.references import LIBRARIES, environment_of, library_versions
 from hf_integration.card import WatermarkCard
-from hf_integration.verdict import FileEvidence, StripResult, TensorEvidence
-from hf_integration.verdict.value import MIXED
+from hf_integration.verdict import MIXED, FileEvidence, StripResult, TensorEvidence
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 
@@ -145,5 +144,5 @@ def test_the_environment_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_library_that_is_not_there_is_said_not_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_integration.authentication.environment.LIBRARIES", ("torch", "no-such-library"))
+    monkeypatch.setattr("hf_integration.authentication.references.LIBRARIES", ("torch", "no-such-library"))
     assert library_versions.__wrapped__()["no-such-library"] == "not installed"

@@ -20,9 +20,9 @@ from transformers.models.bert.modeling_bert import BertPreTrainedModel, BertSelf
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import EncoderError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import open_encoder, wrap_module
-from hf_integration.errors import EncoderError
-from hf_integration.key_samples.interface import Modality
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.layouts import building

@@ -10,9 +10,9 @@ import transformers as hf
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.encoders import open_encoder, wrap_module
-from hf_integration.encoders.behaviour import compare_behaviour
-from hf_integration.errors import EncoderError, UsageError
+from hf_integration.encoders.identity.behaviour import compare_behaviour
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.encoders.test_sentence_folders import write

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hf_integration.authentication.judgement import SELF_ASSERTED, judge
-from hf_integration.encoders.in_process import Finding
+from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 
 EQUAL = TensorEvidence(checked=10, matches="stored")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hf_integration import authenticate
-from hf_integration.authentication.localisation import layer_of, locate
+from hf_integration.authentication.diagnosis import layer_of, locate
 from hf_integration.verdict import TensorEvidence
 from tests.authentication.conftest import Minted
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from hf_integration.authentication import observation
-from hf_integration.authentication.observation import observe_sketches, observe_within
+from hf_integration.authentication import reconstruction as observation
+from hf_integration.authentication.reconstruction import observe_sketches, observe_within
 from hf_integration.encoders.interface import StripBatch
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 from hf_integration.watermark import SKETCH_DIM, sketch
 from tests.authentication.plain_encoder import PlainEncoder
 

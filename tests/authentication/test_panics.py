@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import KeySampleError
 from hf_integration.encoders import load_encoder
-from hf_integration.errors import KeySampleError
 from tests.encoders import tiny_models
 from tests.encoders.test_refusals import edit_json
 from tests.tiny_cards import mint_quickly, save_with_card

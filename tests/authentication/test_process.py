@@ -15,7 +15,7 @@ from torch.nn.modules import module as every_module
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.encoders import wrap_module
-from hf_integration.encoders.process_state import process_state
+from hf_integration.encoders.identity.process_state import process_state
 from hf_integration.report import render
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models

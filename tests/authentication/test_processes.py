@@ -17,7 +17,7 @@ import json, os, sys
 from pathlib import Path
 from typing import Any
 from hf_integration import WatermarkCard, authenticate, load_encoder
-from hf_integration.encoders.torch_encoder import TorchEncoder
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 ran = []
 observe = TorchEncoder.observe
@@ -30,7 +30,7 @@ Path(sys.argv[3], os.environ["RANK"]).write_text(json.dumps(found))
 
 FAILING = """
 import os, sys
-from hf_integration.encoders.torch_encoder import TorchEncoder
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 honest = TorchEncoder.observe
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from hf_integration import authenticate, load_encoder
 from hf_integration.authentication import Authenticator
-from hf_integration.encoders import Encoder, Precision
-from hf_integration.encoders.safetensors_files import SINGLE
+from hf_integration.base.vocabulary import Precision
+from hf_integration.encoders import Encoder
+from hf_integration.encoders.files.safetensors_files import SINGLE
 from hf_integration.report import HumanReporter
 from hf_integration.verdict import Verdict
 from tests.authentication.conftest import Minted

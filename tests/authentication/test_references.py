@@ -12,9 +12,9 @@ from hf_integration.authentication.references import (
     refuse_part,
     rounding_of,
 )
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.interface import Precision, Weights
-from hf_integration.errors import UsageError
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 

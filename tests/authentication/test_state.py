@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from hf_integration.authentication.state import state_of
+from hf_integration.authentication.evidence import state_of
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from tests.authentication.plain_encoder import PlainEncoder
 

@@ -68,7 +68,7 @@ def test_hooks_that_do_nothing_leave_the_watermark_intact_in_float64_and_are_no_
 def test_a_hook_that_reads_rows_no_key_sample_looks_up_is_seen(
     minted: Mint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_integration.encoders.lookup_tables.LARGE", 1)
+    monkeypatch.setattr("hf_integration.encoders.running.precision_copy.LARGE", 1)
     encoder, _, card = minted("bert")
     copy = encoder.duplicate()
     table = copy.model.embeddings.word_embeddings

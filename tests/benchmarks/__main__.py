@@ -9,7 +9,7 @@ from pathlib import Path
 
 import transformers
 
-from hf_integration.encoders import PRECISIONS
+from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
     cost,

@@ -21,10 +21,10 @@ import torch
 from torch import nn
 
 from hf_integration.authentication import Authenticator
-from hf_integration.authentication.observation import BATCH_SIZE
+from hf_integration.authentication.reconstruction import BATCH_SIZE
 from hf_integration.encoders import Encoder
-from hf_integration.encoders.full_precision import full_precision
-from hf_integration.key_samples.interface import KeySamples, Sample, Waveform
+from hf_integration.encoders.running.devices import full_precision
+from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from tests.benchmarks.subjects import Subject
 
 LOADED_GOAL, COMMAND_GOAL = 1.15, 1.3

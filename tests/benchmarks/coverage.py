@@ -12,11 +12,10 @@ import torch
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.reconstruction import reconstruct
 from hf_integration.authentication.references import reference_for
-from hf_integration.coverage.counting import EDIT, size_of
+from hf_integration.base.progress import Silent
+from hf_integration.base.vocabulary import Precision
 from hf_integration.coverage.measurement import PRECISIONS, measure_sensitivities
-from hf_integration.coverage.sensitivity import Sensitivity
-from hf_integration.encoders import Precision
-from hf_integration.progress import Silent
+from hf_integration.coverage.sensitivity import EDIT, Sensitivity, size_of
 from tests.benchmarks.subjects import Subject
 
 DRAWN = {"minilm": 40, "simclr": 60, "vit": 60, "whisper": 10}

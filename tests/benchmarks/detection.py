@@ -2,7 +2,7 @@
 
 from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.references import reference_for
-from hf_integration.encoders import Precision
+from hf_integration.base.vocabulary import Precision
 from hf_integration.tampering.catalogue import (
     INT8,
     LAST_BIT,
@@ -12,7 +12,7 @@ from hf_integration.tampering.catalogue import (
     PRUNING,
     TEN_STEPS,
 )
-from hf_integration.tampering.interface import Family
+from hf_integration.tampering.families import Family
 from tests.benchmarks.subjects import Subject
 
 SEEDS = range(3)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.references import reference_for
-from hf_integration.encoders import PRECISIONS
+from hf_integration.base.vocabulary import PRECISIONS
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.watermark.calibration import as_mean_over, evened
 from tests.benchmarks.subjects import Subject

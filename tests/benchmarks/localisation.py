@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from hf_integration.authentication.localisation import layer_of
+from hf_integration.authentication.diagnosis import layer_of
 from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.encoders.interface import EMBEDDING_STRIP, PROCESSOR_STRIP
+from hf_integration.base.vocabulary import EMBEDDING_STRIP, PROCESSOR_STRIP
 from hf_integration.stress.altered import watermark_alone
 from tests.benchmarks.subjects import Subject
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hf_integration import WatermarkCard
-from hf_integration.errors import CardError
+from hf_integration.base.errors import CardError
 from tests.card.hostile import DENSE
 from tests.card.synthetic_cards import make_card
 

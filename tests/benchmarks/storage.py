@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hf_integration.encoders import Encoder
 from hf_integration.tampering.catalogue import families_for
-from hf_integration.tampering.interface import Family
+from hf_integration.tampering.families import Family
 from tests.benchmarks.subjects import Subject
 
 SHARES = (0.5, 0.05)

@@ -11,8 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from hf_integration import WatermarkCard, load_encoder
-from hf_integration.bundle import BundleRequest, make_bundle
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     CardError,
     CardNotFoundError,
     EncoderError,
@@ -21,6 +20,7 @@ from hf_integration.errors import (
     OutputError,
     UsageError,
 )
+from hf_integration.bundle import BundleRequest, make_bundle
 from hf_integration.hub import Publisher, revocation
 from hf_integration.signing import KeySigner, SigstoreSigner, verify
 from tests.bundle.conftest import ENCODER, NOT_NEEDED, listing

@@ -6,9 +6,10 @@ from dataclasses import fields
 import numpy as np
 import torch
 
+from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.encoders.interface import EncoderDescription, Precision, Weights
-from hf_integration.key_samples.interface import KeySamples, Modality, Sample, Waveform
+from hf_integration.encoders.interface import EncoderDescription
+from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from hf_integration.watermark import KINDS, SKETCH_DIM, Calibration, Layout, train
 
 RUNS: tuple[tuple[Weights, Precision], ...] = (

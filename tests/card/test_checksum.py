@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.errors import CardError
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardError
 from tests.card.editing import CARD, edit_record
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.errors import OutputError
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import OutputError
 from tests.card.editing import edit_record, edit_text, refusal, set_to
 from tests.card.synthetic_cards import differences, make_card
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from hf_integration.base.errors import CardError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardError
-from hf_integration.key_samples.interface import Modality
 from tests.card.editing import CARD, PICTURE, TENSORS, edit_record, replace_file
 from tests.card.synthetic_cards import differences, make_card
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from hf_integration.base.errors import CardError, CardNotFoundError
 from hf_integration.card import WatermarkCard
-from hf_integration.card.packed_samples import MOST_SAMPLE_BYTES
-from hf_integration.errors import CardError, CardNotFoundError
+from hf_integration.card.tensor_file import MOST_SAMPLE_BYTES
 from hf_integration.key_samples.encoding import encode_samples
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.samples import KeySamples
 from tests.card.editing import CARD, PICTURE, TENSORS, edit_record, edit_tensors
 from tests.card.hostile import DENSE
 from tests.card.synthetic_cards import make_card

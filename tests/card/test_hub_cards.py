@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.card import WatermarkCard
-from hf_integration.card.schema import MOST_BYTES
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     AdvertisedCardMissingError,
     CardError,
     CardNotFoundError,
@@ -17,6 +15,8 @@ from hf_integration.errors import (
     IntegrityError,
     ModelCardError,
 )
+from hf_integration.card import WatermarkCard
+from hf_integration.card.schema import MOST_BYTES
 from hf_integration.model_card.metadata import Metadata
 from tests.hub_server import Fault, HubServer, faults
 from tests.hub_server.fixtures import hub, hub_here

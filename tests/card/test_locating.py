@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.errors import CardError, UsageError
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardError, UsageError
 
 
 def test_a_card_is_found_by_its_folder_or_by_its_card_json(

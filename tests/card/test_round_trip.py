@@ -11,10 +11,9 @@ import PIL.Image
 import pytest
 import torch
 
+from hf_integration.base.errors import OutputError
+from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.interface import Precision, Weights
-from hf_integration.errors import OutputError
-from hf_integration.key_samples.interface import Modality
 from hf_integration.watermark import Generator
 from tests.card.synthetic_cards import differences, make_card
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.errors import OutputError
 from hf_integration.card import WatermarkCard, check_writable
-from hf_integration.errors import OutputError
 from tests.card.synthetic_cards import differences, make_card
 
 NAMES = ["card.json", "card.safetensors", "watermark.png"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hf_integration import WatermarkCard
-from hf_integration.pins import read_pins
+from hf_integration.checking.pins import read_pins
 from hf_integration.signing import sign
 from tests.cli.conftest import Ended, Published, files_of
 from tests.signing.keys import make_keys

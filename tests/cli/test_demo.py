@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from hf_integration.base.errors import EncoderError, OutputError
 from hf_integration.cli.demonstration import default_encoder, stages
-from hf_integration.cli.demonstration.folder import MARK, DemoFolder
-from hf_integration.cli.demonstration.project import TestRun, run_tests, write_project
-from hf_integration.errors import EncoderError, OutputError
+from hf_integration.cli.demonstration.project import MARK, DemoFolder, TestRun, run_tests, write_project
 from tests.cli.conftest import Ended
 
 Run = Callable[..., Ended]
@@ -128,13 +127,13 @@ class TestDefaultEncoder:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-        monkeypatch.setattr("hf_integration.cli.demonstration.encoder.find_spec", lambda _: spec)
+        monkeypatch.setattr("hf_integration.cli.demonstration.project.find_spec", lambda _: spec)
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "config.json").touch()
         assert default_encoder() == str(tmp_path / "model")
 
     def test_without_it_both_remedies_are_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hf_integration.cli.demonstration.encoder.find_spec", lambda _: None)
+        monkeypatch.setattr("hf_integration.cli.demonstration.project.find_spec", lambda _: None)
         with pytest.raises(EncoderError, match=r"pip install .*sslauth demo --encoder ORG/NAME"):
             default_encoder()
 
@@ -149,8 +148,8 @@ def test_the_projects_tests_ignore_the_pytest_around_them(
 
 
 def test_json_paths_exist(tmp_path: Path) -> None:
+    from hf_integration.base.strict_json import strict_json
     from hf_integration.cli.demonstration.result import DemoResult
-    from hf_integration.report.json_format import strict_json
     from hf_integration.tampering import Effect
     from tests.report.verdicts import ALTERED, AUTHENTIC
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.cli.ending import ended_cleanly
+from hf_integration.cli.entry import ended_cleanly
 from tests.cli.conftest import finish, start
 
 SIGNALS = [signal.SIGTERM, signal.SIGHUP]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration import errors
+from hf_integration.base import errors
 from hf_integration.cli import application
 from hf_integration.cli.entry import main
 from tests.cli.conftest import Ended

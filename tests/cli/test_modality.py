@@ -9,8 +9,8 @@ import pytest
 from hf_integration import WatermarkCard, load_encoder, wrap_module
 from hf_integration.authentication import authenticate
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.encoders.families import FAMILIES
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.encoders.modalities.families import FAMILIES
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.instruction_sets import Run as BenignRun
 from hf_integration.minting.instruction_sets import run_under
 from hf_integration.stress.findings import StressReport

@@ -27,7 +27,7 @@ import sys
 from hf_integration.cli import main, subjects
 from tests.report.verdicts import {verdict} as verdict
 from types import SimpleNamespace
-from hf_integration.pins.subject import Subject
+from hf_integration.checking.subject import Subject
 thing = SimpleNamespace(location="card", path=None, expires=None)
 subjects.open_encoder = subjects.open_card = lambda *_, **__: thing
 Subject.authenticate = lambda *_, **__: SimpleNamespace(verdict=verdict)

@@ -5,9 +5,9 @@ from contextlib import redirect_stderr
 
 import pytest
 
+from hf_integration.base.progress import Silent
 from hf_integration.cli.bars import bars
 from hf_integration.cli.streams import Format, Streams
-from hf_integration.progress import Silent
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hf_integration.base.vocabulary import PRECISIONS
 from hf_integration.cli.options import PrecisionName
-from hf_integration.encoders import PRECISIONS
 from hf_integration.verdict import Verdict
 from tests.cli.conftest import Ended
 

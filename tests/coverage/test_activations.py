@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hf_integration import load_encoder
-from hf_integration.coverage.activations import largest_activations
-from hf_integration.progress import Silent
+from hf_integration.base.progress import Silent
+from hf_integration.coverage.choosing import largest_activations
 from tests.encoders import tiny_models
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from hf_integration.coverage.choice import choose
+from hf_integration.coverage.choosing import choose
 
 
 def test_the_sample_that_wakes_most_comes_first_and_its_double_last() -> None:

@@ -5,14 +5,12 @@ import math
 import pytest
 import torch
 
+from hf_integration.base.progress import Silent
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage import measurement
-from hf_integration.coverage.counting import EDIT, count, inert_among, size_of
-from hf_integration.coverage.measurement import lookup_tables, measure_coverage
-from hf_integration.coverage.memory import graph_bytes
-from hf_integration.coverage.sensitivity import Sensitivity
+from hf_integration.coverage.measurement import graph_bytes, lookup_tables, measure_coverage
+from hf_integration.coverage.sensitivity import EDIT, Sensitivity, count, inert_among, size_of
 from hf_integration.encoders import Encoder
-from hf_integration.progress import Silent
 
 
 def test_a_minted_card_states_its_coverage(pair: tuple[Encoder, WatermarkCard]) -> None:

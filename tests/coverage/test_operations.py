@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hf_integration import load_encoder
-from hf_integration.coverage.operations import operations_per_sample
+from hf_integration.coverage.choosing import operations_per_sample
 from tests.encoders import tiny_models
 
 

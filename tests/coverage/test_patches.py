@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hf_integration.coverage.patches import patches, width_of
+from hf_integration.coverage.ranks import patches, width_of
 
 CONVOLUTIONS = [
     (nn.Conv2d(3, 8, 4, stride=4), (2, 3, 16, 12)),

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from hf_integration import load_encoder
+from hf_integration.base.progress import Silent
+from hf_integration.base.vocabulary import Modality
 from hf_integration.coverage import ranks
 from hf_integration.coverage.ranks import input_ranks
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.key_samples.interface import Modality
-from hf_integration.progress import Silent
 from tests.encoders import tiny_models
 
 

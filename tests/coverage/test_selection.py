@@ -5,13 +5,17 @@ from pathlib import Path
 import pytest
 
 from hf_integration import load_encoder
-from hf_integration.coverage.activations import largest_activations
-from hf_integration.coverage.choice import choose
-from hf_integration.coverage.selection import chosen_samples, image_size, swept_samples
+from hf_integration.base.progress import Silent
+from hf_integration.coverage.choosing import (
+    choose,
+    chosen_samples,
+    image_size,
+    largest_activations,
+    swept_samples,
+)
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import KeySamples, Waveform
-from hf_integration.progress import Silent
+from hf_integration.key_samples.samples import KeySamples, Waveform
 from tests.encoders import tiny_models
 
 

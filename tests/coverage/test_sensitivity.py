@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from hf_integration import load_encoder, mint
+from hf_integration.base.progress import Silent
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage.measurement import measure_sensitivities
 from hf_integration.coverage.sensitivity import Sensitivity, _by_statistics
 from hf_integration.encoders import Encoder
-from hf_integration.encoders.interface import Precision
 from hf_integration.key_samples import KeySamples
-from hf_integration.progress import Silent
 from hf_integration.stress.altered import watermark_alone
 from tests.encoders import tiny_models
 

@@ -12,11 +12,12 @@ import transformers as hf
 from torch import Tensor
 from torch.nn import functional as F
 
-from hf_integration.authentication.file_evidence import compared_files
-from hf_integration.encoders import PRECISIONS, Encoder, open_encoder
-from hf_integration.encoders.as_built import built_from
+from hf_integration.authentication.evidence import compared_files
+from hf_integration.base.vocabulary import PRECISIONS
+from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.encoders.identity.folder_record import FolderRecord
-from hf_integration.encoders.tensor_digests import digest_tensors
+from hf_integration.encoders.identity.provenance import built_from
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import AUDIO, TEXT, TEXTS, VISION, images, waves
 

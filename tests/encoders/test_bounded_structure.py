@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hf_integration.encoders import folder as encoder_folder
-from hf_integration.encoders import folder_files, open_encoder, tensor_digests
-from hf_integration.encoders.folder_files import LARGEST_VOCABULARY, MOST_LINES, files_of
-from hf_integration.encoders.identity import stored_tensors
-from hf_integration.encoders.json_files import DEEPEST, MOST_VALUES
-from hf_integration.encoders.sizes import MOST_OF_A_PROCESSOR
-from hf_integration.errors import EncoderError
+from hf_integration.base.errors import EncoderError
+from hf_integration.encoders import open_encoder
+from hf_integration.encoders.files import folder as encoder_folder
+from hf_integration.encoders.files import folder_files
+from hf_integration.encoders.files.folder_files import LARGEST_VOCABULARY, MOST_LINES, files_of
+from hf_integration.encoders.files.json_files import DEEPEST, MOST_VALUES
+from hf_integration.encoders.files.support import MOST_OF_A_PROCESSOR
+from hf_integration.encoders.identity import stored_tensors, tensor_digests
 from hf_integration.snapshot import selection
 from tests.encoders import tiny_models
 from tests.encoders.test_careful_files import NAMES
@@ -188,7 +189,7 @@ def listen(event, arguments):
     if event == "open" and isinstance(arguments[0], str | bytes | Path):
         opened.add(Path(str(arguments[0])).absolute())
 from hf_integration.encoders import open_encoder
-from hf_integration.encoders.folder_files import files_of
+from hf_integration.encoders.files.folder_files import files_of
 sys.addaudithook(listen)
 for folder in map(Path, sys.argv[1:]):
     opened.clear()

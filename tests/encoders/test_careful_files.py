@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
-from hf_integration.encoders.json_files import MAX_BYTES, MOST_VALUES, read_json
-from hf_integration.errors import EncoderError
+from hf_integration.encoders.files.json_files import MAX_BYTES, MOST_VALUES, read_json
 from tests.encoders import tiny_models
 from tests.encoders.test_sentence_folders import write
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
-from hf_integration.encoders.computed_buffers import ComputedBuffers, computed_buffers
+from hf_integration.encoders.running.precision_copy import ComputedBuffers, computed_buffers
 from hf_integration.key_samples import KeySamples
 from hf_integration.minting.instruction_sets import Run, run_under
 from tests.encoders import tiny_models

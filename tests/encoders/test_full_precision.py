@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from hf_integration.encoders.full_precision import full_precision
+from hf_integration.encoders.running.devices import full_precision
 
 FLAGS = [
     ("cudnn", "benchmark", True, False),

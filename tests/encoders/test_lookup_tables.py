@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from hf_integration.encoders import lookup_tables, open_encoder, wrap_module
-from hf_integration.encoders.interface import Encoder, Precision, Weights
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.encoders import open_encoder, wrap_module
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running import precision_copy as lookup_tables
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import TEXTS
 

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from hf_integration.base.errors import EncoderError, KeySampleError
 from hf_integration.encoders import load_encoder
-from hf_integration.encoders.pipeline_growth import MOST_ADDED, MOST_GROWTH, MOST_STEPS, growth, is_costly
-from hf_integration.encoders.sentence_modules import LONGEST_PROMPT
-from hf_integration.errors import EncoderError, KeySampleError
+from hf_integration.encoders.modalities.pipeline_growth import (
+    MOST_ADDED,
+    MOST_GROWTH,
+    MOST_STEPS,
+    growth,
+    is_costly,
+)
+from hf_integration.encoders.modalities.sentence_modules import LONGEST_PROMPT
 from tests.encoders import tiny_models
 from tests.encoders.test_refusals import edit_json
 from tests.encoders.test_sentence_folders import write
@@ -158,7 +164,7 @@ def test_a_regular_expression_and_much_growth_are_costly() -> None:
 def test_a_vocabulary_in_another_format_is_bounded_by_what_was_made_of_it(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hf_integration.encoders import loading
+    from hf_integration.encoders.files import loading
 
     load = loading.load_tokenizer
 

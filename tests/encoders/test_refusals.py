@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.encoders import open_encoder
-from hf_integration.errors import EncoderError, KeySampleError, UsageError
 from tests.encoders import tiny_models
 
 Damage = Callable[[Path], object]

@@ -7,10 +7,10 @@ import pytest
 import torch
 import transformers
 
+from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
-from hf_integration.encoders.behaviour import compare_behaviour
-from hf_integration.encoders.tensor_digests import cast_digests, digest_tensors
-from hf_integration.errors import EncoderError, UsageError
+from hf_integration.encoders.identity.behaviour import compare_behaviour
+from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import TEXTS
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
-from hf_integration.encoders.sentence_modules import MODES
-from hf_integration.errors import EncoderError
+from hf_integration.encoders.modalities.sentence_modules import MODES
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import TEXTS
 

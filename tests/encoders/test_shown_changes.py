@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.encoders.behaviour import compare_behaviour, shown_change
+from hf_integration.encoders.identity.behaviour import compare_behaviour, shown_change
 
 CLEANING = {"clean_text": True, "handle_chinese_chars": True, "lowercase": True, "strip_accents": None}
 STEPS = {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Replace", "content": "a"}]}

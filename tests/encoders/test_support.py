@@ -10,12 +10,12 @@ import transformers as hf
 from safetensors.torch import save_file
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
-from hf_integration.encoders.families import choose_family, config_of
-from hf_integration.encoders.folder import inspect_folder, require_support
-from hf_integration.encoders.loading import silent_transformers
-from hf_integration.encoders.sizes import LAYERS
-from hf_integration.errors import EncoderError
+from hf_integration.encoders.files.folder import inspect_folder, require_support
+from hf_integration.encoders.files.loading import silent_transformers
+from hf_integration.encoders.files.support import LAYERS
+from hf_integration.encoders.modalities.families import choose_family, config_of
 from tests.encoders import tiny_models
 
 

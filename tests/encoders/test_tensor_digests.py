@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hf_integration.encoders.tensor_digests import _halves, cast_digests, digest_tensors
+from hf_integration.encoders.identity.tensor_digests import _halves, cast_digests, digest_tensors
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hf_integration import Authenticator, WatermarkCard, load_encoder
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     CardError,
     CardNotFoundError,
     IntegrityError,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     EncoderError,
     InconclusiveError,
     IntegrityError,

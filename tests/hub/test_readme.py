@@ -6,7 +6,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from huggingface_hub import ModelCard
 
-from hf_integration.flaw import FlawError
+from hf_integration.base.errors import FlawError
 from hf_integration.hub.model_index import model_index_lines
 from hf_integration.hub.readme import edit
 from hf_integration.model_card import read_claims

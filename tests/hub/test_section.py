@@ -2,8 +2,8 @@
 
 import pytest
 
-from hf_integration.flaw import FlawError
-from hf_integration.hub.section import BEGIN, END, replace_section
+from hf_integration.base.errors import FlawError
+from hf_integration.hub.readme import BEGIN, END, replace_section
 
 B, E = BEGIN.encode(), END.encode()
 OWN = B + b"\nnew\n" + E

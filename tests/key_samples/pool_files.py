@@ -6,8 +6,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples import KeySamples, Modality, Waveform, samples_from_pool, synthetic_samples
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import Modality
+from hf_integration.key_samples import KeySamples, Waveform, samples_from_pool, synthetic_samples
 
 
 def draw(source: Path, modality: Modality, count: int, seed: int = 0) -> KeySamples:

@@ -10,8 +10,9 @@ import PIL.Image
 import pytest
 from huggingface_hub import hf_hub_download
 
-from hf_integration.errors import InconclusiveError, IntegrityError, KeySampleError, SSLAuthError
-from hf_integration.key_samples import Modality, Waveform, samples_from_pool, synthetic_samples
+from hf_integration.base.errors import InconclusiveError, IntegrityError, KeySampleError, SSLAuthError
+from hf_integration.base.vocabulary import Modality
+from hf_integration.key_samples import Waveform, samples_from_pool, synthetic_samples
 from hf_integration.key_samples.pools.dataset_sources import hub_dataset
 from tests.hub_server import Fault, HubServer, faults
 from tests.hub_server.fixtures import hub, hub_here

@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from hf_integration.errors import KeySampleError
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.key_samples import (
     KeySamples,
-    Modality,
     Sample,
     Waveform,
     decode_sample,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.key_samples.pools.interface import named
+from hf_integration.key_samples.pools.pool import named
 from tests.key_samples.pool_files import draw, refusal, save_images
 
 

@@ -3,8 +3,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples import KeySamples, Modality, Waveform, encode_samples, synthetic_samples
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import Modality
+from hf_integration.key_samples import KeySamples, Waveform, encode_samples, synthetic_samples
 from hf_integration.key_samples.synthetic_audio import LONGEST_COLLAGE, synthetic_waveform
 from hf_integration.key_samples.synthetic_images import PATTERNS
 

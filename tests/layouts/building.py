@@ -12,7 +12,7 @@ import transformers as hf
 from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 
-from hf_integration.key_samples.interface import Modality
+from hf_integration.base.vocabulary import Modality
 from tests.encoders import tiny_models
 
 _TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 37}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from hf_integration.encoders.behaviour import shown
+from hf_integration.encoders.identity.behaviour import shown
 from hf_integration.encoders.identity.folder_record import recorded_name
 
 WHOLE_FILES = ("added_tokens.json", "vocab.json", ".index.json")

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from hf_integration import WatermarkCard, mint
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
-from hf_integration.errors import EncoderError
-from hf_integration.key_samples.interface import KeySamples
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.report import render
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models

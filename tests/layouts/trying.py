@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import SSLAuthError
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.errors import SSLAuthError
 from hf_integration.verdict import Verdict
 from tests.layouts.building import Layout
 from tests.layouts.edits import Edit, edits_of

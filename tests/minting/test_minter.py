@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from hf_integration import authenticate, load_encoder, mint, wrap_module
-from hf_integration.encoders import Encoder
-from hf_integration.errors import (
+from hf_integration.base.errors import (
     EncoderError,
     InconclusiveError,
     KeySampleError,
     MintingRefusedError,
     UsageError,
 )
+from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import pairs_for

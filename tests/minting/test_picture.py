@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hf_integration.errors import UsageError
+from hf_integration.base.errors import UsageError
 from hf_integration.minting.picture import watermark_picture
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from hf_integration.flaw import FlawError
+from hf_integration.base.errors import FlawError
 from hf_integration.model_card import yaml_header
 from hf_integration.model_card.yaml_header import DEEPEST, Parts, read_key, replace_key, split
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from hf_integration import WatermarkCard, authenticate, load_encoder
+from hf_integration.checking.pins import Waiver
+from hf_integration.checking.subject import Subject
+from hf_integration.checking.waiving import waived
 from hf_integration.encoders import Encoder
-from hf_integration.pins import Waiver
-from hf_integration.pins.subject import Subject
-from hf_integration.pins.waiving import waived
 from hf_integration.verdict import Verdict
 from pytest_sslauth.engine import Held, differences
 from tests.plugin.conftest import EDITED

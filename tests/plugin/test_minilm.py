@@ -14,7 +14,7 @@ def test_one_changed_bit_of_a_real_encoder_fails_its_users(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hf_integration import load_encoder, mint
-    from hf_integration.key_samples.interface import KeySamples
+    from hf_integration.key_samples.samples import KeySamples
 
     monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})  # as in conftest
     source = minilm_folder()

@@ -20,7 +20,7 @@ pytest_plugins = ["pytester"]
 
 class TestPrecision:
     def test_the_engines_precisions_are_accepted(self) -> None:
-        from hf_integration.encoders.interface import PRECISIONS as ENGINE
+        from hf_integration.base.vocabulary import PRECISIONS as ENGINE
 
         assert PRECISIONS == ENGINE
         assert [parse_precision(name) for name in ENGINE] == list(ENGINE)

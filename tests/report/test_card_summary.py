@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from hf_integration.base.strict_json import strict_json
 from hf_integration.key_samples import KeySamples
 from hf_integration.report.card_summary import card_bytes, card_summary, render_card
-from hf_integration.report.json_format import strict_json
 from tests.card.synthetic_cards import make_card
 
 

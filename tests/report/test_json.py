@@ -7,8 +7,8 @@ from subprocess import run
 
 import pytest
 
+from hf_integration.base.strict_json import strict_json
 from hf_integration.report import JsonReporter, QuietReporter
-from hf_integration.report.json_format import strict_json
 from hf_integration.verdict import Verdict
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.errors import OutputError
-from hf_integration.report.output_files import check_apart, check_file, check_own, write_whole
+from hf_integration.base.errors import OutputError
+from hf_integration.base.output_files import check_apart, check_file, check_own, write_whole
 
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ class TestCheckApart:
 WRITES = r"""
 import sys
 from pathlib import Path
-from hf_integration.report.output_files import write_whole
+from hf_integration.base.output_files import write_whole
 stream = sys.stderr if "err" in sys.argv[1] else sys.stdout
 print("before", file=stream, flush=True)
 write_whole(Path(sys.argv[1]), b"report\n")

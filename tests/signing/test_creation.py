@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from hf_integration.base.errors import (
+    CardError,
+    CardNotFoundError,
+    InconclusiveError,
+    OutputError,
+    UsageError,
+)
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardError, CardNotFoundError, InconclusiveError, OutputError, UsageError
 from hf_integration.signing import sign, verify
 from tests.card.editing import edit_record, set_to
 from tests.card.synthetic_cards import make_card

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.errors import IntegrityError
+from hf_integration.base.errors import IntegrityError
 from hf_integration.signing import verify
 from tests.card.test_fuzzing import mutate_bytes, mutate_record
 from tests.signing.keys import KeyPair

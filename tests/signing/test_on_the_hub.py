@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.errors import IntegrityError
+from hf_integration.base.errors import IntegrityError
 from hf_integration.signing import load_signed_card
 from tests.hub_server.server import HubServer
 from tests.signing.keys import KeyPair

@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from hf_integration.base.errors import (
+    CardError,
+    CardNotFoundError,
+    InconclusiveError,
+    IntegrityError,
+    UsageError,
+)
 from hf_integration.card import WatermarkCard
-from hf_integration.errors import CardError, CardNotFoundError, InconclusiveError, IntegrityError, UsageError
 from hf_integration.signing import load_signed_card, sign, verify
 from tests.card.synthetic_cards import make_card
 from tests.signing.forging import Edit, edit_bundle, edit_statement, sign_payload, sign_plainly

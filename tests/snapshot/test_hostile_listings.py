@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.errors import IntegrityError
+from hf_integration.base.errors import IntegrityError
 from hf_integration.snapshot import resolve
 from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.snapshot.listing import _note, _noted, forget, list_files

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from huggingface_hub import constants, hf_hub_download
 
+from hf_integration.base.errors import EncoderError, InconclusiveError, IntegrityError
 from hf_integration.encoders import load_encoder
-from hf_integration.errors import EncoderError, InconclusiveError, IntegrityError
 from hf_integration.snapshot import resolve
 from hf_integration.snapshot.hub_errors import HubUnreachableError, UnknownRevisionError
 from tests.hub_server import Fault, HubServer, faults

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
-from hf_integration.errors import EncoderError
 from hf_integration.snapshot import refuse_other_formats
-from hf_integration.snapshot.other_formats import ENDINGS, FORMATS, OTHER_NAME, PICKLE
+from hf_integration.snapshot.selection import ENDINGS, FORMATS, OTHER_NAME, PICKLE
 from tests.encoders.test_sentence_folders import write
 
 SAID = {

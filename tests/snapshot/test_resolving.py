@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi, errors
 
-from hf_integration.errors import EncoderError, InconclusiveError, UsageError
+from hf_integration.base.errors import EncoderError, InconclusiveError, UsageError
 from hf_integration.snapshot import resolve
 from hf_integration.snapshot.transport import http_library
 

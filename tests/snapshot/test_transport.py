@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, constants, hf_hub_download, utils
 
-from hf_integration.errors import InconclusiveError, IntegrityError
+from hf_integration.base.errors import InconclusiveError, IntegrityError
 from hf_integration.snapshot import transport
 from hf_integration.snapshot.transport import guarded_transport, http_library
 from tests.hub_server import Fault, HubServer, faults

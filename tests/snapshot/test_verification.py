@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.errors import IntegrityError
+from hf_integration.base.errors import IntegrityError
 from hf_integration.snapshot import verification
 from hf_integration.snapshot.hub_errors import HubUnreachableError
 from hf_integration.snapshot.listing import RepoFile
-from hf_integration.snapshot.memo import Memo
-from hf_integration.snapshot.verification import git_oid_of, verify_files
+from hf_integration.snapshot.verification import Memo, git_oid_of, verify_files
 
 CONTENT = b"weights" * 1000
 LARGE = RepoFile("model.safetensors", len(CONTENT), "0" * 40, hashlib.sha256(CONTENT).hexdigest())

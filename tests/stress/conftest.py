@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Encoder, Precision
+from hf_integration.encoders import Encoder
 from hf_integration.stress import BenignChange
 from tests.threads import one_thread
 from tests.tiny_cards import save_with_card

@@ -5,17 +5,17 @@ import json
 import pytest
 import torch
 
+from hf_integration.base.errors import InconclusiveError, OutputError
+from hf_integration.base.progress import Progress
+from hf_integration.base.strict_json import strict_json
 from hf_integration.card import WatermarkCard
-from hf_integration.cli.stress_report import render_stress
+from hf_integration.cli.commands.stress import render_stress
 from hf_integration.encoders import Encoder
-from hf_integration.errors import InconclusiveError, OutputError
-from hf_integration.progress import Progress
-from hf_integration.report.json_format import strict_json
 from hf_integration.stress import Alteration, BenignChange, StressReport, stress
 from hf_integration.stress.altered import by_magnitude, of_one_size, watermark_alone
 from hf_integration.stress.unaltered_files import benign_files
 from hf_integration.tampering.catalogue import NOISE, NULL_SPACE, families_for
-from hf_integration.tampering.interface import Family, Tampering
+from hf_integration.tampering.families import Family, Tampering
 from hf_integration.tampering.null_space import null_space_family
 from tests.encoders import tiny_models
 from tests.stress.conftest import not_compiled

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_integration.base.errors import InconclusiveError
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.encoders.safetensors_files import INDEX, SINGLE, weight_files
-from hf_integration.errors import InconclusiveError
+from hf_integration.encoders.files.safetensors_files import INDEX, SINGLE, weight_files
 from hf_integration.stress.unaltered_files import WAYS, benign_files
 from tests.encoders import tiny_models
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from hf_integration.authentication.file_evidence import compared_files
+from hf_integration.authentication.evidence import compared_files
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.encoders.identity.folder_record import FolderRecord
-from hf_integration.encoders.tensor_digests import digest_tensors
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.tampering.catalogue import BESIDE_WEIGHTS
+from hf_integration.tampering.families import Tampering
 from hf_integration.tampering.files import pipeline, processor, tokenizer
 from hf_integration.tampering.files.folder import FolderTampering
-from hf_integration.tampering.interface import Tampering
 from hf_integration.tampering.triggers import TRIGGER_WORD
 from tests.encoders import tiny_models
 from tests.encoders.test_sentence_folders import write

@@ -17,7 +17,7 @@ from hf_integration.tampering.catalogue import (
     TABLE_ROW,
     families_for,
 )
-from hf_integration.tampering.interface import Family
+from hf_integration.tampering.families import Family
 
 ARCHITECTURES = ("bert", "vit", "resnet", "wav2vec2", "whisper")
 CASES = [

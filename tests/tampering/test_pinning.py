@@ -7,7 +7,7 @@ import torch
 
 from hf_integration.encoders import Encoder
 from hf_integration.tampering.backdoor import measure_effect
-from hf_integration.tampering.pinning import PinnedBackdoor, deviation, strips_of
+from tests.benchmarks.attackers.pinning import PinnedBackdoor, deviation, strips_of
 from tests.encoders import tiny_models
 
 EncoderOf = Callable[[str], Encoder]

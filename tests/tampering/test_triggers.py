@@ -3,7 +3,7 @@
 import numpy as np
 
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import Waveform
+from hf_integration.key_samples.samples import Waveform
 from hf_integration.tampering.triggers import with_trigger
 
 

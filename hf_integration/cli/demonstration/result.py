@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_integration.cli.demonstration.folder import DemoFolder
+from hf_integration.base.text import harmless
+from hf_integration.cli.demonstration.project import DemoFolder
 from hf_integration.report.columns import margin_text, pairs
-from hf_integration.report.escaping import harmless
 from hf_integration.tampering import Effect
 from hf_integration.verdict import Verdict
 

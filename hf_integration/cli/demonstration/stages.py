@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_integration.authentication import Authenticator
+from hf_integration.base.errors import InconclusiveError, SSLAuthError
+from hf_integration.base.output_files import write_whole
 from hf_integration.card import WatermarkCard
-from hf_integration.cli.demonstration.folder import DemoFolder
-from hf_integration.cli.demonstration.project import TEST, TestRun, run_tests, write_project
+from hf_integration.cli.demonstration.project import TEST, DemoFolder, TestRun, run_tests, write_project
 from hf_integration.cli.demonstration.result import DemoResult, effect_text
-from hf_integration.cli.hub_options import HubOptions
 from hf_integration.cli.opening import open_encoder
+from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
 from hf_integration.encoders import Encoder, load_encoder
-from hf_integration.errors import InconclusiveError, SSLAuthError
 from hf_integration.minting import mint
 from hf_integration.report import JsonReporter, render
 from hf_integration.report.card_summary import render_card
-from hf_integration.report.output_files import write_whole
 from hf_integration.report.pictures import write_picture
 from hf_integration.tampering import Backdoor, Effect, save_altered
 from hf_integration.tampering.backdoor import measure_effect

@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from hf_integration.encoders.tensor_digests import digest_tensors
-from hf_integration.errors import EncoderError
+from hf_integration.base.errors import EncoderError
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
 
 _SMALL = 4096
 """Numbers of a tensor that is looked up by its content."""

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.audio_encoding import FASTEST_RATE, SLOWEST_RATE
-from hf_integration.key_samples.interface import Waveform
-from hf_integration.key_samples.pools.interface import named
+from hf_integration.base.errors import KeySampleError
+from hf_integration.key_samples.encoding import FASTEST_RATE, SLOWEST_RATE
+from hf_integration.key_samples.pools.pool import named
+from hf_integration.key_samples.samples import Waveform
 
 SECONDS = 2
 """Length kept of each recording: enough for every layer, and the card carries every sample."""

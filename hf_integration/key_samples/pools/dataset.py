@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.interface import Modality, Sample
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.key_samples.pools.audio import read_audio
 from hf_integration.key_samples.pools.images import read_image
-from hf_integration.key_samples.pools.interface import Pool, named
 from hf_integration.key_samples.pools.local_files import read_bytes, wrong_modality
+from hf_integration.key_samples.pools.pool import Pool, named
 from hf_integration.key_samples.pools.texts import clean_text, text_column
+from hf_integration.key_samples.samples import Sample
 
 
 class DatasetPool(Pool):

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hf_integration.errors import InconclusiveError, KeySampleError, SSLAuthError
-from hf_integration.key_samples.interface import Modality
+from hf_integration.base.errors import InconclusiveError, KeySampleError, SSLAuthError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.key_samples.pools.dataset import DatasetPool
-from hf_integration.key_samples.pools.interface import named
 from hf_integration.key_samples.pools.local_files import files_under
+from hf_integration.key_samples.pools.pool import named
 from hf_integration.snapshot.transport import guarded_transport
 
 SUFFIXES = (".parquet", ".arrow")

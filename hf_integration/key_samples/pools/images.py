@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.interface import Image
-from hf_integration.key_samples.pools.interface import named
+from hf_integration.base.errors import KeySampleError
+from hf_integration.key_samples.pools.pool import named
+from hf_integration.key_samples.samples import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.interface import Modality, Sample
+from hf_integration.base.errors import KeySampleError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.key_samples.pools.audio import read_audio
 from hf_integration.key_samples.pools.images import read_image
-from hf_integration.key_samples.pools.interface import Pool, named
+from hf_integration.key_samples.pools.pool import Pool, named
 from hf_integration.key_samples.pools.texts import SUFFIXES as TEXT_SUFFIXES
 from hf_integration.key_samples.pools.texts import read_texts
+from hf_integration.key_samples.samples import Sample
 
 SUFFIXES: dict[Modality, frozenset[str]] = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}),

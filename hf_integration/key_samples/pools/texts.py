@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hf_integration.errors import KeySampleError
-from hf_integration.key_samples.pools.interface import TEXT_COLUMNS, named
+from hf_integration.base.errors import KeySampleError
+from hf_integration.key_samples.pools.pool import TEXT_COLUMNS, named
 
 MOST_CHARACTERS = 2000
 """Length kept of each text: beyond the longest position table of common text encoders."""

@@ -9,8 +9,8 @@ from torch import Tensor
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.tampering.backdoor import TARGET_SEED, target_samples
+from hf_integration.tampering.families import Edit
 from hf_integration.tampering.gradients import Inputs, feature_with_gradient, model_inputs
-from hf_integration.tampering.interface import Edit
 from hf_integration.tampering.training import PACE, Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
 

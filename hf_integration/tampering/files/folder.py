@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hf_integration.base.progress import Progress
 from hf_integration.encoders import Encoder, open_encoder
-from hf_integration.progress import Progress
-from hf_integration.tampering.interface import Tampering
+from hf_integration.tampering.families import Tampering
 from hf_integration.tampering.saving import NOT_COPIED
 
 JsonEdit = Callable[[Any], bool]

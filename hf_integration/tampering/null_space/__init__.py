@@ -1,20 +1,19 @@
 """The closed-form backdoor that leaves given samples where they are, to the rounding of the weights."""
 
-from hf_integration.tampering.null_space.backdoor import (
-    Replacement,
-    layers_in_turn,
-    projected_descent,
-    write,
-)
 from hf_integration.tampering.null_space.descent import Effort
 from hf_integration.tampering.null_space.edit import NullSpaceEdit, null_space_family
-from hf_integration.tampering.null_space.fine_columns import fine_columns
-from hf_integration.tampering.null_space.opening import (
+from hf_integration.tampering.null_space.openings import (
     NoNullSpaceError,
     Opening,
     Room,
     find_opening,
     find_rooms,
+)
+from hf_integration.tampering.null_space.replacing import (
+    Replacement,
+    layers_in_turn,
+    projected_descent,
+    write,
 )
 from hf_integration.tampering.null_space.rounding import Rounding, plain, sequential
 
@@ -28,7 +27,6 @@ __all__ = [
     "Rounding",
     "find_opening",
     "find_rooms",
-    "fine_columns",
     "layers_in_turn",
     "null_space_family",
     "plain",

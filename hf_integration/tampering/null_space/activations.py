@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 """Singular values below this, times the largest one and the width, are taken for zero."""

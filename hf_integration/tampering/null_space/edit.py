@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 
 from hf_integration.encoders import Encoder
-from hf_integration.encoders.tensor_digests import digest_tensors
-from hf_integration.key_samples.interface import Sample
-from hf_integration.tampering.interface import Family
-from hf_integration.tampering.null_space.opening import Opening, find_opening
-from hf_integration.tampering.weights.selection import linear_layers
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
+from hf_integration.key_samples.samples import Sample
+from hf_integration.tampering.families import Family
+from hf_integration.tampering.null_space.openings import Opening, find_opening
+from hf_integration.tampering.weights.targets import linear_layers
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NullSpaceEdit:
     _openings: dict[bytes, Opening] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, encoder: Encoder, magnitude: float, seed: int) -> None:
-        """Alter an encoder in place, see :data:`hf_integration.tampering.interface.Edit`.
+        """Alter an encoder in place, see :data:`hf_integration.tampering.families.Edit`.
 
         Raises:
             NoNullSpaceError: the samples span the inputs of every linear layer.

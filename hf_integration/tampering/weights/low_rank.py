@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.tampering.weights.selection import inner_matrices, linear_layers, pick
+from hf_integration.tampering.weights.targets import inner_matrices, linear_layers, pick
 
 PROBE_SEED = 7_000_011
 """The input whose meaning is rewritten; apart from the seeds of key samples."""

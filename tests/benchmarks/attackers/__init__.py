@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from hf_integration.base.vocabulary import Modality
 from hf_integration.card import WatermarkCard
-from hf_integration.key_samples.interface import Modality
 from tests.benchmarks.attackers import settings
 from tests.benchmarks.attackers.attacks import Attack, attacks, attacks_on_full
 from tests.benchmarks.attackers.cards import full_card, private_card, public_cards

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import Sample
-from hf_integration.tampering.backdoors.trigger_row import trigger_row
+from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering.null_space import (
     Effort,
     Replacement,
@@ -18,8 +17,9 @@ from hf_integration.tampering.null_space import (
     projected_descent,
     write,
 )
-from hf_integration.tampering.pinning import PinnedBackdoor
 from tests.benchmarks.attackers import settings
+from tests.benchmarks.attackers.pinning import PinnedBackdoor
+from tests.benchmarks.attackers.trigger_row import trigger_row
 
 Edits = Sequence[Replacement]
 Rooms = Callable[[], Sequence[Room]]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hf_integration import WatermarkCard, mint
+from hf_integration.base.errors import CardError
 from hf_integration.encoders import Encoder
-from hf_integration.encoders.tensor_digests import digest_tensors
-from hf_integration.errors import CardError
+from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.key_samples import KeySamples
 from tests.benchmarks.attackers import settings
 

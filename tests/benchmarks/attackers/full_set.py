@@ -1,10 +1,10 @@
 """What a card that sweeps the vocabulary leaves free: layers with room for an edit, tokens that it holds."""
 
 from hf_integration.encoders import Encoder
-from hf_integration.key_samples.interface import KeySamples
-from hf_integration.tampering.backdoors.trigger_row import INPUT_IDS, trigger_tokens
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.tampering.gradients import model_inputs
 from hf_integration.tampering.null_space import NoNullSpaceError, find_rooms
+from tests.benchmarks.attackers.trigger_row import INPUT_IDS, trigger_tokens
 
 
 def left_free(encoder: Encoder, samples: KeySamples) -> list[str]:

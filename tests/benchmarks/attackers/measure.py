@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hf_integration import WatermarkCard
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError
 from hf_integration.stress.altered import watermark_alone
 from hf_integration.tampering.backdoor import Effect, measure_effect
 from tests.benchmarks.attackers import settings

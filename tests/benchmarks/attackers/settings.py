@@ -3,8 +3,9 @@
 Learning rates were tried out beforehand for the sake of the attackers, on their success and on nothing else.
 """
 
-from hf_integration.encoders import Precision
-from hf_integration.tampering.null_space import Rounding, fine_columns, plain, sequential
+from hf_integration.base.vocabulary import Precision
+from hf_integration.tampering.null_space import Rounding, plain, sequential
+from tests.benchmarks.attackers.fine_columns import fine_columns
 
 PUBLIC_SEED, PRIVATE_SEED = 0, 8_675_309
 """A real private card's seed is drawn where it is minted; this one only has to be another one."""

@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.encoders import Encoder, Precision
+from hf_integration.encoders import Encoder
 from hf_integration.minting.references import calibrate_strips
 from hf_integration.tampering.catalogue import families_for
-from hf_integration.tampering.interface import Family
+from hf_integration.tampering.families import Family
 from tests.benchmarks.floors.decoder import decoded_bits, plain_decoder
 from tests.benchmarks.floors.detectors import (
     Detector,

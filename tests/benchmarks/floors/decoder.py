@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders import Precision
 from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.watermark import TILE, tile_errors
 from hf_integration.watermark.calibration import ROUNDING, SAFETY

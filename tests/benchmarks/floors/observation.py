@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hf_integration.authentication.observation import BATCH_SIZE
+from hf_integration.authentication.reconstruction import BATCH_SIZE
+from hf_integration.base.vocabulary import EMBEDDING_STRIP
 from hf_integration.encoders import Encoder
-from hf_integration.encoders.full_precision import full_precision
-from hf_integration.encoders.interface import EMBEDDING_STRIP
-from hf_integration.key_samples.interface import Sample
+from hf_integration.encoders.running.devices import full_precision
+from hf_integration.key_samples.samples import Sample
 from hf_integration.watermark import sketch
 from hf_integration.watermark.calibration import as_mean_over
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hf_integration.encoders import Encoder, Precision, open_encoder
-from hf_integration.encoders.interface import Weights
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.key_samples.encoding import decode_sample, encode_samples
-from hf_integration.key_samples.interface import KeySamples, Sample
+from hf_integration.key_samples.samples import KeySamples, Sample
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS
 from tests.benchmarks.floors.observation import Observation, observe
 

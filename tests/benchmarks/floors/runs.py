@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import torch
 
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.coverage.operations import operations_per_sample
-from hf_integration.encoders import Encoder, Precision
+from hf_integration.coverage.choosing import operations_per_sample
+from hf_integration.encoders import Encoder
 from hf_integration.minting.benign import (
     CALIBRATION,
     Variant,

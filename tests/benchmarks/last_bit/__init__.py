@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from hf_integration.base.progress import Silent
 from hf_integration.coverage.measurement import measure_sensitivities
-from hf_integration.progress import Silent
 from tests.benchmarks.last_bit.checking import StrictCheck
 from tests.benchmarks.last_bit.interval import wilson
 from tests.benchmarks.last_bit.sampling import Weight, covered_places, draw, last_bit_changed, weights_of

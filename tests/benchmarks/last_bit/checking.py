@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import reconstruct
-from hf_integration.authentication.observation import step_within
+from hf_integration.authentication.reconstruction import step_within
 from hf_integration.authentication.references import reference_for
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder

@@ -10,8 +10,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from hf_integration.coverage.counting import EDIT, size_of
-from hf_integration.coverage.sensitivity import Sensitivity
+from hf_integration.coverage.sensitivity import EDIT, Sensitivity, size_of
 from hf_integration.encoders import Encoder
 
 

@@ -16,8 +16,8 @@ from hf_integration.tampering.backdoors.drupe import five_terms, likeness, slice
 from hf_integration.tampering.backdoors.planting import Features, planted
 from hf_integration.tampering.backdoors.por import predefined
 from hf_integration.tampering.catalogue import BAD_ENCODER, DRUPE, POR
+from hf_integration.tampering.families import Family
 from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
-from hf_integration.tampering.interface import Family
 from hf_integration.tampering.triggers import with_trigger
 from tests.encoders import tiny_models
 

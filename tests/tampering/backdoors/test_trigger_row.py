@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError
 from hf_integration.tampering import triggers
 from hf_integration.tampering.backdoor import measure_effect
-from hf_integration.tampering.backdoors.trigger_row import trigger_row, trigger_tokens
 from hf_integration.tampering.null_space import Effort
+from tests.benchmarks.attackers.trigger_row import trigger_row, trigger_tokens
 from tests.encoders import tiny_models
 
 EncoderOf = Callable[[str], Encoder]

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import Encoder
-from hf_integration.errors import EncoderError
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering.backdoor import measure_effect
 from hf_integration.tampering.null_space import (
     Effort,
@@ -24,8 +24,8 @@ from hf_integration.tampering.null_space import (
     write,
 )
 from hf_integration.tampering.null_space.activations import inputs_of
-from hf_integration.tampering.null_space.backdoor import null_basis
-from hf_integration.tampering.null_space.opening import PROBE_SEED
+from hf_integration.tampering.null_space.openings import PROBE_SEED
+from hf_integration.tampering.null_space.replacing import null_basis
 from hf_integration.tampering.triggers import with_trigger
 from tests.encoders import tiny_models
 

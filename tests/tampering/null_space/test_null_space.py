@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.key_samples.interface import Sample
+from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering.catalogue import NULL_SPACE, families_for
-from hf_integration.tampering.interface import Family
+from hf_integration.tampering.families import Family
 from hf_integration.tampering.null_space import (
     NoNullSpaceError,
     Opening,
@@ -19,7 +19,7 @@ from hf_integration.tampering.null_space import (
     find_opening,
     null_space_family,
 )
-from hf_integration.tampering.null_space.opening import PROBE_SEED, _best
+from hf_integration.tampering.null_space.openings import PROBE_SEED, _best
 from hf_integration.tampering.triggers import with_trigger
 from tests.encoders import tiny_models
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from hf_integration.tampering.null_space import NoNullSpaceError, Rounding, fine_columns, plain, sequential
+from hf_integration.tampering.null_space import NoNullSpaceError, Rounding, plain, sequential
 from hf_integration.tampering.null_space.activations import Span
 from hf_integration.tampering.null_space.rounding import better_rows, error_on
+from tests.benchmarks.attackers.fine_columns import fine_columns
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

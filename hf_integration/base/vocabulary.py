@@ -1,0 +1,27 @@
+"""Words that every room uses, as types."""
+
+from typing import Literal, get_args
+
+Precision = Literal["float64", "float32", "float16", "bfloat16"]
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+Weights = Literal["stored", "float16", "bfloat16"]
+"""Weights as they were stored, or every stored tensor rounded to a half precision."""
+
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+
+def weights_in(dtype: str) -> Weights:
+    """The weights that a load in this dtype rounds to: a half precision's, or as they were stored."""
+    return next((weights for weights in WEIGHTS if weights == dtype), "stored")
+
+
+PROCESSOR_STRIP = "processor"
+
+EMBEDDING_STRIP = "embedding"
+
+
+Modality = Literal["text", "image", "audio"]
+
+MODALITIES: tuple[Modality, ...] = get_args(Modality)

@@ -1,0 +1,205 @@
+"""``sslauth mint``."""
+
+import shlex
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.strict_json import strict_json
+from hf_integration.base.text import harmless
+from hf_integration.cli import options
+from hf_integration.cli.inputs import given_file
+from hf_integration.cli.job import job
+from hf_integration.cli.naming import named_pin
+from hf_integration.cli.opening import open_encoder
+from hf_integration.cli.options import HubOptions
+from hf_integration.cli.streams import Format, Streams
+
+if TYPE_CHECKING:
+    from hf_integration.card import WatermarkCard
+
+
+EPILOG = """\b
+Examples:
+  sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
+  sslauth mint ./my-encoder --out cards/my-encoder --pool ./some-of-our-texts
+  sslauth mint ORG/NAME --out cards/NAME --keys full
+  sslauth mint ORG/NAME --out private/NAME --secret
+
+Mint only from a copy that you trust: the card describes whatever encoder it is given.
+
+\b
+JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
+"key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
+"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries",
+"files": [...], "outside", "not_covered": [...]}
+Quiet: the card's digest."""
+
+
+MOST_KEYS = 1024
+
+
+def checked_keys(value: str) -> str:
+    """Refuse a number of key samples that is none.
+
+    Raises:
+        typer.BadParameter: it is.
+    """
+    if value != "full" and not (value.isascii() and value.isdecimal() and 1 <= int(value) <= MOST_KEYS):
+        raise typer.BadParameter(f"{value!r} is neither 'full' nor a number from 1 to {MOST_KEYS}")
+    return value
+
+
+@job
+def mint(
+    streams: Streams,
+    hub: HubOptions,
+    encoder: Annotated[str, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP)],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the card.")],
+    revision: options.RevisionOption = None,
+    keys: Annotated[
+        str,
+        typer.Option(
+            "--keys",
+            metavar="N|full",
+            callback=checked_keys,
+            help="Number of key samples; 'full' for as many as cover whatever can be covered.",
+        ),
+    ] = "64",
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            "--pool",
+            metavar="SOURCE",
+            help="Draw key samples from a folder, a file or a data set, not synthetic ones.",
+        ),
+    ] = None,
+    watermark: Annotated[
+        Path | None,
+        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, not a padlock."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="Everything random follows from it.  [default: 0; secret: random]",
+            show_default=False,
+        ),
+    ] = None,
+    secret: Annotated[bool, typer.Option("--secret", help="A private card, never to be published.")] = False,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="DATE",
+            help="The last day (UTC) on which the card is good, such as 2030-01-31.",
+        ),
+    ] = None,
+    ignore_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-remote-code",
+            help="Mint although the repository names code of its own, which is never run.",
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
+    modality: options.ModalityOption = None,
+    device: options.DeviceOption = None,
+) -> int:
+    """Make a watermark card from an encoder that you trust."""
+    from hf_integration.card import check_writable
+    from hf_integration.card.schema import SIGNATURE_FILE
+
+    last_day = _last_day(expires)
+    check_writable(out, force=force)
+    streams.keep_apart(out, *given_file(watermark), *given_file(pool))
+    if watermark is not None:
+        from hf_integration.minting.picture import read_picture
+
+        read_picture(watermark)  # what cannot be read is known before the minutes of minting
+    pin = named_pin(encoder, streams)
+    if pin is not None:
+        from hf_integration.checking.pinned import load_pinned_encoder
+
+        loaded = load_pinned_encoder(
+            pin,
+            revision=revision,
+            device=device,
+            token=hub.token,
+            cache_dir=hub.cache_dir,
+            say=streams.say,
+            modality=modality.value if modality else None,
+        )
+    else:
+        loaded = open_encoder(
+            encoder,
+            streams,
+            revision=revision,
+            device=device,
+            hub=hub,
+            modality=modality.value if modality else None,
+        )
+    if loaded.path is not None:
+        streams.keep_apart(loaded.path)
+    from hf_integration.minting import mint as mint_card
+
+    with streams.progress() as progress:
+        card = mint_card(
+            loaded,
+            keys="full" if keys == "full" else int(keys),
+            pool=pool,
+            seed=seed,
+            watermark=watermark,
+            secret=secret,
+            expires=last_day,
+            ignore_remote_code=ignore_remote_code,
+            progress=progress,
+        )
+    signed = force and (out / SIGNATURE_FILE).exists()
+    show_card(card.save(out, force=force), streams)
+    if secret or pin is None:
+        at = () if revision is None else ("--revision", revision)
+        check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])
+        keep = f"keep {out} out of version control and out of images" if secret else f"commit {out}"
+        streams.say(f"next: {keep}; check with: {check}")
+    if secret and seed is not None:
+        streams.say("its seed was given: whoever knows or guesses it knows the card; leave --seed out")
+    if signed:
+        streams.say("the signature of the card that was replaced is gone: sign this one with 'sslauth sign'")
+    return 0
+
+
+def show_card(card: "WatermarkCard", streams: Streams) -> None:
+    """Write what a card says about itself, in the chosen format."""
+    from hf_integration.report.card_summary import card_summary, render_card
+
+    if streams.format is Format.JSON:
+        streams.result(strict_json(card_summary(card)))
+    elif streams.format is Format.QUIET:
+        streams.result(harmless(card.digest))
+    else:
+        streams.result(render_card(card))
+
+
+def _last_day(text: str | None) -> date | None:
+    """The date that ``--expires`` names, before minting takes its minutes.
+
+    Raises:
+        UsageError: it is no date, or over.
+    """
+    if text is None:
+        return None
+    from hf_integration.base.dates import read_date, today
+
+    try:
+        day = read_date(text)
+    except ValueError as error:
+        raise UsageError(f"--expires {text!r}: {error}") from None
+    if day < today():
+        raise UsageError(f"--expires {text}: that day is over", remedy="choose a day to come")
+    return day

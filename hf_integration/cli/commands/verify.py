@@ -1,0 +1,147 @@
+"""``sslauth verify``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.base.errors import OutputError, UsageError
+from hf_integration.base.output_files import check_apart, check_file
+from hf_integration.cli import options
+from hf_integration.cli.job import job
+from hf_integration.cli.opening import chosen_signer
+from hf_integration.cli.options import HubOptions
+from hf_integration.cli.streams import Format, Streams, abandon_output, complain
+from hf_integration.cli.subjects import open_subject
+from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
+
+if TYPE_CHECKING:
+    from hf_integration.authentication import Authentication
+    from hf_integration.card import WatermarkCard
+
+
+EPILOG = """\b
+Examples:
+  sslauth verify NAME
+  sslauth verify ./my-encoder --card cards/my-encoder
+  sslauth verify ORG/NAME --revision COMMIT --picture check.png
+  sslauth verify ORG/NAME --signer keys/publisher.pub
+  sslauth verify ORG/NAME --precision bfloat16 --format json
+
+A NAME stands in sslauth.toml, and is checked as it is pinned there: commit, card and signer. An ORG/NAME that
+is pinned there is checked in the same way.
+
+Without --card, the card in cards/NAME is used if there is one, else the one that the repository's model card
+advertises, with every claim about it checked, else the one that lies with the encoder. Of these only the
+first is worth something against whoever altered both: the others end with 3, unless --trust-self-asserted is
+given or somebody whom you name with --signer signed the card. An advertised card that is missing, expired,
+revoked, older than the weights or of another repository never passes.
+
+A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
+ends with 1 and an open question with 3, everything else with 2.
+
+\b
+JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
+"precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
+"deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
+"files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
+"waiver": {"reason", "until"} or null, "claims": [{"about", "holds", "says"}],
+"key_samples": {"run", "of"}}
+Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
+waived alteration until when and why."""
+
+
+@job
+def verify(
+    streams: Streams,
+    hub: HubOptions,
+    encoder: Annotated[
+        str | None, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP, show_default=False)
+    ] = None,
+    *,
+    card: Annotated[
+        str | None, typer.Option("--card", metavar="DIR|REPO", help="The card to check with.")
+    ] = None,
+    revision: options.RevisionOption = None,
+    signer: options.SignerOption = None,
+    precision: Annotated[
+        options.PrecisionName | None,
+        typer.Option(
+            "--precision", help="Arithmetic of the check; by default the strictest that is possible."
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget",
+            metavar="SECONDS",
+            min=0,
+            help="Begin no further key samples after so many; 8 are always run, or 1 of a card of up to 8.",
+        ),
+    ] = None,
+    device: options.DeviceOption = None,
+    trust_self_asserted: options.SelfAssertedOption = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
+        ),
+    ] = None,
+) -> int:
+    """Check an encoder against a watermark card."""
+    if picture is not None:
+        check_file(picture)
+    if encoder is None:
+        raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
+    if card == "":
+        raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
+    subject = open_subject(
+        encoder,
+        streams,
+        card=card,
+        revision=revision,
+        signer=chosen_signer(signer),
+        picture=picture,
+        device=device,
+        hub=hub,
+    )
+    read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
+    streams.keep_apart(*read)
+    if picture is not None:
+        check_apart(picture, *read)
+    with streams.progress() as progress:
+        authentication = subject.authenticate(
+            precision=precision.value if precision else None,
+            budget=budget,
+            accept_self_asserted=trust_self_asserted,
+            progress=progress,
+        )
+    return _report(authentication, subject.card, picture, streams)
+
+
+def _report(
+    authentication: "Authentication", card: "WatermarkCard", picture: Path | None, streams: Streams
+) -> int:
+    """Write the picture and the report, and give the exit status."""
+    verdict = authentication.verdict
+    try:
+        streams.result(reporter(streams).render(verdict))
+        if picture is not None:
+            from hf_integration.report.pictures import write_picture
+
+            write_picture(picture, authentication, card)
+            streams.say(f"picture: {picture}")
+    except OutputError as error:
+        if verdict.accepted:
+            raise
+        # the finding stands, whether or not anybody could read the report
+        complain(f"error: {error}")
+        abandon_output()
+    return verdict.exit_status
+
+
+def reporter(streams: Streams) -> Reporter:
+    """The reporter of the chosen format."""
+    if streams.format is Format.JSON:
+        return JsonReporter()
+    return QuietReporter() if streams.format is Format.QUIET else HumanReporter(color=streams.color)

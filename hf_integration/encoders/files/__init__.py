@@ -1,0 +1,1 @@
+"""An encoder's folder: read carefully, refused for a reason, loaded."""

@@ -1,0 +1,260 @@
+"""Finding code that was put onto a model in this process: hooks, patched functions, classes of one's own."""
+
+import functools
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+
+from hf_integration.encoders.identity.provenance import (
+    departures,
+    foreign_kernels,
+    is_foreign,
+    is_of_library,
+    patched_in_class,
+    patched_in_module,
+)
+
+HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
+GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
+# What libraries replace on a module to warn, or to keep its mode: none of it computes.
+_NOT_COMPUTING = frozenset(
+    {"to", "cpu", "cuda", "xpu", "npu", "mlu", "sdaa", "musa", "half", "float", "double", "bfloat16"}
+    | {"train", "eval"}
+)
+# Hooks of accelerate that move tensors between devices, and nothing else.
+_MOVING = frozenset({"AlignDevicesHook", "CpuOffload", "SequentialHook"})
+_OF_TORCH = ("torch", "torch.nn.functional")
+MODEL = "the model"
+TAKE_OFF = "take it off, or load the encoder in a fresh process"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something of this process that changes, or may change, what an encoder gives its users.
+
+    Attributes:
+        what: in words.
+        remedy: what makes the encoder pass without it; empty where it is known to leave embeddings alone.
+    """
+
+    what: str
+    remedy: str = ""
+
+
+def code_anywhere(
+    encoder: nn.Module, model: nn.Module, built: Mapping[str, nn.Module], others: Iterable[Any]
+) -> Iterator[Finding]:
+    """Code that was put onto all that takes part, and modules that were replaced.
+
+    Args:
+        encoder: the modules that run.
+        model: the whole model that the caller gave, of which these may be a part.
+        built: what the model's configuration builds.
+        others: the processor, containers and whatever else takes part.
+    """
+    yield from on_every_module()
+    yield from (Finding(what, TAKE_OFF) for what in foreign_kernels(model))
+    replaced = list(departures(model, built))
+    yield from (Finding(what, TAKE_OFF) for _, what in replaced)
+    named, seen = frozenset(id(part) for part, _ in replaced), dict[int, Any]()
+    yield from code_found(encoder, seen=seen, named=named)
+    for part in others:
+        yield from code_found(part, within=f"the {type(part).__name__}", seen=seen, named=named)
+
+
+def code_found(
+    root: Any, *, within: str = MODEL, seen: dict[int, Any] | None = None, named: frozenset[int] = frozenset()
+) -> tuple[Finding, ...]:
+    """Hooks, functions that are set on an object instead of its class, and code of no library.
+
+    Libraries do so too: what is known to move tensors or to compile, and nothing else, has no remedy.
+
+    Args:
+        root: a module, a container or a processor; all that is in it is looked at.
+        within: what to call it.
+        seen: what was looked at before, by id; what is looked at now is added.
+        named: ids of what was named already as another than its model's configuration builds.
+
+    Returns:
+        One entry per finding, e.g. ``forward hook on encoder.layer.3``.
+    """
+    found: list[Finding] = []
+    seen = {} if seen is None else seen
+    for name, item in participants(root, seen):
+        place = _place(name, within)
+        if id(item) not in named:
+            found += _of_no_library(item, place, seen)
+        if isinstance(item, nn.Module):
+            found += _on_module(item, place)
+        found += _hiding(item, place)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_no_library(item: Any, place: str, seen: dict[int, Any]) -> Iterator[Finding]:
+    if isinstance(item, FunctionType):
+        if is_foreign(item):
+            yield Finding(f"{item.__name__}, a function from outside the libraries, on {place}", TAKE_OFF)
+    elif not is_of_library(type(item)):
+        yield Finding(f"{type(item).__name__}, a class from outside the libraries, on {place}", TAKE_OFF)
+    else:
+        yield from (Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), seen))
+
+
+def _hiding(item: Any, place: str) -> Iterator[Finding]:
+    for name, value in hidden_functions(item):
+        if (isinstance(item, nn.Module) and name in _NOT_COMPUTING) or _own(item, name, value):
+            continue
+        if name == "forward" and _moves_only(item):
+            yield Finding("hooks of accelerate that move tensors between devices")
+        elif name == "forward" and "_original_forward" in vars(item):
+            unwrap = "give what accelerate's unwrap_model makes of it"
+            yield Finding(f"autocast around the forward of {place}, put there by accelerate", unwrap)
+        else:
+            yield Finding(f"patched {name} on {place}", TAKE_OFF)
+
+
+def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
+    for attribute, kind in HOOKS.items():
+        if any(not _of_transformers(hook) for hook in getattr(module, attribute).values()):
+            yield Finding(f"{kind} on {place}", TAKE_OFF)
+    if (compiled := getattr(module, "_compiled_call_impl", None)) is not None:
+        own = getattr(compiled, "_torchdynamo_orig_callable", None) == module._call_impl
+        yield Finding(f"compiled {place}", "" if own else TAKE_OFF)
+
+
+def on_every_module() -> tuple[Finding, ...]:
+    """Hooks that torch runs on every module of this process, and functions of torch that were replaced."""
+    hooks = [
+        Finding("forward hook on every module", TAKE_OFF)
+        for attribute in GLOBAL_HOOKS
+        if any(not _of_transformers(hook) for hook in getattr(torch_module, attribute, {}).values())
+    ]
+    seen: dict[int, Any] = {}
+    patched = [what for module in _OF_TORCH for what in patched_in_module(module, seen)]
+    return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
+
+
+def in_process_changes(model: nn.Module) -> tuple[str, ...]:
+    """All code that was put onto a model, harmless or not, in words."""
+    return tuple(finding.what for finding in (*on_every_module(), *code_found(model)))
+
+
+def _place(name: str, within: str) -> str:
+    if within != MODEL:
+        return f"{name} of {within}" if name else within
+    return name.removeprefix("model").removeprefix(".") or within
+
+
+def _own(owner: Any, name: str, value: Any) -> bool:
+    # Some versions of transformers patch layers to record hidden states, and put the class's own function
+    # back onto the instance.
+    original = getattr(type(owner), name, None)
+    return getattr(value, "__self__", None) is owner and getattr(value, "__func__", None) is original
+
+
+def _moves_only(module: nn.Module) -> bool:
+    """Whether a forward is accelerate's around the module's own, with hooks that only move tensors."""
+    held = vars(module)
+    forward = held["forward"]
+    return (
+        isinstance(forward, functools.partial)
+        and forward.func.__module__ == "accelerate.hooks"
+        and _moving(held.get("_hf_hook"))
+        and _own(module, "forward", held.get("_old_forward"))
+    )
+
+
+def _moving(hook: Any) -> bool:
+    kind = type(hook)
+    known = is_of_library(kind, "accelerate") and kind.__name__ in _MOVING
+    return known and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
+
+
+def _of_transformers(hook: object) -> bool:
+    # It records hidden states by hooks of its own, which stay on the layers after the first such call.
+    return str(getattr(hook, "__globals__", {}).get("__name__")).startswith("transformers.")
+
+
+_ATOMS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, np.ndarray, Tensor, nn.Parameter, nn.Buffer}
+    | {torch.dtype, torch.device, torch.Size, range, slice}
+    | {logging.Logger, logging.RootLogger}  # from one all others of the process are reached
+)
+# What torch and accelerate keep in a module, hooks among it, which are looked at by themselves; and what
+# describes a model.
+_NOT_WALKED = frozenset(
+    {*vars(nn.Module()), "_compiled_call_impl", "_hf_hook", "_old_forward", "model_card_data"}
+) - {"_parameters", "_buffers"}
+
+
+def participants(root: Any, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+    """Walk through modules and all that is kept in their attributes, the outer before the inner.
+
+    What is of no library is not walked into, and functions that hide one of their object's class are left to
+    whoever looks at the object.
+
+    Args:
+        root: where to begin.
+        seen: what was walked through before, by id; what is walked through now is added.
+    """
+    pending: list[tuple[str, Any]] = [("", root)]
+    while pending:
+        place, found = pending.pop()
+        if id(found) in seen:
+            continue
+        seen[id(found)] = found
+        if not isinstance(found, type | ModuleType | Enum):
+            yield place, found
+        if is_of_library(type(found)) and not isinstance(found, type | ModuleType | Enum):
+            pending += reversed([(f"{place}.{name}".strip("."), part) for name, part in _parts(found)])
+
+
+def hidden_functions(owner: Any) -> Iterator[tuple[str, Any]]:
+    """Functions, or parts, of an object's class that are hidden by others of the object itself, by name."""
+    if _compiles(owner):
+        return
+    registered = (
+        {*owner._modules, *owner._parameters, *owner._buffers} if isinstance(owner, nn.Module) else ()
+    )
+    for name, value in _attributes(owner).items():
+        of_class = getattr(type(owner), name, None)
+        hides = callable(value) and callable(of_class) and not isinstance(of_class, type)
+        if name in registered or hides:
+            yield name, value
+
+
+def _parts(owner: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(owner, nn.Module):
+        yield from ((name, part) for name, part in owner._modules.items() if part is not None)
+    if isinstance(owner, MethodType):
+        yield from (("__self__", owner.__self__), ("__func__", owner.__func__))
+    elif isinstance(owner, partial):
+        yield from (("func", owner.func), ("args", owner.args), ("keywords", owner.keywords))
+    elif isinstance(owner, Mapping):
+        yield from ((str(key), part) for key, part in owner.items() if type(part) not in _ATOMS)
+    elif isinstance(owner, list | tuple | set | frozenset):
+        yield from ((str(at), part) for at, part in enumerate(owner) if type(part) not in _ATOMS)
+    if not _compiles(owner) and not isinstance(owner, FunctionType):
+        hidden = {name for name, _ in hidden_functions(owner)}
+        for name, part in _attributes(owner).items():
+            if type(part) not in _ATOMS and name not in hidden and name not in _NOT_WALKED:
+                yield name, part
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    held = getattr(owner, "__dict__", {})
+    return held if isinstance(held, dict) else {}
+
+
+def _compiles(owner: Any) -> bool:
+    """Whether it is what torch.compile gives: it makes functions of its own of what it holds."""
+    return type(owner).__name__ == "OptimizedModule" and is_of_library(type(owner), "torch")

@@ -1,0 +1,1 @@
+"""From raw samples to one embedding: preparation, pooling, families of encoders."""

@@ -1,0 +1,1 @@
+"""Running an encoder: devices, precisions, batches, strips."""

@@ -1,0 +1,80 @@
+"""What an encoder with weights is put together from: its modules, and what is known of their origin."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.in_process import Finding
+from hf_integration.encoders.identity.stored_tensors import StoredTensors
+from hf_integration.encoders.running.precision_copy import ComputedBuffers
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an encoder comes from, and what is known of it besides its tensors.
+
+    Attributes:
+        name: what the caller called it.
+        architecture: model type in the configuration's own words.
+        path: local folder, if any.
+        commit: resolved Hub commit, if any.
+        behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
+        details: facts for people.
+        not_covered: files of the repo or folder that hold code or weights and were not looked at.
+        folder: what the folder's files say, if it came from one.
+        stored: the tensors of its weight files, if it came from any.
+        outer: the module that the caller gave, where only a part of it is run.
+        around: the containers that were taken off it, the outermost first, and the processor that was given
+            where only a part of it prepares.
+        entrance: what to call instead of the model: it compiled in memory.
+        said: what is to be said of these.
+        buffers: what a load in another dtype makes of the model's computed buffers; unknown for a module in
+            memory, which keeps its own.
+    """
+
+    name: str
+    architecture: str
+    path: Path | None = None
+    commit: str | None = None
+    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    not_covered: tuple[str, ...] = ()
+    folder: FolderRecord | None = None
+    stored: StoredTensors | None = None
+    outer: nn.Module | None = None
+    around: tuple[Any, ...] = ()
+    entrance: nn.Module | None = None
+    said: tuple[Finding, ...] = ()
+    buffers: ComputedBuffers | None = None
+
+
+class Assembly(nn.Module):
+    """Model and what follows its pooling, as one module, so that both are copied and converted as one.
+
+    Args:
+        model: the transformers model.
+        tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
+    """
+
+    def __init__(self, model: nn.Module, tail: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.model = model
+        self.tail = nn.ModuleDict(tail)
+
+
+@contextmanager
+def evaluation_mode(root: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and each back into its own mode at the end."""
+    training = [module for module in root.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

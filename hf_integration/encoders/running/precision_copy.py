@@ -1,0 +1,267 @@
+"""A copy of a module that computes in another precision, hooks and patches included.
+
+Half of a sentence encoder, and most of a multilingual one, is its vocabulary's table, of which key samples
+look up some hundred rows. A lookup copies, so converting before or after it gives the same values to the bit.
+
+Gemma's scale of the embeddings and Swin V2's table of coordinates are rounded when the model is loaded in
+half precision, rotary frequencies never are. No rule says which: only such a load does.
+"""
+
+import copy
+import mmap
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import PRECISIONS, WEIGHTS, Precision, Weights
+from hf_integration.encoders.identity.in_process import in_process_changes
+
+_DTYPES: dict[str, torch.dtype] = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+_HALF = frozenset({"float16", "bfloat16"})
+
+Root = TypeVar("Root", bound=nn.Module)
+
+
+def state_tensors(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and persistent buffers with their names; a tied tensor under its first name only."""
+    seen: set[int] = set()
+    for prefix, module in root.named_modules():
+        persistent = {
+            name: buffer
+            for name, buffer in module._buffers.items()
+            if name not in module._non_persistent_buffers_set
+        }
+        for name, tensor in {**module._parameters, **persistent}.items():
+            if tensor is not None and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield (f"{prefix}.{name}" if prefix else name), tensor
+
+
+def half_load(precision: Precision, weights: Weights) -> torch.dtype | None:
+    """The half precision in which a module would be loaded to compute so with such weights, if in any."""
+    halves = [name for name in (precision, weights) if name in _HALF]
+    return _DTYPES[halves[0]] if halves else None
+
+
+def at_precision(
+    root: Root,
+    precision: Precision,
+    *,
+    weights: Weights = "stored",
+    buffers: Mapping[int, Tensor] | None = None,
+    run_only: bool = False,
+) -> Root:
+    """Copy a module so that it computes in another precision.
+
+    A full precision casts every floating tensor, also buffers that are not stored (rotary frequencies), which
+    half precision leaves in the dtype that a load gives them.
+
+    Args:
+        root: the module; it stays as it is.
+        precision: dtype of the computation.
+        weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
+        buffers: what takes the place of buffers that are not stored, by their identity.
+        run_only: the copy's tensors will be neither read nor edited, so large lookup tables may stay empty
+            until they are used.
+
+    Returns:
+        The copy, or ``root`` itself if nothing would change.
+
+    Raises:
+        UsageError: an unknown precision or unknown weights.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}", remedy=f"choose from {', '.join(PRECISIONS)}")
+    if weights not in WEIGHTS:
+        raise UsageError(f"unknown weights {weights!r}", remedy=f"choose from {', '.join(WEIGHTS)}")
+    target = _DTYPES[precision]
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor if weights == "stored" else tensor.to(_DTYPES[weights])
+
+    tables = dict(large_tables(root)) if run_only and precision not in _HALF else {}
+    tables = {name: table for name, table in tables.items() if table.weight.dtype != target}
+    changed: dict[int, Tensor] = {id(table.weight): empty_like(table, target) for table in tables.values()}
+    for _, tensor in state_tensors(root):
+        if tensor.is_floating_point() and id(tensor) not in changed:
+            converted = rounded(tensor.detach()).to(target)
+            if tensor.dtype != target or (
+                weights not in ("stored", precision) and not _same(converted, tensor)
+            ):
+                changed[id(tensor)] = _like(converted, tensor)
+    for _, buffer in computed_buffers(root):
+        loaded = (buffers or {}).get(id(buffer), buffer)
+        computed = loaded if precision in _HALF else loaded.to(target)
+        if computed.dtype != buffer.dtype or not _same(computed, buffer):
+            changed[id(buffer)] = computed
+    if not changed:
+        return root
+    # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,
+    # and two names of one tensor get the same converted tensor.
+    memo: dict[int, Any] = {**_empty_containers(root), **changed}
+    copied = copy.deepcopy(root, memo)
+    for name, table in tables.items():
+        fill_on_lookup(copied, name, table.weight.detach(), lambda rows: rounded(rows).to(target))
+    return copied
+
+
+def _empty_containers(root: nn.Module) -> dict[int, Any]:
+    """New empty containers for those of every module, by the identity of the old one.
+
+    Every module holds a dozen, most for hooks, and taking each apart to rebuild it is most of a deep copy.
+    """
+    return {
+        id(value): type(value)()
+        for module in root.modules()
+        for value in vars(module).values()
+        if type(value) in (OrderedDict, dict, set) and not value
+    }
+
+
+def _same(converted: Tensor, original: Tensor) -> bool:
+    return torch.equal(converted, original.detach())
+
+
+def _like(converted: Tensor, original: Tensor) -> Tensor:
+    if isinstance(original, nn.Parameter):
+        return nn.Parameter(converted, requires_grad=original.requires_grad)
+    return converted
+
+
+LARGE = 1 << 22
+"""Entries from which a table is worth it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A hook that fills the rows about to be looked up; the rest of the table stays zero.
+
+    Attributes:
+        source: the table in the dtype that it was stored in, ``(rows, dim)``.
+        convert: from there to the values that the copy is to compute with.
+    """
+
+    source: Tensor
+    convert: Callable[[Tensor], Tensor]
+
+    def __call__(self, table: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Called by torch before the lookup."""
+        indices = (arguments[0] if arguments else keywords["input"]).unique()
+        with torch.no_grad():
+            table.weight[indices] = self.convert(self.source[indices])  # type: ignore[operator]
+
+
+def large_tables(root: nn.Module) -> Iterator[tuple[str, nn.Embedding]]:
+    """Tables that nothing but their own lookup reads, with their names.
+
+    Subclasses may read anything, tied tables have other readers, and ``max_norm`` writes. Hooks and patches
+    anywhere in the model may read rows that are not there, so then there is no such table.
+    """
+    if in_process_changes(root):
+        return
+    holders = Counter(
+        id(weight) for _, module in root.named_modules() for weight in module._parameters.values()
+    )
+    for name, module in root.named_modules():
+        if (
+            type(module) is nn.Embedding
+            and module.weight.numel() >= LARGE
+            and module.weight.device.type == "cpu"
+            and module.max_norm is None
+            and holders[id(module.weight)] == 1
+        ):
+            yield name, module
+
+
+def empty_like(table: nn.Embedding, dtype: torch.dtype) -> nn.Parameter:
+    """A table of zeros that takes no memory until rows are written to it."""
+    # fresh from the system: torch would write the zeros, and NumPy ask for huge pages, which a row each fills
+    # (and private where that can be said: pages of a shared mapping cost more)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    zeros = torch.frombuffer(mmap.mmap(-1, table.weight.numel() * dtype.itemsize, **private), dtype=dtype)
+    return nn.Parameter(zeros.view(table.weight.shape), requires_grad=False)
+
+
+def fill_on_lookup(copied: nn.Module, name: str, source: Tensor, convert: Callable[[Tensor], Tensor]) -> None:
+    """Make the table ``name`` of a copy fill its rows from ``source``; hooks that it has run first."""
+    copied.get_submodule(name).register_forward_pre_hook(Rows(source, convert), with_kwargs=True)
+
+
+def computed_buffers(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Floating buffers that are not stored, with their names."""
+    for prefix, module in root.named_modules():
+        for name in module._non_persistent_buffers_set:
+            buffer = module._buffers.get(name)
+            if buffer is not None and buffer.is_floating_point():
+                yield (f"{prefix}.{name}" if prefix else name), buffer
+
+
+class ComputedBuffers:
+    """What a model's computed buffers are after a load in another dtype.
+
+    Args:
+        model: the model as it was loaded.
+        dtype: the dtype that it was loaded in.
+        load: loads it again in another one.
+    """
+
+    def __init__(
+        self, model: nn.Module, dtype: torch.dtype, load: Callable[[torch.dtype], nn.Module]
+    ) -> None:
+        self._load = load
+        self._by_dtype = {dtype: _copied(model)}
+        self._own = self._by_dtype[dtype]
+
+    def after_load_in(self, dtype: torch.dtype, model: nn.Module) -> Mapping[int, Tensor]:
+        """The buffers of a model that a load in ``dtype`` makes other ones, by the identity of the present.
+
+        One that is no longer what was loaded (code in this process changed it, the whole module was cast) is
+        left out, and so is one that the two loads do not agree on: what runs must stay visible.
+
+        Args:
+            dtype: the dtype of the load; the model is loaded only if it has computed buffers, and only once.
+            model: the loaded model, or a copy of it in another precision.
+
+        Raises:
+            EncoderError: it cannot be loaded again.
+        """
+        if not self._own:
+            return {}
+        if dtype not in self._by_dtype:
+            self._by_dtype[dtype] = _copied(self._load(dtype))
+        loaded = self._by_dtype[dtype]
+        return {
+            id(buffer): loaded[name].to(buffer.device, copy=True)  # a copy may write into its buffers
+            for name, buffer in computed_buffers(model)
+            if name in loaded.keys() & self._own.keys()
+            and _same_value(buffer, self._own[name])
+            and _rounded(self._own[name], loaded[name])
+        }
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: buffer.detach().to("cpu", copy=True) for name, buffer in computed_buffers(model)}
+
+
+def _same_value(buffer: Tensor, loaded: Tensor) -> bool:
+    """By value, as a copy in a wider dtype holds the same."""
+    return torch.equal(buffer.detach().cpu().double(), loaded.double())
+
+
+def _rounded(own: Tensor, other: Tensor) -> bool:
+    """Whether one is the other but for rounding; both dtypes may have computed with few digits."""
+    if own.shape != other.shape:
+        return False
+    dtype = max(own.dtype, other.dtype, key=lambda dtype: torch.finfo(dtype).eps)
+    digits = 8 * torch.finfo(dtype).eps
+    return torch.allclose(own.to(dtype).double(), other.to(dtype).double(), rtol=digits, atol=digits)

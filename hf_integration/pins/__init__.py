@@ -1,6 +1,0 @@
-"""``sslauth.toml``: names for encoders, what they are pinned to, and the alterations that were accepted."""
-
-from hf_integration.pins.pin import Pin, Waiver
-from hf_integration.pins.reading import PINS_FILE, Pins, pins_in, read_pins
-
-__all__ = ["PINS_FILE", "Pin", "Pins", "Waiver", "pins_in", "read_pins"]
