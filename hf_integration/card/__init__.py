@@ -1,6 +1,10 @@
 """The watermark card: an immutable value, its two files of data and a picture, and their strict reading."""
 
 from hf_integration.card.card import Reference, WatermarkCard, exposure
-from hf_integration.card.writing import check_writable
+from hf_integration.card.reading import load_card
+from hf_integration.card.writing import check_writable, save_card
 
-__all__ = ["Reference", "WatermarkCard", "check_writable", "exposure"]
+WatermarkCard.load = staticmethod(load_card)
+WatermarkCard.save = save_card
+
+__all__ = ["Reference", "WatermarkCard", "check_writable", "exposure", "load_card", "save_card"]

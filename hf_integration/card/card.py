@@ -3,11 +3,11 @@
 import os
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -67,6 +67,8 @@ class WatermarkCard:
         floor: which simulated alterations the card was shown to detect, as measured at minting.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
         location: where it was read from or written to; empty before that.
+        load: :func:`hf_integration.card.load_card`.
+        save: :func:`hf_integration.card.save_card`.
     """
 
     encoder_name: str
@@ -93,6 +95,9 @@ class WatermarkCard:
     expires: str | None = None
     digest: str = ""
     location: str = ""
+    # set by the package: a value does not know where cards are kept, or how they are read and written
+    load: ClassVar[Callable[..., "WatermarkCard"]]
+    save: ClassVar[Callable[..., "WatermarkCard"]]
 
     def __repr__(self) -> str:
         """Short, and without the seed and the key samples, which may be secret."""
@@ -102,42 +107,6 @@ class WatermarkCard:
     def expired(self, on: date) -> bool:
         """Whether the last day of the card is over on a day (UTC); a card without one never expires."""
         return self.expires is not None and on > read_date(self.expires)
-
-    def save(self, folder: Path, *, force: bool = False) -> "WatermarkCard":
-        """Write the card, whole or not at all.
-
-        Args:
-            folder: where it shall lie; its parents are made.
-            force: replace a card that lies there already.
-
-        Returns:
-            The card as it reads from there, with digest and location.
-
-        Raises:
-            OutputError: something lies there already, the file system refuses, or a part of the card is
-                not one that could be read back.
-        """
-        from hf_integration.card.writing import write_card
-
-        return write_card(self, Path(folder), force=force)
-
-    @classmethod
-    def load(cls, reference: str | Path, *, revision: str | None = None) -> "WatermarkCard":
-        """Read and validate a card; takes at most a moment, whatever lies there.
-
-        Args:
-            reference: a folder or its ``card.json`` (tried first), or a Hub repo id.
-            revision: branch, tag or commit of the Hub repo.
-
-        Raises:
-            CardError: the card is damaged, edited, oversized or of another schema version.
-            CardNotFoundError: there is no card there.
-        """
-        from hf_integration.card.locating import locate
-        from hf_integration.card.reading import read_card
-
-        folder, location = locate(reference, revision=revision)
-        return read_card(folder, location=location)
 
 
 def exposure(card: WatermarkCard) -> str:

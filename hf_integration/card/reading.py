@@ -11,6 +11,7 @@ from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import quoted
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
+from hf_integration.card.locating import locate
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -21,6 +22,21 @@ from hf_integration.card.schema import (
     read_record,
 )
 from hf_integration.card.tensor_file import read_tensors
+
+
+def load_card(reference: str | Path, *, revision: str | None = None) -> WatermarkCard:
+    """Find, read and validate a card; takes at most a moment, whatever is there.
+
+    Args:
+        reference: a folder or its ``card.json`` (tried first), or a Hub repo id.
+        revision: branch, tag or commit of the Hub repo.
+
+    Raises:
+        CardError: the card is damaged, edited, oversized or of another schema version.
+        CardNotFoundError: there is no card there.
+    """
+    folder, location = locate(reference, revision=revision)
+    return read_card(folder, location=location)
 
 
 def read_card(folder: Path, *, location: str) -> WatermarkCard:

@@ -1,16 +1,22 @@
 """Writing a card: whole or not at all, and never over anything that is not a card."""
 
 import hashlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
 
 from hf_integration.base.errors import CardError, FlawError, KeySampleError, OutputError
 from hf_integration.base.output_files import staging, sync_folder, write_file
 from hf_integration.base.text import quoted
+from hf_integration.card.card import WatermarkCard
+from hf_integration.card.contents import pack
+from hf_integration.card.reading import read_card
 from hf_integration.card.schema import (
     CARD_FILE,
     MOST_BYTES,
@@ -19,9 +25,10 @@ from hf_integration.card.schema import (
     TENSOR_FILE,
     write_record,
 )
+from hf_integration.card.tensor_file import write_tensors
 
-if TYPE_CHECKING:
-    from hf_integration.card.card import WatermarkCard
+SCALE = 4
+"""Enlargement: a watermark of 72 pixels a side is too small to judge on a screen."""
 
 
 def check_writable(folder: Path, *, force: bool = False) -> None:
@@ -40,20 +47,25 @@ def check_writable(folder: Path, *, force: bool = False) -> None:
         target.lstat()  # fails where the name itself is impossible, such as too long
 
 
-def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "WatermarkCard":
-    """Write a card and read it back.
+def save_card(card: WatermarkCard, folder: str | Path, *, force: bool = False) -> WatermarkCard:
+    """Write a card, whole or not at all, and read it back.
 
     The files go into a temporary folder beside the target, reach the disk, are read back with all checks,
     and only then take the target's name.
 
+    Args:
+        card: the card.
+        folder: where it shall be; its parents are made.
+        force: replace a card that is there already.
+
     Returns:
-        The card as it reads, with digest and location.
+        The card as it reads from there, with digest and location.
 
     Raises:
-        OutputError: it cannot be written there, or would be refused when read.
+        OutputError: something is there already, the file system refuses, or a part of the card is not one
+            that could be read back.
     """
-    from hf_integration.card.reading import read_card
-
+    folder = Path(folder)
     target = _resolved(folder)
     _check_replaceable(target, folder, force=force)
     files = _file_contents(card)
@@ -70,7 +82,7 @@ def write_card(card: "WatermarkCard", folder: Path, *, force: bool) -> "Watermar
     return written
 
 
-def _check_behaviour(card: "WatermarkCard", written: "WatermarkCard") -> None:
+def _check_behaviour(card: WatermarkCard, written: WatermarkCard) -> None:
     """Values that JSON changes (a tuple, an integer as key) would read as an altered encoder ever after."""
     for name, was, reads in (
         ("behaviour", card.behaviour, written.behaviour),
@@ -83,11 +95,7 @@ def _check_behaviour(card: "WatermarkCard", written: "WatermarkCard") -> None:
                     raise OutputError(f"the card cannot be written: {name}.{file}.{key}: not a JSON value")
 
 
-def _file_contents(card: "WatermarkCard") -> dict[str, bytes]:
-    from hf_integration.card.contents import pack
-    from hf_integration.card.picture import picture_bytes
-    from hf_integration.card.tensor_file import write_tensors
-
+def _file_contents(card: WatermarkCard) -> dict[str, bytes]:
     try:
         record, tensors = pack(card)
         files = {TENSOR_FILE: write_tensors(tensors), PICTURE_FILE: picture_bytes(card.watermark)}
@@ -166,3 +174,17 @@ def _put_in_place(place: Path, target: Path, *, replacing: bool) -> None:
         raise
     sync_folder(target.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def picture_bytes(watermark: Tensor) -> bytes:
+    """An 8-bit grey PNG.
+
+    Args:
+        watermark: uint8 tensor of 0 and 255 with shape ``(side, side)``.
+    """
+    import PIL.Image
+
+    pixels = np.kron(watermark.numpy(), np.ones((SCALE, SCALE), np.uint8))
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -194,11 +194,11 @@ def load_pinned_card(
         CardNotFoundError: there is no card.
         InconclusiveError: the Hub could not be asked, or signatures cannot be checked.
     """
-    from hf_integration.card import WatermarkCard, exposure
+    from hf_integration.card import exposure, load_card
 
     reference, at = card_source(pin, revision) if place is None else (place, None)
     with commit_on_the_hub(pin, token=token):
-        card = WatermarkCard.load(reference, revision=at)
+        card = load_card(reference, revision=at)
     say(f"card: {card.location}")
     if warning := exposure(card):
         say(warning)

@@ -67,14 +67,14 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
         InconclusiveError: the Hub did not answer, or there is no card.
         IntegrityError: the card is damaged, or not signed by the signer.
     """
-    from hf_integration.card import WatermarkCard
+    from hf_integration.card import load_card
 
     commit = None if pin.repo is None else current_commit(pin.repo, pin.tracked, token=token)
     reference, revision = card_source(pin, commit)
     if pin.card_repo is not None and not pin.has_own_card:
         # the commit first, or a card in the cache would answer for the Hub
         revision = current_commit(pin.card_repo, "main", token=token)
-    card = WatermarkCard.load(reference, revision=revision)
+    card = load_card(reference, revision=revision)
     if pin.signer_reference is not None:
         from hf_integration.card.locating import locate
 

@@ -87,10 +87,10 @@ def open_card(
         CardNotFoundError: there is none.
         IntegrityError: it is not signed by the signer.
     """
-    from hf_integration.card import WatermarkCard, exposure
+    from hf_integration.card import exposure, load_card
 
     if signer is None:
-        card = WatermarkCard.load(reference, revision=revision)
+        card = load_card(reference, revision=revision)
     else:
         from hf_integration.signing import load_signed_card
 

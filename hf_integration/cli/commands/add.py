@@ -182,13 +182,13 @@ def _find(
 def _mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: Streams) -> _Card:
     folder = CARDS / name
     streams.say(f"it has no card: minting one into {folder} ...")
-    from hf_integration.card import check_writable
+    from hf_integration.card import check_writable, save_card
     from hf_integration.minting import mint
 
     check_writable(folder)
     with streams.progress() as progress:
         card = mint(encoder, keys="full" if keys == "full" else int(keys), pool=pool, progress=progress)
-    return _Card(card.save(folder), folder.as_posix(), minted=True)
+    return _Card(save_card(card, folder), folder.as_posix(), minted=True)
 
 
 def _check(encoder: "Encoder", used: _Card, signer: "Signer | None", streams: Streams) -> int:

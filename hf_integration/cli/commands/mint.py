@@ -112,7 +112,7 @@ def mint(
     device: options.DeviceOption = None,
 ) -> int:
     """Make a watermark card from an encoder that you trust."""
-    from hf_integration.card import check_writable
+    from hf_integration.card import check_writable, save_card
     from hf_integration.card.schema import SIGNATURE_FILE
 
     last_day = _last_day(expires)
@@ -161,7 +161,7 @@ def mint(
             progress=progress,
         )
     signed = force and (out / SIGNATURE_FILE).exists()
-    show_card(card.save(out, force=force), streams)
+    show_card(save_card(card, out, force=force), streams)
     if secret or pin is None:
         at = () if revision is None else ("--revision", revision)
         check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])

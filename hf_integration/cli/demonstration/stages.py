@@ -7,7 +7,7 @@ from pathlib import Path
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import InconclusiveError, SSLAuthError
 from hf_integration.base.output_files import write_whole
-from hf_integration.card import WatermarkCard
+from hf_integration.card import WatermarkCard, save_card
 from hf_integration.cli.demonstration.project import TEST, DemoFolder, TestRun, run_tests, write_project
 from hf_integration.cli.demonstration.result import DemoResult, effect_text
 from hf_integration.cli.opening import open_encoder
@@ -71,7 +71,7 @@ class Stages:
         """Mint a card for the project and show its numbers."""
         self._headline("1 of 4: mint a watermark card from the untouched encoder")
         with self.streams.progress() as progress:
-            card = mint(encoder, progress=progress).save(self.folder.card)
+            card = save_card(mint(encoder, progress=progress), self.folder.card)
         self._show(render_card(card))
         return card
 

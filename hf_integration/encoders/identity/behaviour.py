@@ -95,7 +95,7 @@ def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
     special = getattr(tokenizer, "special_tokens_map", {})
     if remote := getattr(tokenizer, "init_kwargs", {}).get("auto_map"):
         config["auto_map"] = condensed(remote)
-    config |= {name: condensed(_text(value)) for name, value in sorted(special.items())}
+    config |= {name: condensed(_as_text(value)) for name, value in sorted(special.items())}
     return {EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config}
 
 
@@ -118,7 +118,7 @@ def _condensed_backend(text: str) -> Mapping[str, Any]:
     return condensed_keys(json.loads(text), without=_NOT_OBEYED)
 
 
-def _text(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
 
 
