@@ -111,6 +111,27 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A waiver that holds: why an alteration is accepted, and until which day, ``2030-01-31``."""
+
+    reason: str
+    until: str
+
+
+@dataclass(frozen=True)
+class KeySamplesRun:
+    """How many key samples were run, of how many that the card holds: fewer where a budget left some out."""
+
+    run: int = 0
+    of: int = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether some were run and some were not."""
+        return 0 < self.run < self.of
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What was found out about one encoder.
 
@@ -132,10 +153,10 @@ class Verdict:
         seconds: how long the check took.
         environment: versions and device of the check.
         state: ``sha256:…`` of the tensors and the behaviour that were checked, which is what a waiver names;
-            empty for an encoder without tensors.
-        waiver: ``reason`` and ``until`` (the last day) of the waiver that accepts this alteration, if any.
+            ``None`` for an encoder without tensors.
+        waiver: the waiver that accepts this alteration, if any.
         claims: what the encoder's model card says, claim by claim; empty unless it was asked.
-        key_samples: ``run`` and ``of``: how many of the card's were run, fewer where a budget left some out.
+        key_samples: how many of the card's were run.
         process: what was found in this process that changes what the encoder gives its users, in words:
             hooks, patched functions, training mode with dropout, autocast. Named whatever the watermark says.
     """
@@ -156,10 +177,10 @@ class Verdict:
     diagnosis: tuple[str, ...] = ()
     seconds: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
-    state: str = ""
-    waiver: Mapping[str, str] | None = None
+    state: str | None = None
+    waiver: Accepted | None = None
     claims: tuple[Claim, ...] = ()
-    key_samples: Mapping[str, int] = field(default_factory=dict)
+    key_samples: KeySamplesRun = KeySamplesRun()
     process: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -191,10 +212,10 @@ class Verdict:
         return next((strip.name for strip in self.strips if not strip.intact), None)
 
     @property
-    def partial(self) -> str:
-        """``8 of 24 key samples`` where a budget left some out, else an empty string."""
-        ran, held = self.key_samples.get("run", 0), self.key_samples.get("of", 0)
-        return f"{ran} of {held} key samples" if 0 < ran < held else ""
+    def partial(self) -> str | None:
+        """``8 of 24 key samples`` where a budget left some out."""
+        samples = self.key_samples
+        return f"{samples.run} of {samples.of} key samples" if samples.partial else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, ``schema`` first; the inverse of :meth:`from_dict`."""
@@ -222,6 +243,8 @@ class Verdict:
                 "diagnosis": tuple(fields["diagnosis"]),
                 "claims": tuple(Claim(**claim) for claim in fields.get("claims", ())),
                 "process": tuple(fields.get("process", ())),
+                "waiver": Accepted(**fields["waiver"]) if fields.get("waiver") else None,
+                "key_samples": KeySamplesRun(**fields.get("key_samples", {})),
             }
         )
 

@@ -23,10 +23,10 @@ class Evidence:
         reason: one sentence for people.
         revision: resolved Hub commit, if any.
         margin: margin of the verdict, if there is one.
-        precision: arithmetic of the check, or an empty string when none was made.
-        card: digest of the card, or an empty string when none was read.
-        partial: how many key samples a budget allowed, or an empty string when all were run.
-        waiver: ``waived until DATE: REASON`` of an alteration that is accepted, else empty.
+        precision: arithmetic of the check, if one was made.
+        card: digest of the card, if one was read.
+        partial: how many key samples a budget allowed, unless all were run.
+        waiver: ``waived until DATE: REASON`` of an alteration that is accepted.
     """
 
     status: str
@@ -34,10 +34,10 @@ class Evidence:
     reason: str
     revision: str | None = None
     margin: float | None = None
-    precision: str = ""
-    card: str = ""
-    partial: str = ""
-    waiver: str = ""
+    precision: str | None = None
+    card: str | None = None
+    partial: str | None = None
+    waiver: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -56,7 +56,7 @@ class Evidence:
             precision=verdict.precision,
             card=verdict.card.digest,
             partial=verdict.partial,
-            waiver="waived until {until}: {reason}".format(**verdict.waiver) if verdict.waiver else "",
+            waiver=f"waived until {waiver.until}: {waiver.reason}" if (waiver := verdict.waiver) else None,
         )
 
     def attach_to(self, item: pytest.Item) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -10,17 +9,9 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from hf_integration.authentication.diagnosis import diagnose
-from hf_integration.authentication.evidence import (
-    compared_digests,
-    file_evidence,
-    loaded_digests,
-    other_libraries,
-    state_of,
-    weights_of,
-    why_not_run,
-)
+from hf_integration.authentication.evidence import Comparison, compare, other_libraries, why_not_run
+from hf_integration.authentication.findings import Findings, Policy
 from hf_integration.authentication.judgement import judge
-from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.reconstruction import (
     Reconstruction,
     observe_sketches,
@@ -42,9 +33,9 @@ from hf_integration.base.errors import ENDING, KeySampleError, SSLAuthError, in_
 from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.running.devices import keep_freed_memory
-from hf_integration.verdict import MIXED, CardIdentity, Trust, Verdict
+from hf_integration.verdict import MIXED, CardIdentity, KeySamplesRun, Trust, Verdict
 
 _NO_REFERENCE = "no reference is of weights rounded in part to float16 and in part to bfloat16"
 
@@ -63,6 +54,16 @@ class Authentication:
 
     verdict: Verdict
     reconstruction: Reconstruction
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What came of the key samples: the watermark, and in which precision; or why there is none."""
+
+    reconstruction: Reconstruction
+    precision: Precision
+    failure: str | None
+    key_samples: KeySamplesRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,84 +106,79 @@ class Authenticator:
             UsageError: the card holds no reference for this precision, or is of more than a module in memory.
         """
         started = time.perf_counter()
-        progress = progress or Silent()
-        card = self.card
-        refuse_part(encoder, card)
-        if card.encoder.never_padded:
+        refuse_part(encoder, self.card)
+        if self.card.encoder.never_padded:
             encoder.never_pad()
-        precision = self.precision or default_precision(encoder)
-        trust = self.trust or trust_in(card, encoder)
+        process = encoder.process_state()  # before anything of ours is run
+        compared = compare(encoder, self.card)
+        run = self._run(encoder, compared, progress or Silent())
+        findings = self._findings(encoder, process, compared, run)
+        verdict = self._verdict(encoder, findings, run, compared.state)
+        return Authentication(replace(verdict, seconds=time.perf_counter() - started), run.reconstruction)
 
-        process = encoder.process_state()
-        keep_freed_memory()
-        with ThreadPoolExecutor(1) as beside:
-            hashing = beside.submit(loaded_digests, encoder)
-            files = file_evidence(encoder, card)
-            digests = hashing.result()
-        beside_it = outside_digests(encoder)
-        outside = outside_evidence(encoder, card, digests, beside_it)
-        tensors = replace(compared_digests(encoder, card, digests), outside=outside.changed)
-        files = replace(files, notes=(*files.notes, *outside.notes))
-        state = state_of(encoder, digests, beside_it)
-        weights = weights_of(encoder, card, digests)
+    def _run(self, encoder: Encoder, compared: Comparison, progress: Progress) -> _Run:
+        """Run the key samples through the encoder, and reconstruct the watermark from what comes out."""
+        card, weights, precision = self.card, compared.weights, self.precision or default_precision(encoder)
         reference = reference_for(card, weights, precision)
-        rounding = weights if tensors.matches is None else rounding_of(card, weights)
+        rounding = weights if compared.tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)
-        sketches: dict[str, Tensor] = {}
         progress.start(f"checking {encoder.name}", len(card.key_samples))
-        another = other_kind(encoder, card)
-        failure = _NO_REFERENCE if tensors.matches == MIXED else why_not_run(encoder, card)
-        if not (another or failure):  # another kind of encoder leaves every strip broken
+        sketches: dict[str, Tensor] = {}
+        failure = _NO_REFERENCE if compared.tensors.matches == MIXED else why_not_run(encoder, card)
+        if not (failure or other_kind(encoder, card)):  # another kind of encoder leaves every strip broken
             sketches, failure = _tried(lambda: self._observe(running, progress), sketches)
-        ran = len(next(iter(sketches.values()))) if sketches else len(card.key_samples)
-        reconstruction = reconstruct_first(card, reference, sketches)
-        if sketches and reconstruction.intact and running is not encoder and encoder.copies_differ:
-            seen, failure = _tried(lambda: witness(encoder, card, weights), reconstruction)
+        count = len(next(iter(sketches.values()))) if sketches else 0
+        found = reconstruct_first(card, reference, sketches)
+        if sketches and found.intact and running is not encoder and encoder.copies_differ:
+            seen, failure = _tried(lambda: witness(encoder, card, weights), found)
             if not seen.intact:
-                reconstruction, precision = seen, encoder.own_precision
+                found, precision = seen, encoder.own_precision
+        return _Run(found, precision, failure, KeySamplesRun(count, len(card.key_samples)))
 
-        first_broken = next((strip.name for strip in reconstruction.strips if not strip.intact), None)
-        expired = card.expires or "" if card.expired(self.today or today()) else ""
-        status, reason = judge(
-            other_kind=another,
-            failure=failure,
-            expired=expired,
-            intact=reconstruction.intact,
-            first_broken=first_broken,
-            tensors=tensors,
-            files=files,
+    def _findings(
+        self, encoder: Encoder, process: tuple[Finding, ...], compared: Comparison, run: _Run
+    ) -> Findings:
+        """All that a verdict is made of."""
+        card = self.card
+        return Findings(
+            strips=run.reconstruction.strips,
+            tensors=compared.tensors,
+            files=compared.files,
             has_weights=encoder.has_weights,
             stored_dtype=card.encoder.stored_dtype,
-            trust=trust,
-            accept_self_asserted=self.accept_self_asserted,
-            clean_process=self.clean_process,
-            libraries=other_libraries(card),
+            trust=self.trust or trust_in(card, encoder),
             process=process,
+            libraries=other_libraries(card),
+            other_kind=other_kind(encoder, card),
+            failure=run.failure,
+            expired=card.expires if card.expired(self.today or today()) else None,
         )
-        verdict = Verdict(
+
+    def _verdict(self, encoder: Encoder, findings: Findings, run: _Run, state: str | None) -> Verdict:
+        """The judgement with everything that a report shows beside it."""
+        card, samples = self.card, run.key_samples
+        policy = Policy(self_asserted=self.accept_self_asserted, clean_process=self.clean_process)
+        status, reason = judge(findings, policy)
+        return Verdict(
             status=status,
-            reason=reason + _left_out(ran, len(card.key_samples)) + _also_expired(expired, reason),
-            trust=trust,
+            reason=reason + _besides(findings, samples, reason),
+            trust=findings.trust,
             encoder=encoder.name,
             revision=encoder.commit,
             card=CardIdentity(digest=card.digest, location=card.location),
-            precision=precision,
-            margin=None if status == "inconclusive" else reconstruction.margin,
-            strips=reconstruction.strips,
-            tensors=tensors,
-            files=files,
-            coverage=_of_those_run(card.coverage, card, ran),
-            floor=_of_those_run(card.floor, card, ran),
-            diagnosis=diagnose(
-                status, reconstruction, tensors, files, encoder, card, failure, expired, process
-            ),
-            seconds=time.perf_counter() - started,
+            precision=run.precision,
+            margin=None if status == "inconclusive" else run.reconstruction.margin,
+            strips=findings.strips,
+            tensors=findings.tensors,
+            files=findings.files,
+            coverage=_of_those_run(card.coverage, samples),
+            floor=_of_those_run(card.floor, samples),
+            diagnosis=diagnose(status, findings, encoder, card),
             environment=environment_of(encoder),
             state=state,
-            process=tuple(finding.what for finding in process),
-            key_samples={"run": ran if sketches else 0, "of": len(card.key_samples)},
+            process=tuple(finding.what for finding in findings.process),
+            key_samples=samples,
         )
-        return Authentication(verdict, reconstruction)
 
     def _observe(self, running: Encoder, progress: Progress) -> dict[str, Tensor]:
         samples, seed = self.card.key_samples, self.card.seed
@@ -191,10 +187,10 @@ class Authenticator:
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
 
 
-def _tried(run: Callable[[], Result], otherwise: Result) -> tuple[Result, str]:
+def _tried(run: Callable[[], Result], otherwise: Result) -> tuple[Result, str | None]:
     """What code that runs in an encoder gives, and what it raised: an encoder that cannot run is no pass."""
     try:
-        return run(), ""
+        return run(), None
     except KeySampleError as error:  # they are of its modality, and its processor refuses them
         return otherwise, str(error)
     except (SSLAuthError, *ENDING):
@@ -203,22 +199,20 @@ def _tried(run: Callable[[], Result], otherwise: Result) -> tuple[Result, str]:
         return otherwise, in_one_line(error)
 
 
-def _of_those_run(said: Mapping[str, Any], card: WatermarkCard, ran: int) -> Mapping[str, Any]:
+def _of_those_run(said: Mapping[str, Any], samples: KeySamplesRun) -> Mapping[str, Any]:
     """A card's statement; it holds for all key samples, and must not read as if it held for fewer."""
-    count = len(card.key_samples)
-    if ran == count:
+    if not samples.partial:
         return said
-    return {"key samples": count, "key samples run": ran, "of all key samples": said}
+    return {"key samples": samples.of, "key samples run": samples.run, "of all key samples": said}
 
 
-def _left_out(ran: int, count: int) -> str:
-    """What a budget cost, as the end of a sentence."""
-    return f"; the budget allowed the first {ran} of {count} key samples" if ran < count else ""
-
-
-def _also_expired(expired: str, reason: str) -> str:
-    """An alteration stays one, whatever the date; but who reads of it should know how old the card is."""
-    return f"; besides, the card expired on {expired}" if expired and expired not in reason else ""
+def _besides(findings: Findings, samples: KeySamplesRun, reason: str) -> str:
+    """The end of the reason: what a budget left out, and how old the card is. An alteration stays one."""
+    allowed = f"; the budget allowed the first {samples.run} of {samples.of} key samples"
+    said = allowed if samples.partial else ""
+    if findings.expired and findings.expired not in reason:
+        said += f"; besides, the card expired on {findings.expired}"
+    return said
 
 
 def authenticate(encoder: Encoder, card: WatermarkCard, *, precision: Precision | None = None) -> Verdict:

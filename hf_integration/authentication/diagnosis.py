@@ -2,28 +2,23 @@
 
 import re
 
-from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.authentication.references import library_versions, other_kind
+from hf_integration.authentication.findings import Findings
+from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import PROCESSOR_STRIP
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.identity.behaviour import shown
-from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
-from hf_integration.verdict import MIXED, FileEvidence, Status, TensorEvidence
+from hf_integration.verdict import MIXED, Status, TensorEvidence
 
 
-def diagnose(
-    status: Status,
-    reconstruction: Reconstruction,
-    tensors: TensorEvidence,
-    files: FileEvidence,
-    encoder: Encoder,
-    card: WatermarkCard,
-    failure: str = "",
-    expired: str = "",
-    process: tuple[Finding, ...] = (),
-) -> tuple[str, ...]:
+def diagnose(status: Status, findings: Findings, encoder: Encoder, card: WatermarkCard) -> tuple[str, ...]:
     """Explain a verdict that is not authentic.
+
+    Args:
+        status: of the verdict.
+        findings: what it was made of.
+        encoder: what was checked.
+        card: what it was checked with.
 
     Returns:
         Lines for people: first what the evidence points to, last what to do next. Empty for an authentic
@@ -31,41 +26,28 @@ def diagnose(
     """
     if status == "authentic":
         return ()
-    if status == "inconclusive" and tensors.matches == MIXED:
+    if status == "inconclusive" and findings.tensors.matches == MIXED:
         return (
             "every tensor is a recorded one or its recorded rounding, but not all to one precision",
             "this is not a pass: check the original, or a copy that is rounded to one precision",
         )
-    intact = reconstruction.intact and not failure
-    remedies = dict.fromkeys(finding.remedy for finding in process if finding.remedy)
-    return (
-        *_cause(reconstruction, tensors, files, encoder, card, failure),
-        _remedy(status, expired, tuple(remedies), intact),
-    )
+    return (*_cause(findings, encoder, card), _remedy(status, findings))
 
 
-def _cause(
-    reconstruction: Reconstruction,
-    tensors: TensorEvidence,
-    files: FileEvidence,
-    encoder: Encoder,
-    card: WatermarkCard,
-    failure: str,
-) -> list[str]:
-    if other_kind(encoder, card):
+def _cause(findings: Findings, encoder: Encoder, card: WatermarkCard) -> list[str]:
+    if findings.other_kind:
         return [
             "no key sample was run: nothing of another kind of encoder could be compared",
             f"is this the right card? It was minted for {shown(card.encoder_name)}",
         ]
-    lines = []
-    first = next((strip for strip in reconstruction.strips if not strip.intact), None)
-    if failure:
-        lines.append(f"the key samples could not be run: {failure}")
+    tensors, files = findings.tensors, findings.files
+    if findings.failure:
+        lines = [f"the key samples could not be run: {findings.failure}"]
     else:
-        lines += locate(first.name if first else None, tensors)
+        lines = locate(findings.first_broken, tensors)
     if files.changed:
         lines.append("configuration, tokenizer or processor settings were edited")
-    if first is not None and tensors.matches is not None and not files.changed:
+    if findings.first_broken is not None and tensors.matches is not None and not files.changed:
         lines += _environment(encoder, card)
     return lines
 
@@ -87,17 +69,19 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     return lines
 
 
-def _remedy(status: Status, expired: str, process: tuple[str, ...], intact: bool) -> str:
+def _remedy(status: Status, findings: Findings) -> str:
     if status == "altered":
         return (
             "do not use this encoder: get it again from its publisher; if you changed it on purpose, mint a "
             "new card with 'sslauth mint'"
         )
-    if process:
-        return f"this is not a pass: {'; '.join(process)}"
-    if expired:
+    if remedies := dict.fromkeys(finding.remedy for finding in findings.process if finding.remedy):
+        return f"this is not a pass: {'; '.join(remedies)}"
+    if findings.expired:
         return "this is not a pass: get a new card from its publisher, or mint one from a copy that you trust"
-    if intact:  # nothing is wrong but who vouches for the card: running it again helps nobody
+    if (
+        findings.intact and not findings.failure
+    ):  # nothing is wrong but who vouches for the card: running it again helps nobody
         return (
             "this is not a pass: pin the card with 'sslauth add', name the signer that you expect with "
             "--signer, or use a card that you minted or keep yourself"

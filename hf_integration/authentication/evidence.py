@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
+from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
@@ -19,10 +22,45 @@ from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modalities.pipeline_growth import TEXT_STEPS, is_costly, text_steps
+from hf_integration.encoders.running.devices import keep_freed_memory
 from hf_integration.verdict import MIXED, FileEvidence, TensorEvidence
 
 Fits = Mapping[str, frozenset[Weights]]
 """Tensor -> the recorded weights that it equals: several where rounding changes nothing, as of ones."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An encoder's tensors and files against those of a card.
+
+    Attributes:
+        tensors: what came of the tensors, those outside the embedding path included.
+        files: what came of the files.
+        weights: which recorded weights the encoder holds.
+        state: ``sha256:…`` of all that was compared; ``None`` for an encoder without tensors.
+    """
+
+    tensors: TensorEvidence
+    files: FileEvidence
+    weights: Weights
+    state: str | None
+
+
+def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
+    """Compare everything of an encoder that a card has a digest or a record of."""
+    keep_freed_memory()
+    with ThreadPoolExecutor(1) as beside:
+        hashing = beside.submit(loaded_digests, encoder)
+        files = file_evidence(encoder, card)
+        digests = hashing.result()
+    held = outside_digests(encoder)
+    outside = outside_evidence(encoder, card, digests, held)
+    return Comparison(
+        tensors=replace(compared_digests(encoder, card, digests), outside=outside.changed),
+        files=replace(files, notes=(*files.notes, *outside.notes)),
+        weights=weights_of(encoder, card, digests),
+        state=state_of(encoder, digests, held),
+    )
 
 
 def loaded_digests(encoder: Encoder) -> dict[str, bytes]:
@@ -142,20 +180,18 @@ def compared_files(
     )
 
 
-def why_not_run(encoder: Encoder, card: WatermarkCard) -> str:
-    """Why no text may go through an encoder's tokenizer; empty where it may.
+def why_not_run(encoder: Encoder, card: WatermarkCard) -> str | None:
+    """Why no text may go through an encoder's tokenizer, if it may not.
 
     What the card recorded was run when it was minted. Other steps make the verdict by being others, so they
     are run for the diagnosis alone, and only where their cost is known.
     """
-    if encoder.modality != "text":
-        return ""
-    if not is_costly(text_steps(encoder.processor)):
-        return ""
+    if encoder.modality != "text" or not is_costly(text_steps(encoder.processor)):
+        return None
     was, now = (behaviour.get(EFFECTIVE, {}) for behaviour in (card.behaviour, encoder.behaviour()))
     differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
     if not differing:
-        return ""
+        return None
     return f"the {' and '.join(differing)} differs from the card's, and it is not known what it costs to run"
 
 
@@ -182,7 +218,7 @@ def _same(differing: Collection[tuple[str, str]]) -> Callable[[str], bool]:
     return same
 
 
-def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[str, bytes]) -> str:
+def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[str, bytes]) -> str | None:
     """``sha256:…`` over all that a check compares: tensors, behaviour, and code found on the model.
 
     Independent of file layout and of defaults that a newer library adds.
@@ -193,11 +229,11 @@ def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[st
         outside: of those that the embedding does not use.
 
     Returns:
-        The digest, or an empty string for an encoder without tensors: what can only be queried has no state
+        The digest, or ``None`` for an encoder without tensors: what can only be queried has no state
         that could be told from another.
     """
     if not encoder.has_weights:
-        return ""
+        return None
     described = encoder.description
     state = {
         "kind": [described.modality, described.architecture, described.embedding_dim, described.pooling],

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from hf_integration.authentication.findings import Findings, Policy
 from hf_integration.encoders.identity.in_process import Finding
-from hf_integration.verdict import FileEvidence, Status, TensorEvidence, Trust
+from hf_integration.verdict import FileEvidence, Status, TensorEvidence
 
 SELF_ASSERTED = (
     "only the checked repository itself vouches for this card, which is worth nothing against whoever "
@@ -11,99 +12,86 @@ SELF_ASSERTED = (
 )
 
 
-def judge(
-    *,
-    intact: bool,
-    first_broken: str | None,
-    tensors: TensorEvidence,
-    files: FileEvidence,
-    has_weights: bool,
-    stored_dtype: str,
-    trust: Trust,
-    other_kind: str = "",
-    failure: str = "",
-    expired: str = "",
-    accept_self_asserted: bool = False,
-    clean_process: bool = False,
-    libraries: tuple[str, ...] = (),
-    process: tuple[Finding, ...] = (),
-) -> tuple[Status, str]:
+def judge(findings: Findings, policy: Policy) -> tuple[Status, str]:
     """Apply the verdict table.
 
     Args:
-        intact: whether every strip reproduced the watermark.
-        first_broken: the first strip that did not.
-        tensors: comparison of tensors.
-        files: comparison of behaviour files.
-        has_weights: whether this kind of encoder source has tensors at all. Only the kind decides: an
-            encoder cannot opt out of the comparison.
-        stored_dtype: dtype of the weights that the card was minted for.
-        trust: why the card is believed.
-        other_kind: how the kind of encoder differs from the card's, if it does.
-        failure: what the encoder raised when the key samples were run, if it did.
-        expired: the last day of a card whose last day is over.
-        accept_self_asserted: the caller accepts a card that only the checked repository vouches for.
-        clean_process: the caller asserts that nothing in this process could have changed the encoder.
-        libraries: those that have other versions than when the card was minted.
-        process: what of this process changes, or may change, what the encoder gives its users.
+        findings: what was measured.
+        policy: what the caller accepts.
 
     Returns:
         Status and one sentence that says why.
     """
-    if other_kind:
-        return "altered", f"another encoder than the card's: {other_kind}"
+    if reason := _alteration(findings):
+        return "altered", reason
+    if reason := _open_question(findings):
+        return "inconclusive", reason
+    if not findings.intact:
+        broke = f"the watermark broke from strip '{findings.first_broken}' on"
+        if findings.has_weights and not policy.clean_process:
+            return "inconclusive", (
+                f"{broke} although the tensors and behaviour files are equal: code in this process or the "
+                "environment differs"
+            )
+        return "altered", broke
+    if reason := _reservation(findings, policy):
+        return "inconclusive", reason
+    return "authentic", _equality(findings)
+
+
+def _alteration(findings: Findings) -> str | None:
+    """What makes an encoder another one, whatever the watermark says."""
+    tensors, files = findings.tensors, findings.files
+    if findings.other_kind:
+        return f"another encoder than the card's: {findings.other_kind}"
     if files.changed:
-        also = f"; {_tensors_differ(intact, tensors)}" if has_weights and tensors.matches is None else ""
-        return "altered", f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"
-    if has_weights and tensors.matches is None:
-        return "altered", _tensors_differ(intact, tensors)
+        also = f"; {_tensors_differ(findings)}" if findings.differ else ""
+        return f"behaviour differs from what the card recorded: {_some(files.changed)}{also}"
+    if findings.differ:
+        return _tensors_differ(findings)
     if tensors.outside:
         were = "was" if len(tensors.outside) == 1 else "were"
-        return "altered", (
+        return (
             f"{_count(tensors.outside, 'tensor')} outside the embedding path {were} changed, new or gone: "
             f"{_some(tensors.outside)}; whoever loads the files for another task gets another model"
         )
-    if files.derived:
-        return "inconclusive", (
-            f"the files are equal, but the libraries installed here make other settings of them: "
-            f"{_some(files.derived)} ({_some(libraries)})"
-        )
-    if failure:
-        return "inconclusive", f"the key samples could not be run: {failure}"
-    if not intact:
-        if has_weights and not clean_process:
-            return "inconclusive", (
-                f"the watermark broke from strip '{first_broken}' on although the tensors and behaviour "
-                "files are equal: code in this process or the environment differs"
-            )
-        return "altered", f"the watermark broke from strip '{first_broken}' on"
-    if reservation := _reservation(
-        process, expired, believed=trust != "self-asserted" or accept_self_asserted
-    ):
-        return "inconclusive", reservation
-    if not has_weights:
+    return None
+
+
+def _open_question(findings: Findings) -> str | None:
+    """What kept the watermark from being asked, or makes its answer say nothing."""
+    if findings.files.derived:
         return (
-            "authentic",
-            "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand",
+            f"the files are equal, but the libraries installed here make other settings of them: "
+            f"{_some(findings.files.derived)} ({_some(findings.libraries)})"
         )
-    if tensors.matches == "stored":
-        return "authentic", f"the watermark is intact, and {_equal(files, process)}"
-    return "authentic", (
-        f"the watermark is intact; the weights are a re-encoding: {_rounded(tensors, stored_dtype)}"
-        f"{_besides(files, process)}"
-    )
+    return f"the key samples could not be run: {findings.failure}" if findings.failure else None
 
 
-def _reservation(process: tuple[Finding, ...], expired: str, *, believed: bool) -> str:
+def _reservation(findings: Findings, policy: Policy) -> str | None:
     """Why an encoder that reproduces its watermark does not pass all the same, if there is a reason."""
-    if spoiled := [finding for finding in process if finding.remedy]:
+    if spoiled := [finding for finding in findings.process if finding.remedy]:
         return (
             f"the watermark is intact, but its users may get other embeddings: "
             f"{_some(tuple(finding.what for finding in spoiled))}"
         )
-    if expired:
-        return f"the card expired on {expired}: nobody vouches for this encoder any more"
-    return "" if believed else SELF_ASSERTED
+    if findings.expired:
+        return f"the card expired on {findings.expired}: nobody vouches for this encoder any more"
+    believed = findings.trust != "self-asserted" or policy.self_asserted
+    return None if believed else SELF_ASSERTED
+
+
+def _equality(findings: Findings) -> str:
+    """What an authentic encoder has in common with its card."""
+    tensors, files, process = findings.tensors, findings.files, findings.process
+    if not findings.has_weights:
+        return "the watermark is intact, as far as the card's floor and coverage reach; no tensors at hand"
+    if tensors.matches == "stored":
+        return f"the watermark is intact, and {_equal(files, process)}"
+    return (
+        f"the watermark is intact; the weights are a re-encoding: "
+        f"{_rounded(tensors, findings.stored_dtype)}{_besides(files, process)}"
+    )
 
 
 def _rounded(tensors: TensorEvidence, stored_dtype: str) -> str:
@@ -133,8 +121,8 @@ def _count(names: Sequence[object], what: str) -> str:
     return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"
 
 
-def _tensors_differ(intact: bool, tensors: TensorEvidence) -> str:
-    parts = []
+def _tensors_differ(findings: Findings) -> str:
+    tensors, parts = findings.tensors, []
     if tensors.changed:
         parts.append(f"{len(tensors.changed)} of {tensors.checked} tensors changed: {_some(tensors.changed)}")
     if tensors.missing:
@@ -143,7 +131,7 @@ def _tensors_differ(intact: bool, tensors: TensorEvidence) -> str:
         parts.append(f"unexpected: {_some(tensors.unexpected)}")
     watermark = (
         "the watermark is intact, so the change is below the floor or where the key samples do not reach"
-        if intact
+        if findings.intact
         else "the watermark is broken"
     )
     return f"{'; '.join(parts)}; {watermark}"

@@ -56,14 +56,14 @@ def rounding_of(card: WatermarkCard, weights: Weights) -> Weights:
     return weights_in(card.encoder.stored_dtype) if weights == "stored" else weights
 
 
-def other_kind(encoder: Encoder, card: WatermarkCard) -> str:
-    """How modality, architecture and width differ from those that the card was minted for, or nothing.
+def other_kind(encoder: Encoder, card: WatermarkCard) -> str | None:
+    """How modality, architecture and width differ from those that the card was minted for, if they do.
 
     Another kind is another encoder: its key samples are not even run, so that no comparison of features of
     different meaning can come out intact by accident.
     """
     mine, recorded = encoder.description, card.encoder
-    return ", ".join(
+    differences = (
         f"{word} {found} instead of {expected}"
         for word, found, expected in (
             ("modality", mine.modality, recorded.modality),
@@ -72,6 +72,7 @@ def other_kind(encoder: Encoder, card: WatermarkCard) -> str:
         )
         if found != expected
     )
+    return ", ".join(differences) or None
 
 
 def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from hf_integration.checking.pins.pin import Waiver
-from hf_integration.verdict import Verdict
+from hf_integration.verdict import Accepted, Verdict
 
 
 def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date, expires: str | None) -> Verdict:
@@ -37,8 +37,8 @@ def waived(verdict: Verdict, waivers: Iterable[Waiver], *, today: date, expires:
         if expires is not None and today > date.fromisoformat(expires):
             unused = f"its waiver is not applied, as the card expired on {expires}: {last.reason}"
             return replace(verdict, reason=f"{verdict.reason}; {unused}")
-        waiver = {"reason": last.reason, "until": last.until.isoformat()}
-        advice = f"accepted until {waiver['until']}: mint and lock a new card before, and take the waiver out"
+        waiver = Accepted(last.reason, last.until.isoformat())
+        advice = f"accepted until {waiver.until}: mint and lock a new card before, and take the waiver out"
         return replace(verdict, waiver=waiver, diagnosis=(*verdict.diagnosis[:-1], advice))
     ended = f"its waiver ended on {last.until.isoformat()}: {last.reason}"
     return replace(verdict, reason=f"{verdict.reason}; {ended}")

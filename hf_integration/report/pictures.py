@@ -180,7 +180,7 @@ def _banner(canvas: Image.Image, verdict: Verdict, height: int) -> None:
         line = facts
     draw.text((MARGIN, 60), line, font=_font(18), fill="white")
     if waiver is not None:
-        reason = harmless(waiver.get("reason", ""), longest=canvas.width // 10)
+        reason = harmless(waiver.reason, longest=canvas.width // 10)
         draw.text((MARGIN, 60 + WAIVER), reason, font=_font(18), fill="white")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_text, number, pairs, table
-from hf_integration.verdict import LARGEST_ERROR, Claim, Status, StripResult, Trust, Verdict
+from hf_integration.verdict import LARGEST_ERROR, Accepted, Claim, Status, StripResult, Trust, Verdict
 
 
 class Reporter(ABC):
@@ -28,13 +28,13 @@ HEADLINES: Mapping[Status, str] = {
 def headline(verdict: Verdict) -> str:
     """The status in capitals; an alteration that is accepted says until when and why."""
     if verdict.waiver is not None:
-        return f"{waived_until(verdict.waiver)}: {harmless(verdict.waiver.get('reason', ''))}"
+        return f"{waived_until(verdict.waiver)}: {harmless(verdict.waiver.reason)}"
     return HEADLINES[verdict.status]
 
 
-def waived_until(waiver: Mapping[str, str]) -> str:
+def waived_until(waiver: Accepted) -> str:
     """The headline of a waived alteration without its reason."""
-    return f"{HEADLINES['altered']}, waived until {harmless(waiver.get('until', ''), longest=20)}"
+    return f"{HEADLINES['altered']}, waived until {harmless(waiver.until, longest=20)}"
 
 
 class JsonReporter(Reporter):

@@ -12,6 +12,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.report import HumanReporter, QuietReporter
+from hf_integration.verdict import KeySamplesRun
 from pytest_sslauth.record import Evidence
 from pytest_sslauth.summary import summary_lines
 from tests.authentication.conftest import Minted
@@ -46,7 +47,7 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
     # the card's statement holds for all of them, and must not read as that of a part
     part = {"key samples": COUNT, "key samples run": BATCH_SIZE}
-    assert verdict.key_samples == {"run": BATCH_SIZE, "of": COUNT}
+    assert verdict.key_samples == KeySamplesRun(BATCH_SIZE, COUNT)
     assert verdict.coverage == {**part, "of all key samples": card.coverage}
     assert verdict.floor == {**part, "of all key samples": card.floor}
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from hf_integration.authentication.diagnosis import diagnose
-from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.authentication.references import LIBRARIES, environment_of, library_versions
+from hf_integration.authentication.findings import Findings
+from hf_integration.authentication.references import LIBRARIES, environment_of, library_versions, other_kind
 from hf_integration.card import WatermarkCard
-from hf_integration.verdict import MIXED, FileEvidence, StripResult, TensorEvidence
+from hf_integration.verdict import MIXED, FileEvidence, Status, StripResult, TensorEvidence
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 
@@ -33,9 +33,11 @@ ON_CPU = "checked on device 'cpu'"
 BEGINS = "the deviation begins at strip 'layer 1'; the strips before it are within the tolerance"
 
 
-def _result(*intact: bool) -> Reconstruction:
-    strips = tuple(StripResult(f"layer {i}", 0.1, 0.4, good, 0.0) for i, good in enumerate(intact))
-    return Reconstruction(strips, torch.zeros(0), torch.zeros(0))
+def _result(*intact: bool) -> tuple[StripResult, ...]:
+    return tuple(StripResult(f"layer {i}", 0.1, 0.4, good, 0.0) for i, good in enumerate(intact))
+
+
+BEGINS_AT_1 = _result(True, False, False)
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +45,24 @@ def card() -> WatermarkCard:
     return replace(make_card(), libraries=library_versions())
 
 
-def _diagnose(card: WatermarkCard, *, encoder: PlainEncoder | None = None, **facts: Any) -> tuple[str, ...]:
+def _diagnose(
+    card: WatermarkCard,
+    *,
+    status: Status = "altered",
+    encoder: PlainEncoder | None = None,
+    reconstruction: tuple[StripResult, ...] = BEGINS_AT_1,
+    **facts: Any,
+) -> tuple[str, ...]:
     usual = {
-        "status": "altered",
-        "reconstruction": _result(True, False, False),
         "tensors": EQUAL,
         "files": SAME,
+        "has_weights": True,
+        "stored_dtype": "float32",
+        "trust": "local",
+        "other_kind": other_kind(encoder or PlainEncoder(), card),
     }
-    return diagnose(**{**usual, **facts}, encoder=encoder or PlainEncoder(), card=card)
+    findings = Findings(strips=reconstruction, **{**usual, **facts})
+    return diagnose(status, findings, encoder or PlainEncoder(), card)
 
 
 def test_an_authentic_encoder_needs_no_words(card: WatermarkCard) -> None:
@@ -97,7 +109,7 @@ def test_of_another_kind_nothing_was_compared(card: WatermarkCard) -> None:
 
 @pytest.mark.parametrize("status", ["inconclusive", "altered"])
 def test_tensors_rounded_to_several_precisions_leave_the_question_open(
-    card: WatermarkCard, status: str
+    card: WatermarkCard, status: Status
 ) -> None:
     found = _diagnose(card, status=status, tensors=TensorEvidence(checked=10, matches=MIXED))
     mixed = (

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from hf_integration.authentication.findings import Findings, Policy
 from hf_integration.authentication.judgement import SELF_ASSERTED, judge
 from hf_integration.encoders.identity.in_process import Finding
-from hf_integration.verdict import FileEvidence, Status, TensorEvidence
+from hf_integration.verdict import FileEvidence, Status, StripResult, TensorEvidence
 
 EQUAL = TensorEvidence(checked=10, matches="stored")
 HALF = TensorEvidence(checked=10, matches="float16")
@@ -19,17 +20,27 @@ SAME_FILES = FileEvidence(checked=4)
 OTHER_FILES = FileEvidence(checked=4, changed=("config.json: hidden_act: gelu -> relu",))
 
 
-def _judge(**changes: Any) -> tuple[Status, str]:
-    facts = {
-        "intact": True,
-        "first_broken": None,
+def _judge(
+    *,
+    intact: bool = True,
+    first_broken: str | None = None,
+    accept_self_asserted: bool = False,
+    clean_process: bool = False,
+    **facts: Any,
+) -> tuple[Status, str]:
+    strips = [StripResult("processor", 0.1, 0.4, True, 0.1)]
+    if not intact:
+        strips.append(StripResult(first_broken or "layer 1", 0.9, 0.4, False, 3.0))
+    usual = {
+        "strips": tuple(strips),
         "tensors": EQUAL,
         "files": SAME_FILES,
         "has_weights": True,
         "stored_dtype": "float32",
         "trust": "local",
     }
-    return judge(**{**facts, **changes})
+    policy = Policy(self_asserted=accept_self_asserted, clean_process=clean_process)
+    return judge(Findings(**{**usual, **facts}), policy)
 
 
 def test_everything_equal_is_authentic() -> None:
@@ -118,6 +129,10 @@ def test_a_self_asserted_card_is_never_a_pass_unless_accepted(tensors: TensorEvi
 @pytest.mark.parametrize("accept", [True, False])
 def test_a_self_asserted_card_still_shows_an_alteration(accept: bool) -> None:
     assert _judge(trust="self-asserted", tensors=DIFFERENT, accept_self_asserted=accept)[0] == "altered"
+
+
+def test_no_strip_at_all_is_no_intact_watermark() -> None:
+    assert _judge(strips=())[0] != "authentic"
 
 
 def test_only_an_intact_watermark_with_matching_evidence_is_ever_authentic() -> None:

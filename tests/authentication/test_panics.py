@@ -65,7 +65,7 @@ def test_steps_that_the_card_did_not_record_are_run_only_where_it_is_known_what_
     verdict = Authenticator(card=card, trust="local").authenticate(encoder).verdict
     assert verdict.status == "altered"
     assert bool(called) is run
-    assert bool(verdict.key_samples["run"]) is run
+    assert bool(verdict.key_samples.run) is run
     assert any("not known what it costs" in line for line in verdict.diagnosis) is not run
 
 
@@ -75,4 +75,4 @@ def test_a_pattern_that_the_card_recorded_is_run(tmp_path: Path) -> None:
     encoder, card = mint_quickly(folder, tmp_path / "card")
     verdict = Authenticator(card=card, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
-    assert verdict.key_samples["run"] == len(card.key_samples)
+    assert verdict.key_samples.run == len(card.key_samples)

@@ -68,4 +68,4 @@ def test_the_order_of_tensors_and_of_findings_does_not_count() -> None:
 def test_what_can_only_be_queried_has_none() -> None:
     endpoint = PlainEncoder()
     endpoint.has_weights = False
-    assert state_of(endpoint, {}, {}) == ""
+    assert state_of(endpoint, {}, {}) is None

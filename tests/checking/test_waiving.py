@@ -7,7 +7,7 @@ import pytest
 
 from hf_integration.checking.pins import Waiver
 from hf_integration.checking.waiving import waived
-from hf_integration.verdict import FileEvidence, TensorEvidence, Verdict
+from hf_integration.verdict import Accepted, FileEvidence, TensorEvidence, Verdict
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE
 
 STATE = "sha256:" + "cd" * 32
@@ -24,7 +24,7 @@ def test_a_waived_alteration_stays_altered_and_is_accepted() -> None:
         True,
         0,
     )
-    assert verdict.waiver == {"reason": "fixed upstream", "until": "2030-01-31"}
+    assert verdict.waiver == Accepted("fixed upstream", "2030-01-31")
     assert Verdict.from_dict(verdict.to_dict()) == verdict
 
 
@@ -78,7 +78,7 @@ def test_nothing_is_excused_by_a_card_that_expired(days: int, accepted: bool) ->
 def test_the_waiver_that_ends_last_decides() -> None:
     later = replace(WAIVER, until=LAST + timedelta(9), reason="later")
     verdict = waived(FOUND, [later, WAIVER], today=LAST + timedelta(1), expires=None)
-    assert verdict.waiver == {"reason": "later", "until": "2030-02-09"}
+    assert verdict.waiver == Accepted("later", "2030-02-09")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,14 @@ def test_nothing_else_is_excused(verdict: Verdict) -> None:
     assert verdict.waiver is None
 
 
-def test_a_state_that_is_empty_fits_no_waiver() -> None:
+@pytest.mark.parametrize("state", ["", None])
+def test_a_state_that_is_empty_fits_no_waiver(state: str | None) -> None:
     assert not waived(
-        replace(FOUND, state=""), [replace(WAIVER, state="")], today=LAST, expires=None
+        replace(FOUND, state=state), [replace(WAIVER, state="")], today=LAST, expires=None
     ).accepted
 
 
 @pytest.mark.parametrize("status", ["authentic", "inconclusive"])
 def test_a_waiver_on_another_status_accepts_nothing(status: str) -> None:
-    verdict = replace(INCONCLUSIVE, status=status, waiver={"reason": "r", "until": "2030-01-31"})  # type: ignore[arg-type]
+    verdict = replace(INCONCLUSIVE, status=status, waiver=Accepted("r", "2030-01-31"))  # type: ignore[arg-type]
     assert verdict.accepted == (status == "authentic")

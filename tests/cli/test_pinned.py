@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_integration.verdict import Verdict
+from hf_integration.verdict import Accepted, Verdict
 from tests.cli.conftest import Ended, Published, files_of
 
 Run = Callable[..., Ended]
@@ -257,7 +257,7 @@ class TestWaivers:
         assert sslauth("verify", "here", "-q").out == f"{headline}\n"
         verdict = Verdict.from_dict(json.loads(sslauth("verify", "here", "--format", "json").out))
         assert (verdict.status, verdict.accepted) == ("altered", True)
-        assert verdict.waiver == {"reason": "known since May", "until": until}
+        assert verdict.waiver == Accepted("known since May", until)
 
     def test_an_expired_waiver_ends_with_1_and_is_named(self, sslauth: Run) -> None:
         found = json.loads(sslauth("verify", "altered", "--card", "cards/tiny", "--format", "json").out)

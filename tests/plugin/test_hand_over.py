@@ -59,6 +59,7 @@ class TestAWaivedEncoder:
     def verdict(self, held: Held) -> Verdict:
         found = authenticate(held.encoder, held.card)
         assert found.status == "altered"
+        assert found.state
         waiver = Waiver(found.state, "known", date(2030, 1, 31))
         verdict = waived(found, [waiver], today=date(2030, 1, 1), expires=None)
         assert verdict.accepted

@@ -6,7 +6,7 @@ import pytest
 
 from hf_integration.report import HumanReporter, render
 from hf_integration.report.columns import margin_text, number
-from hf_integration.verdict import Claim, TensorEvidence, Verdict
+from hf_integration.verdict import Accepted, Claim, TensorEvidence, Verdict
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE, WAIVED
 
 
@@ -179,7 +179,7 @@ class TestWaiver:
         assert "cd" * 32 not in render(replace(AUTHENTIC, state=WAIVED.state))
 
     def test_a_reason_cannot_move_the_cursor(self) -> None:
-        verdict = replace(WAIVED, waiver={"reason": "\x1b[2J", "until": "\x1b[1A"})
+        verdict = replace(WAIVED, waiver=Accepted("\x1b[2J", "\x1b[1A"))
         assert all(line.isprintable() for line in render(verdict).splitlines())
 
 

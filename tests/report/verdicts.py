@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hf_integration.verdict import CardIdentity, FileEvidence, StripResult, TensorEvidence, Verdict
+from hf_integration.verdict import Accepted, CardIdentity, FileEvidence, StripResult, TensorEvidence, Verdict
 
 STRIPS = (
     StripResult("processor", 0.0, 0.4, True, 0.0),
@@ -49,4 +49,4 @@ INCONCLUSIVE = replace(
     diagnosis=("this is not a pass",),
 )
 
-WAIVED = replace(ALTERED, state="sha256:" + "cd" * 32, waiver={"reason": "known", "until": "2030-01-31"})
+WAIVED = replace(ALTERED, state="sha256:" + "cd" * 32, waiver=Accepted("known", "2030-01-31"))
