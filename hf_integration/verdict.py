@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from hf_integration.base.vocabulary import Precision
+
 Status = Literal["authentic", "altered", "inconclusive"]
 Trust = Literal["pinned", "signed", "local", "self-asserted"]
 
@@ -167,7 +169,7 @@ class Verdict:
     encoder: str
     revision: str | None
     card: CardIdentity
-    precision: str
+    precision: Precision
     margin: float | None
     strips: tuple[StripResult, ...]
     tensors: TensorEvidence

@@ -1,25 +1,23 @@
 """The checks of one session: every named encoder is checked once, and handed out only as it was checked."""
 
-import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hf_integration.base.dates import today
 from hf_integration.base.errors import UsageError
-from hf_integration.checking.subject import Subject
+from hf_integration.checking.finding import Asked, Found, OwnCard, PinsUsed, Project
+from hf_integration.checking.held_card import Access, hold_card
+from hf_integration.checking.subject import Subject, load_subject, subject_around
 from hf_integration.encoders import Encoder
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
 from pytest_sslauth.engine import Held
+from pytest_sslauth.fingerprint import fingerprint
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
-from pytest_sslauth.places import Place, card_place, encoder_place, fingerprint, key_file, pin_of
-
-if TYPE_CHECKING:
-    from pytest_sslauth.model_cards import ModelCards
 
 
 @dataclass
@@ -27,8 +25,7 @@ class Checked:
     """A check that was made, kept for the session.
 
     Attributes:
-        encoder: where the encoder lies.
-        card: where the card lies.
+        found: what the names meant.
         folders: the folders that were read.
         fingerprint: their state before that; another state makes the check out of date.
         outcome: what came out.
@@ -36,8 +33,7 @@ class Checked:
         borrower: the test that the encoder was handed to last.
     """
 
-    encoder: Place
-    card: Place
+    found: Found
     folders: tuple[Path | None, ...]
     fingerprint: object
     outcome: Outcome
@@ -54,10 +50,11 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._project = Project(settings.rootdir, settings.cards)
+        self._access = Access(device=settings.device)
         self._day = today()
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
-        self._model_cards: ModelCards | None = None
 
     def of_name(self, request: CheckRequest, *, keep: bool = False) -> Outcome:
         """Check a folder or a Hub repository; for the same unchanged files, give the earlier outcome again.
@@ -68,6 +65,20 @@ class Checks:
         """
         try:
             return self._recall(request, keep=keep).outcome
+        except Exception as error:
+            return not_checked(request.encoder, error)
+
+    def of_model_card(self, request: CheckRequest) -> Outcome:
+        """Check a Hub repository by the card that it publishes, and every claim of its model card.
+
+        A branch is looked up once in a session: what it names may change while tests run. An entry of
+        ``sslauth.toml`` is enforced; its waivers are not for what a model card claims.
+
+        Args:
+            request: the repository and the revision; a card is not to be named.
+        """
+        try:
+            return self._recall(request, own_card="only").outcome
         except Exception as error:
             return not_checked(request.encoder, error)
 
@@ -86,26 +97,21 @@ class Checks:
         """
         try:
             encoder = engine.encoder_around(subject, processor)
-            if request.card is None and encoder is not subject:
+            ours = encoder is subject
+            if request.card is None and not ours:
                 raise UsageError("a module in memory has no name to find its card by", remedy="give card=")
             request = replace(request, encoder=encoder.name)
-            pin = pin_of(encoder, self._settings) if encoder is subject else None
-            card = card_place(request, Place(encoder.name, None, pin=pin), self._settings)
-            held = engine.subject_around(encoder, request, card, pin)
-            if encoder is not subject and held.card.encoder.modality != encoder.modality:
-                encoder = engine.encoder_around(subject, processor, held.card)  # the other tower, if any
-                held = replace(held, encoder=encoder)
-            return self._judge(held, request, source="an encoder in memory"), encoder
+            pins: PinsUsed = "any" if ours else "none"
+            asked = Asked(encoder=encoder.name, card=request.card, pins=pins)
+            found = self._project.find_for(encoder, asked)
+            card = hold_card(found, self._access, commit=encoder.commit)
+            if not ours and card.card.encoder.modality != encoder.modality:
+                encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
+            held = subject_around(encoder, card, found, self._access)
+            outcome = self._judge(held, request, source="an encoder in memory")
+            return outcome, encoder if outcome.verdict is None else encoder.with_verdict(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
-
-    def of_model_card(self, request: CheckRequest) -> Outcome:
-        """Check a Hub repository by the card that it publishes, and what its model card claims."""
-        from pytest_sslauth.model_cards import ModelCards
-
-        if self._model_cards is None:
-            self._model_cards = ModelCards(self._settings, self._artifacts)
-        return self._model_cards.check(request)
 
     def hand_over(self, request: CheckRequest, borrower: str) -> tuple[Outcome, Encoder | None]:
         """Check an encoder and hand it out, after its digests were compared again.
@@ -125,51 +131,68 @@ class Checks:
             verdict = checked.outcome.verdict
             if checked.outcome.failure or verdict is None:
                 return checked.outcome, None
-            return self._lend(checked, verdict, request, borrower)
+            return self._lend(checked, verdict, borrower)
         except Exception as error:
             return not_checked(request.encoder, error), None
 
-    def _recall(self, request: CheckRequest, *, keep: bool) -> Checked:
-        encoder = encoder_place(request.encoder, self._settings)
-        card = card_place(request, encoder, self._settings)
-        named = (encoder.reference, request.revision, card.reference, request.precision)
+    def _recall(self, request: CheckRequest, *, keep: bool = False, own_card: OwnCard = "never") -> Checked:
+        asked = Asked(
+            encoder=request.encoder, card=request.card, revision=request.revision, own_card=own_card
+        )
+        found = self._project.find(asked)
         if (day := today()) != self._day:  # cards and waivers have a last day
             self._day = day
             self._checked.clear()
-        key = (named, encoder.pin, card.pin)
+        card = None if found.card is None else found.card.reference
+        key = (found.encoder.reference, card, found.pins, request.revision, request.precision, own_card)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
-            known = self._checked[key] = self._check(request, encoder, card, keep=keep)
+            known = self._checked[key] = self._check(request, found, keep=keep)
         return known
 
-    def _check(self, request: CheckRequest, encoder: Place, card: Place, *, keep: bool) -> Checked:
-        folders = (encoder.folder, card.folder, key_file(card.pin), key_file(encoder.pin))
+    def _check(self, request: CheckRequest, found: Found, *, keep: bool) -> Checked:
+        folders: tuple[Path | None, ...] = found.inputs
         before = fingerprint(folders)
+        rootdir, own = self._settings.rootdir, found.asked.own_card == "only"
         try:
-            subject = engine.load_subject(request, encoder, card, self._settings)
-            if encoder.folder is None:  # where the Hub's cache keeps it is known only now
-                folders = (subject.encoder.path, *folders[1:])
+            if own and found.encoder.folder is not None:
+                raise UsageError(
+                    f"'{request.encoder}' is the folder {found.encoder.folder}, which has no model card "
+                    "on the Hub",
+                    remedy="use assert_authentic for local folders",
+                )
+            subject = self._load(found)
+            if found.encoder.folder is None:  # where the Hub's cache keeps it is known only now
+                published = None if subject.published is None else subject.published.folder
+                folders = (subject.encoder.path, published, *folders)
                 before = fingerprint(folders)
-            source = encoder.found_in(self._settings.rootdir)
+            source = found.encoder.found_in(rootdir)
+            if own:
+                source = (
+                    f"the Hub repository '{found.encoder.reference}', by the card that it publishes itself"
+                )
             outcome = self._judge(subject, request, source=source)
         except Exception as error:
-            notes = [p.found_in(self._settings.rootdir) for p in (encoder, card) if p.folder is None]
+            places = () if own else (found.encoder, found.card)
+            notes = [
+                place.found_in(rootdir) for place in places if place is not None and place.folder is None
+            ]
             outcome = not_checked(request.encoder, error, notes=notes)
-            return Checked(encoder, card, folders, before, outcome)
-        return Checked(encoder, card, folders, before, outcome, subject if keep else None)
+            return Checked(found, folders, before, outcome)
+        return Checked(found, folders, before, outcome, subject if keep else None)
+
+    def _load(self, found: Found) -> Held:
+        return Held.around(load_subject(found, self._access))
 
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
         reports = self._artifacts.write(authentication, subject.card) if self._artifacts else ""
-        subject.encoder.verdict = authentication.verdict
         return judged(authentication.verdict, source=source, reports=reports)
 
-    def _lend(
-        self, checked: Checked, verdict: Verdict, request: CheckRequest, borrower: str
-    ) -> tuple[Outcome, Encoder | None]:
+    def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:
         subject, checked.subject = checked.subject, None  # forgotten unless it proves unaltered
         if subject is None:
-            subject = engine.load_subject(request, checked.encoder, checked.card, self._settings)
+            subject = self._load(checked.found)
         if found := engine.differences(subject, verdict):
             return altered_since(verdict, found, checked.borrower), None
         # what was patched on a waived encoder would not show: every test gets one that was just loaded
@@ -177,6 +200,4 @@ class Checks:
         checked.borrower = borrower
         engine.in_evaluation_mode(subject.encoder)
         # a copy of the outer object: an attribute that a test replaces is replaced for that test only
-        encoder = copy.copy(subject.encoder)
-        encoder.verdict = verdict
-        return checked.outcome, encoder
+        return checked.outcome, subject.encoder.with_verdict(verdict)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from hf_integration.base.vocabulary import PRECISIONS, Precision, precision_of
 from pytest_sslauth.failure import MisuseError
 from pytest_sslauth.idle_marks import refuse_idle_packages
-from pytest_sslauth.options import PRECISIONS
 
 EXAMPLE = '@pytest.mark.sslauth("org/encoder", revision="<commit>")'
 
@@ -31,7 +31,7 @@ class CheckRequest:
     encoder: str
     revision: str | None = None
     card: str | None = None
-    precision: str | None = None
+    precision: Precision | None = None
 
 
 def sslauth(
@@ -45,13 +45,14 @@ def sslauth(
         TypeError: an argument of another type.
         ValueError: an empty name or an unknown precision.
     """
-    if precision is not None and precision not in PRECISIONS:
+    chosen = None if precision is None else precision_of(precision)
+    if precision is not None and chosen is None:
         raise ValueError(f"unknown precision {precision!r}, choose one of {', '.join(PRECISIONS)}")
     return CheckRequest(
         encoder=_name("encoder", encoder),
         revision=None if revision is None else _name("revision", revision),
         card=None if card is None else _name("card", card),
-        precision=precision,
+        precision=chosen,
     )
 
 

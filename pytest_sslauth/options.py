@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PRECISIONS = ("float64", "float32", "float16", "bfloat16")
-"""The engine's precisions; spelled out here because reading options must not import the engine."""
+from hf_integration.base.vocabulary import PRECISIONS, Precision, precision_of
 
 _DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
 
@@ -30,7 +29,7 @@ class Settings:
 
     rootdir: Path
     cards: Path
-    precision: str | None = None
+    precision: Precision | None = None
     device: str | None = None
     report_dir: Path | None = None
     accept_self_asserted: bool = False
@@ -83,13 +82,13 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def parse_precision(value: str) -> str:
+def parse_precision(value: str) -> Precision:
     """``--sslauth-precision``: one of the engine's precisions."""
-    if value not in PRECISIONS:
+    if (precision := precision_of(value)) is None:
         raise pytest.UsageError(
             f"--sslauth-precision: unknown precision {value!r}, choose one of {', '.join(PRECISIONS)}"
         )
-    return value
+    return precision
 
 
 def parse_device(value: str) -> str:

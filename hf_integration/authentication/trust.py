@@ -1,6 +1,6 @@
 """Why a card is believed."""
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from hf_integration.card import WatermarkCard
@@ -34,25 +34,36 @@ def trust_beside(card: WatermarkCard, folder: Path | None) -> Trust:
 
 
 def _inside(location: Path, folder: Path) -> bool:
-    """Whether a card lies in a folder, or is found through it.
+    """Whether a card is in a folder, or is found through it.
 
-    Whoever fills a folder may put a link in it that leads to a card elsewhere, or be reached through one
-    itself: so every place on the way counts.
+    Whoever fills a folder may put a link in it that leads to a card elsewhere: every link on the way counts.
     """
-    return any(place.is_relative_to(within) for place in _way(location) for within in _way(folder))
+    within = folder.resolve()
+    return any(place.is_relative_to(within) for place in _way(location))
 
 
-def _way(path: Path) -> list[Path]:
-    """A path as it is written, after each link on it is followed, and as it is resolved."""
-    way = [Path(os.path.abspath(path))]  # noqa: PTH100  # links must stay links
-    while len(way) < MOST_LINKS:
-        links = (prefix for prefix in (*reversed(way[-1].parents), way[-1]) if prefix.is_symlink())
-        first = next(links, None)
-        if first is None:
+def _way(path: Path) -> Iterator[Path]:
+    """Every link that is followed to a path, at its real place, and the real place of the path itself.
+
+    Step by step, as the system does it: behind ``link/..`` is the parent of what the link leads to.
+    """
+    anchor, *steps = path.absolute().parts
+    here, followed = Path(anchor), 0
+    while steps:
+        step = steps.pop(0)
+        there = here.parent if step == ".." else here / step
+        if not there.is_symlink():
+            here = there
+            continue
+        yield there
+        followed += 1
+        if followed > MOST_LINKS:  # in a circle, or as good as one
             break
-        onward = first.parent / first.readlink() / way[-1].relative_to(first)
-        way.append(Path(os.path.abspath(onward)))  # noqa: PTH100
-    return [*way, path.resolve()]
+        target = there.readlink()
+        if target.is_absolute():
+            here, target = Path(target.anchor), target.relative_to(target.anchor)
+        steps[:0] = target.parts
+    yield path.resolve()
 
 
 def _loaded_from(encoder: Encoder) -> Path | None:

@@ -7,10 +7,11 @@ from hf_integration.base.errors import CardError, FlawError, IntegrityError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.output_files import write_file
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.bundle.layout import CARD, SIGNER
 from hf_integration.card import WatermarkCard
 from hf_integration.card.reading import read_card
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.card.schema import MOST_BYTES
 from hf_integration.signing import KeySigner, verify
 
 

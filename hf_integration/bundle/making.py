@@ -1,17 +1,14 @@
 """Making a bundle: what lies in it is what was checked, because the copies themselves are checked."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hf_integration.authentication.trust import trust_beside
 from hf_integration.base.errors import (
-    AdvertisedCardMissingError,
-    CardNotFoundError,
     EncoderError,
-    IntegrityError,
     OutputError,
     UsageError,
     in_one_line,
@@ -22,17 +19,16 @@ from hf_integration.base.text import quoted
 from hf_integration.bundle.card_copy import copy_card, read_copy
 from hf_integration.bundle.encoder_files import copy_files, needed_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
-from hf_integration.card import WatermarkCard
-from hf_integration.card.locating import locate
-from hf_integration.card.reading import read_card
-from hf_integration.checking.subject import Subject
+from hf_integration.checking.finding import Asked, Found, Project
+from hf_integration.checking.held_card import Access, HeldCard, hold_card, refuse_shadow
+from hf_integration.checking.subject import own_commit, subject_around
+from hf_integration.checking.upstream import commit_on_the_hub
 from hf_integration.encoders.files.folder import inspect_folder, require_support
 from hf_integration.encoders.opening import open_encoder
-from hf_integration.hub import PublishedCard, published_card
-from hf_integration.signing import Signer, SigstoreSigner
+from hf_integration.signing import Signer, SigstoreSigner, signer_from
 from hf_integration.signing.keys import public_pem, read_public_key
 from hf_integration.snapshot import Snapshot, resolve
-from hf_integration.verdict import Trust, Verdict
+from hf_integration.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +36,15 @@ class BundleRequest:
     """What to bundle.
 
     Attributes:
-        encoder: a local folder or a Hub repo id.
-        out: the folder to make; nothing may lie there.
-        name: what the encoder is called in the bundle; by default the last part of ``encoder``.
+        encoder: a name in ``sslauth.toml``, a local folder or a Hub repo id.
+        out: the folder to make; nothing may be there.
+        name: what the encoder is called in the bundle; by default the entry's name, or the last part of
+            ``encoder``.
         revision: branch, tag or commit of a Hub repo.
-        card: folder or Hub repo id of the card; by default the one that lies with the encoder.
-        card_digest: ``sha256:…`` that the card must have, if it is pinned.
+        card: folder, Hub repo id or entry of the card; by default the project's, else the encoder's own.
         signer: who has to have signed the card; a key, as a bundle is checked without a network.
         accept_self_asserted: accept a card that only the bundled repository vouches for.
+        project: where names are looked up.
     """
 
     encoder: str
@@ -55,9 +52,25 @@ class BundleRequest:
     name: str | None = None
     revision: str | None = None
     card: str | Path | None = None
-    card_digest: str | None = None
     signer: Signer | None = None
     accept_self_asserted: bool = False
+    project: Project = field(default_factory=Project)
+
+    def find(self) -> Found:
+        """The encoder and the card that are meant.
+
+        Raises:
+            SSLAuthError: as of :meth:`hf_integration.checking.finding.Project.find`.
+        """
+        return self.project.find(
+            Asked(
+                encoder=self.encoder,
+                card=None if self.card is None else str(self.card),
+                revision=self.revision,
+                signer=self.signer,
+                own_card="fallback",
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -78,13 +91,7 @@ class Bundled:
 
 
 def make_bundle(
-    request: BundleRequest,
-    *,
-    device: str | None = None,
-    token: str | None = None,
-    cache_dir: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    progress: Progress | None = None,
+    request: BundleRequest, access: Access | None = None, *, progress: Progress | None = None
 ) -> Bundled:
     """Bundle an encoder with its card, if it is authentic.
 
@@ -93,10 +100,7 @@ def make_bundle(
 
     Args:
         request: what to bundle.
-        device: where the encoder is checked.
-        token: Hub token.
-        cache_dir: Hub cache.
-        say: told what is done.
+        access: how the Hub is asked, where the encoder is checked, and who is told.
         progress: told how many key samples are done.
 
     Returns:
@@ -107,49 +111,36 @@ def make_bundle(
         EncoderError: the encoder cannot be loaded from the files that a bundle holds.
         InconclusiveError: the Hub could not be asked.
         IntegrityError: the card is damaged, not the pinned one, or not signed by the signer.
-        OutputError: something lies at the output, or there is no room.
+        OutputError: something is at the output already, or there is no room.
         UsageError: an unusable name or signer.
     """
-    name = bundle_name(request.encoder, request.name)
+    access = access or Access()
+    found = request.find()
+    pin = found.encoder.pin
+    name = bundle_name(request.encoder, pin.name if pin and request.name is None else request.name)
     target = _free(request.out)
-    key = _public_key(request.signer)
-    named = None if _means_own_card(request) else request.card
-    found = None if named is None else locate(named, revision=None)
-    say(f"bundling {request.encoder} ...")
-    snapshot = resolve(
-        request.encoder,
-        revision=request.revision,
-        token=token,
-        cache_dir=cache_dir,
-        refuse=require_support,
-    )
+    key = _public_key(_only_signer(found))
+    access.say(f"bundling {request.encoder} ...")
+    snapshot = _snapshot(found, access)
     inspect_folder(snapshot.path)  # what cannot be loaded is said of the folder that the caller knows
-    published: PublishedCard | None = None
-    if found is not None:
-        folder, location = found
-    else:
-        folder, location, published = _own_card(snapshot, token=token, cache_dir=cache_dir)
-    original = read_card(folder, location=location)
-    say(f"card: {location}")
+    held = hold_card(found, access, commit=snapshot.commit)
+    original = held.card
     if original.secret:
-        say("it is a private card: the bundle is as secret as the card, for its owner only")
-    if request.card_digest not in (None, original.digest):
-        raise IntegrityError(
-            f"the card at {quoted(location)} is {original.digest}, but {request.card_digest} is pinned",
-            remedy="leave --card out; if the card was replaced on purpose, run `sslauth lock`",
-        )
-    trust = _trust(request, original, snapshot)
+        access.say("it is a private card: the bundle is as secret as the card, for its owner only")
+    # beside its copy every card would look trusted
+    trust = held.trust or trust_beside(original, snapshot.path)
     with _explained(request.out), staging(target, secret=original.secret) as place:
         copy_files(snapshot, needed_files(snapshot), place / ENCODER)
-        copy_card(folder, place / CARD, secret=original.secret)
+        copy_card(held.folder, place / CARD, secret=original.secret)
         if key is not None:
             write_file(place / SIGNER, key, secret=False)
         card = read_copy(place, original, signed=key is not None)
-        say("checking the copy ...")
-        verdict = _check(place / ENCODER, card, request, snapshot, trust, published, device, progress)
+        access.say("checking the copy ...")
+        copied = Copied(place / ENCODER, snapshot.commit, replace(held, card=card, trust=trust))
+        verdict = _check(copied, request, found, access, progress)
         if not verdict.authentic:
             return Bundled(verdict, name)
-        # where a folder lay on this machine is nobody's business
+        # where a folder was on this machine is nobody's business
         origin = quoted(f"{snapshot.repo} @{snapshot.commit}" if snapshot.repo else "a local folder")
         text = pins(name, card_digest=card.digest, signed=key is not None, origin=origin)
         write_file(place / PINS, text.encode(), secret=False)
@@ -163,30 +154,71 @@ def make_bundle(
     return Bundled(verdict, name, tuple(sizes), sum(sizes.values()))
 
 
+def _snapshot(found: Found, access: Access) -> Snapshot:
+    """The encoder's files at one commit, the pinned one if there is one."""
+    place, commit = found.encoder, own_commit(found, access)
+    if place.pin is not None:
+        if place.pin.lock_hint:
+            access.say(place.pin.lock_hint)
+        refuse_shadow(place.pin, place.repo)
+    with commit_on_the_hub(place.pin, token=access.token):
+        return resolve(
+            place.reference,
+            revision=commit or found.revision,
+            token=access.token,
+            cache_dir=access.cache_dir,
+            refuse=require_support,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Copied:
+    """What is in the bundle that is being made: the encoder's files, their commit, and the card's copy."""
+
+    encoder: Path
+    commit: str | None
+    card: HeldCard
+
+
 def _check(
-    folder: Path,
-    card: WatermarkCard,
-    request: BundleRequest,
-    snapshot: Snapshot,
-    trust: Trust,
-    published: PublishedCard | None,
-    device: str | None,
-    progress: Progress | None,
+    copied: Copied, request: BundleRequest, found: Found, access: Access, progress: Progress | None
 ) -> Verdict:
     """The verdict of the copy; the encoder is let go of with it: a mapped file cannot be moved everywhere."""
     try:
         encoder = open_encoder(
-            folder,
+            copied.encoder,
             name=request.encoder,
-            commit=snapshot.commit,
-            device=device,
-            preferred=card.encoder.modality,
+            commit=copied.commit,
+            device=access.device,
+            preferred=copied.card.card.encoder.modality,
         )
-        subject = Subject(encoder, card, trust, published=published)
+        subject = subject_around(encoder, copied.card, found, access)
         accept = request.accept_self_asserted
-        return subject.authenticate(accept_self_asserted=accept, progress=progress).verdict
+        # a bundle is for those who do not know of the waivers here
+        return (
+            replace(subject, waivers=()).authenticate(accept_self_asserted=accept, progress=progress).verdict
+        )
     except OSError as error:  # of a library, and not of the file system that the bundle is written to
         raise EncoderError(f"the encoder's copy cannot be loaded: {quoted(in_one_line(error))}") from error
+
+
+def _only_signer(found: Found) -> Signer | None:
+    """The one who has to have signed the card: a bundle holds one key.
+
+    Raises:
+        UsageError: the caller names another one than is pinned.
+    """
+    chosen = found.asked.signer
+    for pin in found.pins:
+        if pin.signer_reference is not None:
+            pinned = signer_from(pin.signer_reference)
+            if chosen not in (None, pinned):
+                raise UsageError(
+                    f"--signer contradicts {pin.file.name}, where '{pin.name}' is signed by {pinned}",
+                    remedy="leave --signer out",
+                )
+            chosen = pinned
+    return chosen
 
 
 def _free(out: Path) -> Path:
@@ -211,39 +243,6 @@ def _public_key(signer: Signer | None) -> bytes | None:
             remedy="name a public key, or leave --signer out",
         )
     return public_pem(read_public_key(signer.public_key))
-
-
-def _means_own_card(request: BundleRequest) -> bool:
-    """Whether the card's place is the encoder's repository, named once more."""
-    card, encoder = request.card, request.encoder
-    if not isinstance(card, str) or card.casefold() != encoder.casefold():
-        return False
-    return not os.path.lexists(encoder) and not os.path.lexists(card)
-
-
-def _own_card(
-    snapshot: Snapshot, *, token: str | None, cache_dir: Path | None
-) -> tuple[Path, str, PublishedCard | None]:
-    """Folder and location of the encoder's own card, and what the model card of its repository claims."""
-    try:
-        if snapshot.repo is None or snapshot.commit is None:
-            return *locate(snapshot.path, revision=None), None
-        published = published_card(snapshot.repo, snapshot.commit, token=token, cache_dir=cache_dir)
-        return published.folder, published.card.location, published
-    except AdvertisedCardMissingError:
-        raise
-    except CardNotFoundError as error:
-        raise CardNotFoundError(
-            f"no watermark card lies with {quoted(snapshot.repo or str(snapshot.path))}",
-            remedy="name one with --card, or mint one from a copy that you trust with 'sslauth mint'",
-        ) from error
-
-
-def _trust(request: BundleRequest, card: WatermarkCard, snapshot: Snapshot) -> Trust:
-    """Trust in the card where it came from: beside its copy every card would look trusted."""
-    if request.card_digest is not None:
-        return "pinned"
-    return "signed" if request.signer is not None else trust_beside(card, snapshot.path)
 
 
 @contextmanager

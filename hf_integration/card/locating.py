@@ -13,7 +13,8 @@ from hf_integration.base.errors import (
     UsageError,
 )
 from hf_integration.base.text import quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.card.schema import MOST_BYTES
 from hf_integration.model_card import Metadata, RepoCommit, claims_of
 
 REPO_FOLDER = "sslauth"

@@ -9,18 +9,11 @@ from pathlib import Path
 from hf_integration.base.errors import CardError, FlawError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, TENSOR_FILE
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
 from hf_integration.card.locating import locate
-from hf_integration.card.schema import (
-    CARD_FILE,
-    MOST_BYTES,
-    PICTURE_FILE,
-    TENSOR_FILE,
-    CardRecord,
-    FileRecord,
-    read_record,
-)
+from hf_integration.card.schema import MOST_BYTES, CardRecord, FileRecord, read_record
 from hf_integration.card.tensor_file import read_tensors
 
 

@@ -18,13 +18,19 @@ from hf_integration.base import strict_json
 from hf_integration.base.dates import read_date
 from hf_integration.base.errors import FlawError
 from hf_integration.base.text import is_plain, quoted
-from hf_integration.base.vocabulary import Modality, Precision, Weights
+from hf_integration.base.vocabulary import (
+    CARD_FILE,
+    PICTURE_FILE,
+    SIGNATURE_FILE,
+    TENSOR_FILE,
+    Modality,
+    Precision,
+    Weights,
+)
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
 
-CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
-SIGNATURE_FILE = "card.sig"
 """A signature over the three files, which may lie beside them."""
 
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20, SIGNATURE_FILE: 256 << 10}

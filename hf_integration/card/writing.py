@@ -14,17 +14,11 @@ from torch import Tensor
 from hf_integration.base.errors import CardError, FlawError, KeySampleError, OutputError
 from hf_integration.base.output_files import staging, sync_folder, write_file
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import pack
 from hf_integration.card.reading import read_card
-from hf_integration.card.schema import (
-    CARD_FILE,
-    MOST_BYTES,
-    PICTURE_FILE,
-    SIGNATURE_FILE,
-    TENSOR_FILE,
-    write_record,
-)
+from hf_integration.card.schema import MOST_BYTES, write_record
 from hf_integration.card.tensor_file import write_tensors
 
 SCALE = 4

@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import CardNotFoundError, EncoderError, InconclusiveError, IntegrityError
-from hf_integration.checking.pinned import card_source, check_signer
+from hf_integration.checking.held_card import check_signer, refuse_shadow
 from hf_integration.checking.pins.pin import Pin
 from hf_integration.checking.upstream import current_commit
 
@@ -37,16 +37,16 @@ class Standing:
         card: where its card was found.
         changes: what ``lock`` would write.
         objections: why its card is not to be relied on any more, in words.
-        unanswered: what could not be found out, or an empty string.
-        note: what else whoever reviews the change should know, or an empty string.
+        unanswered: what could not be found out, if something could not.
+        note: what else whoever reviews the change should know, if there is something.
     """
 
     pin: Pin
     card: str = ""
     changes: tuple[Change, ...] = ()
     objections: tuple[str, ...] = ()
-    unanswered: str = ""
-    note: str = ""
+    unanswered: str | None = None
+    note: str | None = None
 
     @property
     def stale(self) -> bool:
@@ -67,25 +67,27 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
         InconclusiveError: the Hub did not answer, or there is no card.
         IntegrityError: the card is damaged, or not signed by the signer.
     """
-    from hf_integration.card import load_card
+    from hf_integration.card.locating import locate
+    from hf_integration.card.reading import read_card
 
     commit = None if pin.repo is None else current_commit(pin.repo, pin.tracked, token=token)
-    reference, revision = card_source(pin, commit)
-    if pin.card_repo is not None and not pin.has_own_card:
+    revision = commit if pin.has_own_card else None
+    if pin.card_repo is not None:
+        refuse_shadow(pin, pin.card_repo)
         # the commit first, or a card in the cache would answer for the Hub
-        revision = current_commit(pin.card_repo, "main", token=token)
-    card = load_card(reference, revision=revision)
+        revision = revision or current_commit(pin.card_repo, "main", token=token)
+    folder, location = locate(pin.card_folder or pin.card_repo or "", revision=revision)
+    card = read_card(folder, location=location)
     if pin.signer_reference is not None:
-        from hf_integration.card.locating import locate
-
-        check_signer(locate(reference, revision=revision)[0], card.digest, pin.signer_reference)
+        check_signer(folder, card.digest, pin.signer_reference)
     now = {"card_digest": card.digest} if commit is None else {"commit": commit, "card_digest": card.digest}
     changes = [Change(key, getattr(pin, key), new) for key, new in now.items() if getattr(pin, key) != new]
-    note = ""
+    note = None
     if commit is not None and card.commit not in (None, commit):
         note = f"the card was minted at {card.commit}; if the encoder changed since then, mint it again"
     if pin.repo is not None and commit is not None and pin.card_digest not in (None, card.digest):
-        note = "; ".join(filter(None, (*revoked(pin.repo, commit, pin.card_digest or "", token), note)))
+        revocations = revoked(pin.repo, commit, pin.card_digest or "", token)
+        note = "; ".join(filter(None, (*revocations, note))) or None
     found, unanswered = objections(card, pin, commit, today=today, token=token)
     return Standing(pin, card.location, tuple(changes), found, unanswered, note)
 
@@ -107,8 +109,8 @@ def checked_standing(pin: Pin, *, today: date, token: str | None = None) -> Stan
 
 def objections(
     card: "WatermarkCard", pin: Pin, commit: str | None, *, today: date, token: str | None = None
-) -> tuple[tuple[str, ...], str]:
-    """What speaks against pinning a card, in words, and what could not be found out, or an empty string.
+) -> tuple[tuple[str, ...], str | None]:
+    """What speaks against pinning a card, in words, and what could not be found out, if something could not.
 
     Args:
         card: the card as it is published today.
@@ -117,7 +119,7 @@ def objections(
         today: the date (UTC).
         token: Hub token.
     """
-    found, unanswered = [], ""
+    found, unanswered = [], None
     if card.expired(today):
         found.append(f"the card expired on {card.expires}")
     if pin.repo is not None and commit is not None:
@@ -140,7 +142,7 @@ def revoked(repo: str, commit: str, digest: str, token: str | None) -> list[str]
     return [f"card {digest} was revoked by {repo}: {reason}"] if reason else []
 
 
-def _wrong_claims(repo: str, commit: str, token: str | None) -> tuple[list[str], str]:
+def _wrong_claims(repo: str, commit: str, token: str | None) -> tuple[list[str], str | None]:
     """What the repo's model card says of its own card and is not so, and what the Hub could not be asked."""
     from hf_integration.base.errors import ModelCardError, ModelCardRefusedError
     from hf_integration.hub import broken_without_encoder, published_card
@@ -148,6 +150,6 @@ def _wrong_claims(repo: str, commit: str, token: str | None) -> tuple[list[str],
     try:
         published = published_card(repo, commit, token=token)
     except (ModelCardError, ModelCardRefusedError) as error:
-        return [str(error)], ""
-    unanswered = published.unanswered.says if published.unanswered is not None else ""
+        return [str(error)], None
+    unanswered = published.unanswered.says if published.unanswered is not None else None
     return list(broken_without_encoder(published)), unanswered

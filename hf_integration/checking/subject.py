@@ -1,16 +1,20 @@
-"""What is checked, and the one way in which it is: by the card, the claims about it, and the waivers."""
+"""What is checked, and the one way in which it is loaded and checked: by card, claims and waivers."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.base.dates import today
+from hf_integration.base.errors import CardNotFoundError, IntegrityError
+from hf_integration.checking.finding import Found, Place
+from hf_integration.checking.held_card import Access, HeldCard, hold_card, refuse_shadow
 from hf_integration.checking.pins.pin import Waiver
+from hf_integration.checking.upstream import commit_on_the_hub
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
     from hf_integration.base.progress import Progress
-    from hf_integration.base.vocabulary import Precision
+    from hf_integration.base.vocabulary import Modality, Precision
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
     from hf_integration.hub import PublishedCard
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Subject:
     """An encoder in memory and the card that it is held against.
+
+    Made by :func:`load_subject` and :func:`subject_around` only, which ask what must be asked.
 
     Attributes:
         encoder: the encoder.
@@ -35,31 +41,6 @@ class Subject:
     trust: "Trust | None" = None
     waivers: tuple[Waiver, ...] = ()
     published: "PublishedCard | None" = None
-
-    def asked_about(
-        self, repo: str | None, *, token: str | None = None, cache_dir: Path | None = None
-    ) -> "Subject":
-        """The same with what a repository claims about the card, if that is where it lies.
-
-        A card of the encoder's own repository is only as good as what that says of it, unless it is pinned.
-
-        Args:
-            repo: what the encoder was loaded by; nothing is asked about a folder.
-            token: Hub token.
-            cache_dir: Hub cache.
-
-        Raises:
-            ModelCardRefusedError: the repository has another card at the encoder's commit, or took it back.
-            InconclusiveError: the Hub cannot be asked.
-            IntegrityError: what the model card says is malformed, or of another card.
-        """
-        if self.trust == "pinned" or repo is None or self.encoder.commit is None:
-            return self
-        from hf_integration.hub import published_if_own
-
-        commit = self.encoder.commit
-        published = published_if_own(self.card, repo, commit, token=token, cache_dir=cache_dir)
-        return replace(self, published=published)
 
     def authenticate(
         self,
@@ -87,3 +68,141 @@ class Subject:
             verdict = with_claims(verdict, self.published, self.encoder)
         verdict = waived(verdict, self.waivers, today=today(), expires=self.card.expires)
         return replace(authentication, verdict=verdict)
+
+
+def load_subject(found: Found, access: Access, *, modality: "Modality | None" = None) -> Subject:
+    """Load an encoder and its card, as they are pinned or as they were named.
+
+    The card first, as far as it is known without the encoder: it is small, and most often what is missing.
+
+    Args:
+        found: what the names mean.
+        access: how both are fetched and loaded.
+        modality: which tower of a model with two; by default that of the card.
+
+    Raises:
+        UsageError: the caller contradicts a pin.
+        IntegrityError: commit, card or signature are not the pinned ones.
+        EncoderError: the encoder cannot be loaded.
+        InconclusiveError: the Hub could not be asked, or there is no card.
+    """
+    commit = own_commit(found, access)
+    try:
+        held = hold_card(found, access, commit=commit)
+    except CardNotFoundError:
+        if found.card is None and found.encoder.folder is not None:
+            refuse_folder(found.encoder.folder)  # a folder without an encoder lacks more than a card
+        raise
+    encoder = load_encoder_at(
+        found.encoder,
+        access,
+        revision=commit or found.revision,
+        modality=modality,
+        preferred=held.card.encoder.modality,
+    )
+    return subject_around(encoder, held, found, access)
+
+
+def subject_around(encoder: "Encoder", held: HeldCard, found: Found, access: Access) -> Subject:
+    """An encoder in memory with the card that was read for it.
+
+    A card of the encoder's own repository is only as good as what that says of it, unless it is pinned:
+    claims and revocation are asked here, for whatever reaches a verdict.
+
+    Raises:
+        ModelCardRefusedError: the repository has another card at the encoder's commit, or took it back.
+        InconclusiveError: the Hub cannot be asked.
+        IntegrityError: what the model card says is malformed, or of another card.
+    """
+    published, repo = held.published, found.encoder.repo
+    if published is None and held.trust != "pinned" and repo is not None and encoder.commit is not None:
+        from hf_integration.hub import published_if_own
+
+        published = published_if_own(
+            held.card, repo, encoder.commit, token=access.token, cache_dir=access.cache_dir
+        )
+    pin = found.encoder.pin
+    # what a model card claims is so or is not: nothing of it is waived
+    waivers = () if pin is None or found.asked.own_card == "only" else pin.waivers
+    return Subject(encoder, held.card, held.trust, waivers, published)
+
+
+def own_commit(found: Found, access: Access) -> str | None:
+    """The commit of an encoder whose card is in the same repository, so that one commit names both.
+
+    Raises:
+        IntegrityError: the Hub no longer has the pinned commit.
+        InconclusiveError: the Hub could not be asked.
+    """
+    repo, pin = found.encoder.repo, found.encoder.pin
+    if repo is None or found.card is not None:
+        return None
+    if pin is not None:
+        refuse_shadow(pin, repo)
+    from hf_integration.snapshot.hub import resolve_commit
+
+    with commit_on_the_hub(pin, token=access.token):
+        return resolve_commit(repo, revision=found.revision, token=access.token, cache_dir=access.cache_dir)
+
+
+def load_encoder_at(
+    place: Place,
+    access: Access,
+    *,
+    revision: str | None = None,
+    modality: "Modality | None" = None,
+    preferred: "Modality | None" = None,
+) -> "Encoder":
+    """Load an encoder from its place, at its pinned commit if it has one, and say which one it is.
+
+    Args:
+        place: where the encoder is.
+        access: how it is fetched and loaded.
+        revision: branch, tag or commit of a Hub repo.
+        modality: see :func:`~hf_integration.encoders.load_encoder`.
+        preferred: see :func:`~hf_integration.encoders.load_encoder`.
+
+    Raises:
+        EncoderError: there is no encoder there, or it is refused.
+        IntegrityError: the Hub no longer has the pinned commit.
+        InconclusiveError: the Hub could not be asked.
+    """
+    pin = place.pin
+    access.say(f"loading {pin or place.name} ...")
+    if pin is not None:
+        if pin.lock_hint:
+            access.say(pin.lock_hint)
+        refuse_shadow(pin, place.repo)
+    from hf_integration.encoders import load_encoder
+
+    with commit_on_the_hub(pin, token=access.token):
+        encoder = load_encoder(
+            place.reference,
+            name=place.name,
+            revision=revision,
+            device=access.device,
+            token=access.token,
+            cache_dir=access.cache_dir,
+            modality=modality,
+            preferred=preferred,
+        )
+    if pin is not None and pin.commit is not None and encoder.commit != pin.commit:
+        raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")
+    at = (
+        f"Hub repository {place.repo} @{encoder.commit}"
+        if encoder.commit
+        else f"local folder {place.reference}"
+    )
+    access.say(f"encoder: {at}")
+    return encoder
+
+
+def refuse_folder(folder: Path) -> None:
+    """Refuse a folder that holds no encoder.
+
+    Raises:
+        EncoderError: with the reason.
+    """
+    from hf_integration.encoders.files.folder import inspect_folder
+
+    inspect_folder(folder)

@@ -28,8 +28,12 @@ def current_commit(repo: str, revision: str, *, token: str | None = None) -> str
 
 
 @contextmanager
-def commit_on_the_hub(pin: Pin, *, token: str | None = None) -> Iterator[None]:
+def commit_on_the_hub(pin: Pin | None, *, token: str | None = None) -> Iterator[None]:
     """Explain a pinned commit that is gone: a history that was rewritten, or another repo of that name.
+
+    Args:
+        pin: the entry, if there is one.
+        token: Hub token.
 
     Raises:
         IntegrityError: it is gone.
@@ -37,7 +41,7 @@ def commit_on_the_hub(pin: Pin, *, token: str | None = None) -> Iterator[None]:
     try:
         yield
     except UnknownRevisionError as error:
-        if pin.repo is None or pin.commit is None:
+        if pin is None or pin.repo is None or pin.commit is None:
             raise
         raise IntegrityError(
             f"{pin.repo} no longer has commit {pin.commit}, which {pin.file.name} pins for '{pin.name}'; "

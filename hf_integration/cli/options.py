@@ -4,12 +4,17 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hf_integration.cli.streams import Format
+from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.tokens import check_token
+
+if TYPE_CHECKING:
+    from hf_integration.checking.finding import Found
+    from hf_integration.checking.held_card import Access
+    from hf_integration.signing import Signer
 
 
 class PrecisionName(StrEnum):
@@ -104,3 +109,45 @@ class HubOptions:
             os.environ["HF_TOKEN"] = self.token
         if self.cache_dir is not None:
             os.environ["HF_HUB_CACHE"] = str(self.cache_dir.absolute())
+
+    def access(self, streams: Streams, device: str | None = None) -> "Access":
+        """How encoders and cards are fetched and loaded, and who is told.
+
+        Args:
+            streams: of the command.
+            device: where encoders are loaded.
+        """
+        from hf_integration.checking.held_card import Access
+
+        return Access(token=self.token, cache_dir=self.cache_dir, device=device, say=streams.say)
+
+
+def understood(found: "Found", streams: Streams) -> "Found":
+    """Say how names were understood, and keep outputs apart from what they lead to.
+
+    Raises:
+        OutputError: the output would replace something that is read.
+    """
+    for line in found.said:
+        streams.say(line)
+    streams.keep_apart(*found.inputs)
+    return found
+
+
+def chosen_signer(text: str | None) -> "Signer | None":
+    """The signer that ``--signer`` names, once it is known that signatures can be checked here.
+
+    Raises:
+        UsageError: it names none, or the extra ``sign`` is not installed.
+    """
+    if text is None:
+        return None
+    from hf_integration.signing import require_extra, signer_from
+
+    require_extra()
+    return signer_from(text)
+
+
+def given_file(name: str | Path | None) -> list[Path]:
+    """An argument that may be a file or folder, if there is one of that name."""
+    return [Path(name)] if name is not None and os.path.lexists(name) else []

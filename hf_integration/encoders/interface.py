@@ -1,10 +1,11 @@
 """What the engine needs of an encoder, wherever it comes from."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -73,7 +74,7 @@ class Encoder(ABC):
         name: what the caller called it (a path or a repo id).
         path: the local folder the encoder was loaded from, if any.
         commit: the resolved Hub commit, if any.
-        verdict: set by the pytest fixtures once the encoder was authenticated.
+        verdict: of the check that the encoder passed before a pytest fixture handed it out.
         not_covered: files beside it that hold code or weights and were not looked at.
         folder: what the files of its folder say; ``None`` for an encoder that came from none.
         has_weights: whether tensors can be inspected; only the kind of source decides this.
@@ -135,6 +136,12 @@ class Encoder(ABC):
 
         For an encoder whose real positions see the padding: what it gives would depend on the batch.
         """
+
+    def with_verdict(self, verdict: Verdict) -> Self:
+        """The same encoder with the verdict on it: another object around the same model and processor."""
+        encoder = copy.copy(self)
+        encoder.verdict = verdict
+        return encoder
 
     @abstractmethod
     def observe(

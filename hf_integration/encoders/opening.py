@@ -40,6 +40,7 @@ from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
 def load_encoder(
     reference: str,
     *,
+    name: str | None = None,
     revision: str | None = None,
     device: str | None = None,
     token: str | None = None,
@@ -51,6 +52,7 @@ def load_encoder(
 
     Args:
         reference: a folder that exists, else a Hub repo id.
+        name: what verdicts call it, if not that.
         revision: branch, tag or commit of a repo.
         device: ``cpu``, ``cuda``, ``cuda:1``; by default the accelerator if there is one.
         token: Hub token.
@@ -72,7 +74,7 @@ def load_encoder(
     )
     return open_encoder(
         snapshot.path,
-        name=reference,
+        name=name or reference,
         commit=snapshot.commit,
         device=device,
         modality=modality,

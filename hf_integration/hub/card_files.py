@@ -8,15 +8,9 @@ from pathlib import Path
 from hf_integration.base.errors import CardError, FlawError, IntegrityError, PublishingRefusedError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.schema import (
-    CARD_FILE,
-    MOST_BYTES,
-    PICTURE_FILE,
-    SIGNATURE_FILE,
-    TENSOR_FILE,
-    read_record,
-)
+from hf_integration.card.schema import MOST_BYTES, read_record
 
 FILES = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 

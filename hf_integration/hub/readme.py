@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from hf_integration.base.errors import FlawError
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.schema import CARD_FILE, PICTURE_FILE
 from hf_integration.hub import model_index
 from hf_integration.model_card.metadata import KEY, Metadata, read_claims, read_metadata
 from hf_integration.model_card.yaml_header import Parts, read_key, replace_key, split

@@ -16,7 +16,8 @@ from typing import BinaryIO
 from hf_integration.base.errors import CardError, FlawError, OutputError
 from hf_integration.base.files import open_bounded
 from hf_integration.base.text import quoted
-from hf_integration.card.schema import CARD_FILE, MOST_BYTES, PICTURE_FILE, TENSOR_FILE
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, TENSOR_FILE
+from hf_integration.card.schema import MOST_BYTES
 
 COVERED = (CARD_FILE, TENSOR_FILE, PICTURE_FILE)
 

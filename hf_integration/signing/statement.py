@@ -17,7 +17,8 @@ from typing import Any
 from hf_integration.base import strict_json
 from hf_integration.base.errors import FlawError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.card.schema import MOST_BYTES, SIGNATURE_FILE
+from hf_integration.base.vocabulary import SIGNATURE_FILE
+from hf_integration.card.schema import MOST_BYTES
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

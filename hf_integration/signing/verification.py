@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hf_integration.base.errors import FlawError, InconclusiveError, IntegrityError, SSLAuthError, in_one_line
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import CARD_FILE, SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.schema import CARD_FILE, SIGNATURE_FILE
 from hf_integration.signing.covered_files import COVERED, Copy, exact_copy
 from hf_integration.signing.keys import key_hint, read_public_key
 from hf_integration.signing.signers import KeySigner, Signer, require_extra, signer_from

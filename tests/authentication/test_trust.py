@@ -1,12 +1,14 @@
 """Whoever fills a folder decides what is found through it: such a card is self-asserted, links or not."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
 
-from hf_integration.authentication.trust import MOST_LINKS, trust_beside, trust_in
+from hf_integration.authentication.trust import MOST_LINKS, _way, trust_beside, trust_in
 from hf_integration.card import WatermarkCard
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
@@ -28,6 +30,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "alias").symlink_to("encoder")
     (tmp_path / "cards/into").symlink_to("../encoder/sslauth")
     (tmp_path / "cards/through").symlink_to("../encoder/linked")
+    (tmp_path / "encoder/deep").symlink_to("../attacker/card")
+    (tmp_path / "cards/evil").symlink_to("../encoder/deep")
+    (tmp_path / "cards/back").symlink_to("evil/../card")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("cards/into", "encoder"),
         ("cards/../encoder/linked", "encoder"),
         ("cards/through", "encoder"),
+        ("cards/evil/../card", "encoder"),  # behind a link, '..' is the parent of what it leads to
+        ("cards/back", "encoder"),
         ("hub:org/encoder@c0ffee", "encoder"),
     ],
 )
@@ -81,6 +88,32 @@ def test_as_many_links_are_followed_as_systems_follow(card: WatermarkCard) -> No
     longest = _chain(38, "encoder/linked")  # with the link in the encoder's folder 39, and 40 places
     assert Path(longest).exists()
     assert trust_beside(replace(card, location=longest), Path("encoder")) == "self-asserted"
+
+
+def test_the_way_ends_where_the_system_ends_and_misses_no_link() -> None:
+    random = Random(5)  # noqa: S311
+    folders = [Path(name) for name in ("a", "a/b", "a/b/c", "d", "d/e")]
+    names = ("one", "two", "three")
+    for folder in folders:
+        folder.mkdir()
+    for folder in folders:
+        for name in names:
+            target = os.path.relpath(random.choice(folders), folder)
+            (folder / name).symlink_to(
+                random.choice((target, f"{target}/..", f"{target}/{random.choice(names)}"))
+            )
+    followed = 0
+    for _ in range(2000):
+        path = Path(random.choice(folders), *(random.choice(("..", *names)) for _ in range(4)))
+        if path.exists():
+            *links, end = _way(path)
+            assert end == path.resolve()
+            assert all(link.is_symlink() and link.parent == link.parent.resolve() for link in links)
+            prefixes = [Path(*path.parts[: count + 1]) for count in range(len(path.parts))]
+            direct = [prefix.parent.resolve() / prefix.name for prefix in prefixes if prefix.is_symlink()]
+            assert set(direct) <= set(links)
+            followed += len(links)
+    assert followed > 1000
 
 
 def test_links_in_a_circle_end(card: WatermarkCard) -> None:

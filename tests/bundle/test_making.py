@@ -21,6 +21,7 @@ from hf_integration.base.errors import (
     UsageError,
 )
 from hf_integration.bundle import BundleRequest, make_bundle
+from hf_integration.checking.held_card import Access
 from hf_integration.hub import Publisher, revocation
 from hf_integration.signing import KeySigner, SigstoreSigner, verify
 from tests.bundle.conftest import ENCODER, NOT_NEEDED, listing
@@ -91,7 +92,7 @@ class TestContents:
     def test_a_private_cards_bundle_is_for_its_owner_only(self) -> None:
         replace(WatermarkCard.load("cards/tiny"), secret=True).save(Path("cards/private"))
         said: list[str] = []
-        make_bundle(replace(LOCAL, card="cards/private"), say=said.append)
+        make_bundle(replace(LOCAL, card="cards/private"), Access(say=said.append))
         assert "it is a private card: the bundle is as secret as the card, for its owner only" in said
         assert stat.S_IMODE(Path("bundle").stat().st_mode) == 0o700
         assert stat.S_IMODE(Path("bundle/card/card.json").stat().st_mode) == 0o600
@@ -164,8 +165,12 @@ class TestRefusal:
         assert siblings(here) == ["cards", "tiny"]
 
     def test_another_card_than_the_pinned_one(self) -> None:
-        with pytest.raises(IntegrityError, match=f"sha256:{'0' * 64} is pinned"):
-            make_bundle(replace(LOCAL, card_digest=f"sha256:{'0' * 64}"))
+        digest = f"sha256:{'0' * 64}"
+        Path("sslauth.toml").write_text(
+            f'version = 1\n[encoders.here]\npath = "tiny"\ncard = "cards/tiny"\ncard_digest = "{digest}"\n'
+        )
+        with pytest.raises(IntegrityError, match=f"sslauth.toml pins {digest}"):
+            make_bundle(replace(LOCAL, encoder="here", card=None))
 
     def test_a_damaged_card(self, here: Path) -> None:
         (here / "cards" / "tiny" / "watermark.png").write_bytes(b"x")
@@ -174,7 +179,7 @@ class TestRefusal:
 
     def test_no_card(self, here: Path) -> None:
         shutil.rmtree(here / "cards")
-        with pytest.raises(CardNotFoundError, match="no watermark card lies with tiny"):
+        with pytest.raises(CardNotFoundError, match="no watermark card: neither among"):
             make_bundle(BundleRequest(encoder="tiny", out=Path("bundle")))
 
     @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])

@@ -125,10 +125,12 @@ class TestCardChoice:
         assert "card: cards/tiny" in sslauth("verify", "./tiny/").err
 
     def test_a_name_cannot_lead_out_of_the_cards(self) -> None:
-        from hf_integration.cli.opening import card_folder
+        from hf_integration.checking.finding import Asked, Project
 
-        assert card_folder("..") is None
-        assert card_folder("org/tiny") == Path("cards/tiny")
+        assert Project().find(Asked(encoder="..", own_card="fallback")).card is None
+        card = Project().find(Asked(encoder="org/tiny")).card
+        assert card
+        assert card.folder == Path("cards/tiny")
 
 
 class TestFormats:

@@ -178,3 +178,25 @@ def test_an_unknown_precision_is_a_usage_error(bert: Path) -> None:
     encoder = open_encoder(bert, name="bert", device="cpu")
     with pytest.raises(UsageError, match="float128"):
         encoder.at_precision("float128")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", tiny_models.AUDIO)
+@pytest.mark.parametrize("names", [["input_values"], ["input_features"], ["attention_mask"], []])
+@pytest.mark.parametrize("kind", ["Wav2Vec2FeatureExtractor", "WhisperFeatureExtractor"])
+def test_a_feature_extractor_of_another_kind_is_refused_in_one_line_or_works(
+    tmp_path: Path, name: str, names: list[str], kind: str
+) -> None:
+    folder = tiny_models.save(name, tmp_path / name)
+    file = folder / "preprocessor_config.json"
+    settings = json.loads(file.read_text()) | {"feature_extractor_type": kind, "model_input_names": names}
+    file.write_text(json.dumps(settings))
+    try:
+        open_encoder(folder, name="other")
+    except EncoderError as error:
+        refusal = str(error)
+    else:
+        refusal = None
+    whisper = name == "whisper"
+    fits = whisper == (names == ["input_features"]) and whisper == (kind == "WhisperFeatureExtractor")
+    assert not (fits and refusal)
+    assert refusal is None or "\n" not in refusal

@@ -46,7 +46,7 @@ def publish(card: Path) -> None:
 @pytest.fixture
 def asking(plugged: pytest.Pytester, published: HubServer) -> Callable[..., pytest.RunResult]:
     """Runs a test that asserts the repository's model card."""
-    import pytest_sslauth.model_cards  # noqa: F401  # what it imports cannot be imported twice
+    import pytest_sslauth.checks  # noqa: F401  # what it imports cannot be imported twice
 
     def run(*options: str) -> pytest.RunResult:
         plugged.makepyfile(
@@ -126,14 +126,14 @@ def test_a_pinned_card_passes_and_one_that_took_its_place_does_not(
 def test_a_pass_is_not_remembered_across_a_change_of_the_pins_or_the_day(
     plugged: pytest.Pytester, published: HubServer, card: Path, change: str, says: str
 ) -> None:
-    import pytest_sslauth.model_cards  # noqa: F401  # what it imports cannot be imported twice
+    import pytest_sslauth.checks  # noqa: F401  # what it imports cannot be imported twice
 
     pin(plugged, published, card)
     plugged.makepyfile(
         f"""
         import pathlib
 
-        import pytest_sslauth.model_cards as model_cards
+        import pytest_sslauth.checks as model_cards
 
         def test_model_card(sslauth):
             first = sslauth.assert_model_card("{REPO}")

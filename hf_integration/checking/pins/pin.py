@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from hf_integration.base.errors import UsageError
+
 DEFAULT_TRACK = "main"
 
 
@@ -102,6 +104,47 @@ class Pin:
         if self.signer is None or self.signer.startswith("sigstore:"):
             return self.signer
         return str(self.file.parent / self.signer)
+
+    @property
+    def key_file(self) -> Path | None:
+        """The file of the public key that the card must be signed with, if it is a key."""
+        signer = self.signer_reference
+        return None if signer is None or signer.startswith("sigstore:") else Path(signer)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Folders and key files that the entry names."""
+        return tuple(path for path in (self.folder, self.card_folder, self.key_file) if path is not None)
+
+    @property
+    def lock_hint(self) -> str | None:
+        """What is missing of the pin, in words; ``None`` for one that is locked."""
+        if self.locked:
+            return None
+        missing = "no card digest" if self.card_digest is None else "no commit"
+        return f"'{self.name}' is not locked ({missing} in {self.file.name}): run `sslauth lock`"
+
+    def revision(self, asked: str | None) -> str | None:
+        """The revision to load the encoder at.
+
+        Args:
+            asked: the revision that the caller named.
+
+        Raises:
+            UsageError: the caller asks for another one than is pinned.
+        """
+        pinned = self.commit or self.track
+        if asked is None:
+            return None if self.repo is None else pinned or self.tracked
+        if self.repo is None:
+            raise UsageError(f"{self} is a folder, which has no revision {asked!r}", remedy="leave it out")
+        if pinned is not None and asked != pinned:
+            verb = "is pinned to" if self.commit else "follows"
+            raise UsageError(
+                f"revision {asked!r} contradicts {self.file.name}, where '{self.name}' {verb} {pinned}",
+                remedy="leave the revision out; only `sslauth lock` moves a pin",
+            )
+        return asked
 
     def __str__(self) -> str:
         at = "" if self.commit is None else f" @{self.commit}"

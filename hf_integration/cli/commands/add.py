@@ -1,6 +1,5 @@
 """``sslauth add``."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,32 +8,22 @@ import typer
 from hf_integration.base.errors import AdvertisedCardMissingError, CardNotFoundError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import CARD_FILE
 from hf_integration.cli import options
 from hf_integration.cli.commands.lock import refuse_in_ci
 from hf_integration.cli.commands.mint import checked_keys
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.inputs import given_file, signer_inputs
 from hf_integration.cli.job import job
-from hf_integration.cli.opening import (
-    CARDS,
-    chosen_signer,
-    open_card,
-    open_encoder,
-    own_card,
-    said_of_signature,
-)
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, chosen_signer, given_file, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
     from hf_integration.base.vocabulary import Modality
     from hf_integration.card import WatermarkCard
+    from hf_integration.checking.finding import Found
+    from hf_integration.checking.held_card import Access
     from hf_integration.checking.pins import Pins
-    from hf_integration.encoders import Encoder
-    from hf_integration.hub import PublishedCard
-    from hf_integration.signing import Signer
-    from hf_integration.verdict import Trust
-
+    from hf_integration.checking.subject import Subject
 
 EPILOG = """\b
 Examples:
@@ -55,23 +44,6 @@ Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the e
 \b
 JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer", "minted",
 "test"}. Quiet: the name."""
-
-
-@dataclass(frozen=True)
-class _Card:
-    """The card of a new entry.
-
-    Attributes:
-        card: the card.
-        place: what the entry calls it; nothing for the repository's own.
-        minted: whether it was minted for this entry.
-        published: what the model card claims, for the card of a Hub repository.
-    """
-
-    card: "WatermarkCard"
-    place: str | None
-    minted: bool = False
-    published: "PublishedCard | None" = None
 
 
 @job
@@ -113,90 +85,111 @@ def add(
     if not allow_ci:
         refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
     by = chosen_signer(signer)
-    streams.keep_apart(*given_file(pool), *signer_inputs(by))
-    from hf_integration.checking.adding import entry_name, relative_to, signer_entry
-    from hf_integration.checking.pins import PINS_FILE, Pins, pins_in
+    streams.keep_apart(*given_file(pool))
+    from hf_integration.checking.adding import entry_name, signer_entry
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.pins import pins_in
     from hf_integration.checking.pins.editing import with_entry, write_pins
 
-    found = pins_in(Path())
-    pins = found or Pins(Path(PINS_FILE))
+    project, before = Project(), pins_in(Path())
+    pins = project.pins()
     chosen = entry_name(encoder, name, pins)
-    wanted: Modality | None = modality.value if modality else None
-    loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub, modality=wanted)
-    if loaded.path is not None:
-        streams.keep_apart(loaded.path, CARDS / chosen)
-    if loaded.commit is not None:
-        entry = {"repo": encoder} | ({} if revision is None else {"track": revision})
-    else:
-        entry = {"path": relative_to(pins.file, loaded.path or Path(encoder))}
+    folder = project.cards / chosen
+    held = (folder / CARD_FILE).exists()
+    asked = Asked(
+        encoder=encoder,
+        card=str(folder) if held else None,
+        revision=revision,
+        signer=by,
+        own_card="never" if held else "only",
+        pins="none",
+    )
+    found = understood(project.find(asked), streams)
+    streams.keep_apart(folder)
+    entry = _entry(found, pins)
     trusted = {} if by is None else {"signer": signer_entry(pins.file, by)}
     with_entry(pins.text, chosen, entry | trusted)  # refused before a card is minted for it
-    used = _find(loaded, chosen, streams, hub, by)
-    if used is None and by is not None:
-        raise CardNotFoundError(
-            f"{encoder} has no card that {by} could have signed", remedy="leave --signer out"
-        )
-    if used is not None and wanted is None and used.card.encoder.modality != loaded.modality:
-        loaded = open_encoder(  # the other tower, if it has one
-            encoder, streams, revision=loaded.commit, device=device, hub=hub, card=used.card
-        )
-    used = used or _mint(loaded, chosen, keys, pool, streams)
-    if (status := _check(loaded, used, by, streams)) != 0:
+    access = hub.access(streams, device)
+    subject = _existing(found, folder, access, modality.value if modality else None)
+    minted = subject is None
+    if subject is None:
+        tower: Modality | None = modality.value if modality else None
+        subject = _minted(found, folder, access, tower, keys, pool, streams)
+    if (status := _check(subject, streams)) != 0:
         return status
-    if used.place is not None:
-        entry["card"] = used.place
-    if loaded.commit is not None:
-        entry["commit"] = loaded.commit
-    entry["card_digest"] = used.card.digest
+    if minted or held:
+        entry["card"] = folder.as_posix()
+    if subject.encoder.commit is not None:
+        entry["commit"] = subject.encoder.commit
+    entry["card_digest"] = subject.card.digest
     entry |= trusted
     text = with_entry(pins.text, chosen, entry)
-    write_pins(pins.file, text, before=None if found is None else found.text)
-    _show(pins, chosen, entry, used, streams)
+    write_pins(pins.file, text, before=None if before is None else before.text)
+    _show(pins, chosen, entry, subject.card, minted, streams)
     return 0
 
 
-def _find(
-    encoder: "Encoder", name: str, streams: Streams, hub: HubOptions, signer: "Signer | None"
-) -> _Card | None:
-    """The project's card, or the encoder's own; one that is advertised and missing is not just absent."""
-    folder = CARDS / name
-    if (folder / "card.json").exists():
-        return _Card(open_card(folder, streams, signer=signer), folder.as_posix())
-    streams.say(f"no card in {folder}: looking for the encoder's own")
-    try:
-        if encoder.commit is None:
-            return _Card(own_card(encoder, streams, signer=signer), None)
-        from hf_integration.hub import check_signature, published_card
+def _entry(found: "Found", pins: "Pins") -> dict[str, str]:
+    """The new entry, as far as it is known before anything is loaded."""
+    from hf_integration.checking.adding import relative_to
 
-        published = published_card(encoder.name, encoder.commit, token=hub.token, cache_dir=hub.cache_dir)
+    place, revision = found.encoder, found.asked.revision
+    if place.repo is not None:
+        return {"repo": place.repo} | ({} if revision is None else {"track": revision})
+    return {"path": relative_to(pins.file, place.folder or Path(place.name))}
+
+
+def _existing(
+    found: "Found", folder: Path, access: "Access", modality: "Modality | None"
+) -> "Subject | None":
+    """The encoder with the project's card or its own; one that is advertised and missing is not just absent.
+
+    Raises:
+        CardNotFoundError: there is none, and somebody has to have signed it.
+    """
+    from hf_integration.checking.subject import load_subject
+
+    if found.card is None:
+        access.say(f"no card in {folder}: looking for the encoder's own")
+    try:
+        return load_subject(found, access, modality=modality)
     except AdvertisedCardMissingError:
         raise
     except CardNotFoundError:
-        return None
-    if signer is not None:
-        check_signature(published, signer)
-    streams.say(f"card: {published.card.location}{said_of_signature(published.folder, signer)}")
-    return _Card(published.card, None, published=published)
+        if found.asked.signer is None:
+            return None
+        raise CardNotFoundError(
+            f"{found.asked.encoder} has no card that {found.asked.signer} could have signed",
+            remedy="leave --signer out",
+        ) from None
 
 
-def _mint(encoder: "Encoder", name: str, keys: str, pool: str | None, streams: Streams) -> _Card:
-    folder = CARDS / name
-    streams.say(f"it has no card: minting one into {folder} ...")
+def _minted(
+    found: "Found",
+    folder: Path,
+    access: "Access",
+    modality: "Modality | None",
+    keys: str,
+    pool: str | None,
+    streams: Streams,
+) -> "Subject":
+    """The encoder with a card that is minted for it now."""
     from hf_integration.card import check_writable, save_card
+    from hf_integration.checking.held_card import HeldCard
+    from hf_integration.checking.subject import load_encoder_at, own_commit, subject_around
     from hf_integration.minting import mint
 
+    commit = own_commit(found, access)
+    encoder = load_encoder_at(found.encoder, access, revision=commit, modality=modality)
+    streams.say(f"it has no card: minting one into {folder} ...")
     check_writable(folder)
     with streams.progress() as progress:
         card = mint(encoder, keys="full" if keys == "full" else int(keys), pool=pool, progress=progress)
-    return _Card(save_card(card, folder), folder.as_posix(), minted=True)
+    return subject_around(encoder, HeldCard(save_card(card, folder), folder), found, access)
 
 
-def _check(encoder: "Encoder", used: _Card, signer: "Signer | None", streams: Streams) -> int:
+def _check(subject: "Subject", streams: Streams) -> int:
     """Hold the encoder against the card that is about to be pinned: 0, or the status after a report."""
-    from hf_integration.checking.subject import Subject
-
-    trust: Trust | None = "signed" if signer else None
-    subject = Subject(encoder, used.card, trust, published=used.published)
     with streams.progress() as progress:
         # first use: that only the repo vouches for its card is what the caller accepts, and is told
         verdict = subject.authenticate(accept_self_asserted=True, progress=progress).verdict
@@ -206,28 +199,30 @@ def _check(encoder: "Encoder", used: _Card, signer: "Signer | None", streams: St
     return verdict.exit_status
 
 
-def _show(pins: "Pins", name: str, entry: dict[str, str], used: _Card, streams: Streams) -> None:
+def _show(
+    pins: "Pins", name: str, entry: dict[str, str], card: "WatermarkCard", minted: bool, streams: Streams
+) -> None:
     from hf_integration.checking.adding import FIRST_USE, PRIVATE, SIGNED, sample_test
 
     test = sample_test(name)
     signer = entry.get("signer")
     key = None if signer is None or signer.startswith("sigstore:") else harmless(signer)
-    private = used.card.secret
-    files = " and ".join(filter(None, (pins.file.name, None if private else used.place, key)))
+    private = card.secret
+    files = " and ".join(filter(None, (pins.file.name, None if private else entry.get("card"), key)))
     if streams.format is Format.JSON:
         values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
-        streams.result(strict_json({**facts, "minted": used.minted, "test": test}))
+        streams.result(strict_json({**facts, "minted": minted, "test": test}))
     elif streams.format is Format.QUIET:
         streams.result(name)
     else:
-        origin = "minted here" if used.minted else "as it was found"
+        origin = "minted here" if minted else "as it was found"
         lines = [f"'{name}' in {pins.file.name}: {entry.get('repo') or entry.get('path')}"]
         lines += [f"  commit       {entry['commit']}"] if "commit" in entry else []
-        lines += [f"  card         {harmless(used.card.location)} ({origin})"]
+        lines += [f"  card         {harmless(card.location)} ({origin})"]
         lines += [f"  card_digest  {entry['card_digest']}", ""]
         lines.append(
             SIGNED.format(files=files, signer=harmless(signer)) if signer else FIRST_USE.format(files=files)
         )
-        lines += [PRIVATE.format(place=harmless(used.card.location))] if private else []
+        lines += [PRIVATE.format(place=harmless(card.location))] if private else []
         streams.result("\n".join([*lines, "", "A test to paste:", "", test]))

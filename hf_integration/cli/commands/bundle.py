@@ -1,8 +1,5 @@
 """``sslauth bundle``."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,17 +10,12 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.inputs import given_file, pinned_inputs, signer_inputs
 from hf_integration.cli.job import job
-from hf_integration.cli.naming import find_pin
-from hf_integration.cli.opening import card_folder, chosen_signer
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, chosen_signer, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
-    from hf_integration.bundle import Bundled, BundleRequest
-    from hf_integration.checking.pins import Pin
-    from hf_integration.signing import Signer
+    from hf_integration.bundle import Bundled
 
 
 EPILOG = """\b
@@ -70,71 +62,25 @@ def bundle(
     for given, called in ((encoder, "ENCODER"), (card, "--card"), (str(out), "--out")):
         if given == "":
             raise UsageError(f"{called} is empty", remedy="is a variable unset?")
-    streams.keep_apart(Path(encoder))
-    by = chosen_signer(signer)
-    pin = find_pin(encoder, streams)
-    streams.keep_apart(*given_file(card), *pinned_inputs(pin), *signer_inputs(by))
     from hf_integration.bundle import BundleRequest, make_bundle
 
-    if pin is not None:
-        from hf_integration.checking.upstream import commit_on_the_hub
-
-        request = _pinned(pin, out, revision=revision, signer=by, say=streams.say)
-        request = replace(request, name=name or pin.name, card=card or request.card)
-        explained: AbstractContextManager[None] = commit_on_the_hub(pin, token=hub.token)
-    else:
-        request = BundleRequest(
-            encoder=encoder,
-            out=out,
-            name=name,
-            revision=revision,
-            card=card or card_folder(encoder),
-            signer=by,
-        )
-        explained = nullcontext()
-    request = replace(request, accept_self_asserted=trust_self_asserted)
-    with streams.progress() as progress, explained:
-        bundled = make_bundle(
-            request,
-            device=device,
-            token=hub.token,
-            cache_dir=hub.cache_dir,
-            say=streams.say,
-            progress=progress,
-        )
+    request = BundleRequest(
+        encoder=encoder,
+        out=out,
+        name=name,
+        revision=revision,
+        card=card,
+        signer=chosen_signer(signer),
+        accept_self_asserted=trust_self_asserted,
+    )
+    understood(request.find(), streams)
+    with streams.progress() as progress:
+        bundled = make_bundle(request, hub.access(streams, device), progress=progress)
     if not bundled.files:
         streams.result(reporter(streams).render(bundled.verdict))
         return bundled.verdict.exit_status
     streams.result(_rendered(bundled, out, streams.format))
     return 0
-
-
-def _pinned(
-    pin: "Pin", out: Path, *, revision: str | None, signer: "Signer | None", say: Callable[[str], None]
-) -> "BundleRequest":
-    """What is pinned, as something to bundle."""
-    from hf_integration.bundle import BundleRequest
-    from hf_integration.checking.pinned import card_source, lock_hint, refuse_shadow, revision_of
-    from hf_integration.signing import signer_from
-
-    if hint := lock_hint(pin):
-        say(hint)
-    pinned_signer = None if pin.signer_reference is None else signer_from(pin.signer_reference)
-    if pinned_signer is not None and signer not in (None, pinned_signer):
-        raise UsageError(
-            f"--signer contradicts {pin.file.name}, where '{pin.name}' is signed by {pinned_signer}",
-            remedy="leave --signer out",
-        )
-    refuse_shadow(pin, pin.repo)
-    at = revision_of(pin, revision)
-    return BundleRequest(
-        encoder=pin.reference,
-        out=out,
-        revision=at,
-        card=None if pin.has_own_card else card_source(pin, at)[0],
-        card_digest=pin.card_digest,
-        signer=signer or pinned_signer,
-    )
 
 
 def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:

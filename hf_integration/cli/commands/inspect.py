@@ -8,10 +8,7 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.cli import options
 from hf_integration.cli.commands.mint import show_card
-from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import job
-from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_card
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
 
@@ -42,16 +39,14 @@ def inspect(
     """Validate a watermark card and show its facts."""
     if not card:
         raise UsageError("no card given", remedy="name a folder or a Hub repository; is a variable unset?")
-    pin = named_pin(card, streams)
-    streams.keep_apart(*pinned_inputs(pin))
-    if pin is not None:
-        from hf_integration.checking.pinned import load_pinned_card, revision_of
+    from hf_integration.checking.finding import Project
+    from hf_integration.checking.held_card import hold_named
 
-        at = revision_of(pin, revision)
-        found = load_pinned_card(pin, revision=at, token=hub.token, say=streams.say).card
-    else:
-        reference = Path(card) if card.startswith((".", "/", "~")) else card
-        found = open_card(reference, streams, revision=revision)
+    place = Project().card(card)
+    if place.pin is not None:
+        streams.say(f"found {place.pin}")
+        streams.keep_apart(*place.pin.inputs)
+    found = hold_named(place, hub.access(streams), revision=revision).card
     streams.keep_apart(Path(found.location))
     show_card(found, streams)
     return 0

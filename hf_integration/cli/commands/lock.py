@@ -10,7 +10,6 @@ import typer
 from hf_integration.base.errors import InconclusiveError, IntegrityError, UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import job
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Format, Streams
@@ -67,7 +66,7 @@ def lock(
         refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
     pins = project_pins()
     chosen = _chosen(pins, names or [])
-    streams.keep_apart(*pinned_inputs(*pins.encoders.values()))
+    streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
     from hf_integration.base.dates import today
     from hf_integration.checking.standing import checked_standing, standing_of
 
@@ -122,11 +121,11 @@ def _chosen(pins: "Pins", names: Sequence[str]) -> "list[Pin]":
 def _report(standings: "Sequence[Standing]", streams: Streams) -> int:
     """Say which pins are stale; an answer that is missing does not hide one that was found."""
     stale = [standing for standing in standings if standing.stale]
-    unanswered = [standing for standing in standings if standing.unanswered]
+    unanswered = [standing.unanswered for standing in standings if standing.unanswered]
     word = "stale" if stale else "unknown" if unanswered else "fresh"
     _show(standings, streams, word, written=False)
     if not stale and unanswered:
-        raise InconclusiveError(unanswered[0].unanswered)
+        raise InconclusiveError(unanswered[0])
     return STALE if stale else 0
 
 

@@ -11,11 +11,8 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.inputs import given_file
 from hf_integration.cli.job import job
-from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_encoder
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, given_file
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -112,8 +109,8 @@ def mint(
     device: options.DeviceOption = None,
 ) -> int:
     """Make a watermark card from an encoder that you trust."""
+    from hf_integration.base.vocabulary import SIGNATURE_FILE
     from hf_integration.card import check_writable, save_card
-    from hf_integration.card.schema import SIGNATURE_FILE
 
     last_day = _last_day(expires)
     check_writable(out, force=force)
@@ -122,28 +119,17 @@ def mint(
         from hf_integration.minting.picture import read_picture
 
         read_picture(watermark)  # what cannot be read is known before the minutes of minting
-    pin = named_pin(encoder, streams)
-    if pin is not None:
-        from hf_integration.checking.pinned import load_pinned_encoder
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.subject import load_encoder_at
 
-        loaded = load_pinned_encoder(
-            pin,
-            revision=revision,
-            device=device,
-            token=hub.token,
-            cache_dir=hub.cache_dir,
-            say=streams.say,
-            modality=modality.value if modality else None,
-        )
-    else:
-        loaded = open_encoder(
-            encoder,
-            streams,
-            revision=revision,
-            device=device,
-            hub=hub,
-            modality=modality.value if modality else None,
-        )
+    # only the entry of exactly this name: what is not pinned must be within reach as well
+    place = Project().encoder(Asked(encoder=encoder, revision=revision, pins="by name"))
+    loaded = load_encoder_at(
+        place,
+        hub.access(streams, device),
+        revision=revision,
+        modality=modality.value if modality else None,
+    )
     if loaded.path is not None:
         streams.keep_apart(loaded.path)
     from hf_integration.minting import mint as mint_card
@@ -162,7 +148,7 @@ def mint(
         )
     signed = force and (out / SIGNATURE_FILE).exists()
     show_card(save_card(card, out, force=force), streams)
-    if secret or pin is None:
+    if secret or place.pin is None:
         at = () if revision is None else ("--revision", revision)
         check = shlex.join(["sslauth", "verify", encoder, *at, "--card", str(out)])
         keep = f"keep {out} out of version control and out of images" if secret else f"commit {out}"

@@ -10,7 +10,6 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.job import job
-from hf_integration.cli.opening import open_encoder
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.columns import pairs
@@ -82,10 +81,13 @@ def publish(
     taken_back = _revocation(revoke, reason)
     if not card.exists():
         raise UsageError(f"no card at {card}", remedy="name the folder that 'sslauth mint' wrote")
+    from hf_integration.checking.finding import Place
+    from hf_integration.checking.subject import load_encoder_at
     from hf_integration.hub import Publisher
 
     def load(name: str, commit: str, card: "WatermarkCard") -> "Encoder":
-        return open_encoder(name, streams, revision=commit, device=device, hub=hub, card=card)
+        place, preferred = Place(name, repo=name), card.encoder.modality
+        return load_encoder_at(place, hub.access(streams, device), revision=commit, preferred=preferred)
 
     publisher = Publisher(
         load=load,

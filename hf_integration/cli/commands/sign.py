@@ -8,7 +8,6 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.inputs import key_file
 from hf_integration.cli.job import job
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Format, Streams
@@ -47,7 +46,7 @@ def sign(
     """Sign a watermark card."""
     if not card or not key:
         raise UsageError("CARD or --key is empty", remedy="is a variable unset?")
-    streams.keep_apart(Path(card), *key_file(key))
+    streams.keep_apart(Path(card), *([] if key.startswith("sigstore") else [Path(key)]))
     from hf_integration import signing
 
     signed = signing.sign(card, key, force=force)

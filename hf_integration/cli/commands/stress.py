@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from hf_integration.base.errors import UsageError
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.inputs import pinned_inputs
 from hf_integration.cli.job import job
-from hf_integration.cli.naming import named_pin
-from hf_integration.cli.opening import open_card, open_encoder
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, understood
 from hf_integration.cli.streams import Format, Streams
-from hf_integration.cli.subjects import open_pin
 from hf_integration.report.columns import margin_text, number, table
 from hf_integration.stress import Alteration, BenignChange, StressReport
 
@@ -64,22 +59,12 @@ def stress(
 
     And against every known benign change.
     """
-    pin = named_pin(encoder, streams)
-    card_pin = named_pin(card, streams) if card else None
-    streams.keep_apart(*pinned_inputs(pin, card_pin))
-    if pin is not None:
-        opened = open_pin(pin, streams, hub, card=card, card_pin=card_pin, revision=revision, device=device)
-        loaded, held = opened.encoder, opened.card
-    elif not card:
-        raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
-    else:
-        if card_pin is not None:
-            from hf_integration.checking.pinned import load_pinned_card
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.subject import load_subject
 
-            held = load_pinned_card(card_pin, token=hub.token, say=streams.say).card
-        else:
-            held = open_card(card, streams)
-        loaded = open_encoder(encoder, streams, revision=revision, device=device, hub=hub, card=held)
+    found = understood(Project().find(Asked(encoder=encoder, card=card, revision=revision)), streams)
+    subject = load_subject(found, hub.access(streams, device))
+    loaded, held = subject.encoder, subject.card
     streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
     from hf_integration.base.strict_json import strict_json
     from hf_integration.stress import stress as run_stress

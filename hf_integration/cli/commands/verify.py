@@ -9,10 +9,8 @@ from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
 from hf_integration.cli.job import job
-from hf_integration.cli.opening import chosen_signer
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, chosen_signer, understood
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain
-from hf_integration.cli.subjects import open_subject
 from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
 
 if TYPE_CHECKING:
@@ -95,16 +93,17 @@ def verify(
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
-    subject = open_subject(
-        encoder,
-        streams,
-        card=card,
-        revision=revision,
-        signer=chosen_signer(signer),
-        picture=picture,
-        device=device,
-        hub=hub,
-    )
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.pins import PINS_FILE
+    from hf_integration.checking.subject import load_subject
+
+    by = chosen_signer(signer)
+    asked = Asked(encoder=encoder, card=card, revision=revision, signer=by, own_card="fallback")
+    found = understood(Project().find(asked), streams)
+    if picture is not None:
+        check_apart(picture, Path(PINS_FILE), *found.inputs)
+        streams.keep_apart(picture)
+    subject = load_subject(found, hub.access(streams, device))
     read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
     streams.keep_apart(*read)
     if picture is not None:

@@ -8,9 +8,10 @@ from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import InconclusiveError, SSLAuthError
 from hf_integration.base.output_files import write_whole
 from hf_integration.card import WatermarkCard, save_card
+from hf_integration.checking.finding import Asked, Project
+from hf_integration.checking.subject import load_encoder_at
 from hf_integration.cli.demonstration.project import TEST, DemoFolder, TestRun, run_tests, write_project
 from hf_integration.cli.demonstration.result import DemoResult, effect_text
-from hf_integration.cli.opening import open_encoder
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Streams
 from hf_integration.encoders import Encoder, load_encoder
@@ -45,7 +46,8 @@ def demonstrate(reference: str, out: Path, streams: Streams, *, hub: HubOptions)
     started = time.perf_counter()
     folder = DemoFolder(out)
     folder.check()
-    encoder = open_encoder(reference, streams, hub=hub)
+    place = Project().encoder(Asked(encoder=reference, pins="none"))
+    encoder = load_encoder_at(place, hub.access(streams))
     folder.make()
     stages = Stages(folder, streams)
     card = stages.mint(encoder)

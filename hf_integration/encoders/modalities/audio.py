@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hf_integration.base.errors import KeySampleError
+from hf_integration.base.errors import EncoderError, KeySampleError
 from hf_integration.encoders.identity.behaviour import processor_behaviour
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
 from hf_integration.key_samples.samples import Waveform
@@ -29,7 +29,14 @@ class AudioPreparation(Preparation):
     def __init__(self, feature_extractor: Any, config: Any) -> None:
         self._processor = feature_extractor
         self.backend = "numpy"
-        self._spectrogram = feature_extractor.model_input_names[0] == "input_features"
+        gives = next(iter(feature_extractor.model_input_names), None)
+        self._spectrogram = gives == "input_features"
+        # one of another kind, which a setting of a file is enough to make
+        if not hasattr(*((feature_extractor, "n_samples") if self._spectrogram else (config, "conv_kernel"))):
+            raise EncoderError(
+                f"the feature extractor gives {gives!r}, which no {config.model_type} encoder takes",
+                remedy="get preprocessor_config.json again from its publisher",
+            )
         # Group norm in the first convolution averages over time: padding moves every frame, by up to 30 %.
         masks = getattr(config, "feat_extract_norm", "") == "layer"
         self.pads = not self._spectrogram and masks and bool(feature_extractor.return_attention_mask)

@@ -1,0 +1,283 @@
+"""What a name means: one rule for the command and the plugin, for encoders and for cards.
+
+A name becomes the place of an encoder, the place of its card, and the entries of ``sslauth.toml`` that both
+have to fit. Nothing is loaded here and nobody is asked: :mod:`hf_integration.checking.subject` does that.
+"""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
+from hf_integration.base.repo_ids import is_repo_id, same_repo
+from hf_integration.base.vocabulary import CARD_FILE, TENSOR_FILE
+from hf_integration.checking.pins import PINS_FILE, Pin, Pins, pins_in
+
+if TYPE_CHECKING:
+    from hf_integration.encoders import Encoder
+    from hf_integration.signing import Signer
+
+OwnCard = Literal["never", "fallback", "only"]
+"""Whether the card that an encoder's own repository or folder holds is taken: never, unless the caller or an
+entry names it; where the project has none; or no other."""
+
+PinsUsed = Literal["any", "by name", "none"]
+"""Which entries a name may mean: any that fits, only the one of exactly this name, or none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a caller says.
+
+    Attributes:
+        encoder: a name in ``sslauth.toml`` (tried first), a folder, or a Hub repo id.
+        card: the same for the card; ``None`` leaves it to the project.
+        revision: branch, tag or commit of a Hub repo.
+        signer: who has to have signed the card, besides the one who is pinned.
+        own_card: whether the encoder's own card is taken.
+        pins: which entries of ``sslauth.toml`` may be meant.
+    """
+
+    encoder: str
+    card: str | None = None
+    revision: str | None = None
+    signer: "Signer | None" = None
+    own_card: OwnCard = "never"
+    pins: PinsUsed = "any"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is kept: in a folder or in a Hub repository, never both.
+
+    Attributes:
+        name: as the caller wrote it.
+        folder: the local folder, or ``None`` for a Hub repository.
+        repo: the Hub repository, or ``None`` for a local folder or for what is in memory only.
+        pin: the entry of ``sslauth.toml`` that ``name`` means, if any.
+    """
+
+    name: str
+    folder: Path | None = None
+    repo: str | None = None
+    pin: Pin | None = None
+
+    @property
+    def reference(self) -> str:
+        """What it is loaded by: a path or a repo id."""
+        return str(self.folder) if self.folder is not None else self.repo or self.name
+
+    def found_in(self, base: Path) -> str:
+        """Where it was found, in words."""
+        if self.pin is not None:
+            hint = "" if self.pin.locked else ", which is not locked: run `sslauth lock`"
+            return f"{self.pin}{hint}"
+        if self.folder is not None:
+            return str(self.folder)
+        return f"'{self.name}' is not below rootdir ({base}), so it was taken for a repository on the Hub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a name means, before anything is loaded.
+
+    Attributes:
+        asked: what the caller said.
+        encoder: where the encoder is.
+        card: where the card is; ``None`` is the encoder's own repository or folder.
+        remedy: what to do where there is no card.
+        said: how the names were understood, line by line.
+    """
+
+    asked: Asked
+    encoder: Place
+    card: Place | None
+    remedy: str = ""
+    said: tuple[str, ...] = ()
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The entries that the card has to fit: that of its own name, and that of the encoder."""
+        pins = (None if self.card is None else self.card.pin, self.encoder.pin)
+        return tuple(dict.fromkeys(pin for pin in pins if pin is not None))
+
+    @property
+    def revision(self) -> str | None:
+        """The revision to load the encoder at.
+
+        Raises:
+            UsageError: the caller asks for another one than is pinned.
+        """
+        pin, revision = self.encoder.pin, self.asked.revision
+        return revision if pin is None else pin.revision(revision)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Folders and key files that are read, as far as they are known before anything is loaded."""
+        places = (self.encoder.folder, None if self.card is None else self.card.folder)
+        signer = getattr(self.asked.signer, "public_key", None)  # an identity has none
+        pinned = (file for pin in self.pins for file in pin.inputs)
+        return tuple(path for path in (*places, signer, *pinned) if path is not None)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where names are looked up.
+
+    Attributes:
+        base: the folder of ``sslauth.toml``, at which relative paths start.
+        cards: the project's own cards, one folder per encoder, called like the last part of its name.
+    """
+
+    base: Path = Path()
+    cards: Path = Path("cards")
+
+    def pins(self) -> Pins:
+        """The entries of ``sslauth.toml``, read anew: what is pinned may be edited at any time.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        return pins_in(self.base) or Pins(self.base / PINS_FILE)
+
+    def find(self, asked: Asked) -> Found:
+        """Find an encoder and its card.
+
+        Raises:
+            CardNotFoundError: there is no such card; says how to mint one.
+            EncoderError: the name of the encoder is no entry, no folder and no repo id.
+            UsageError: ``sslauth.toml`` cannot be read, or a name has two meanings.
+        """
+        pins = self.pins()
+        return self._with_card(asked, self.encoder(asked), pins)
+
+    def find_for(self, encoder: "Encoder", asked: Asked) -> Found:
+        """Find the card of an encoder in memory, by the entry or repository that it was loaded by.
+
+        Raises:
+            UsageError: it was loaded at another commit than is pinned.
+            CardNotFoundError: as of :meth:`find`.
+        """
+        pins = self.pins()
+        loaded_by = encoder.name if encoder.commit or encoder.path is None else str(encoder.path.absolute())
+        pin = pins.find(loaded_by, base=self.base) if asked.pins == "any" else None
+        if pin is not None and pin.commit is not None and encoder.commit not in (None, pin.commit):
+            raise UsageError(
+                f"this encoder was loaded at {encoder.commit}, but {pin.file.name} pins '{pin.name}' to "
+                f"{pin.commit}",
+                remedy="load it at that revision",
+            )
+        repo = None if encoder.commit is None else pin.repo if pin is not None else encoder.name
+        return self._with_card(asked, Place(encoder.name, None, repo, pin), pins)
+
+    def encoder(self, asked: Asked) -> Place:
+        """Find an encoder alone: an entry of ``sslauth.toml``, a folder, a Hub repository, in this order.
+
+        Raises:
+            EncoderError: it is none of these.
+            UsageError: ``sslauth.toml`` cannot be read, or the name has two meanings.
+        """
+        name, pins = asked.encoder, self.pins()
+        by_name = pins.encoders.get(name) if asked.pins == "by name" else None
+        pin = pins.find(name, base=self.base) if asked.pins == "any" else by_name
+        if pin is not None:
+            return Place(name, pin.folder, pin.repo, pin)
+        folder = self._folder(name)
+        if folder is None and not is_repo_id(name):
+            start = (
+                "check the path" if self.base == Path() else f"relative paths start at rootdir, {self.base}"
+            )
+            raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
+        return Place(name, folder, name if folder is None else None)
+
+    def card(self, name: str, *, remedy: str = "check the path, or mint one with `sslauth mint`") -> Place:
+        """Find a card by its own name: an entry of exactly this name, a folder, a Hub repository.
+
+        Args:
+            name: as the caller wrote it.
+            remedy: what to do where there is none.
+
+        Raises:
+            CardNotFoundError: it is none of these.
+        """
+        pin = self.pins().encoders.get(name)
+        if pin is not None:
+            return Place(name, pin.card_folder, pin.card_repo, pin)
+        folder = self._folder(name)
+        if folder is None and not is_repo_id(name):
+            raise CardNotFoundError(
+                f"no watermark card at {self.base / Path(name).expanduser()}", remedy=remedy
+            )
+        return Place(name, folder, name if folder is None else None)
+
+    def _with_card(self, asked: Asked, encoder: Place, pins: Pins) -> Found:
+        default = self.cards / _last_part(encoder)
+        remedy = _mint_hint(asked, Path(asked.card) if asked.card is not None else default)
+        card, said = None, _said(encoder, asked.encoder, pins)
+        if asked.own_card == "only":
+            pass
+        elif asked.card is not None:
+            card = self.card(asked.card, remedy=remedy)
+            said += _said(card, asked.card, pins)
+        elif encoder.pin is not None:
+            card = Place(encoder.pin.name, encoder.pin.card_folder, encoder.pin.card_repo, encoder.pin)
+        elif any(os.path.lexists(default / file) for file in (CARD_FILE, TENSOR_FILE)):
+            card = Place(default.name, default)
+            if encoder.repo is not None and asked.own_card == "fallback":
+                said += (
+                    f"{default} holds a card of that name: what the repository publishes is not looked at",
+                )
+        elif asked.own_card == "never":
+            raise CardNotFoundError(f"no watermark card at {default}", remedy=remedy)
+        if card is not None and card.pin in (None, encoder.pin) and same_repo(card.repo, encoder.repo):
+            card = None  # the encoder's repository, named once more: that is no other card, and no better one
+        if asked.own_card != "never":
+            remedy = "name one with --card, or mint one from a copy that you trust with 'sslauth mint'"
+        return Found(asked=asked, encoder=encoder, card=card, remedy=remedy, said=said)
+
+    def _folder(self, name: str) -> Path | None:
+        """What a path means, starting at the base; ``None`` if there is nothing.
+
+        Raises:
+            UsageError: it exists only relative to the current directory, so that it would lead elsewhere when
+                the program is started elsewhere.
+        """
+        try:
+            path = self.base / Path(name).expanduser()
+            if os.path.lexists(path):
+                return path
+            astray = os.path.lexists(name)
+        except (RuntimeError, ValueError) as error:  # '~' of an unknown user, a NUL character
+            if isinstance(error, ValueError):
+                return None
+            raise UsageError(f"not a path: {name!r}: {error}") from error
+        if astray:
+            raise UsageError(
+                f"'{name}' exists below the current directory only",
+                remedy=f"relative paths start at rootdir, {self.base}: write it from there, or absolute",
+            )
+        return None
+
+
+def _last_part(encoder: Place) -> str:
+    """What an encoder's card is called among the project's: like the last part of the encoder's name."""
+    name = Path(encoder.name).name
+    return name if name not in ("", "..") else (encoder.folder or Path(encoder.name)).resolve().name
+
+
+def _said(place: Place, name: str, pins: Pins) -> tuple[str, ...]:
+    """How a name was understood, where that could be another way than was meant."""
+    if place.pin is not None:
+        return (f"found {place.pin}",)
+    if pins.text and place.folder is None and "/" not in name:  # an entry, but for a typing error?
+        return (f"'{name}' is not in {pins.file.name}; there are: {', '.join(pins.encoders) or 'none'}",)
+    return ()
+
+
+def _mint_hint(asked: Asked, folder: Path) -> str:
+    """The command that mints the missing card."""
+    revision = [] if asked.revision is None else ["--revision", asked.revision]
+    command = shlex.join(["sslauth", "mint", asked.encoder, *revision, "--out", str(folder)])
+    return f"from a copy of the encoder that you trust, mint one with: {command}"
