@@ -152,6 +152,20 @@ class TestAModuleInMemory:
         )
         assert caught.value.remedy == "give the SentenceTransformer, or check the folder"
 
+    def test_of_sentences_is_refused_for_the_card_of_a_model_alone(
+        self, card: WatermarkCard, sentences: WatermarkCard
+    ) -> None:
+        whole = PlainEncoder()
+        whole.behaves = sentences.behaviour
+        remedy = "give its model and tokenizer, or mint a card of the folder that it is saved to"
+        with pytest.raises(UsageError) as caught:
+            refuse_part(whole, card)
+        assert caught.value.remedy == remedy
+        assert str(caught.value) == (
+            "this card is of a transformers model alone; a SentenceTransformer has a pooling and prompts of "
+            f"its own ({remedy})"
+        )
+
     def test_is_accepted_where_nothing_is_missing(
         self, card: WatermarkCard, sentences: WatermarkCard, tmp_path: Path
     ) -> None:
