@@ -6,13 +6,16 @@ import unittest
 import unittest.case
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hf_integration.base.vocabulary import PRECISIONS, Precision, precision_of
 from pytest_sslauth.failure import MisuseError
 from pytest_sslauth.idle_marks import refuse_idle_packages
+from pytest_sslauth.options import PRECISIONS, precision_of
+
+if TYPE_CHECKING:
+    from hf_integration.base.vocabulary import Precision
 
 EXAMPLE = '@pytest.mark.sslauth("org/encoder", revision="<commit>")'
 
@@ -31,7 +34,7 @@ class CheckRequest:
     encoder: str
     revision: str | None = None
     card: str | None = None
-    precision: Precision | None = None
+    precision: "Precision | None" = None
 
 
 def sslauth(

@@ -4,10 +4,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hf_integration.base.vocabulary import PRECISIONS, Precision, precision_of
+if TYPE_CHECKING:
+    from hf_integration.base.vocabulary import Precision
+
+PRECISIONS: "tuple[Precision, ...]" = ("float64", "float32", "float16", "bfloat16")
+"""The engine's precisions; spelled out here because reading options must import nothing of it."""
 
 _DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
 
@@ -29,7 +34,7 @@ class Settings:
 
     rootdir: Path
     cards: Path
-    precision: Precision | None = None
+    precision: "Precision | None" = None
     device: str | None = None
     report_dir: Path | None = None
     accept_self_asserted: bool = False
@@ -82,7 +87,12 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def parse_precision(value: str) -> Precision:
+def precision_of(name: object) -> "Precision | None":
+    """The precision of a name, if it is one."""
+    return next((precision for precision in PRECISIONS if precision == name), None)
+
+
+def parse_precision(value: str) -> "Precision":
     """``--sslauth-precision``: one of the engine's precisions."""
     if (precision := precision_of(value)) is None:
         raise pytest.UsageError(

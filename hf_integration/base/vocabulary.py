@@ -7,11 +7,6 @@ Precision = Literal["float64", "float32", "float16", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-def precision_of(name: str) -> Precision | None:
-    """The precision of a name, if it is one."""
-    return next((precision for precision in PRECISIONS if precision == name), None)
-
-
 Weights = Literal["stored", "float16", "bfloat16"]
 """Weights as they were stored, or every stored tensor rounded to a half precision."""
 

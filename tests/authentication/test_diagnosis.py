@@ -10,6 +10,7 @@ from hf_integration.authentication.diagnosis import diagnose
 from hf_integration.authentication.findings import Findings
 from hf_integration.authentication.references import LIBRARIES, environment_of, library_versions, other_kind
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.verdict import MIXED, FileEvidence, Status, StripResult, TensorEvidence
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
@@ -96,6 +97,33 @@ def test_an_authentic_encoder_needs_no_words(card: WatermarkCard) -> None:
 )
 def test_the_cause_and_what_to_do(card: WatermarkCard, facts: dict[str, Any], lines: tuple[str, ...]) -> None:
     assert _diagnose(card, **facts) == lines
+
+
+class TestFindingsInTheProcess:
+    FOUND = (Finding("a hook", "take it off"), Finding("moved"), Finding("training", "call its eval()"))
+
+    def test_say_what_to_do_about_them_each_remedy_once(self, card: WatermarkCard) -> None:
+        found = (*self.FOUND, Finding("another hook", "take it off"))
+        lines = _diagnose(card, status="inconclusive", reconstruction=_result(True), process=found)
+        assert lines == ("this is not a pass: take it off; call its eval()",)
+
+    def test_come_before_a_new_card(self, card: WatermarkCard) -> None:
+        lines = _diagnose(
+            card,
+            status="inconclusive",
+            reconstruction=_result(True),
+            process=self.FOUND[:1],
+            expired="2020-01-31",
+        )
+        assert lines == ("this is not a pass: take it off",)
+
+    def test_that_leave_embeddings_alone_need_nothing_done(self, card: WatermarkCard) -> None:
+        lines = _diagnose(card, status="inconclusive", reconstruction=_result(True), process=self.FOUND[1:2])
+        assert lines == (VOUCH,)
+
+    def test_excuse_no_alteration(self, card: WatermarkCard) -> None:
+        lines = _diagnose(card, tensors=EDITED, process=self.FOUND)
+        assert lines == ("one tensor was edited: layer.0.w", BEGINS, DISCARD)
 
 
 def test_of_another_kind_nothing_was_compared(card: WatermarkCard) -> None:

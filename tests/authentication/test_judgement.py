@@ -199,6 +199,25 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
             "float16",
         ),
+        # each of the three alone is enough for "all" not to be said
+        (
+            {"files": FileEvidence(4, notes=("a",))},
+            "authentic",
+            "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
+            "the report names 1 difference that cannot change the embedding that was checked",
+        ),
+        (
+            {"files": FileEvidence(4, not_covered=("a",))},
+            "authentic",
+            "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
+            "the report names 1 thing that this verdict does not cover",
+        ),
+        (
+            {"process": (Finding("moved"),)},
+            "authentic",
+            "the watermark is intact, and the tensors and behaviour files that were compared are equal; "
+            "the report names 1 finding in this process",
+        ),
         (
             {"files": FileEvidence(4, notes=("a",)), "process": (Finding("moved"), Finding("compiled"))},
             "authentic",
@@ -218,6 +237,12 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
             "float16; the report names 2 differences that cannot change the embedding that was checked and "
             "1 thing that this verdict does not cover",
+        ),
+        (
+            {"tensors": HALF, "process": (Finding("moved"),)},
+            "authentic",
+            "the watermark is intact; the weights are a re-encoding: the float32 originals rounded to "
+            "float16; the report names 1 finding in this process",
         ),
         (
             {"process": (Finding("moved"), Finding("a hook", "take it off"), Finding("training", "eval()"))},
@@ -285,6 +310,13 @@ SHOWN = "layer.0.w, layer.1.w, layer.2.w and 2 more"
             "altered",
             "behaviour differs from what the card recorded: config.json: hidden_act: gelu -> relu; 1 of 10 "
             "tensors changed: layer.3.weight; the watermark is broken",
+        ),
+        (
+            {"files": OTHER_FILES, "tensors": DIFFERENT},
+            "altered",
+            "behaviour differs from what the card recorded: config.json: hidden_act: gelu -> relu; 1 of 10 "
+            "tensors changed: layer.3.weight; the watermark is intact, so the change is below the floor or "
+            "where the key samples do not reach",
         ),
         (
             # nothing of the tensors is said of a source that has none

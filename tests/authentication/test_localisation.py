@@ -83,6 +83,10 @@ def test_from_nine_tenths_on_the_encoder_is_altered_as_a_whole(changed: int, lin
     assert locate("layer 1", _evidence(changed)) == lines
 
 
+def test_of_a_single_tensor_that_differs_none_is_left_for_the_edit_to_begin_in() -> None:
+    assert locate("layer 1", _evidence(1, checked=1)) == [EVERY]
+
+
 def test_where_nothing_was_compared_the_strip_still_tells() -> None:
     assert locate("layer 1", _evidence(checked=0)) == [BEGINS]
     assert locate(None, _evidence(checked=0)) == []

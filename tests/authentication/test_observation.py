@@ -87,14 +87,14 @@ class Clock:
 
 
 class Timed(PlainEncoder):
-    """Takes a second for each sample, and twice as long from its second batch on if it is tired."""
+    """Takes so many seconds for each sample, and twice as long from its second batch on if it is tired."""
 
-    def __init__(self, clock: Clock, *, tired: bool = False) -> None:
+    def __init__(self, clock: Clock, *, pace: float = 1.0, tired: bool = False) -> None:
         super().__init__()
-        self.clock, self.tired = clock, tired
+        self.clock, self.pace, self.tired = clock, pace, tired
 
     def observe(self, samples: Sequence[Sample], **options: Any) -> Iterator[StripBatch]:
-        self.clock.now += len(samples) * (2 if self.tired and self.batches else 1)
+        self.clock.now += len(samples) * self.pace * (2 if self.tired and self.batches else 1)
         return super().observe(samples, **options)
 
 
@@ -119,6 +119,17 @@ def test_no_batch_is_begun_that_would_likely_end_too_late(
     clock = Clock()
     monkeypatch.setattr(observation, "time", clock)
     found = observe_within(Timed(clock, tired=tired), SAMPLES, seed=5, seconds=seconds)
+    assert {len(sketches) for sketches in found.values()} == {ran}
+
+
+@pytest.mark.parametrize(("seconds", "ran"), [(0.24, 8), (0.25, 16), (0.37, 16), (0.375, 19)])
+def test_batches_are_expected_to_take_as_long_as_those_before_however_short(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, ran: int
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(observation, "time", clock)
+    encoder = Timed(clock, pace=1 / 64)  # an eighth of a second for eight samples
+    found = observe_within(encoder, SAMPLES, seed=5, seconds=seconds)
     assert {len(sketches) for sketches in found.values()} == {ran}
 
 

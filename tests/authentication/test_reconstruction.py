@@ -118,6 +118,28 @@ def test_a_strip_that_the_encoder_does_not_give_is_broken_everywhere(
         assert found.broken[0 if missing == "layer 0" else 1].all()
 
 
+def test_a_card_of_a_single_strip_is_judged_by_it() -> None:
+    card = make_card(strips=1)
+    reference = card.references[0]
+    observed = {"layer 0": reference.sketches[0]}
+    assert [strip.intact for strip in reconstruct(card, reference, observed).strips] == [True]
+    assert [strip.intact for strip in reconstruct(card, reference, {}).strips] == [False]
+
+
+@pytest.mark.parametrize(("sketches", "calibrations"), [(1, 2), (2, 1), (3, 2), (2, 3), (3, 3)])
+def test_a_reference_of_more_or_fewer_strips_than_the_cards_is_not_judged_in_part(
+    card: WatermarkCard, reference: Reference, sketches: int, calibrations: int
+) -> None:
+    other = replace(
+        reference,
+        sketches=reference.sketches[[0, 1, 1][:sketches]],
+        calibrations=(*reference.calibrations, reference.calibrations[0])[:calibrations],
+    )
+    for judge in (reconstruct, reconstruct_first):
+        with pytest.raises(ValueError, match="zip"):
+            judge(card, other, _observed(reference))
+
+
 @pytest.mark.parametrize(
     ("errors", "margin"),
     [

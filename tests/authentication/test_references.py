@@ -120,7 +120,7 @@ def test_an_unknown_precision_is_refused_with_those_there_are(card: WatermarkCar
 @pytest.mark.parametrize(
     ("described", "words"),
     [
-        ({}, ""),
+        ({}, None),
         ({"modality": "image"}, "modality image instead of text"),
         ({"architecture": "roberta"}, "architecture roberta instead of bert"),
         ({"embedding_dim": 16}, "width 16 instead of 32"),
@@ -129,11 +129,11 @@ def test_an_unknown_precision_is_refused_with_those_there_are(card: WatermarkCar
             "modality audio instead of text, architecture hubert instead of bert, width 1 instead of 32",
         ),
         # neither makes another kind of encoder: both are compared elsewhere
-        ({"pooling": "cls", "parameters": 1, "stored_dtype": "float16", "processor_backend": "x"}, ""),
+        ({"pooling": "cls", "parameters": 1, "stored_dtype": "float16", "processor_backend": "x"}, None),
     ],
 )
 def test_another_kind_of_encoder_is_named_by_what_differs(
-    card: WatermarkCard, described: dict[str, object], words: str
+    card: WatermarkCard, described: dict[str, object], words: str | None
 ) -> None:
     assert other_kind(PlainEncoder(**described), card) == words
 
@@ -151,6 +151,20 @@ class TestAModuleInMemory:
             "its prompts ("
         )
         assert caught.value.remedy == "give the SentenceTransformer, or check the folder"
+
+    def test_of_sentences_is_refused_for_the_card_of_a_model_alone(
+        self, card: WatermarkCard, sentences: WatermarkCard
+    ) -> None:
+        whole = PlainEncoder()
+        whole.behaves = sentences.behaviour
+        remedy = "give its model and tokenizer, or mint a card of the folder that it is saved to"
+        with pytest.raises(UsageError) as caught:
+            refuse_part(whole, card)
+        assert caught.value.remedy == remedy
+        assert str(caught.value) == (
+            "this card is of a transformers model alone; a SentenceTransformer has a pooling and prompts of "
+            f"its own ({remedy})"
+        )
 
     def test_is_accepted_where_nothing_is_missing(
         self, card: WatermarkCard, sentences: WatermarkCard, tmp_path: Path

@@ -23,7 +23,7 @@ class TestPrecision:
         from hf_integration.base.vocabulary import PRECISIONS as ENGINE
 
         assert PRECISIONS == ENGINE
-        assert [parse_precision(name) for name in ENGINE] == list(ENGINE)
+        assert [parse_precision(name) for name in PRECISIONS] == list(PRECISIONS)
 
     @pytest.mark.parametrize("value", ["", "double", "Float32", "int8"])
     def test_others_are_refused(self, value: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,23 @@ def test_small_files_are_named_as_git_names_them(folder: Path) -> None:
     check(folder, RepoFile(LARGE.name, len(CONTENT), known.stdout.strip()))
     with pytest.raises(IntegrityError, match=": git's SHA-1 "):
         check(folder, RepoFile(LARGE.name, len(CONTENT), "0" * 40))
+
+
+def test_they_are_named_too_where_sha_1_is_forbidden_for_security(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As OpenSSL forbids it in its FIPS mode; the name that git gives is none that is relied on for it."""
+    genuine = hashlib.sha1
+
+    def restricted(content: bytes = b"", *, usedforsecurity: bool = True) -> Any:
+        if usedforsecurity:
+            raise ValueError("disabled for FIPS")
+        return genuine(content, usedforsecurity=False)
+
+    monkeypatch.setattr(hashlib, "sha1", restricted)
+    (folder / "small.txt").write_bytes(b"hello\n")
+    # git hash-object of "hello\n"
+    assert git_oid_of(folder / "small.txt", 6) == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
 def test_one_changed_bit_of_the_same_size_is_found_and_named(folder: Path) -> None:

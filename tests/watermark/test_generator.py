@@ -120,6 +120,18 @@ def test_what_a_card_draws_never_changes() -> None:
     )
 
 
+def test_the_head_is_the_one_of_ridge_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where |hidden @ head - target|^2 + ridge |head|^2 is least, its derivative is zero."""
+    monkeypatch.setattr("hf_integration.watermark.generator.RIDGE", 0.25)
+    layout = Layout(9)
+    trained = train(_watermark(layout), layout, seed=SEED)
+    hidden = trained.hidden(torch.zeros(layout.tiles, SKETCH_DIM))
+    target = layout.cut(_watermark(layout)) * tile_masks(layout, SEED)
+    head = trained.head.double()
+    assert head.norm() > 1
+    assert torch.allclose(hidden.T @ (target - hidden @ head), 0.25 * head, rtol=0, atol=1e-5)
+
+
 def test_tiles_that_look_alike_are_learned_as_different_ones() -> None:
     masks = tile_masks(Layout(64), SEED)
     assert masks.shape == (Layout(64).tiles, TILE * TILE)

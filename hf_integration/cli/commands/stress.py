@@ -62,7 +62,10 @@ def stress(
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.subject import load_subject
 
-    found = understood(Project().find(Asked(encoder=encoder, card=card, revision=revision)), streams)
+    asked, project = Asked(encoder=encoder, card=card, revision=revision), Project()
+    if not card and project.encoder(asked).pin is None:
+        raise UsageError(f"no card given for {encoder!r}", remedy="name one with --card")
+    found = understood(project.find(asked), streams)
     subject = load_subject(found, hub.access(streams, device))
     loaded, held = subject.encoder, subject.card
     streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
