@@ -68,7 +68,7 @@ def _line(evidence: Evidence, *, all_passed: bool) -> str:
     facts = [
         f"revision {harmless(evidence.revision, longest=12)}" if evidence.revision else "",
         f"margin {margin_text(evidence.margin)}" if evidence.margin is not None else "",
-        harmless(evidence.precision),
+        harmless(evidence.precision) if evidence.precision else "",
         f"only {harmless(evidence.partial)}" if evidence.partial else "",
         f"card {short_digest(evidence.card)}" if evidence.card else "",
     ]

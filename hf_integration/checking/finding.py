@@ -186,9 +186,9 @@ class Project:
             return Place(name, pin.folder, pin.repo, pin)
         folder = self._folder(name)
         if folder is None and not is_repo_id(name):
-            start = (
-                "check the path" if self.base == Path() else f"relative paths start at rootdir, {self.base}"
-            )
+            if self.base == Path():
+                raise EncoderError(f"{name!r}: no such folder", remedy="check the path")
+            start = f"relative paths start at rootdir, {self.base}"
             raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
         return Place(name, folder, name if folder is None else None)
 

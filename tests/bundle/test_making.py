@@ -21,6 +21,7 @@ from hf_integration.base.errors import (
     UsageError,
 )
 from hf_integration.bundle import BundleRequest, make_bundle
+from hf_integration.checking.finding import Project
 from hf_integration.checking.held_card import Access
 from hf_integration.hub import Publisher, revocation
 from hf_integration.signing import KeySigner, SigstoreSigner, verify
@@ -29,6 +30,7 @@ from tests.hub_server.server import HubServer
 from tests.signing.keys import KeyPair
 
 LOCAL = BundleRequest(encoder="tiny", out=Path("bundle"), card="cards/tiny")
+PUBLISHED = BundleRequest(encoder=ENCODER, out=Path("bundle"), project=Project(cards=Path("nowhere")))
 CARD = {"card/card.json", "card/card.safetensors", "card/watermark.png", "card/card.sig"}
 
 
@@ -108,7 +110,9 @@ class TestFromTheHub:
     def test_a_repository_is_bundled_at_one_commit_with_its_own_card(
         self, published: HubServer, keys: KeyPair
     ) -> None:
-        request = BundleRequest(encoder=ENCODER, out=Path("bundle"), signer=KeySigner(keys.public))
+        request = BundleRequest(
+            encoder=ENCODER, out=Path("bundle"), project=NO_CARDS, signer=KeySigner(keys.public)
+        )
         bundled = make_bundle(request)
         assert bundled.verdict.revision == published.head(ENCODER)
         names = listing(Path("bundle"))
@@ -118,11 +122,10 @@ class TestFromTheHub:
 
     @pytest.mark.usefixtures("here", "published")
     def test_a_card_that_only_the_repository_vouches_for_is_refused_unless_accepted(self) -> None:
-        request = BundleRequest(encoder=ENCODER, out=Path("bundle"))
-        refused = make_bundle(request)
+        refused = make_bundle(PUBLISHED)
         assert (refused.verdict.status, refused.verdict.exit_status, refused.files) == ("inconclusive", 3, ())
         assert not Path("bundle").exists()
-        assert make_bundle(replace(request, accept_self_asserted=True)).files
+        assert make_bundle(replace(PUBLISHED, accept_self_asserted=True)).files
 
     @pytest.mark.usefixtures("here", "published")
     def test_a_card_that_its_publisher_took_back_bundles_nothing(self, keys: KeyPair) -> None:
@@ -131,7 +134,9 @@ class TestFromTheHub:
         Publisher(
             load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
         ).publish(Path("cards/tiny"), ENCODER)
-        request = BundleRequest(encoder=ENCODER, out=Path("bundle"), signer=KeySigner(keys.public))
+        request = BundleRequest(
+            encoder=ENCODER, out=Path("bundle"), project=NO_CARDS, signer=KeySigner(keys.public)
+        )
         with pytest.raises(ModelCardRefusedError, match="minted from the wrong branch"):
             make_bundle(request)
         assert not Path("bundle").exists()

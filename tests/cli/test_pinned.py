@@ -174,7 +174,7 @@ class TestLocalFolders:
         ended = sslauth("inspect", "here", "--format", "json")
         assert json.loads(ended.out)["location"] == "cards/tiny"
         assert sslauth("verify", "altered", "--card", "here").status == 1
-        assert sslauth("stress", "tiny").status == 2
+        assert sslauth("stress", "altered").status == 2
         assert sslauth("inspect", "here", "--revision", "main").status == 2
 
     def test_a_file_that_is_wrong_stops_every_command_that_would_look_into_it(self, sslauth: Run) -> None:

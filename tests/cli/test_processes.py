@@ -24,13 +24,13 @@ print([name for name in ("torch", "transformers", "numpy", "rich", "huggingface_
 # the streams are what is tested here, so the engine behind them is replaced by a verdict
 WITH_VERDICT = """
 import sys
-from hf_integration.cli import main, subjects
+from hf_integration.checking import subject as loading
+from hf_integration.cli import main
 from tests.report.verdicts import {verdict} as verdict
 from types import SimpleNamespace
-from hf_integration.checking.subject import Subject
 thing = SimpleNamespace(location="card", path=None, expires=None)
-subjects.open_encoder = subjects.open_card = lambda *_, **__: thing
-Subject.authenticate = lambda *_, **__: SimpleNamespace(verdict=verdict)
+loading.load_subject = lambda *_, **__: loading.Subject(thing, thing)
+loading.Subject.authenticate = lambda *_, **__: SimpleNamespace(verdict=verdict)
 sys.exit(main(["verify", "tiny", "--card", "cards/tiny", *sys.argv[1:]]))
 """
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hf_integration.base.errors import UsageError
+from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.job import job
 from hf_integration.cli.options import HubOptions, understood
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.columns import margin_text, number, table
-from hf_integration.stress import Alteration, BenignChange, StressReport
+
+if TYPE_CHECKING:
+    from hf_integration.stress import Alteration, BenignChange, StressReport
 
 EPILOG = """\b
 Examples:
@@ -69,7 +73,6 @@ def stress(
     subject = load_subject(found, hub.access(streams, device))
     loaded, held = subject.encoder, subject.card
     streams.keep_apart(Path(held.location), *([loaded.path] if loaded.path else []))
-    from hf_integration.base.strict_json import strict_json
     from hf_integration.stress import stress as run_stress
 
     with streams.progress() as progress:
@@ -89,7 +92,7 @@ def stress(
     return 0
 
 
-def render_stress(report: StressReport) -> str:
+def render_stress(report: "StressReport") -> str:
     """Both lists, what was missed, and every false alarm; no final line break."""
     missed, alarms, nothing = report.missed, report.false_alarms, report.nothing_altered
     ran, kinds = (
@@ -120,7 +123,7 @@ def _draws(seeds: int) -> str:
     return "1 draw" if seeds == 1 else f"{seeds} draws"
 
 
-def _altered(alteration: Alteration) -> tuple[str, str, str, str, str]:
+def _altered(alteration: "Alteration") -> tuple[str, str, str, str, str]:
     if alteration.floor is None:
         seen = "no"
     elif alteration.unit and alteration.floor == alteration.smallest:
@@ -138,7 +141,7 @@ def _altered(alteration: Alteration) -> tuple[str, str, str, str, str]:
     )
 
 
-def _benign(changes: Sequence[BenignChange], precisions: Sequence[str]) -> list[tuple[str, ...]]:
+def _benign(changes: "Sequence[BenignChange]", precisions: Sequence[str]) -> list[tuple[str, ...]]:
     """A row for each change, a column for each precision."""
     cells = {(change.name, change.precision): _margin(change) for change in changes}
     names = dict.fromkeys(change.name for change in changes)
@@ -148,7 +151,7 @@ def _benign(changes: Sequence[BenignChange], precisions: Sequence[str]) -> list[
     return [("benign change", *precisions), *rows]
 
 
-def _margin(change: BenignChange) -> str:
+def _margin(change: "BenignChange") -> str:
     if change.margin is None:
         return "not run"
     if change.false_alarm:
