@@ -32,7 +32,7 @@ Examples:
   cd NAME-bundle && sslauth verify NAME
 
 A bundle holds the encoder (safetensors and settings, no code), its card, the signer's key and an sslauth.toml
-that pins the card. A NAME that stands in the sslauth.toml here is bundled as it is pinned.
+that pins the card. A NAME in the sslauth.toml here is bundled the way it is pinned.
 
 Only an encoder that is authentic here is bundled. Otherwise the report says why, nothing is written, and the
 status is the verdict's.

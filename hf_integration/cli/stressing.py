@@ -21,7 +21,7 @@ Examples:
   sslauth stress ORG/NAME --card cards/NAME --seeds 5 --format json --output stress.json
 
 Alters copies of the encoder in every known way and says what gave each away, and which is the smallest size
-that the watermark sees with digests left aside. Then runs every known benign change. Minutes on two cores.
+the watermark sees with digests left aside. Then runs every known benign change. Minutes on two cores.
 Ends with 0 when all was tried, whatever came of it; with 3 where the encoder itself is not authentic.
 
 \b
@@ -58,7 +58,7 @@ def stress(
 ) -> int:
     """Hold a card against every known alteration.
 
-    And against every known benign change.
+    Every known benign change is run as well.
     """
     pin = named_pin(encoder, streams)
     card_pin = named_pin(card, streams) if card else None
