@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hf_integration.report import pictures
+from tests.reference.sources import pictures
 
 SIDE, TIMES = 144, 2
 """Pixels of a panel in the picture of a check of all-MiniLM-L6-v2, and how much larger it is here."""

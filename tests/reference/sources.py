@@ -7,6 +7,7 @@ from hf_integration import errors
 from hf_integration.cli.application import EXIT_STATUSES, command
 from hf_integration.errors import SSLAuthError, UsageError
 from hf_integration.pins import Pin, Waiver, read_pins
+from hf_integration.report import pictures
 from hf_integration.verdict import (
     CardIdentity,
     Claim,
@@ -41,6 +42,7 @@ __all__ = [
     "command",
     "errors",
     "marker_line",
+    "pictures",
     "plugin",
     "read_pins",
 ]

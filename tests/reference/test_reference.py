@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.reference import sources
 from tests.reference.messages import says
-from tests.reference.pages import FOLDER, pages, renewed, sections_in
+from tests.reference.padlocks import GAP, LABEL, SIDE, TIMES
+from tests.reference.pages import FOLDER, ROOT, pages, renewed, sections_in
 from tests.reference.sections import SECTIONS
 
 TROUBLE = FOLDER / "troubleshooting.md"
@@ -22,6 +24,14 @@ def test_what_is_generated_is_current(page: Path) -> None:
 def test_every_section_is_on_one_page() -> None:
     on_pages = [name for page in pages() for name in sections_in(page.read_text("utf-8"))]
     assert sorted(on_pages) == sorted(SECTIONS)
+
+
+def test_the_picture_shows_two_equal_padlocks_and_another_thing() -> None:
+    side = SIDE * TIMES
+    with Image.open(ROOT / "docs" / "images" / "padlocks.png") as whole:
+        lefts = [GAP + place * (side + GAP) for place in range(3)]
+        panels = [whole.convert("RGB").crop((x, LABEL, x + side, LABEL + side)).tobytes() for x in lefts]
+    assert panels[0] == panels[1] != panels[2]
 
 
 def quoted(page: Path) -> list[str]:
