@@ -46,7 +46,7 @@ class TensorEvidence:
     """Comparison of the loaded tensors with the card's digests.
 
     Attributes:
-        checked: number of tensors compared; 0 means that tensors were not at hand.
+        checked: number of tensors compared; 0 means that tensors could not be read.
         changed: names of tensors that are neither the recorded values nor a recorded cast of them.
         missing: tensors of the card that the encoder lacks.
         unexpected: tensors of the encoder that the card does not know.
@@ -91,7 +91,12 @@ class FileEvidence:
 
 @dataclass(frozen=True)
 class CardIdentity:
-    """Which card was used: its SHA-256 (``sha256:…``) and where it came from."""
+    """Which card was used.
+
+    Attributes:
+        digest: its SHA-256, ``sha256:…``.
+        location: where it came from.
+    """
 
     digest: str
     location: str

@@ -113,5 +113,5 @@ def sslauth(pytestconfig: pytest.Config) -> "SSLAuth":
 
 @pytest.fixture
 def authentic_encoder(request: pytest.FixtureRequest) -> "Encoder":
-    """The encoder that the test's ``sslauth`` marker or indirect parameter names, authenticated."""
+    """The encoder the test's ``sslauth`` marker or indirect parameter names, authenticated."""
     return request.config.stash[SESSION].encoder_for(request)

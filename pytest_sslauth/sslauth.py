@@ -20,10 +20,10 @@ class SSLAuth:
     """Authenticates encoders in tests.
 
     Relative paths start at rootdir. Whatever keeps a check from being made (a missing card, a damaged file,
-    no network) fails the test, as an altered encoder does.
+    no network) fails the test, like an altered encoder does.
 
-    What is raised passes by ``except Exception``; a bare ``except:`` stops it, as it stops ``pytest.fail``.
-    The marker ``sslauth`` is checked outside the test's code, which can do nothing about it.
+    ``except Exception`` does not catch what is raised; a bare ``except:`` does, like it catches
+    ``pytest.fail``. The marker ``sslauth`` is checked outside the test's code, which can do nothing about it.
 
     Args:
         checks: the session's checks.
@@ -89,7 +89,7 @@ class SSLAuth:
             return checked
 
     def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
-        """Fail the test unless a Hub repository passes by the card that it publishes itself.
+        """Fail the test unless a Hub repository passes by the card it publishes itself.
 
         Every claim of its model card is checked. Only the repository vouches for that card, which is worth
         nothing against whoever can change the repository: without ``--sslauth-accept-self-asserted`` this

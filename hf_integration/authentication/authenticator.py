@@ -72,10 +72,10 @@ class Authenticator:
 
     Attributes:
         card: the watermark card.
-        precision: arithmetic of the check; by default float64 where the weights are at hand and the device
-            has it, else float32. The caller chooses, never the encoder that is checked.
+        precision: arithmetic of the check; by default float64 if the weights can be read and the device has
+            it, else float32. The caller chooses, never the encoder that is checked.
         trust: why the card is believed; by default found out from where it was loaded.
-        accept_self_asserted: let a card pass that only the checked repository itself vouches for.
+        accept_self_asserted: let a card pass although only the checked repository itself vouches for it.
         clean_process: the caller asserts that no code in this process tampers with encoders, so a broken
             watermark over equal tensors is an alteration and not an open question.
         budget: seconds that running key samples may take; the verdict says how many of them were run. By

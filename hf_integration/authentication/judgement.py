@@ -27,13 +27,12 @@ def judge(findings: Findings, policy: Policy) -> tuple[Status, str]:
     if reason := _open_question(findings):
         return "inconclusive", reason
     if not findings.intact:
-        broke = f"the watermark broke from strip '{findings.first_broken}' on"
         if findings.has_weights and not policy.clean_process:
             return "inconclusive", (
-                f"{broke} although the tensors and behaviour files are equal: code in this process or the "
-                "environment differs"
+                f"the watermark broke from strip '{findings.first_broken}' on although the tensors and behaviour "
+                "files are equal: code in this process or the environment differs"
             )
-        return "altered", broke
+        return "altered", f"the watermark broke from strip '{findings.first_broken}' on"
     if reason := _reservation(findings, policy):
         return "inconclusive", reason
     return "authentic", _equality(findings)

@@ -20,7 +20,7 @@ FIRST_USE = (
 
 PRIVATE = (
     "The card is private: keep {place} out of version control (its entry asks for it by digest), and\n"
-    "give it to the checking job only; THREAT_MODEL.md says how."
+    "give it to the checking job only; 'Keep a card private' in the documentation says how."
 )
 
 SIGNED = (

@@ -87,6 +87,7 @@ class Found:
         asked: what the caller said.
         encoder: where the encoder is.
         card: where the card is; ``None`` is the encoder's own repository or folder.
+        default: where the project's own card for it would be.
         remedy: what to do where there is no card.
         said: how the names were understood, line by line.
     """
@@ -94,6 +95,7 @@ class Found:
     asked: Asked
     encoder: Place
     card: Place | None
+    default: Path = Path("cards")
     remedy: str = ""
     said: tuple[str, ...] = ()
 
@@ -235,7 +237,7 @@ class Project:
             card = None  # the encoder's repository, named once more: that is no other card, and no better one
         if asked.own_card != "never":
             remedy = "name one with --card, or mint one from a copy that you trust with 'sslauth mint'"
-        return Found(asked=asked, encoder=encoder, card=card, remedy=remedy, said=said)
+        return Found(asked=asked, encoder=encoder, card=card, default=default, remedy=remedy, said=said)
 
     def _folder(self, name: str) -> Path | None:
         """What a path means, starting at the base; ``None`` if there is nothing.

@@ -145,7 +145,7 @@ def _not_found(found: Found, error: CardNotFoundError) -> CardNotFoundError:
         return error  # says which repository, or which folder of which entry
     if found.card is None:
         return CardNotFoundError(
-            "no watermark card: neither among the project's cards nor with the encoder", remedy=found.remedy
+            f"no watermark card: neither in {found.default} nor with the encoder", remedy=found.remedy
         )
     shown = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
     return CardNotFoundError(f"no watermark card at {shown}", remedy=found.remedy)

@@ -21,7 +21,7 @@ Exit statuses:
   0    authentic, an alteration that sslauth.toml waives, or done
   1    the encoder was altered; nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
-  3    inconclusive: offline, no access, no card, a card that nobody else vouches for
+  3    inconclusive: offline, no access, no card, a card nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
        a stale pin
   70   internal error
@@ -42,7 +42,7 @@ Examples:
   sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
-error. 'sslauth COMMAND --help' says what its JSON holds. An error is one line on standard error; where
+error. 'sslauth COMMAND --help' says what its JSON holds. An error is one line on standard error; if
 there is no result, there is no JSON either."""
 
 
@@ -92,7 +92,7 @@ def _top(
 ) -> Job | None:
     """Authenticate pre-trained encoders with a fragile watermark (SSL-Auth).
 
-    'mint' makes a watermark card from an encoder that you trust. 'verify' tells whether an encoder is still
+    'mint' makes a watermark card from an encoder you trust. 'verify' tells whether an encoder is still
     that one, as it runs: weights, tokenizer or processor, and the code in between.
     """
     return None

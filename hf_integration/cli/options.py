@@ -62,7 +62,7 @@ SignerOption = Annotated[
     typer.Option(
         "--signer",
         metavar="KEY",
-        help="Who has to have signed the card: a public key file, or sigstore:IDENTITY@ISSUER.",
+        help="Who must have signed the card: a public key file, or sigstore:IDENTITY@ISSUER.",
         show_default=False,
     ),
 ]

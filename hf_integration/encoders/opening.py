@@ -58,7 +58,7 @@ def load_encoder(
         token: Hub token.
         cache_dir: Hub cache.
         modality: which tower of a model with two; by default the image tower.
-        preferred: which one by default, if it is there: the modality of the card that is to be checked with.
+        preferred: which one by default, if it is there: the modality of the card to check with.
 
     Raises:
         EncoderError: nothing there that can be loaded as an encoder.

@@ -29,7 +29,7 @@ def wrap_module(
     modality: Modality | None = None,
     preferred: Modality | None = None,
 ) -> Encoder:
-    """Make an encoder of a transformers model in memory and its processor, pooled as its family is.
+    """Make an encoder of a transformers model in memory and its processor, pooled the way its family is.
 
     The model itself runs, with its hooks and patches; nothing is copied. A model with a task head is
     reduced to the model below it. A ``SentenceTransformer`` keeps its own pooling, prompts and dense layers.

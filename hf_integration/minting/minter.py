@@ -66,10 +66,10 @@ def mint(
     ignore_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> WatermarkCard:
-    """Mint a watermark card for an encoder that is trusted.
+    """Mint a watermark card for an encoder you trust.
 
     Args:
-        encoder: loaded by :func:`hf_integration.load_encoder`; it is left as it is, except that it never pads
+        encoder: loaded by :func:`hf_integration.load_encoder`; it stays unchanged, except that it never pads
             from then on if padding is found to leak into real samples.
         keys: number of key samples; ``"full"`` for 64 and, for text, as many more as look up every row of
             the vocabulary that raw text can reach.

@@ -1,1 +1,1 @@
-"""Figures of the README: each prints its table and says when a figure falls short of its goal."""
+"""Figures of the documentation: each prints its table and says when a figure falls short of its goal."""

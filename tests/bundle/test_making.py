@@ -110,9 +110,7 @@ class TestFromTheHub:
     def test_a_repository_is_bundled_at_one_commit_with_its_own_card(
         self, published: HubServer, keys: KeyPair
     ) -> None:
-        request = BundleRequest(
-            encoder=ENCODER, out=Path("bundle"), project=NO_CARDS, signer=KeySigner(keys.public)
-        )
+        request = replace(PUBLISHED, signer=KeySigner(keys.public))
         bundled = make_bundle(request)
         assert bundled.verdict.revision == published.head(ENCODER)
         names = listing(Path("bundle"))
@@ -134,9 +132,7 @@ class TestFromTheHub:
         Publisher(
             load=lambda name, commit, _: load_encoder(name, revision=commit, device="cpu"), revoked=taken_back
         ).publish(Path("cards/tiny"), ENCODER)
-        request = BundleRequest(
-            encoder=ENCODER, out=Path("bundle"), project=NO_CARDS, signer=KeySigner(keys.public)
-        )
+        request = replace(PUBLISHED, signer=KeySigner(keys.public))
         with pytest.raises(ModelCardRefusedError, match="minted from the wrong branch"):
             make_bundle(request)
         assert not Path("bundle").exists()
@@ -184,7 +180,7 @@ class TestRefusal:
 
     def test_no_card(self, here: Path) -> None:
         shutil.rmtree(here / "cards")
-        with pytest.raises(CardNotFoundError, match="no watermark card: neither among"):
+        with pytest.raises(CardNotFoundError, match="no watermark card: neither in cards/tiny nor with"):
             make_bundle(BundleRequest(encoder="tiny", out=Path("bundle")))
 
     @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])

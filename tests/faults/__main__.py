@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: run the table and print it, as the README shows it."""
+"""``python -m tests.faults``: run the table and print it, whose counts `docs/reference/faults.md` shows."""
 
 import sys
 import tempfile

@@ -35,11 +35,11 @@ Examples:
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
 the Hub gives today is what every check asks for from then on. Nobody vouches that today's was good. A card
-in the repository that its model card revokes, or is wrong about, is refused as by 'verify'. With --signer no
-card is minted: one that KEY signed is taken or none, and the signer is pinned as well.
+in the repository is refused, like 'verify' refuses it, if its model card revokes it or is wrong about it.
+With --signer no card is minted: only a card KEY signed is taken, and the signer is pinned as well.
 
 \b
-Ends with 0 when the entry was written; with 1 or 3 as 'verify' does where the encoder does not fit its card.
+Ends with 0 when the entry was written, and with 1 or 3, like 'verify', if the encoder does not fit its card.
 
 \b
 JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer", "minted",
@@ -59,7 +59,7 @@ def add(
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option("--revision", metavar="R", help="Branch or tag that 'sslauth lock' follows.  [main]"),
+        typer.Option("--revision", metavar="R", help="Branch or tag 'sslauth lock' follows.  [main]"),
     ] = None,
     keys: Annotated[
         str,
@@ -78,7 +78,7 @@ def add(
     modality: options.ModalityOption = None,
     device: options.DeviceOption = None,
 ) -> int:
-    """Pin an encoder that is used for the first time.
+    """Pin an encoder you use for the first time.
 
     Finds its card or mints one, and pins both in sslauth.toml.
     """

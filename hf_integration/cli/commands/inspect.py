@@ -20,7 +20,7 @@ Examples:
 
 A card says what its maker claims; only 'verify' holds it against an encoder.
 
-JSON: as of 'sslauth mint'. Quiet: the card's digest."""
+JSON: like 'sslauth mint'. Quiet: the card's digest."""
 
 
 @job

@@ -26,11 +26,11 @@ Examples:
   sslauth lock --check
 
 Resolves what each encoder tracks, and writes its commit and the digest of its card into sslauth.toml, after
-it showed what changes. Review that as you review code: whatever is pinned passes from then on.
+showing what changes. Review that like code: whatever is pinned passes from then on.
 
 \b
-With --check nothing is written. Ends with 0 when all pins are what they would be today; with 4 when one is
-not, or its card was replaced, revoked or expired; with 3 when the Hub could not be asked.
+With --check nothing is written. Ends with 0 if all pins are what they would be today, with 4 if one is not,
+or if its card was replaced, revoked or expired, and with 3 if the Hub could not be asked.
 
 \b
 JSON: {"schema": 1, "file", "written", "stale", "encoders": [{"name", "card",
@@ -52,7 +52,7 @@ def lock(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 4 where a pin is stale.")
+        bool, typer.Option("--check", help="Write nothing; end with 4 if a pin is stale.")
     ] = False,
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
@@ -60,7 +60,7 @@ def lock(
 ) -> int:
     """Renew the pins in sslauth.toml.
 
-    Commits of encoders and digests of cards become those that are tracked now.
+    Commits of encoders and digests of cards become those tracked now.
     """
     if not check and not allow_ci:
         refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")

@@ -26,7 +26,7 @@ Examples:
   sslauth mint ORG/NAME --out cards/NAME --keys full
   sslauth mint ORG/NAME --out private/NAME --secret
 
-Mint only from a copy that you trust: the card describes whatever encoder it is given.
+Mint only from a copy you trust: the card describes whatever encoder it is given.
 
 \b
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
@@ -72,12 +72,12 @@ def mint(
         typer.Option(
             "--pool",
             metavar="SOURCE",
-            help="Draw key samples from a folder, a file or a data set, not synthetic ones.",
+            help="Draw key samples from a folder, a file or a data set; by default they are synthetic.",
         ),
     ] = None,
     watermark: Annotated[
         Path | None,
-        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, not a padlock."),
+        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, in place of a padlock."),
     ] = None,
     seed: Annotated[
         int | None,
@@ -104,11 +104,11 @@ def mint(
             help="Mint although the repository names code of its own, which is never run.",
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a card that lies in DIR already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a card that is in DIR already.")] = False,
     modality: options.ModalityOption = None,
     device: options.DeviceOption = None,
 ) -> int:
-    """Make a watermark card from an encoder that you trust."""
+    """Make a watermark card from an encoder you trust."""
     from hf_integration.base.vocabulary import SIGNATURE_FILE
     from hf_integration.card import check_writable, save_card
 

@@ -24,8 +24,8 @@ Examples:
   sslauth stress ORG/NAME --card cards/NAME --seeds 5 --format json --output stress.json
 
 Alters copies of the encoder in every known way and says what gave each away, and which is the smallest size
-that the watermark sees with digests left aside. Then runs every known benign change. Minutes on two cores.
-Ends with 0 when all was tried, whatever came of it; with 3 where the encoder itself is not authentic.
+the watermark sees with digests left aside. Then it runs every known benign change. It takes minutes on two
+cores. Ends with 0 when all was tried, whatever came of it, and with 3 if the encoder itself is not authentic.
 
 \b
 JSON: {"schema": 1, "encoder", "card", "precision", "seeds", "seconds",
@@ -61,7 +61,7 @@ def stress(
 ) -> int:
     """Hold a card against every known alteration.
 
-    And against every known benign change.
+    Every known benign change is run as well.
     """
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.subject import load_subject

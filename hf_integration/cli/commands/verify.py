@@ -26,14 +26,14 @@ Examples:
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
 
-A NAME stands in sslauth.toml, and is checked as it is pinned there: commit, card and signer. An ORG/NAME that
-is pinned there is checked in the same way.
+A NAME is an entry of sslauth.toml, and is checked the way it is pinned there: commit, card and signer. An
+ORG/NAME that is pinned there is checked in the same way.
 
-Without --card, the card in cards/NAME is used if there is one, else the one that the repository's model card
-advertises, with every claim about it checked, else the one that lies with the encoder. Of these only the
-first is worth something against whoever altered both: the others end with 3, unless --trust-self-asserted is
-given or somebody whom you name with --signer signed the card. An advertised card that is missing, expired,
-revoked, older than the weights or of another repository never passes.
+Without --card, the card in cards/NAME is used if there is one, else the one the repository's model card
+advertises, with every claim about it checked, else the one beside the encoder. Only the first is worth
+something against somebody who altered both: the others end with 3, unless you give --trust-self-asserted, or
+name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
+weights or of another repository never passes.
 
 A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
 ends with 1 and an open question with 3, everything else with 2.
@@ -41,12 +41,12 @@ ends with 1 and an open question with 3, everything else with 2.
 \b
 JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
-"deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches"},
-"files": {"checked", "changed"}, "coverage", "floor", "diagnosis", "seconds", "environment", "state",
-"waiver": {"reason", "until"} or null, "claims": [{"about", "holds", "says"}],
-"key_samples": {"run", "of"}}
-Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. Of a
-waived alteration until when and why."""
+"deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches", "kept", "outside"},
+"files": {"checked", "changed", "not_covered", "derived", "notes"}, "coverage", "floor", "diagnosis",
+"seconds", "environment", "state", "waiver": {"reason", "until"} or null,
+"claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...]}
+Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. For
+a waived alteration: until when and why."""
 
 
 @job
@@ -64,9 +64,7 @@ def verify(
     signer: options.SignerOption = None,
     precision: Annotated[
         options.PrecisionName | None,
-        typer.Option(
-            "--precision", help="Arithmetic of the check; by default the strictest that is possible."
-        ),
+        typer.Option("--precision", help="Arithmetic of the check; by default the strictest possible."),
     ] = None,
     budget: Annotated[
         float | None,

@@ -1,0 +1,40 @@
+"""Every error that this package raises on purpose: the name that callers catch it by.
+
+The classes and their exit statuses are those of :mod:`hf_integration.base.errors`.
+"""
+
+from hf_integration.base.errors import (
+    AdvertisedCardMissingError,
+    CardError,
+    CardNotFoundError,
+    EncoderError,
+    InconclusiveError,
+    IntegrityError,
+    KeySampleError,
+    MintingRefusedError,
+    ModelCardError,
+    ModelCardRefusedError,
+    OutputError,
+    PublishingConflictError,
+    PublishingRefusedError,
+    SSLAuthError,
+    UsageError,
+)
+
+__all__ = [
+    "AdvertisedCardMissingError",
+    "CardError",
+    "CardNotFoundError",
+    "EncoderError",
+    "InconclusiveError",
+    "IntegrityError",
+    "KeySampleError",
+    "MintingRefusedError",
+    "ModelCardError",
+    "ModelCardRefusedError",
+    "OutputError",
+    "PublishingConflictError",
+    "PublishingRefusedError",
+    "SSLAuthError",
+    "UsageError",
+]

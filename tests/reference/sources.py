@@ -1,0 +1,48 @@
+"""Everything that the reference pages are generated from, imported in this one place."""
+
+from typing import Any
+
+import hf_integration
+from hf_integration import errors
+from hf_integration.checking.pins import Pin, Waiver, read_pins
+from hf_integration.cli.application import EXIT_STATUSES, command
+from hf_integration.errors import SSLAuthError, UsageError
+from hf_integration.report import pictures
+from hf_integration.verdict import (
+    CardIdentity,
+    Claim,
+    FileEvidence,
+    StripResult,
+    TensorEvidence,
+    Verdict,
+)
+from pytest_sslauth import SSLAuth, plugin
+from pytest_sslauth.marker import marker_line
+
+PACKAGES = ("hf_integration", "pytest_sslauth")
+"""Folders whose texts are the messages that users meet."""
+
+PUBLIC: dict[str, Any] = {name: getattr(hf_integration, name) for name in hf_integration.__all__}
+
+__all__ = [
+    "EXIT_STATUSES",
+    "PACKAGES",
+    "PUBLIC",
+    "CardIdentity",
+    "Claim",
+    "FileEvidence",
+    "Pin",
+    "SSLAuth",
+    "SSLAuthError",
+    "StripResult",
+    "TensorEvidence",
+    "UsageError",
+    "Verdict",
+    "Waiver",
+    "command",
+    "errors",
+    "marker_line",
+    "pictures",
+    "plugin",
+    "read_pins",
+]
