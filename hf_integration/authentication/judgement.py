@@ -29,8 +29,8 @@ def judge(findings: Findings, policy: Policy) -> tuple[Status, str]:
     if not findings.intact:
         if findings.has_weights and not policy.clean_process:
             return "inconclusive", (
-                f"the watermark broke from strip '{findings.first_broken}' on although the tensors and behaviour "
-                "files are equal: code in this process or the environment differs"
+                f"the watermark broke from strip '{findings.first_broken}' on although the tensors and "
+                "behaviour files are equal: code in this process or the environment differs"
             )
         return "altered", f"the watermark broke from strip '{findings.first_broken}' on"
     if reason := _reservation(findings, policy):
