@@ -123,8 +123,7 @@ def _digests(pins: Iterable[Pin]) -> list[str]:
 
 
 def _read(place: Place, access: Access, *, revision: str | None) -> "tuple[WatermarkCard, Path]":
-    from hf_integration.card.locating import locate
-    from hf_integration.card.reading import read_card
+    from hf_integration.card.reading import locate, read_card
 
     pin = place.pin
     if place.folder is None and pin is not None:

@@ -67,8 +67,7 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
         InconclusiveError: the Hub did not answer, or there is no card.
         IntegrityError: the card is damaged, or not signed by the signer.
     """
-    from hf_integration.card.locating import locate
-    from hf_integration.card.reading import read_card
+    from hf_integration.card.reading import locate, read_card
 
     commit = None if pin.repo is None else current_commit(pin.repo, pin.tracked, token=token)
     revision = commit if pin.has_own_card else None

@@ -17,8 +17,7 @@ from hf_integration.base.errors import (
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.locating import own_card
-from hf_integration.card.reading import read_card
+from hf_integration.card.reading import own_card, read_card
 from hf_integration.model_card.metadata import Metadata, claims_of
 from hf_integration.model_card.repository import RepoCommit, weights_changed
 from hf_integration.snapshot.hub_errors import HubUnreachableError, hub_errors

@@ -12,8 +12,7 @@ from hf_integration.base.dates import today
 from hf_integration.base.errors import EncoderError, FlawError, PublishingRefusedError
 from hf_integration.base.vocabulary import SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.locating import REPO_FOLDER, locate
-from hf_integration.card.reading import read_card
+from hf_integration.card.reading import REPO_FOLDER, locate, read_card
 from hf_integration.card.schema import MOST_BYTES
 from hf_integration.encoders.interface import Encoder
 from hf_integration.hub import card_files, committing, readme

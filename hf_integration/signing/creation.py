@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from hf_integration.base.errors import InconclusiveError, IntegrityError, OutputError, UsageError, in_one_line
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, SIGNATURE_FILE
-from hf_integration.card.locating import locate
-from hf_integration.card.reading import read_card
+from hf_integration.card.reading import locate, read_card
 from hf_integration.signing.covered_files import Copy, exact_copy
 from hf_integration.signing.keys import key_hint, public_pem, unlock_private_key
 from hf_integration.signing.signers import SIGSTORE, KeySigner, require_extra

@@ -34,8 +34,7 @@ def load_signed_card(
         InconclusiveError: the Hub, or what Sigstore signatures are checked with, is out of reach.
         UsageError: no usable signer, or the extra ``sign`` is not installed.
     """
-    from hf_integration.card.locating import locate
-    from hf_integration.card.reading import read_card
+    from hf_integration.card.reading import locate, read_card
 
     require_extra()
     folder, location = locate(reference, revision=revision)

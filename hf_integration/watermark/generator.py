@@ -18,9 +18,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hf_integration.watermark.deterministic import normals, phases, signs
 from hf_integration.watermark.layout import TILE, Layout
-from hf_integration.watermark.sketch import SKETCH_DIM
+from hf_integration.watermark.sketch import SKETCH_DIM, normals, phases, signs
 
 RADIUS = 1.5
 """Length scale of the kernel, in tolerances: at 1.5 tolerances the correlation has fallen to exp(-1/2)."""
@@ -105,3 +104,33 @@ def train(watermark: Tensor, layout: Layout, *, seed: int) -> Generator:
     # the dual form: as many equations as tiles, not as units
     gram = hidden @ hidden.T + RIDGE * torch.eye(layout.tiles, dtype=torch.float64)
     return Generator(layout, seed, (hidden.T @ torch.linalg.solve(gram, target)).float())
+
+
+DIRECTIONS = 64
+"""Random directions over which the error at the edge of the tolerance is averaged."""
+
+
+def tile_errors(reconstructed: Tensor, expected: Tensor) -> Tensor:
+    """Root mean square difference of each tile, in units of the watermark's contrast.
+
+    Args:
+        reconstructed: generated tiles, float64 ``(tiles, pixels)``.
+        expected: the watermark's tiles of ±1, same shape.
+
+    Returns:
+        Float64 ``(tiles,)``: 0 is exact, about 1 is noise, infinite where the reconstruction is not a number.
+    """
+    errors = (reconstructed - expected).pow(2).mean(-1).sqrt()
+    return torch.where(errors.isfinite(), errors, torch.inf)
+
+
+def edge_error(generator: Generator, expected: Tensor, *, seed: int) -> float:
+    """Mean tile error of features that lie exactly on the edge of the tolerance.
+
+    This turns the radius in feature space, where tolerances are calibrated, into an error in the picture,
+    where the verdict is taken.
+    """
+    tiles = expected.shape[0]
+    directions = normals(seed, "edge", DIRECTIONS * tiles, SKETCH_DIM).view(DIRECTIONS, tiles, SKETCH_DIM)
+    features = directions / directions.norm(dim=-1, keepdim=True)
+    return float(torch.stack([tile_errors(generator(run), expected).mean() for run in features]).mean())

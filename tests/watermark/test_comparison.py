@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hf_integration.watermark import Generator, Layout, edge_error, tile_errors, train
-from hf_integration.watermark.comparison import DIRECTIONS
+from hf_integration.watermark.generator import DIRECTIONS
 
 
 def test_the_error_of_a_tile_is_the_root_mean_square_over_its_pixels() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hf_integration.watermark import SKETCH_DIM, sketch
-from hf_integration.watermark.deterministic import normals, phases, signs
+from hf_integration.watermark.sketch import normals, phases, signs
 
 
 @pytest.mark.parametrize("width", [1, 63, 64, 65, 384, 5000])

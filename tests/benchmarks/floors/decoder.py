@@ -16,7 +16,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.watermark import TILE, tile_errors
 from hf_integration.watermark.calibration import ROUNDING, SAFETY
-from hf_integration.watermark.deterministic import signs
+from hf_integration.watermark.sketch import signs
 from tests.benchmarks.floors.detectors import Detector
 from tests.benchmarks.floors.observation import Observation
 from tests.benchmarks.floors.runs import BenignRuns
