@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import ExitStatus, Precision
 
 Status = Literal["authentic", "altered", "inconclusive"]
 Trust = Literal["pinned", "signed", "local", "self-asserted"]
@@ -18,7 +18,11 @@ LARGEST_ERROR = 1e18
 MIXED = "float16 and bfloat16"
 """What tensors match that are each rounded as recorded, but not all to one precision."""
 
-EXIT_STATUS: Mapping[Status, int] = {"authentic": 0, "altered": 1, "inconclusive": 3}
+EXIT_STATUS: Mapping[Status, ExitStatus] = {
+    "authentic": ExitStatus.DONE,
+    "altered": ExitStatus.ALTERED,
+    "inconclusive": ExitStatus.INCONCLUSIVE,
+}
 
 
 @dataclass(frozen=True)
@@ -209,9 +213,9 @@ class Verdict:
         return self.authentic or (self.status == "altered" and self.waiver is not None)
 
     @property
-    def exit_status(self) -> int:
+    def exit_status(self) -> ExitStatus:
         """What a command ends with for this verdict: 0 authentic or waived, 1 altered, 3 inconclusive."""
-        return 0 if self.accepted else EXIT_STATUS[self.status]
+        return ExitStatus.DONE if self.accepted else EXIT_STATUS[self.status]
 
     @property
     def first_broken_strip(self) -> str | None:

@@ -4,7 +4,10 @@ The statuses are part of the interface: 1 is reserved for an encoder that was fo
 error may ever use it.
 """
 
+from typing import ClassVar
+
 from hf_integration.base.text import LONGEST_QUOTE, quoted
+from hf_integration.base.vocabulary import ExitStatus
 
 
 class SSLAuthError(Exception):
@@ -15,7 +18,7 @@ class SSLAuthError(Exception):
         remedy: what the reader can do about it, or an empty string.
     """
 
-    exit_status = 70
+    exit_status: ClassVar[ExitStatus] = ExitStatus.INTERNAL
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
@@ -40,7 +43,7 @@ panics raises a ``PanicException``, which is no ``Exception``."""
 class UsageError(SSLAuthError):
     """A wrong argument or a bad local input (exit status 2)."""
 
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class EncoderError(UsageError):
@@ -62,7 +65,7 @@ class PublishingRefusedError(UsageError):
 class InconclusiveError(SSLAuthError):
     """The question could not be answered: never a pass (exit status 3)."""
 
-    exit_status = 3
+    exit_status = ExitStatus.INCONCLUSIVE
 
 
 class CardNotFoundError(InconclusiveError):
@@ -88,7 +91,7 @@ class MintingRefusedError(InconclusiveError):
 class IntegrityError(SSLAuthError):
     """The evidence itself is damaged or contradicts its pin (exit status 4)."""
 
-    exit_status = 4
+    exit_status = ExitStatus.INTEGRITY
 
 
 class CardError(IntegrityError):

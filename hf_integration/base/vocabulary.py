@@ -1,6 +1,20 @@
 """Words that every room uses, as types."""
 
+from enum import IntEnum
 from typing import Literal, get_args
+
+
+class ExitStatus(IntEnum):
+    """What a command ends with. They are part of the interface; ``ALTERED`` stands for nothing else, ever."""
+
+    DONE = 0
+    ALTERED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    INTEGRITY = 4
+    INTERNAL = 70
+    INTERRUPTED = 130
+
 
 Precision = Literal["float64", "float32", "float16", "bfloat16"]
 

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import OutputError, SSLAuthError
+from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.streams import (
     abandon_output,
     complain,
@@ -32,8 +33,6 @@ from hf_integration.cli.tokens import without_tokens
 if TYPE_CHECKING:
     from hf_integration.cli.job import Job
 
-
-DONE, ALTERED, USAGE, INCONCLUSIVE, INTEGRITY, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE})
 """What an output that is full, read-only or closed says, wherever it is met."""
@@ -96,19 +95,20 @@ def _explain(error: BaseException) -> int:
         if isinstance(error, OutputError):
             abandon_output()
         # an error class that claimed to mean "altered" would be a defect, and not an altered encoder
-        return error.exit_status if error.exit_status not in (DONE, ALTERED) else INTERNAL
+        never = (ExitStatus.DONE, ExitStatus.ALTERED)
+        return error.exit_status if error.exit_status not in never else ExitStatus.INTERNAL
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         complain("interrupted")
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         abandon_output()
         complain(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}")
-        return USAGE
+        return ExitStatus.USAGE
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)
     complain(without_tokens(f"internal error: {type(error).__name__}: {error}"))
     complain(f"this is a defect of sslauth, not a finding; {TRACEBACK}=1 shows where it happened")
-    return INTERNAL
+    return ExitStatus.INTERNAL
 
 
 def _explain_usage(error: BaseException) -> int:
@@ -116,13 +116,13 @@ def _explain_usage(error: BaseException) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
         print(context.get_help(), file=sys.stderr)  # noqa: T201
-        return USAGE
+        return ExitStatus.USAGE
     message: str = error.format_message()  # type: ignore[attr-defined]  # looked for by the caller
     # typer asks pydantic, which puts this before what it was told to say
     complain("error: " + re.sub(r"^(Invalid value for '[^']*': )Value error, ", r"\1", message))
     path = context.command_path if context is not None else "sslauth"
     complain(f"try '{path} --help'")
-    return USAGE
+    return ExitStatus.USAGE
 
 
 _NAMES = ("SIGTERM", "SIGHUP")

@@ -1,8 +1,9 @@
 """What huggingface_hub takes from servers and should not: how long to wait, how to name cached files."""
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -39,6 +40,28 @@ class DrippingError(InconclusiveError):
     """A reply that comes so slowly that it might as well never."""
 
 
+_HOOKS = threading.Lock()
+"""The client's session is one for the whole process: two threads must not undo each other's hooks."""
+
+
+@contextmanager
+def _hooked(session: Any, **hooks: Sequence[Callable[[Any], None]]) -> Iterator[None]:
+    """Let a session call these meanwhile, besides what others have it call."""
+    with _HOOKS:
+        session.event_hooks = {
+            kind: [*present, *hooks.get(kind, ())] for kind, present in session.event_hooks.items()
+        }
+    try:
+        yield
+    finally:
+        with _HOOKS:
+            left = {kind: list(present) for kind, present in session.event_hooks.items()}
+            for kind, ours in hooks.items():
+                for hook in ours:
+                    left[kind].remove(hook)  # once: another thread may have added the same
+            session.event_hooks = left
+
+
 @contextmanager
 def guarded_transport() -> Iterator[None]:
     """Look at every request and reply of huggingface_hub meanwhile.
@@ -65,15 +88,8 @@ def guarded_transport() -> Iterator[None]:
         bounded = {kind: min(given.get(kind) or silence, silence) for kind in kinds}
         request.extensions = {**request.extensions, "timeout": bounded}
 
-    before = session.event_hooks
-    session.event_hooks = {
-        "request": [*before["request"], bound],
-        "response": [*before["response"], _shorten_pauses, _check_etags, _watch_pace],
-    }
-    try:
+    with _hooked(session, request=[bound], response=[_shorten_pauses, _check_etags, _watch_pace]):
         yield
-    finally:
-        session.event_hooks = before
 
 
 @contextmanager
@@ -108,12 +124,8 @@ def bounded_pages(what: str) -> Iterator[None]:
                 f"{what} is not over after {LONGEST_LISTING} seconds", remedy="try again later"
             )
 
-    before = session.event_hooks
-    session.event_hooks = {**before, "request": [*before["request"], count]}
-    try:
+    with _hooked(session, request=[count]):
         yield
-    finally:
-        session.event_hooks = before
 
 
 def _shorten_pauses(response: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hf_integration.base import errors
+from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli import application
 from hf_integration.cli.entry import main
 from tests.cli.conftest import Ended
@@ -93,9 +94,9 @@ class TestErrors:
         assert sslauth("verify", "tiny") == expected
         assert kind.exit_status in (2, 3, 4, 70)
 
-    @pytest.mark.parametrize("status", [0, 1])
+    @pytest.mark.parametrize("status", [ExitStatus.DONE, ExitStatus.ALTERED])
     def test_an_error_that_claims_a_verdicts_status_is_a_defect(
-        self, sslauth: Run, monkeypatch: pytest.MonkeyPatch, status: int
+        self, sslauth: Run, monkeypatch: pytest.MonkeyPatch, status: ExitStatus
     ) -> None:
         class LyingError(errors.SSLAuthError):
             exit_status = status

@@ -1,5 +1,6 @@
 """How long a Hub may keep a check waiting, and where it may let files be written."""
 
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -105,4 +106,33 @@ def test_what_others_ask_the_hub_for_afterwards_is_left_alone() -> None:
     before = session.event_hooks
     with guarded_transport():
         assert session.event_hooks != before
+    assert session.event_hooks == before
+
+
+def test_two_threads_leave_each_others_hooks_alone() -> None:
+    session = utils.get_session()
+    before = session.event_hooks
+    inside, leave = threading.Barrier(3), [threading.Event(), threading.Event()]
+    left = [threading.Event(), threading.Event()]
+
+    def watch(number: int) -> None:
+        with guarded_transport():
+            inside.wait(10)
+            leave[number].wait(10)
+        left[number].set()
+
+    threads = [threading.Thread(target=watch, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    inside.wait(10)
+    twice = session.event_hooks
+    leave[0].set()
+    assert left[0].wait(10)
+    once = session.event_hooks
+    leave[1].set()
+    for thread in threads:
+        thread.join(10)
+    counts = [[len(hooks[kind]) for kind in ("request", "response")] for hooks in (before, once, twice)]
+    requests, responses = counts[0]
+    assert counts == [[requests + n, responses + 3 * n] for n in (0, 1, 2)]
     assert session.event_hooks == before

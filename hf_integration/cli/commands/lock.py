@@ -10,6 +10,7 @@ import typer
 from hf_integration.base.errors import InconclusiveError, IntegrityError, UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.job import job
 from hf_integration.cli.options import HubOptions
 from hf_integration.cli.streams import Format, Streams
@@ -37,7 +38,7 @@ JSON: {"schema": 1, "file", "written", "stale", "encoders": [{"name", "card",
 "changes": [{"key", "old", "new"}], "objections": [...], "unanswered", "note"}]}
 Quiet: fresh, stale or unknown; locked or unchanged without --check."""
 
-STALE = 4
+STALE = ExitStatus.INTEGRITY
 
 
 @job
