@@ -1,4 +1,4 @@
-"""Private names of libraries that are used here: an upgrade that lacks one says which, and where it was used."""
+"""Private names of libraries that are used here: if one is gone after an upgrade, this says which."""
 
 import ast
 from importlib import import_module

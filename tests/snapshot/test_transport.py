@@ -110,7 +110,7 @@ def test_what_others_ask_the_hub_for_afterwards_is_left_alone() -> None:
 
 
 def test_two_threads_leave_each_others_hooks_alone() -> None:
-    session = utils.get_session()
+    session = utils.get_session()  # type: ignore[attr-defined]
     before = session.event_hooks
     inside, leave = threading.Barrier(3), [threading.Event(), threading.Event()]
     left = [threading.Event(), threading.Event()]
