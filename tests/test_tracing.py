@@ -1,10 +1,9 @@
 """What the tracing command counts as a step of a walk."""
 
 import threading
-from pathlib import Path
 
-from hf_integration.report.escaping import harmless
-from tests.tracing import ROOT, Walk, is_function, main
+from pytest_sslauth.marker import marker_line
+from tests.tracing import Walk, is_function, main
 
 
 def codes(source: str) -> dict[str, bool]:
@@ -27,10 +26,10 @@ def test_functions_and_lambdas_count_and_what_runs_at_import_does_not() -> None:
 
 def test_a_walk_holds_files_of_ours_that_run_in_any_thread() -> None:
     with Walk() as walk:
-        thread = threading.Thread(target=harmless, args=("text",))
+        thread = threading.Thread(target=marker_line)
         thread.start()
         thread.join()
-    assert walk.files == (str(Path(harmless.__code__.co_filename).relative_to(ROOT)),)
+    assert walk.files == ("pytest_sslauth/marker.py",)
 
 
 def test_without_a_program_it_says_how_it_is_called() -> None:
