@@ -1,76 +1,96 @@
 """Imports point one way: a reader can start at the bottom, and nothing below depends on what is above."""
 
-import ast
-from graphlib import TopologicalSorter
-from pathlib import Path
+import sys
+from itertools import pairwise
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("hf_integration", "pytest_sslauth")
+import pytest
 
+from tests.architecture import (
+    BEGIN,
+    COMMAND,
+    DOCUMENT,
+    END,
+    ROOT,
+    Code,
+    circle_in,
+    circles,
+    drawing,
+    floors,
+    reduced,
+    renewed,
+    room_of,
+)
 
-def room_of(module: str) -> str:
-    """``hf_integration.card.reading`` -> ``hf_integration.card``."""
-    return ".".join(module.split(".")[:2])
-
-
-def imported(file: Path) -> set[str]:
-    """Every module that a file imports, wherever in it: in a function or for the type checker alone, too."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: a relative import"
-            assert node.module
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names if node.module in PACKAGES)
-    return found
+CODE = Code()
 
 
-def rooms() -> dict[str, set[str]]:
-    """Package -> what its files import."""
-    found: dict[str, set[str]] = {}
-    for top in PACKAGES:
-        for file in (ROOT / top).rglob("*.py"):
-            name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            found.setdefault(room_of(name), set()).update(imported(file))
-    return found
+def imports_of(room: str) -> set[str]:
+    """Every name that the files of a room import."""
+    return {name for module, names in CODE.imports.items() if room_of(module) == room for name in names}
 
 
-def test_packages_form_no_cycle() -> None:
-    everything = rooms()
-    graph = {
-        room: {room_of(module) for module in modules if room_of(module) in everything} - {room}
-        for room, modules in everything.items()
-        if not room.startswith("pytest_sslauth")
-    }
-    assert len(graph) > 15
-    TopologicalSorter(graph).prepare()  # raises CycleError with the cycle
+def test_rooms_form_no_circle() -> None:
+    assert len(CODE.rooms) > 15
+    assert circle_in(CODE.rooms) == ()
 
 
 def test_nothing_inside_takes_from_the_front_door() -> None:
-    """What a package exports lies above all of it: importing that would be a circle that no room shows."""
-    everything = rooms()
-    for room, modules in everything.items():
-        top = room.split(".")[0]
-        named = {module for module in modules if module.startswith(f"{top}.")}
-        exported = {module for module in named if room_of(module) not in everything}
-        assert room.endswith(".__init__") or not exported, f"{room} imports {sorted(exported)}"
+    """What a package exports is above all of it: importing that would be a circle that no room shows."""
+    for module, names in CODE.imports.items():
+        top = module.split(".")[0]
+        exported = {name for name in names - {top} if CODE.module_of(name) == f"{top}.__init__"}
+        assert not exported, f"{module} imports {sorted(exported)}"
 
 
 def test_the_integration_does_not_know_the_plugin() -> None:
-    for room, modules in rooms().items():
-        if room.startswith("hf_integration"):
-            assert not {module for module in modules if module.split(".")[0] == "pytest_sslauth"}, room
-            assert "pytest" not in {module.split(".")[0] for module in modules}, room
+    for module, names in CODE.imports.items():
+        if module.startswith("hf_integration"):
+            assert not {name.split(".")[0] for name in names} & {"pytest_sslauth", "pytest"}, module
 
 
 def test_the_watermark_knows_only_torch() -> None:
-    import sys
+    names = imports_of("hf_integration.watermark")
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"torch", "hf_integration"}
+    assert CODE.rooms["hf_integration.watermark"] == set()
 
-    (modules,) = [modules for room, modules in rooms().items() if room == "hf_integration.watermark"]
-    outside = {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names)
-    assert outside == {"torch", "hf_integration"}
-    assert {room_of(module) for module in modules if module.startswith("hf_integration")} == {
-        "hf_integration.watermark"
-    }
+
+def test_the_picture_of_the_rooms_is_current() -> None:
+    text = (ROOT / DOCUMENT).read_text("utf-8")
+    assert renewed(text, drawing(CODE)) == text, f"{DOCUMENT} shows other rooms or arrows: run `{COMMAND}`"
+
+
+CHAIN = {"top": {"middle", "ground"}, "middle": {"ground"}, "ground": set()}
+CIRCLE = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+
+
+def test_a_room_is_one_floor_above_the_highest_that_it_imports_from() -> None:
+    assert floors(CHAIN) == {"ground": 1, "middle": 2, "top": 3}
+
+
+def test_the_diagram_leaves_out_arrows_that_others_imply() -> None:
+    assert reduced(CHAIN) == {"top": {"middle"}, "middle": {"ground"}, "ground": set()}
+
+
+def test_a_circle_is_found_and_named_in_the_direction_of_the_imports() -> None:
+    assert circles(CHAIN) == []
+    assert circles(CIRCLE) == [{"a", "b", "c"}]
+    circle = circle_in(CIRCLE)
+    assert circle[0] == circle[-1]
+    assert all(to in CIRCLE[importer] for importer, to in pairwise(circle))
+
+
+def test_only_what_is_between_the_markers_is_renewed() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert renewed(text, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_document_without_one_place_for_the_picture_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="once each"):
+        renewed(text, "new")
+
+
+def test_files_form_no_circle() -> None:
+    """Imports in functions and for the type checker count: whoever reads one file need not read the other."""
+    assert len(CODE.file_graph) > 100
+    assert circle_in(CODE.file_graph) == ()
