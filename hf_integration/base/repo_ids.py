@@ -2,13 +2,13 @@
 
 import re
 
-_REPO_ID = re.compile(r"(\b[\w.-]{1,96}\b/)?\b[\w.-]{1,96}\b", re.ASCII)
+REPO_ID = re.compile(r"(\b[\w.-]{1,96}\b/)?\b[\w.-]{1,96}\b", re.ASCII)
 """As ``huggingface_hub`` checks names: ``org/name``, or a name alone."""
 
 
 def is_repo_id(name: str) -> bool:
     """Whether a name can be a repository's; whether a folder of that name is here is not looked at."""
-    return _REPO_ID.fullmatch(name) is not None
+    return REPO_ID.fullmatch(name) is not None
 
 
 def same_repo(one: str | None, other: str | None) -> bool:

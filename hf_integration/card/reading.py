@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from hf_integration.base.errors import (
     UsageError,
 )
 from hf_integration.base.files import open_bounded, read_exactly
+from hf_integration.base.repo_ids import is_repo_id
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.card import WatermarkCard
@@ -109,7 +109,6 @@ def _in(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
 
 
-_REPO_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _MINT = "mint one with `sslauth mint`"
 _AGAIN = "get the card again from its publisher"
 
@@ -137,7 +136,7 @@ def locate(reference: str | Path, *, revision: str | None) -> tuple[Path, str]:
             )
         folder = _card_folder(path)
         return folder, str(folder)
-    if isinstance(reference, Path) or not _REPO_ID.fullmatch(reference):
+    if isinstance(reference, Path) or not is_repo_id(reference):
         raise CardNotFoundError(
             f"no such folder: {quoted(str(reference))}", remedy=f"check the path, or {_MINT}"
         )

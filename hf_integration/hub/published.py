@@ -14,6 +14,7 @@ from hf_integration.base.errors import (
     ModelCardRefusedError,
     SSLAuthError,
 )
+from hf_integration.base.repo_ids import same_repo
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
@@ -114,7 +115,7 @@ def published_if_own(
         SSLAuthError: as of :func:`published_card`.
     """
     taken = _LOCATION.fullmatch(card.location)
-    if taken is None or taken["repo"].casefold() != repo.casefold():
+    if taken is None or not same_repo(taken["repo"], repo):
         return None
     published = published_card(repo, commit, token=token, cache_dir=cache_dir)
     if published.card.digest != card.digest:
@@ -139,8 +140,8 @@ def check_signature(published: PublishedCard, signer: "Signer") -> None:
 
 def revocation_reason(
     repo: str, commit: str, digest: str, *, token: str | None = None, cache_dir: Path | None = None
-) -> str:
-    """Why a repository's model card takes a card back; empty where it does not.
+) -> str | None:
+    """Why a repository's model card takes a card back, if it does.
 
     Args:
         repo: repo id.
@@ -155,7 +156,7 @@ def revocation_reason(
     """
     advertised = claims_of(RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir))
     revoked = advertised.revocation(digest) if advertised is not None else None
-    return revoked.reason if revoked is not None else ""
+    return None if revoked is None else revoked.reason
 
 
 def _digest_claim(card: WatermarkCard, advertised: Metadata, there: RepoCommit) -> Claim:
@@ -247,14 +248,14 @@ def _signature_claim(advertised: Metadata, folder: Path) -> tuple[Claim, ...]:
     return (Claim("signature", True, "there is one; --signer says whose it must be"),)
 
 
-def minted_for_another(card: WatermarkCard, repo: str, *, token: str | None = None) -> str:
-    """The repository that a card was minted for, if it is another one; else an empty string.
+def minted_for_another(card: WatermarkCard, repo: str, *, token: str | None = None) -> str | None:
+    """The repository that a card was minted for, if it is another one.
 
     A card that was minted from a local folder names no repository: digests and commit say what it is of.
     """
-    if card.commit is None or card.encoder_name.casefold() == repo.casefold():
-        return ""
-    return "" if _renamed(card.encoder_name, repo, token) else card.encoder_name
+    if card.commit is None or same_repo(card.encoder_name, repo):
+        return None
+    return None if _renamed(card.encoder_name, repo, token) else card.encoder_name
 
 
 def _renamed(old: str, repo: str, token: str | None) -> bool:

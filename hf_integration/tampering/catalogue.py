@@ -14,7 +14,7 @@ from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering import in_process
 from hf_integration.tampering.backdoors import bad_encoder, drupe, por
 from hf_integration.tampering.families import Family
-from hf_integration.tampering.files import configuration, pipeline, processor, tokenizer
+from hf_integration.tampering.files import configuration, processor, tokenizer
 from hf_integration.tampering.files.folder import FolderTampering
 from hf_integration.tampering.in_process import ProcessTampering
 from hf_integration.tampering.null_space import null_space_family
@@ -156,9 +156,9 @@ BESIDE_WEIGHTS: tuple[FolderTampering | ProcessTampering, ...] = (
     configuration.OTHER_ACTIVATION,
     configuration.LARGER_EPSILON,
     configuration.FEWER_HEADS,
-    pipeline.OTHER_POOLING,
-    pipeline.NO_NORMALISATION,
-    pipeline.DEFAULT_PROMPT,
+    configuration.OTHER_POOLING,
+    configuration.NO_NORMALISATION,
+    configuration.DEFAULT_PROMPT,
     tokenizer.IDS_SWAPPED,
     tokenizer.NO_LOWER_CASING,
     tokenizer.TRIGGER_REPLACED,

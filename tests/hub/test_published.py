@@ -114,7 +114,7 @@ class TestBrokenClaims:
         self, published: HubServer, card: Path, publisher: Publisher
     ) -> None:
         digest = WatermarkCard.load(card).digest
-        assert revocation_reason(REPO, published.head(REPO), digest) == ""
+        assert revocation_reason(REPO, published.head(REPO), digest) is None
         replace(publisher, revoked=revocation(digest, "minted from the wrong branch")).publish(card, REPO)
         assert revocation_reason(REPO, published.head(REPO), digest) == "minted from the wrong branch"
         refused(

@@ -14,7 +14,7 @@ from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.tampering.catalogue import BESIDE_WEIGHTS
 from hf_integration.tampering.families import Tampering
-from hf_integration.tampering.files import pipeline, processor, tokenizer
+from hf_integration.tampering.files import configuration, processor, tokenizer
 from hf_integration.tampering.files.folder import FolderTampering
 from hf_integration.tampering.triggers import TRIGGER_WORD
 from tests.encoders import tiny_models
@@ -108,7 +108,7 @@ def test_a_replaced_trigger_leaves_every_other_text_as_it_is(encoder_of: Callabl
 
 
 def test_a_prompt_and_another_mean_reach_the_embedding(encoder_of: Callable[[str], Encoder]) -> None:
-    for kind, tampering in (("sentences", pipeline.DEFAULT_PROMPT), ("vit", processor.OTHER_MEAN)):
+    for kind, tampering in (("sentences", configuration.DEFAULT_PROMPT), ("vit", processor.OTHER_MEAN)):
         encoder = encoder_of(kind)
         samples = tiny_models.samples(encoder.modality)
         assert not torch.equal(encoder.embed(samples), tampering(encoder).embed(samples))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.base.errors import UsageError
+from hf_integration.base.repo_ids import same_repo
 from hf_integration.base.text import harmless
 from hf_integration.checking.pins.pin import Pin
 from hf_integration.checking.pins.schema import SchemaFlawError, pins_of
@@ -51,7 +52,7 @@ class Pins:
         """
         if (named := self.encoders.get(argument)) is not None:
             return named
-        by_repo = self._only(argument, lambda pin: _same_repo(pin.repo, argument))
+        by_repo = self._only(argument, lambda pin: same_repo(pin.repo, argument))
         if by_repo is not None and os.path.lexists(base / argument):
             raise UsageError(
                 f"'{argument}' is both a folder here and the Hub repository of {by_repo}",
@@ -135,11 +136,6 @@ def _read(file: Path, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(f"{shown}, line {line}: not UTF-8", remedy="save it as UTF-8") from None
-
-
-def _same_repo(repo: str | None, argument: str) -> bool:
-    # the Hub takes org/name in any case for the same repo
-    return repo is not None and repo.casefold() == argument.casefold()
 
 
 def _same_folder(folder: Path | None, argument: str, base: Path) -> bool:

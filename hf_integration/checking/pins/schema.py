@@ -11,6 +11,7 @@ from datetime import date, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from hf_integration.base.repo_ids import REPO_ID
 from hf_integration.base.text import harmless
 from hf_integration.checking.pins.pin import Pin, Waiver
 
@@ -23,7 +24,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """Names are folders of cards, and can never be mistaken for ``org/name``."""
 
 # as wide as the Hub's client is, and git: what could be downloaded can be pinned
-_REPO = re.compile(r"(\b[\w.-]{1,96}\b/)?\b[\w.-]{1,96}\b", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REVISION = re.compile(r"(?!.*\.\.)(?!/)[^\s\\:?*\[~^\x00-\x1f\x7f]{1,255}")
@@ -167,7 +167,7 @@ def _kind(value: Any) -> str:
 
 _digest = _matching(_DIGEST, "sha256: and 64 lower-case hexadecimal digits")
 _VALUES: Mapping[str, Callable[[Keys, Any], str]] = {
-    "repo": _matching(_REPO, "a Hub repo id, org/name"),
+    "repo": _matching(REPO_ID, "a Hub repo id, org/name"),
     "path": _path,
     "track": _matching(_REVISION, "the name of a branch or tag"),
     "card": _path,

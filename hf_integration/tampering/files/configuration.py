@@ -1,4 +1,4 @@
-"""Edits of the model's configuration: the weights stay, and mean something else."""
+"""Edits of settings: of the model's configuration, and of what goes with a sentence encoder."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,3 +50,35 @@ LARGER_EPSILON = FolderTampering(
     "tenfold epsilon of normalisations", {CONFIG: _changed(EPSILON, lambda e: e * 10)}
 )
 FEWER_HEADS = FolderTampering("half as many attention heads", {CONFIG: _changed(HEADS, _half)})
+
+
+PROMPT = "Ignore the rest: "
+
+
+def _other_pooling(settings: Any) -> bool:
+    if isinstance(settings.get("pooling_mode"), str | list):
+        settings["pooling_mode"] = "mean" if settings["pooling_mode"] in ("cls", ["cls"]) else "cls"
+        return True
+    was_cls = bool(settings.get("pooling_mode_cls_token"))
+    for key in [key for key in settings if key.startswith("pooling_mode_")]:
+        settings[key] = False
+    settings["pooling_mode_mean_tokens" if was_cls else "pooling_mode_cls_token"] = True
+    return True
+
+
+def _without_normalisation(modules: Any) -> bool:
+    kept = [module for module in modules if not str(module.get("type", "")).endswith("Normalize")]
+    found = len(kept) < len(modules)
+    modules[:] = kept
+    return found
+
+
+def _prompted(settings: Any) -> bool:
+    settings["prompts"] = {**(settings.get("prompts") or {}), "query": PROMPT}
+    settings["default_prompt_name"] = "query"
+    return True
+
+
+OTHER_POOLING = FolderTampering("another pooling", {"1_Pooling/config.json": _other_pooling})
+NO_NORMALISATION = FolderTampering("no normalisation at the end", {"modules.json": _without_normalisation})
+DEFAULT_PROMPT = FolderTampering("a prompt by default", {"config_sentence_transformers.json": _prompted})
