@@ -88,3 +88,9 @@ def test_only_what_is_between_the_markers_is_renewed() -> None:
 def test_a_document_without_one_place_for_the_picture_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="once each"):
         renewed(text, "new")
+
+
+def test_files_form_no_circle() -> None:
+    """Imports in functions and for the type checker count: whoever reads one file need not read the other."""
+    assert len(CODE.file_graph) > 100
+    assert circle_in(CODE.file_graph) == ()
