@@ -3,12 +3,22 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from hf_integration.base.checked_types import Commit, Digest, line, matching
 from hf_integration.base.errors import FlawError, ModelCardError
-from hf_integration.base.text import is_plain
 from hf_integration.model_card.repository import README, RepoCommit
 from hf_integration.model_card.yaml_header import read_key, split
 
@@ -18,22 +28,62 @@ SCHEMA = 1
 MOST_REVOKED = 1000
 LONGEST_REASON = 300
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDER = re.compile(r"[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95}){0,7}", re.ASCII)
-_REQUIRED = frozenset({"schema", "card", "digest", "encoder_commit", "created", "embedding_dim"})
-_OPTIONAL = frozenset({"expires", "signed", "revoked"})
+_FLAWS = {
+    "card": "no folder of this repository",
+    "digest": "no SHA-256 digest",
+    "encoder_commit": "no commit",
+    "created": "not a line of at most 64 printable characters",
+    "embedding_dim": "no whole number above 0",
+    "expires": "no date",
+    "signed": "neither true nor false",
+    "revoked": f"no list of at most {MOST_REVOKED} digests with a reason each",
+    "reason": f"not a line of at most {LONGEST_REASON} printable characters with something in it",
+}
+"""What is said of a value that a key cannot have."""
 
 
-@dataclass(frozen=True)
+def _reason(value: object) -> str:
+    text = line(value, longest=LONGEST_REASON)
+    if not text.strip():
+        raise ValueError("empty")
+    return text
+
+
+def _last_day(value: object) -> str:
+    return date.fromisoformat(line(value, longest=10)).isoformat()
+
+
+def _width(value: int) -> int:
+    if not 1 <= value <= 1 << 53:
+        raise ValueError("out of bounds")
+    return value
+
+
+def _bounded(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) > MOST_REVOKED:
+        raise ValueError("no list, or too long")
+    return value
+
+
+Folder = Annotated[str, BeforeValidator(matching(_FOLDER, "a folder of this repository"))]
+Created = Annotated[str, BeforeValidator(lambda value: line(value, longest=64))]
+Width = Annotated[StrictInt, AfterValidator(_width)]
+LastDay = Annotated[str, BeforeValidator(_last_day)]
+Reason = Annotated[str, BeforeValidator(_reason)]
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Revocation:
     """A card that its publisher took back: its digest, and why in one line."""
 
-    digest: str
-    reason: str
+    digest: Digest
+    reason: Reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Metadata:
     """The claims of a model card.
 
@@ -48,14 +98,14 @@ class Metadata:
         revoked: cards that are not to be believed any more, the earliest first.
     """
 
-    card: str
-    digest: str
-    encoder_commit: str
-    created: str
-    embedding_dim: int
-    expires: str | None = None
-    signed: bool = False
-    revoked: tuple[Revocation, ...] = ()
+    card: Folder
+    digest: Digest
+    encoder_commit: Commit
+    created: Created
+    embedding_dim: Width
+    expires: LastDay | None = None
+    signed: StrictBool = False
+    revoked: Annotated[tuple[Revocation, ...], BeforeValidator(_bounded)] = ()
 
     def revocation(self, digest: str) -> Revocation | None:
         """Why a card is not to be believed, if it was taken back."""
@@ -100,21 +150,10 @@ def read_metadata(value: Any) -> Metadata:
             f"version {version}, this version of pytest-sslauth reads version {SCHEMA}",
             remedy="upgrade pytest-sslauth" if version > SCHEMA else "",
         )
-    if missing := sorted(_REQUIRED - set(value)):
-        raise FlawError(f"{KEY}.{missing[0]}", "missing")
-    if unknown := sorted(set(value) - _REQUIRED - _OPTIONAL):
-        raise FlawError(f"{KEY}.{unknown[0]}", "unknown key")
-    expires = value.get("expires")
-    return Metadata(
-        card=folder_name(value["card"]),
-        digest=_matching(value["digest"], _DIGEST, "digest", "no SHA-256 digest"),
-        encoder_commit=_matching(value["encoder_commit"], _COMMIT, "encoder_commit", "no commit"),
-        created=_plain(value["created"], "created", 64),
-        embedding_dim=_width(value["embedding_dim"]),
-        expires=None if expires is None else _day(expires),
-        signed=_boolean(value.get("signed", False), "signed"),
-        revoked=_revocations(value.get("revoked", [])),
-    )
+    try:
+        return _METADATA.validate_python({key: said for key, said in value.items() if key != "schema"})
+    except ValidationError as error:
+        raise _first_flaw(error, KEY) from None
 
 
 def folder_name(value: object) -> str:
@@ -123,7 +162,10 @@ def folder_name(value: object) -> str:
     Raises:
         FlawError: it leads elsewhere, or is no folder's name.
     """
-    return _matching(value, _FOLDER, "card", "no folder of this repository")
+    try:
+        return TypeAdapter(Folder).validate_python(value)
+    except ValidationError:
+        raise FlawError(f"{KEY}.card", _FLAWS["card"]) from None
 
 
 def revocation(digest: object, reason: object) -> Revocation:
@@ -132,52 +174,29 @@ def revocation(digest: object, reason: object) -> Revocation:
     Raises:
         FlawError: no digest, or a reason that is not one short line.
     """
-    text = _plain(reason, "revoked.reason", LONGEST_REASON)
-    if not text.strip():
-        raise FlawError(f"{KEY}.revoked.reason", "empty")
-    return Revocation(_matching(digest, _DIGEST, "revoked.digest", "no SHA-256 digest"), text)
-
-
-def _revocations(value: object) -> tuple[Revocation, ...]:
-    if not isinstance(value, list) or len(value) > MOST_REVOKED:
-        raise FlawError(f"{KEY}.revoked", f"no list of at most {MOST_REVOKED}")
-    found = []
-    for entry in value:
-        if not isinstance(entry, Mapping) or set(entry) != {"digest", "reason"}:
-            raise FlawError(f"{KEY}.revoked", "an entry that is not a digest and a reason")
-        found.append(revocation(entry["digest"], entry["reason"]))
-    return tuple(found)
-
-
-def _matching(value: object, form: re.Pattern[str], key: str, flaw: str) -> str:
-    if not isinstance(value, str) or not form.fullmatch(value):
-        raise FlawError(f"{KEY}.{key}", flaw)
-    return value
-
-
-def _plain(value: object, key: str, longest: int) -> str:
-    if not isinstance(value, str) or len(value) > longest or not is_plain(value):
-        raise FlawError(f"{KEY}.{key}", f"not a line of at most {longest} printable characters")
-    return value
-
-
-def _day(value: object) -> str:
     try:
-        return date.fromisoformat(_plain(value, "expires", 10)).isoformat()
-    except ValueError:
-        raise FlawError(f"{KEY}.expires", "no date") from None
+        return _REVOCATION.validate_python({"digest": digest, "reason": reason})
+    except ValidationError as error:
+        raise _first_flaw(error, f"{KEY}.revoked") from None
 
 
-def _width(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= 1 << 53:
-        raise FlawError(f"{KEY}.embedding_dim", "no whole number above 0")
-    return value
+_METADATA = TypeAdapter(Metadata)
+_REVOCATION = TypeAdapter(Revocation)
 
 
-def _boolean(value: object, key: str) -> bool:
-    if not isinstance(value, bool):
-        raise FlawError(f"{KEY}.{key}", "neither true nor false")
-    return value
+def _first_flaw(error: ValidationError, within: str) -> FlawError:
+    """The first thing that is wrong: what is missing before what nobody knows before what cannot be meant."""
+    order = ("missing", "unexpected_keyword_argument")
+    flaws = error.errors(include_url=False, include_context=False, include_input=False)
+    first = min(flaws, key=lambda flaw: order.index(flaw["type"]) if flaw["type"] in order else len(order))
+    keys = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    at_top = within == KEY and len(keys) == 1
+    if first["type"] in order and at_top:
+        return FlawError(f"{within}.{keys[0]}", "missing" if first["type"] == "missing" else "unknown key")
+    known = [key for key in keys if key in _FLAWS]
+    if first["type"] in order:
+        known = known[:1]
+    return FlawError(".".join([within, *known]), _FLAWS[known[-1]] if known else "malformed")
 
 
 def _quoted(text: str) -> str:
