@@ -109,7 +109,7 @@ class Checks:
                 encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
             held = subject_around(encoder, card, found, self._access)
             outcome = self._judge(held, request, source="an encoder in memory")
-            return outcome, encoder if outcome.verdict is None else encoder.with_verdict(outcome.verdict)
+            return outcome, encoder if outcome.verdict is None else encoder.keep(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
 
@@ -147,7 +147,10 @@ class Checks:
         key = (found.encoder.reference, card, found.pins, request.revision, request.precision, own_card)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
-            known = self._checked[key] = self._check(request, found, keep=keep)
+            known = self._check(request, found, keep=keep)
+            if own_card == "only" and known.outcome.verdict is None:
+                return known  # a Hub that could not be asked may answer the next time
+            self._checked[key] = known
         return known
 
     def _check(self, request: CheckRequest, found: Found, *, keep: bool) -> Checked:

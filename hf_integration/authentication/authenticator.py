@@ -22,7 +22,6 @@ from hf_integration.authentication.reconstruction import (
 from hf_integration.authentication.references import (
     default_precision,
     environment_of,
-    other_kind,
     reference_for,
     refuse_part,
     rounding_of,
@@ -109,10 +108,11 @@ class Authenticator:
         refuse_part(encoder, self.card)
         if self.card.encoder.never_padded:
             encoder.never_pad()
-        process = encoder.process_state()  # before anything of ours is run
+        # what the encoder's own code could change is found out before any of it runs
+        process, trust = encoder.process_state(), self.trust or trust_in(self.card, encoder)
         compared = compare(encoder, self.card)
         run = self._run(encoder, compared, progress or Silent())
-        findings = self._findings(encoder, process, compared, run)
+        findings = self._findings(encoder, process, trust, compared, run)
         verdict = self._verdict(encoder, findings, run, compared.state)
         return Authentication(replace(verdict, seconds=time.perf_counter() - started), run.reconstruction)
 
@@ -125,7 +125,7 @@ class Authenticator:
         progress.start(f"checking {encoder.name}", len(card.key_samples))
         sketches: dict[str, Tensor] = {}
         failure = _NO_REFERENCE if compared.tensors.matches == MIXED else why_not_run(encoder, card)
-        if not (failure or other_kind(encoder, card)):  # another kind of encoder leaves every strip broken
+        if not (failure or compared.other_kind):  # another kind of encoder leaves every strip broken
             sketches, failure = _tried(lambda: self._observe(running, progress), sketches)
         count = len(next(iter(sketches.values()))) if sketches else 0
         found = reconstruct_first(card, reference, sketches)
@@ -136,7 +136,7 @@ class Authenticator:
         return _Run(found, precision, failure, KeySamplesRun(count, len(card.key_samples)))
 
     def _findings(
-        self, encoder: Encoder, process: tuple[Finding, ...], compared: Comparison, run: _Run
+        self, encoder: Encoder, process: tuple[Finding, ...], trust: Trust, compared: Comparison, run: _Run
     ) -> Findings:
         """All that a verdict is made of."""
         card = self.card
@@ -146,10 +146,10 @@ class Authenticator:
             files=compared.files,
             has_weights=encoder.has_weights,
             stored_dtype=card.encoder.stored_dtype,
-            trust=self.trust or trust_in(card, encoder),
+            trust=trust,
             process=process,
             libraries=other_libraries(card),
-            other_kind=other_kind(encoder, card),
+            other_kind=compared.other_kind,
             failure=run.failure,
             expired=card.expires if card.expired(self.today or today()) else None,
         )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
-from hf_integration.authentication.references import library_versions
+from hf_integration.authentication.references import library_versions, other_kind
 from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.identity.behaviour import (
@@ -38,12 +38,14 @@ class Comparison:
         files: what came of the files.
         weights: which recorded weights the encoder holds.
         state: ``sha256:…`` of all that was compared; ``None`` for an encoder without tensors.
+        other_kind: how the kind of encoder differs from the card's, if it does.
     """
 
     tensors: TensorEvidence
     files: FileEvidence
     weights: Weights
     state: str | None
+    other_kind: str | None
 
 
 def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
@@ -60,6 +62,7 @@ def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
         files=replace(files, notes=(*files.notes, *outside.notes)),
         weights=weights_of(encoder, card, digests),
         state=state_of(encoder, digests, held),
+        other_kind=other_kind(encoder, card),
     )
 
 

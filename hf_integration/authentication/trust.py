@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import Trust
@@ -36,10 +37,12 @@ def trust_beside(card: WatermarkCard, folder: Path | None) -> Trust:
 def _inside(location: Path, folder: Path) -> bool:
     """Whether a card is in a folder, or is found through it.
 
-    Whoever fills a folder may put a link in it that leads to a card elsewhere: every link on the way counts.
+    Whoever fills a folder may put a link in it that leads to a card elsewhere: every link on the way counts,
+    to the card's folder and to each of its files.
     """
     within = folder.resolve()
-    return any(place.is_relative_to(within) for place in _way(location))
+    ways = (location, *(location / name for name in (CARD_FILE, TENSOR_FILE, PICTURE_FILE, SIGNATURE_FILE)))
+    return any(place.is_relative_to(within) for way in ways for place in _way(way))
 
 
 def _way(path: Path) -> Iterator[Path]:

@@ -44,3 +44,6 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
 SIGNATURE_FILE = "card.sig"
 """Files of a card."""
+
+REPO_FOLDER = "sslauth"
+"""Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""

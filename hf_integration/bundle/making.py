@@ -20,7 +20,7 @@ from hf_integration.bundle.card_copy import copy_card, read_copy
 from hf_integration.bundle.encoder_files import copy_files, needed_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
 from hf_integration.checking.finding import Asked, Found, Project
-from hf_integration.checking.held_card import Access, HeldCard, hold_card, refuse_shadow
+from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card
 from hf_integration.checking.subject import own_commit, subject_around
 from hf_integration.checking.upstream import commit_on_the_hub
 from hf_integration.encoders.files.folder import inspect_folder, require_support
@@ -65,7 +65,8 @@ class BundleRequest:
         return self.project.find(
             Asked(
                 encoder=self.encoder,
-                card=None if self.card is None else str(self.card),
+                # a folder that is missing must not become somebody's repository, or an entry
+                card=str(self.card.absolute()) if isinstance(self.card, Path) else self.card,
                 revision=self.revision,
                 signer=self.signer,
                 own_card="fallback",
@@ -91,7 +92,11 @@ class Bundled:
 
 
 def make_bundle(
-    request: BundleRequest, access: Access | None = None, *, progress: Progress | None = None
+    request: BundleRequest,
+    access: Access | None = None,
+    *,
+    found: Found | None = None,
+    progress: Progress | None = None,
 ) -> Bundled:
     """Bundle an encoder with its card, if it is authentic.
 
@@ -101,6 +106,7 @@ def make_bundle(
     Args:
         request: what to bundle.
         access: how the Hub is asked, where the encoder is checked, and who is told.
+        found: what ``request.find()`` gave, if it was asked already.
         progress: told how many key samples are done.
 
     Returns:
@@ -115,7 +121,7 @@ def make_bundle(
         UsageError: an unusable name or signer.
     """
     access = access or Access()
-    found = request.find()
+    found = found or request.find()
     pin = found.encoder.pin
     name = bundle_name(request.encoder, pin.name if pin and request.name is None else request.name)
     target = _free(request.out)
@@ -157,10 +163,9 @@ def make_bundle(
 def _snapshot(found: Found, access: Access) -> Snapshot:
     """The encoder's files at one commit, the pinned one if there is one."""
     place, commit = found.encoder, own_commit(found, access)
-    if place.pin is not None:
-        if place.pin.lock_hint:
-            access.say(place.pin.lock_hint)
-        refuse_shadow(place.pin, place.repo)
+    if place.pin is not None and place.pin.lock_hint:
+        access.say(place.pin.lock_hint)
+    check_place(place)
     with commit_on_the_hub(place.pin, token=access.token):
         return resolve(
             place.reference,
@@ -206,18 +211,19 @@ def _only_signer(found: Found) -> Signer | None:
     """The one who has to have signed the card: a bundle holds one key.
 
     Raises:
-        UsageError: the caller names another one than is pinned.
+        UsageError: the caller names another one than is pinned, or two entries name two.
     """
-    chosen = found.asked.signer
+    chosen, asked = found.asked.signer, "--signer"
     for pin in found.pins:
-        if pin.signer_reference is not None:
-            pinned = signer_from(pin.signer_reference)
-            if chosen not in (None, pinned):
-                raise UsageError(
-                    f"--signer contradicts {pin.file.name}, where '{pin.name}' is signed by {pinned}",
-                    remedy="leave --signer out",
-                )
-            chosen = pinned
+        if pin.signer_reference is None:
+            continue
+        pinned = signer_from(pin.signer_reference)
+        if chosen is not None and chosen != pinned and _public_key(chosen) != _public_key(pinned):
+            raise UsageError(
+                f"{asked} contradicts {pin.file.name}, where '{pin.name}' is signed by {pinned}",
+                remedy="leave --signer out" if asked == "--signer" else "a bundle holds one key",
+            )
+        chosen, asked = pinned, f"'{pin.name}'"
     return chosen
 
 

@@ -18,15 +18,12 @@ from hf_integration.base.errors import (
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.repo_ids import is_repo_id
 from hf_integration.base.text import quoted
-from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, REPO_FOLDER, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
 from hf_integration.card.schema import MOST_BYTES, CardRecord, FileRecord, read_record
 from hf_integration.card.tensor_file import read_tensors
 from hf_integration.model_card import Metadata, RepoCommit, claims_of
-
-REPO_FOLDER = "sslauth"
-"""Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 
 _PUBLISH = "whoever publishes it: mint a card from these weights and run 'sslauth publish' again"
 

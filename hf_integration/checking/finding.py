@@ -6,13 +6,13 @@ have to fit. Nothing is loaded here and nobody is asked: :mod:`hf_integration.ch
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
 from hf_integration.base.repo_ids import is_repo_id, same_repo
-from hf_integration.base.vocabulary import CARD_FILE, TENSOR_FILE
+from hf_integration.base.vocabulary import CARD_FILE, REPO_FOLDER, TENSOR_FILE
 from hf_integration.checking.pins import PINS_FILE, Pin, Pins, pins_in
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ class Place:
         folder: the local folder, or ``None`` for a Hub repository.
         repo: the Hub repository, or ``None`` for a local folder or for what is in memory only.
         pin: the entry of ``sslauth.toml`` that ``name`` means, if any.
+        said: how the name was understood, where that could be another way than was meant.
     """
 
     name: str
     folder: Path | None = None
     repo: str | None = None
     pin: Pin | None = None
+    said: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Folders and key files that are read, as far as they are known before anything is loaded."""
+        pinned = () if self.pin is None else self.pin.inputs
+        return tuple(path for path in (self.folder, *pinned) if path is not None)
 
     @property
     def reference(self) -> str:
@@ -118,10 +126,9 @@ class Found:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Folders and key files that are read, as far as they are known before anything is loaded."""
-        places = (self.encoder.folder, None if self.card is None else self.card.folder)
         signer = getattr(self.asked.signer, "public_key", None)  # an identity has none
-        pinned = (file for pin in self.pins for file in pin.inputs)
-        return tuple(path for path in (*places, signer, *pinned) if path is not None)
+        named = () if self.card is None else self.card.inputs
+        return (*self.encoder.inputs, *named, *([] if signer is None else [signer]))
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Project:
             UsageError: ``sslauth.toml`` cannot be read, or a name has two meanings.
         """
         pins = self.pins()
-        return self._with_card(asked, self.encoder(asked), pins)
+        return self._with_card(asked, self.encoder(asked, pins), pins)
 
     def find_for(self, encoder: "Encoder", asked: Asked) -> Found:
         """Find the card of an encoder in memory, by the entry or repository that it was loaded by.
@@ -163,69 +170,95 @@ class Project:
             CardNotFoundError: as of :meth:`find`.
         """
         pins = self.pins()
-        loaded_by = encoder.name if encoder.commit or encoder.path is None else str(encoder.path.absolute())
-        pin = pins.find(loaded_by, base=self.base) if asked.pins == "any" else None
+        pin = None
+        if asked.pins == "any":
+            loaded_by = encoder.repo or (
+                encoder.name if encoder.path is None else str(encoder.path.absolute())
+            )
+            pin = pins.encoders.get(encoder.name) or pins.find(loaded_by, base=self.base)
         if pin is not None and pin.commit is not None and encoder.commit not in (None, pin.commit):
             raise UsageError(
                 f"this encoder was loaded at {encoder.commit}, but {pin.file.name} pins '{pin.name}' to "
                 f"{pin.commit}",
                 remedy="load it at that revision",
             )
-        repo = None if encoder.commit is None else pin.repo if pin is not None else encoder.name
-        return self._with_card(asked, Place(encoder.name, None, repo, pin), pins)
+        return self._with_card(asked, Place(encoder.name, None, encoder.repo, pin), pins)
 
-    def encoder(self, asked: Asked) -> Place:
+    def encoder(self, asked: Asked, pins: Pins | None = None) -> Place:
         """Find an encoder alone: an entry of ``sslauth.toml``, a folder, a Hub repository, in this order.
+
+        Args:
+            asked: what the caller says.
+            pins: the entries, if they were read already.
 
         Raises:
             EncoderError: it is none of these.
-            UsageError: ``sslauth.toml`` cannot be read, or the name has two meanings.
+            UsageError: ``sslauth.toml`` cannot be read, the name has two meanings, or a folder is to have a
+                revision.
         """
-        name, pins = asked.encoder, self.pins()
+        name, pins = asked.encoder, pins or self.pins()
+        if not name.strip():
+            raise EncoderError("no encoder is named", remedy="give a folder or a Hub repo id")
         by_name = pins.encoders.get(name) if asked.pins == "by name" else None
         pin = pins.find(name, base=self.base) if asked.pins == "any" else by_name
         if pin is not None:
-            return Place(name, pin.folder, pin.repo, pin)
+            return Place(name, pin.folder, pin.repo, pin, (f"found {pin}",))
         folder = self._folder(name)
+        if folder is not None and asked.revision is not None:
+            raise UsageError(
+                f"{name} is a local folder, which has no revision {asked.revision!r}",
+                remedy="leave the revision out, or give a Hub repo id",
+            )
         if folder is None and not is_repo_id(name):
             if self.base == Path():
                 raise EncoderError(f"{name!r}: no such folder", remedy="check the path")
             start = f"relative paths start at rootdir, {self.base}"
             raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
-        return Place(name, folder, name if folder is None else None)
+        return Place(name, folder, name if folder is None else None, said=_hint(name, folder, pins))
 
-    def card(self, name: str, *, remedy: str = "check the path, or mint one with `sslauth mint`") -> Place:
+    def card(
+        self,
+        name: str,
+        pins: Pins | None = None,
+        *,
+        remedy: str = "check the path, or mint one with `sslauth mint`",
+    ) -> Place:
         """Find a card by its own name: an entry of exactly this name, a folder, a Hub repository.
 
         Args:
             name: as the caller wrote it.
+            pins: the entries, if they were read already.
             remedy: what to do where there is none.
 
         Raises:
             CardNotFoundError: it is none of these.
+            UsageError: the name is empty.
         """
-        pin = self.pins().encoders.get(name)
+        if not name.strip():
+            raise UsageError("no card is named", remedy="name a folder or a Hub repo; is a variable unset?")
+        pins = pins or self.pins()
+        pin = pins.encoders.get(name)
         if pin is not None:
-            return Place(name, pin.card_folder, pin.card_repo, pin)
+            return Place(name, pin.card_folder, pin.card_repo, pin, (f"found {pin}",))
         folder = self._folder(name)
         if folder is None and not is_repo_id(name):
             raise CardNotFoundError(
                 f"no watermark card at {self.base / Path(name).expanduser()}", remedy=remedy
             )
-        return Place(name, folder, name if folder is None else None)
+        return Place(name, folder, name if folder is None else None, said=_hint(name, folder, pins))
 
     def _with_card(self, asked: Asked, encoder: Place, pins: Pins) -> Found:
-        default = self.cards / _last_part(encoder)
+        default = self._default(encoder)
         remedy = _mint_hint(asked, Path(asked.card) if asked.card is not None else default)
-        card, said = None, _said(encoder, asked.encoder, pins)
+        card, said = None, encoder.said
         if asked.own_card == "only":
             pass
         elif asked.card is not None:
-            card = self.card(asked.card, remedy=remedy)
-            said += _said(card, asked.card, pins)
+            card = self.card(asked.card, pins, remedy=remedy)
+            said += card.said
         elif encoder.pin is not None:
             card = Place(encoder.pin.name, encoder.pin.card_folder, encoder.pin.card_repo, encoder.pin)
-        elif any(os.path.lexists(default / file) for file in (CARD_FILE, TENSOR_FILE)):
+        elif _holds_card(default):
             card = Place(default.name, default)
             if encoder.repo is not None and asked.own_card == "fallback":
                 said += (
@@ -238,6 +271,18 @@ class Project:
         if asked.own_card != "never":
             remedy = "name one with --card, or mint one from a copy that you trust with 'sslauth mint'"
         return Found(asked=asked, encoder=encoder, card=card, default=default, remedy=remedy, said=said)
+
+    def _default(self, encoder: Place) -> Path:
+        """The project's own card for an encoder, called like the last part of its name.
+
+        Of a link to a folder that is the link's name; where it has no card, that of the folder.
+        """
+        name = Path(encoder.name).name
+        written = self.cards / name
+        if name not in ("", "..") and (encoder.folder is None or _holds_card(written)):
+            return written
+        resolved = self.cards / (encoder.folder or Path(encoder.name)).resolve().name
+        return resolved if name in ("", "..") or _holds_card(resolved) else written
 
     def _folder(self, name: str) -> Path | None:
         """What a path means, starting at the base; ``None`` if there is nothing.
@@ -263,19 +308,17 @@ class Project:
         return None
 
 
-def _last_part(encoder: Place) -> str:
-    """What an encoder's card is called among the project's: like the last part of the encoder's name."""
-    name = Path(encoder.name).name
-    return name if name not in ("", "..") else (encoder.folder or Path(encoder.name)).resolve().name
+def _holds_card(folder: Path) -> bool:
+    """Whether a folder holds a card, or parts of one, where a card may be in it."""
+    places = (folder, folder / REPO_FOLDER)
+    return any(os.path.lexists(place / file) for place in places for file in (CARD_FILE, TENSOR_FILE))
 
 
-def _said(place: Place, name: str, pins: Pins) -> tuple[str, ...]:
-    """How a name was understood, where that could be another way than was meant."""
-    if place.pin is not None:
-        return (f"found {place.pin}",)
-    if pins.text and place.folder is None and "/" not in name:  # an entry, but for a typing error?
-        return (f"'{name}' is not in {pins.file.name}; there are: {', '.join(pins.encoders) or 'none'}",)
-    return ()
+def _hint(name: str, folder: Path | None, pins: Pins) -> tuple[str, ...]:
+    """That a name is no entry, where it could be one but for a typing error."""
+    if not pins.text or folder is not None or "/" in name:
+        return ()
+    return (f"'{name}' is not in {pins.file.name}; there are: {', '.join(pins.encoders) or 'none'}",)
 
 
 def _mint_hint(asked: Asked, folder: Path) -> str:

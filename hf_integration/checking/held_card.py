@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hf_integration.base.errors import (
     AdvertisedCardMissingError,
     CardNotFoundError,
+    EncoderError,
     IntegrityError,
     UsageError,
 )
@@ -92,7 +93,12 @@ def hold_card(found: Found, access: Access, *, commit: str | None = None) -> Hel
     entries = [
         pin for pin in found.pins if not only_own or pin.has_own_card or pin.card_digest == card.digest
     ]
-    held = HeldCard(card, folder, _trust(card, folder, entries, found), published)
+    trust = _trust(card, folder, entries, found)
+    if published is None and trust != "pinned":
+        from hf_integration.hub import refuse_revoked
+
+        refuse_revoked(card, token=access.token, cache_dir=access.cache_dir)
+    held = HeldCard(card, folder, trust, published)
     _say(held, found.asked.signer, access)
     return held
 
@@ -110,9 +116,12 @@ def hold_named(place: Place, access: Access, *, revision: str | None = None) -> 
         SSLAuthError: as of :func:`hold_card`.
     """
     found = Found(asked=Asked(encoder=place.name), encoder=Place(place.name), card=place)
-    card, folder = _read(
-        place, access, revision=revision if place.pin is None else place.pin.revision(revision)
-    )
+    if place.pin is not None:
+        asked = place.pin.revision(revision)
+        revision = asked if place.pin.has_own_card else None  # the encoder's is none of another repository
+    elif place.folder is not None and revision is not None:
+        raise UsageError(f"{place.folder} is a local folder, which has no revision {revision!r}")
+    card, folder = _read(place, access, revision=revision)
     held = HeldCard(card, folder, _trust(card, folder, found.pins, found))
     _say(held, None, access)
     return held
@@ -194,6 +203,19 @@ def check_signer(folder: Path, digest: str, signer: "str | Signer") -> None:
 
     if verify(folder, signer) != digest:
         raise IntegrityError(f"the card {digest} changed while it was read", remedy="try again")
+
+
+def check_place(place: Place) -> None:
+    """Refuse a place that would be taken for another one: a folder for a repo, or a repo for a folder.
+
+    Raises:
+        EncoderError: the folder is gone; a repository of that name is somebody else's.
+        UsageError: a folder has the name of the pinned repo.
+    """
+    if place.folder is not None and not place.folder.exists():
+        raise EncoderError(f"{place.folder}: no such folder", remedy="check the path")
+    if place.pin is not None:
+        refuse_shadow(place.pin, place.repo)
 
 
 def refuse_shadow(pin: Pin, repo: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hf_integration.base.dates import today
 from hf_integration.base.errors import CardNotFoundError, IntegrityError
 from hf_integration.checking.finding import Found, Place
-from hf_integration.checking.held_card import Access, HeldCard, hold_card, refuse_shadow
+from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card, refuse_shadow
 from hf_integration.checking.pins.pin import Waiver
 from hf_integration.checking.upstream import commit_on_the_hub
 
@@ -86,6 +86,9 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
         EncoderError: the encoder cannot be loaded.
         InconclusiveError: the Hub could not be asked, or there is no card.
     """
+    revision = found.asked.revision
+    if found.encoder.pin is not None:
+        found.encoder.pin.revision(revision)  # what contradicts a pin is said before anything is read
     commit = own_commit(found, access)
     try:
         held = hold_card(found, access, commit=commit)
@@ -96,7 +99,8 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
     encoder = load_encoder_at(
         found.encoder,
         access,
-        revision=commit or found.revision,
+        revision=revision,
+        commit=commit,
         modality=modality,
         preferred=held.card.encoder.modality,
     )
@@ -150,6 +154,7 @@ def load_encoder_at(
     access: Access,
     *,
     revision: str | None = None,
+    commit: str | None = None,
     modality: "Modality | None" = None,
     preferred: "Modality | None" = None,
 ) -> "Encoder":
@@ -158,28 +163,30 @@ def load_encoder_at(
     Args:
         place: where the encoder is.
         access: how it is fetched and loaded.
-        revision: branch, tag or commit of a Hub repo.
+        revision: branch, tag or commit of a Hub repo that the caller names.
+        commit: what that is, if it was found out already.
         modality: see :func:`~hf_integration.encoders.load_encoder`.
         preferred: see :func:`~hf_integration.encoders.load_encoder`.
 
     Raises:
         EncoderError: there is no encoder there, or it is refused.
+        UsageError: the revision contradicts the pin.
         IntegrityError: the Hub no longer has the pinned commit.
         InconclusiveError: the Hub could not be asked.
     """
     pin = place.pin
     access.say(f"loading {pin or place.name} ...")
-    if pin is not None:
-        if pin.lock_hint:
-            access.say(pin.lock_hint)
-        refuse_shadow(pin, place.repo)
+    if pin is not None and pin.lock_hint:
+        access.say(pin.lock_hint)
+    check_place(place)
+    at = revision if pin is None else pin.revision(revision)
     from hf_integration.encoders import load_encoder
 
     with commit_on_the_hub(pin, token=access.token):
         encoder = load_encoder(
             place.reference,
             name=place.name,
-            revision=revision,
+            revision=commit or at,
             device=access.device,
             token=access.token,
             cache_dir=access.cache_dir,
@@ -188,12 +195,8 @@ def load_encoder_at(
         )
     if pin is not None and pin.commit is not None and encoder.commit != pin.commit:
         raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")
-    at = (
-        f"Hub repository {place.repo} @{encoder.commit}"
-        if encoder.commit
-        else f"local folder {place.reference}"
-    )
-    access.say(f"encoder: {at}")
+    where = f"Hub repository {place.repo} @{encoder.commit}"
+    access.say(f"encoder: {where if encoder.commit else f'local folder {place.reference}'}")
     return encoder
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,9 +12,12 @@ from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.tokens import check_token
 
 if TYPE_CHECKING:
-    from hf_integration.checking.finding import Found
+    from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.signing import Signer
+
+
+Meant = TypeVar("Meant", bound="Found | Place")
 
 
 class PrecisionName(StrEnum):
@@ -122,7 +125,7 @@ class HubOptions:
         return Access(token=self.token, cache_dir=self.cache_dir, device=device, say=streams.say)
 
 
-def understood(found: "Found", streams: Streams) -> "Found":
+def understood(found: Meant, streams: Streams) -> Meant:
     """Say how names were understood, and keep outputs apart from what they lead to.
 
     Raises:

@@ -73,6 +73,7 @@ class Encoder(ABC):
     Attributes:
         name: what the caller called it (a path or a repo id).
         path: the local folder the encoder was loaded from, if any.
+        repo: the Hub repository it was loaded from, if any.
         commit: the resolved Hub commit, if any.
         verdict: of the check that the encoder passed before a pytest fixture handed it out.
         not_covered: files beside it that hold code or weights and were not looked at.
@@ -82,6 +83,7 @@ class Encoder(ABC):
 
     name: str
     path: Path | None = None
+    repo: str | None = None
     commit: str | None = None
     verdict: Verdict | None = None
     not_covered: tuple[str, ...] = ()
@@ -137,11 +139,14 @@ class Encoder(ABC):
         For an encoder whose real positions see the padding: what it gives would depend on the batch.
         """
 
+    def keep(self, verdict: Verdict) -> Self:
+        """Keep the verdict of a check, and give this encoder."""
+        self.verdict = verdict
+        return self
+
     def with_verdict(self, verdict: Verdict) -> Self:
         """The same encoder with the verdict on it: another object around the same model and processor."""
-        encoder = copy.copy(self)
-        encoder.verdict = verdict
-        return encoder
+        return copy.copy(self).keep(verdict)
 
     @abstractmethod
     def observe(

@@ -75,6 +75,7 @@ def load_encoder(
     return open_encoder(
         snapshot.path,
         name=name or reference,
+        repo=snapshot.repo,
         commit=snapshot.commit,
         device=device,
         modality=modality,
@@ -87,6 +88,7 @@ def open_encoder(
     folder: Path,
     *,
     name: str,
+    repo: str | None = None,
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
@@ -98,6 +100,7 @@ def open_encoder(
     Args:
         folder: a transformers or sentence-transformers folder with safetensors weights.
         name: what the caller calls it.
+        repo: the Hub repository it came from.
         commit: the Hub commit it came from.
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
@@ -152,6 +155,7 @@ def open_encoder(
         name,
         found.model_type,
         path=folder,
+        repo=repo,
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else {},
         details={"missing tensors": ", ".join(missing)} if missing else {},

@@ -6,6 +6,7 @@ from hf_integration.hub.published import (
     check_signature,
     published_card,
     published_if_own,
+    refuse_revoked,
     revocation_reason,
 )
 from hf_integration.hub.publishing import Publication, Publisher
@@ -19,6 +20,7 @@ __all__ = [
     "check_signature",
     "published_card",
     "published_if_own",
+    "refuse_revoked",
     "revocation",
     "revocation_reason",
     "with_claims",

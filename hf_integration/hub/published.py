@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hf_integration.signing import Signer
 
 
-_LOCATION = re.compile(r"hub:(?P<repo>[^@]+)@[0-9a-f]{40}(/.*)?")
+_LOCATION = re.compile(r"hub:(?P<repo>[^@]+)@(?P<commit>[0-9a-f]{40})(/.*)?")
 _PROVES_NOTHING = "it proves nothing any more: wait for a new one, or name a card that you trust with --card"
 
 
@@ -126,6 +126,26 @@ def published_if_own(
     return published
 
 
+def refuse_revoked(card: WatermarkCard, *, token: str | None = None, cache_dir: Path | None = None) -> None:
+    """Refuse a card that the repository it was read from took back; one from a folder asks nobody.
+
+    Raises:
+        ModelCardRefusedError: it was taken back.
+        ModelCardError: what the model card says is malformed.
+        InconclusiveError: the Hub cannot be asked.
+    """
+    taken = _LOCATION.fullmatch(card.location)
+    if taken is None:
+        return
+    repo, commit = taken["repo"], taken["commit"]  # just read, so the cache knows it
+    reason = revocation_reason(repo, commit, card.digest, ask=False, token=token, cache_dir=cache_dir)
+    if reason is not None:
+        raise ModelCardRefusedError(
+            f"the card {card.digest} of {taken['repo']} was revoked by its publisher: {quoted(reason)}",
+            remedy=_PROVES_NOTHING,
+        )
+
+
 def check_signature(published: PublishedCard, signer: "Signer") -> None:
     """Check that somebody signed the very card that was read.
 
@@ -139,7 +159,13 @@ def check_signature(published: PublishedCard, signer: "Signer") -> None:
 
 
 def revocation_reason(
-    repo: str, commit: str, digest: str, *, token: str | None = None, cache_dir: Path | None = None
+    repo: str,
+    commit: str,
+    digest: str,
+    *,
+    ask: bool = True,
+    token: str | None = None,
+    cache_dir: Path | None = None,
 ) -> str | None:
     """Why a repository's model card takes a card back, if it does.
 
@@ -147,6 +173,7 @@ def revocation_reason(
         repo: repo id.
         commit: 40 hexadecimal digits.
         digest: of the card, ``sha256:…``.
+        ask: ask the Hub first; else only what the cache does not know.
         token: Hub token, if not the saved one.
         cache_dir: Hub cache, if not the usual one.
 
@@ -154,7 +181,7 @@ def revocation_reason(
         ModelCardError: what the model card says is malformed.
         InconclusiveError: the Hub cannot be asked.
     """
-    advertised = claims_of(RepoCommit.listed(repo, commit, token=token, cache_dir=cache_dir))
+    advertised = claims_of(RepoCommit.listed(repo, commit, ask=ask, token=token, cache_dir=cache_dir))
     revoked = advertised.revocation(digest) if advertised is not None else None
     return None if revoked is None else revoked.reason
 

@@ -10,9 +10,9 @@ from hf_integration.authentication.outside_evidence import outside_digests, outs
 from hf_integration.authentication.references import other_kind
 from hf_integration.base.dates import today
 from hf_integration.base.errors import EncoderError, FlawError, PublishingRefusedError
-from hf_integration.base.vocabulary import SIGNATURE_FILE
+from hf_integration.base.vocabulary import REPO_FOLDER, SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
-from hf_integration.card.reading import REPO_FOLDER, locate, read_card
+from hf_integration.card.reading import locate, read_card
 from hf_integration.card.schema import MOST_BYTES
 from hf_integration.encoders.interface import Encoder
 from hf_integration.hub import card_files, committing, readme

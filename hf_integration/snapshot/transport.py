@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -58,7 +58,8 @@ def _hooked(session: Any, **hooks: Sequence[Callable[[Any], None]]) -> Iterator[
             left = {kind: list(present) for kind, present in session.event_hooks.items()}
             for kind, ours in hooks.items():
                 for hook in ours:
-                    left[kind].remove(hook)  # once: another thread may have added the same
+                    with suppress(ValueError):  # somebody took it off: nothing hides what happened meanwhile
+                        left.get(kind, []).remove(hook)  # once: another thread may have added the same
             session.event_hooks = left
 
 

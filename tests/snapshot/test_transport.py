@@ -136,3 +136,17 @@ def test_two_threads_leave_each_others_hooks_alone() -> None:
     requests, responses = counts[0]
     assert counts == [[requests + n, responses + 3 * n] for n in (0, 1, 2)]
     assert session.event_hooks == before
+
+
+def test_hooks_that_somebody_else_took_off_hide_no_finding() -> None:
+    session = utils.get_session()  # type: ignore[attr-defined]
+    before = session.event_hooks
+
+    def find() -> None:
+        with guarded_transport():
+            session.event_hooks = before
+            raise RuntimeError("the finding")
+
+    with pytest.raises(RuntimeError, match="the finding"):
+        find()
+    assert session.event_hooks == before

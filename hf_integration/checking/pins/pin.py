@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from hf_integration.base.errors import UsageError
+from hf_integration.base.repo_ids import same_repo
 
 DEFAULT_TRACK = "main"
 
@@ -79,7 +80,7 @@ class Pin:
         ``cards/minilm`` reads like a repo id. A folder that is missing must not become somebody's repository,
         so whatever begins with a folder that is there, or with ``cards``, is local.
         """
-        if self.card is None or self.card == self.repo:
+        if self.card is None or same_repo(self.card, self.repo):
             return self.folder
         first = self.card.partition("/")[0]
         if first in ("cards", ".", "..") or "/" not in self.card or (self.file.parent / first).exists():
@@ -96,7 +97,7 @@ class Pin:
     @property
     def has_own_card(self) -> bool:
         """Whether the card lies in the encoder's own Hub repo, so that one commit names both."""
-        return self.card_repo is not None and self.card_repo == self.repo
+        return same_repo(self.card_repo, self.repo)
 
     @property
     def signer_reference(self) -> str | None:

@@ -180,7 +180,7 @@ def _minted(
     from hf_integration.minting import mint
 
     commit = own_commit(found, access)
-    encoder = load_encoder_at(found.encoder, access, revision=commit, modality=modality)
+    encoder = load_encoder_at(found.encoder, access, commit=commit, modality=modality)
     streams.say(f"it has no card: minting one into {folder} ...")
     check_writable(folder)
     with streams.progress() as progress:

@@ -73,9 +73,9 @@ def bundle(
         signer=chosen_signer(signer),
         accept_self_asserted=trust_self_asserted,
     )
-    understood(request.find(), streams)
+    found = understood(request.find(), streams)
     with streams.progress() as progress:
-        bundled = make_bundle(request, hub.access(streams, device), progress=progress)
+        bundled = make_bundle(request, hub.access(streams, device), found=found, progress=progress)
     if not bundled.files:
         streams.result(reporter(streams).render(bundled.verdict))
         return bundled.verdict.exit_status

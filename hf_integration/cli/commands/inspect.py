@@ -9,7 +9,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.cli import options
 from hf_integration.cli.commands.mint import show_card
 from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, understood
 from hf_integration.cli.streams import Streams
 
 EPILOG = """\b
@@ -42,10 +42,7 @@ def inspect(
     from hf_integration.checking.finding import Project
     from hf_integration.checking.held_card import hold_named
 
-    place = Project().card(card)
-    if place.pin is not None:
-        streams.say(f"found {place.pin}")
-        streams.keep_apart(*place.pin.inputs)
+    place = understood(Project().card(card), streams)
     found = hold_named(place, hub.access(streams), revision=revision).card
     streams.keep_apart(Path(found.location))
     show_card(found, streams)

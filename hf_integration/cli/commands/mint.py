@@ -1,6 +1,7 @@
 """``sslauth mint``."""
 
 import shlex
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, given_file
+from hf_integration.cli.options import HubOptions, given_file, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def mint(
     from hf_integration.checking.subject import load_encoder_at
 
     # only the entry of exactly this name: what is not pinned must be within reach as well
-    place = Project().encoder(Asked(encoder=encoder, revision=revision, pins="by name"))
+    place = understood(Project().encoder(Asked(encoder=encoder, revision=revision, pins="by name")), streams)
     loaded = load_encoder_at(
-        place,
+        replace(place, name=place.reference),  # a card is of a repository or folder, not of an entry here
         hub.access(streams, device),
         revision=revision,
         modality=modality.value if modality else None,

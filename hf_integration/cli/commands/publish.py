@@ -87,7 +87,7 @@ def publish(
 
     def load(name: str, commit: str, card: "WatermarkCard") -> "Encoder":
         place, preferred = Place(name, repo=name), card.encoder.modality
-        return load_encoder_at(place, hub.access(streams, device), revision=commit, preferred=preferred)
+        return load_encoder_at(place, hub.access(streams, device), commit=commit, preferred=preferred)
 
     publisher = Publisher(
         load=load,

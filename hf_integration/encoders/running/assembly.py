@@ -22,6 +22,7 @@ class Origin:
         name: what the caller called it.
         architecture: model type in the configuration's own words.
         path: local folder, if any.
+        repo: Hub repository, if any.
         commit: resolved Hub commit, if any.
         behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
         details: facts for people.
@@ -40,6 +41,7 @@ class Origin:
     name: str
     architecture: str
     path: Path | None = None
+    repo: str | None = None
     commit: str | None = None
     behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)

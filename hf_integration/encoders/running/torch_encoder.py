@@ -50,7 +50,8 @@ class TorchEncoder(Encoder):
         self._origin = origin
         self.model = assembly.model
         self.processor = preparation.processor
-        self.name, self.path, self.commit = origin.name, origin.path, origin.commit
+        self.name, self.path = origin.name, origin.path
+        self.repo, self.commit = origin.repo, origin.commit
         self.not_covered, self.folder = origin.not_covered, origin.folder
         self._description: EncoderDescription | None = None
         self._built: Mapping[str, nn.Module] | None = None
