@@ -1,10 +1,10 @@
 import io
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import PIL.Image
 import pytest
@@ -18,6 +18,8 @@ from tests.hub_server import Fault, HubServer, faults
 from tests.hub_server.fixtures import hub, hub_here
 
 __all__ = ["hub", "hub_here"]
+
+datasets = pytest.importorskip("datasets", reason="the extra 'pool' is not installed")
 
 TEXTS = [f"text number {number}" for number in range(20)]
 
@@ -242,3 +244,11 @@ def test_a_server_of_data_sets_cannot_write_outside_the_cache_either(
     monkeypatch.setattr(datasets, "load_dataset", lambda repo, _: hf_hub_download(repo, "config.json"))
     with pytest.raises(IntegrityError, match="leads outside"):
         hub_dataset("org/tiny", "text")
+
+
+def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    for source in (str(tmp_path / "rows.parquet"), "org/texts:main@train"):
+        with pytest.raises(KeySampleError, match=r"need the extra 'pool' .*pytest-sslauth\[pool\]"):
+            samples_from_pool(source, "text", 4, seed=0)

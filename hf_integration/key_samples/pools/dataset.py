@@ -18,6 +18,22 @@ from hf_integration.key_samples.pools.texts import clean_text, text_column
 from hf_integration.key_samples.samples import Sample
 
 
+def library() -> Any:
+    """The library ``datasets``, an extra: it and what it needs take 270 MB, and only pools use them.
+
+    Raises:
+        KeySampleError: it is not installed.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise KeySampleError(
+            "key samples from a data set need the extra 'pool'",
+            remedy="run: python -m pip install 'pytest-sslauth[pool]'",
+        ) from error
+    return datasets
+
+
 class DatasetPool(Pool):
     """The rows of one column of a data set.
 
@@ -71,8 +87,7 @@ class DatasetPool(Pool):
         return fitting[0]
 
     def _undecoded(self, rows: Any) -> Any:
-        import datasets
-
+        datasets = library()
         match _kind(rows.features[self._column]):
             case "image":
                 return rows.cast_column(self._column, datasets.Image(decode=False))
@@ -97,8 +112,7 @@ class DatasetPool(Pool):
 
 
 def _kind(feature: Any) -> str:
-    import datasets
-
+    datasets = library()
     if isinstance(feature, datasets.Image):
         return "image"
     if isinstance(feature, datasets.Audio):

@@ -10,7 +10,7 @@ from typing import Any
 
 from hf_integration.base.errors import InconclusiveError, KeySampleError, SSLAuthError
 from hf_integration.base.vocabulary import Modality
-from hf_integration.key_samples.pools.dataset import DatasetPool
+from hf_integration.key_samples.pools.dataset import DatasetPool, library
 from hf_integration.key_samples.pools.local_files import files_under
 from hf_integration.key_samples.pools.pool import named
 from hf_integration.snapshot.transport import guarded_transport
@@ -43,9 +43,9 @@ def hub_dataset(source: str, modality: Modality) -> DatasetPool:
         InconclusiveError: the Hub cannot be reached and the data set is not in the cache.
         IntegrityError: a server tries to write elsewhere than into the cache.
     """
-    import datasets
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    datasets = library()
     parts = _HUB_ID.fullmatch(source)
     if parts is None:
         raise KeySampleError(f"{named(source)} is not a data set id", remedy="write org/name:config@split")
@@ -92,8 +92,7 @@ def local_dataset(source: Path, modality: Modality) -> DatasetPool:
     Raises:
         KeySampleError: it cannot be loaded, or has no column of that modality.
     """
-    import datasets
-
+    datasets = library()
     try:
         if source.is_dir() and _is_saved(source):
             dataset = _one_split(datasets.load_from_disk(str(source)), None, str(source))
@@ -110,8 +109,7 @@ def _is_saved(source: Path) -> bool:
 
 def _from_files(source: Path) -> Any:
     """The rows of all parquet files under a path, or of all arrow files where there is no parquet."""
-    import datasets
-
+    datasets = library()
     files = sorted(map(str, files_under(source)))
     parquet = [file for file in files if file.lower().endswith(".parquet")]
     if parquet:
@@ -122,8 +120,7 @@ def _from_files(source: Path) -> Any:
 
 def _one_split(loaded: Any, wanted: str | None, source: str) -> Any:
     """The wanted split of what was loaded; else the one named ``train``, else the first."""
-    import datasets
-
+    datasets = library()
     if not isinstance(loaded, datasets.DatasetDict):
         return loaded
     chosen = wanted or ("train" if "train" in loaded else next(iter(loaded)))
