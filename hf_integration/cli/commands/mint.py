@@ -73,8 +73,8 @@ def mint(
         typer.Option(
             "--pool",
             metavar="SOURCE",
-            help="Draw key samples from a folder, a file or a data set (with the extra 'pool'); by default they are "
-            "synthetic.",
+            help="Draw key samples from a folder, a file or a data set (with the extra 'pool'); by default they "
+            "are synthetic.",
         ),
     ] = None,
     watermark: Annotated[
