@@ -73,7 +73,7 @@ def mint(
         typer.Option(
             "--pool",
             metavar="SOURCE",
-            help="Draw key samples from a folder, a file or a data set (with the extra 'pool'); by default they "
+            help="Draw key samples from a folder, a file or a data set (extra 'pool'); by default they "
             "are synthetic.",
         ),
     ] = None,
