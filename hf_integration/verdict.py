@@ -54,13 +54,13 @@ class TensorEvidence:
         changed: names of tensors that are neither the recorded values nor a recorded cast of them.
         missing: tensors of the card that the encoder lacks.
         unexpected: tensors of the encoder that the card does not know.
-        matches: ``stored``, ``float16`` or ``bfloat16`` when every tensor equals the recorded values or a
-            recorded cast of them (a re-encoding), ``float16 and bfloat16`` when it takes both casts to
+        matches: ``stored``, ``float16`` or ``bfloat16`` if every tensor equals the recorded values or a
+            recorded cast of them (a re-encoding), ``float16 and bfloat16`` if it takes both casts to
             explain them, else ``None``.
         kept: of a re-encoding, how many tensors are not rounded but hold the recorded values, as the norms of
             a copy in mixed precision do.
         outside: tensors outside the embedding path (heads, poolers, another tower) whose values differ:
-            nothing that was run here reads them, and whoever loads the folder for another task does.
+            nothing that was run here reads them, but whoever loads the folder for another task does.
     """
 
     checked: int
@@ -80,7 +80,7 @@ class FileEvidence:
         checked: number of files compared.
         changed: one ``file: key: was -> is`` line per difference.
         not_covered: files beside the encoder that hold code or weights (remote code, pickles, ONNX, adapters)
-            and were not looked at: what loads them instead is not covered by the verdict.
+            and were not looked at: the verdict does not cover what loads these files.
         derived: effective values that differ although the files they come from are equal: the library, or
             code in this process, makes something else of them.
         notes: differences that cannot matter, each with the reason why not.
@@ -159,7 +159,7 @@ class Verdict:
         tensors: comparison of the loaded tensors.
         files: comparison of the behaviour files.
         coverage: what the key samples reach, as the card states it.
-        floor: smallest alterations that the card was shown to detect, as the card states them.
+        floor: smallest alterations the card was shown to detect, as it states them.
         diagnosis: what the evidence points to, and what to do next, line by line.
         seconds: how long the check took.
         environment: versions and device of the check.
@@ -167,9 +167,10 @@ class Verdict:
             ``None`` for an encoder without tensors.
         waiver: the waiver that accepts this alteration, if any.
         claims: what the encoder's model card says, claim by claim; empty unless it was asked.
-        key_samples: how many of the card's were run.
+        key_samples: how many of the card's key samples were run.
         process: what was found in this process that changes what the encoder gives its users, in words:
-            hooks, patched functions, training mode with dropout, autocast. Named whatever the watermark says.
+            hooks, patched functions, training mode with dropout, autocast. Named even if the watermark is
+            intact.
     """
 
     status: Status

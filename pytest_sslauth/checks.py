@@ -154,7 +154,7 @@ class Checks:
         return known
 
     def _check(self, request: CheckRequest, found: Found, *, keep: bool) -> Checked:
-        folders: tuple[Path | None, ...] = found.inputs
+        folders: tuple[Path | None, ...] = found.read
         before = fingerprint(folders)
         rootdir, own = self._settings.rootdir, found.asked.own_card == "only"
         try:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class SSLAuth:
     """Authenticates encoders in tests.
 
-    Relative paths start at rootdir. Whatever keeps a check from being made (a missing card, a damaged file,
-    no network) fails the test, like an altered encoder does.
+    Relative paths start at rootdir. If a check cannot be made (a missing card, a damaged file, no network),
+    the test fails, just as it does for an altered encoder.
 
-    ``except Exception`` does not catch what is raised; a bare ``except:`` does, like it catches
+    ``except Exception`` does not catch what is raised; a bare ``except:`` does, just as it catches
     ``pytest.fail``. The marker ``sslauth`` is checked outside the test's code, which can do nothing about it.
 
     Args:
@@ -93,7 +93,7 @@ class SSLAuth:
 
         Every claim of its model card is checked. Only the repository vouches for that card, which is worth
         nothing against whoever can change the repository: without ``--sslauth-accept-self-asserted`` this
-        fails always, and then says what was found.
+        always fails, and the failure says what was found.
 
         Args:
             repo: Hub repo id; never a local folder.

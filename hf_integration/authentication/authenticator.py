@@ -113,7 +113,7 @@ class Authenticator:
         compared = compare(encoder, self.card)
         run = self._run(encoder, compared, progress or Silent())
         findings = self._findings(encoder, process, trust, compared, run)
-        verdict = self._verdict(encoder, findings, run, compared.state)
+        verdict = self._verdict(encoder, findings, run, compared.state_of(encoder))
         return Authentication(replace(verdict, seconds=time.perf_counter() - started), run.reconstruction)
 
     def _run(self, encoder: Encoder, compared: Comparison, progress: Progress) -> _Run:

@@ -29,7 +29,7 @@ Fits = Mapping[str, frozenset[Weights]]
 """Tensor -> the recorded weights that it equals: several where rounding changes nothing, as of ones."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """An encoder's tensors and files against those of a card.
 
@@ -37,15 +37,21 @@ class Comparison:
         tensors: what came of the tensors, those outside the embedding path included.
         files: what came of the files.
         weights: which recorded weights the encoder holds.
-        state: ``sha256:…`` of all that was compared; ``None`` for an encoder without tensors.
         other_kind: how the kind of encoder differs from the card's, if it does.
+        digests: of the tensors.
+        outside: digests of those outside the embedding path.
     """
 
     tensors: TensorEvidence
     files: FileEvidence
     weights: Weights
-    state: str | None
     other_kind: str | None
+    digests: Mapping[str, bytes]
+    outside: Mapping[str, bytes]
+
+    def state_of(self, encoder: Encoder) -> str | None:
+        """What :func:`state_of` gives of the encoder that was compared; a hand-over to a test needs none."""
+        return state_of(encoder, self.digests, self.outside)
 
 
 def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
@@ -61,19 +67,15 @@ def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
         tensors=replace(compared_digests(encoder, card, digests), outside=outside.changed),
         files=replace(files, notes=(*files.notes, *outside.notes)),
         weights=weights_of(encoder, card, digests),
-        state=state_of(encoder, digests, held),
         other_kind=other_kind(encoder, card),
+        digests=digests,
+        outside=held,
     )
 
 
 def loaded_digests(encoder: Encoder) -> dict[str, bytes]:
     """Digests of the loaded tensors by name; none for an encoder that can only be queried."""
     return digest_tensors(encoder.tensors()) if encoder.has_weights else {}
-
-
-def tensor_evidence(encoder: Encoder, card: WatermarkCard) -> TensorEvidence:
-    """Compare the values of the loaded tensors with those that the card recorded."""
-    return compared_digests(encoder, card, loaded_digests(encoder))
 
 
 def compared_digests(encoder: Encoder, card: WatermarkCard, found: Mapping[str, bytes]) -> TensorEvidence:

@@ -73,7 +73,7 @@ class CardNotFoundError(InconclusiveError):
 
 
 class AdvertisedCardMissingError(CardNotFoundError):
-    """A model card advertises a watermark card, and there is none: not the same as a repository without."""
+    """A model card advertises a watermark card that is not there: not the same as advertising none."""
 
 
 class ModelCardRefusedError(InconclusiveError):

@@ -68,7 +68,7 @@ class Place:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Folders and key files that are read, as far as they are known before anything is loaded."""
+        """Folders and key files that the name leads to."""
         pinned = () if self.pin is None else self.pin.inputs
         return tuple(path for path in (self.folder, *pinned) if path is not None)
 
@@ -123,12 +123,27 @@ class Found:
         pin, revision = self.encoder.pin, self.asked.revision
         return revision if pin is None else pin.revision(revision)
 
+    def check_revision(self) -> None:
+        """Hold what the caller asks for against the pin.
+
+        Raises:
+            UsageError: as of :attr:`revision`.
+        """
+        _ = self.revision
+
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Folders and key files that are read, as far as they are known before anything is loaded."""
+        """All that no output may replace: what is read, and what the entries name besides."""
         signer = getattr(self.asked.signer, "public_key", None)  # an identity has none
         named = () if self.card is None else self.card.inputs
-        return (*self.encoder.inputs, *named, *([] if signer is None else [signer]))
+        return tuple(dict.fromkeys((*self.encoder.inputs, *named, *([] if signer is None else [signer]))))
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """Folders and key files that a check reads, each once, as far as they are known before it."""
+        keys = (pin.key_file for pin in self.pins)
+        places = (self.encoder.folder, None if self.card is None else self.card.folder, *keys)
+        return tuple(dict.fromkeys(path for path in places if path is not None))
 
 
 @dataclass(frozen=True)

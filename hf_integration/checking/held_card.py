@@ -155,7 +155,7 @@ def _not_found(found: Found, error: CardNotFoundError) -> CardNotFoundError:
         return CardNotFoundError(
             f"no watermark card: neither in {found.default} nor with the encoder", remedy=found.remedy
         )
-    shown = place.folder or f"'{place.name}', neither below rootdir nor on the Hub"
+    shown = place.folder or f"'{place.name}', neither in a folder of that name nor on the Hub"
     return CardNotFoundError(f"no watermark card at {shown}", remedy=found.remedy)
 
 

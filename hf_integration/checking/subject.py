@@ -86,9 +86,7 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
         EncoderError: the encoder cannot be loaded.
         InconclusiveError: the Hub could not be asked, or there is no card.
     """
-    revision = found.asked.revision
-    if found.encoder.pin is not None:
-        found.encoder.pin.revision(revision)  # what contradicts a pin is said before anything is read
+    found.check_revision()  # what contradicts a pin is said before anything is read
     commit = own_commit(found, access)
     try:
         held = hold_card(found, access, commit=commit)
@@ -99,7 +97,7 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
     encoder = load_encoder_at(
         found.encoder,
         access,
-        revision=revision,
+        revision=found.asked.revision,
         commit=commit,
         modality=modality,
         preferred=held.card.encoder.modality,

@@ -77,7 +77,7 @@ RevisionOption = Annotated[
 ]
 ModalityOption = Annotated[
     ModalityName | None,
-    typer.Option("--modality", help="Which tower of a model with two, as of CLIP. [default: image]"),
+    typer.Option("--modality", help="Which tower of a model with two, such as CLIP. [default: image]"),
 ]
 DeviceOption = Annotated[
     str | None,

@@ -75,9 +75,9 @@ class Encoder(ABC):
         path: the local folder the encoder was loaded from, if any.
         repo: the Hub repository it was loaded from, if any.
         commit: the resolved Hub commit, if any.
-        verdict: of the check that the encoder passed before a pytest fixture handed it out.
+        verdict: that of the check the encoder passed before a pytest fixture handed it out.
         not_covered: files beside it that hold code or weights and were not looked at.
-        folder: what the files of its folder say; ``None`` for an encoder that came from none.
+        folder: what the files of its folder say; ``None`` for an encoder that came from no folder.
         has_weights: whether tensors can be inspected; only the kind of source decides this.
     """
 
@@ -208,7 +208,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """Those of :meth:`tensors` that a gradient can be taken by, under the same names."""
+        """Those of :meth:`tensors` that a gradient can be taken for, under the same names."""
 
     @abstractmethod
     def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
@@ -232,5 +232,5 @@ class Encoder(ABC):
         return ()
 
     def process_state(self) -> tuple[Finding, ...]:
-        """What of this process may change what its users get: hooks, patches, modes, containers."""
+        """What in this process may change what its users get: hooks, patches, modes, containers."""
         return ()

@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from hf_integration.authentication.evidence import file_evidence, loaded_digests, tensor_evidence
-from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
-from hf_integration.authentication.references import other_kind
+from hf_integration.authentication.evidence import compare
 from hf_integration.base.dates import today
 from hf_integration.base.errors import EncoderError, FlawError, PublishingRefusedError
 from hf_integration.base.vocabulary import REPO_FOLDER, SIGNATURE_FILE
@@ -247,9 +245,12 @@ def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
     """
     where = f"{encoder.name} at {encoder.commit}"
     remedy = "mint a card from what the repository holds, if you trust it"
-    if another := other_kind(encoder, card):
-        raise PublishingRefusedError(f"the card is of another encoder than {where}: {another}", remedy=remedy)
-    tensors = tensor_evidence(encoder, card)
+    compared = compare(encoder, card)
+    tensors, files = compared.tensors, compared.files
+    if compared.other_kind:
+        raise PublishingRefusedError(
+            f"the card is of another encoder than {where}: {compared.other_kind}", remedy=remedy
+        )
     if tensors.matches is None:
         names = (*tensors.changed, *tensors.missing, *tensors.unexpected)
         raise PublishingRefusedError(
@@ -261,12 +262,11 @@ def check_fit(card: WatermarkCard, encoder: Encoder) -> None:
         raise PublishingRefusedError(
             f"the weights in {where} are rounded in part to float16 and in part to bfloat16", remedy=remedy
         )
-    outside = outside_evidence(encoder, card, loaded_digests(encoder), outside_digests(encoder))
-    if outside.changed:
+    if tensors.outside:
         raise PublishingRefusedError(
-            f"the card is not of all weights in {where}: {outside.changed[0]} differs", remedy=remedy
+            f"the card is not of all weights in {where}: {tensors.outside[0]} differs", remedy=remedy
         )
-    if changed := file_evidence(encoder, card).changed:
+    if files.changed:
         raise PublishingRefusedError(
-            f"the card is not of the settings in {where}: {changed[0]}", remedy=remedy
+            f"the card is not of the settings in {where}: {files.changed[0]}", remedy=remedy
         )

@@ -74,7 +74,7 @@ def mint(
         keys: number of key samples; ``"full"`` for 64 and, for text, as many more as look up every row of
             the vocabulary that raw text can reach.
         pool: folder, file or dataset to draw them from; by default they are synthetic, chosen among many by
-            what they wake in the encoder.
+            what they activate in the encoder.
         key_samples: use exactly these instead.
         seed: everything random follows from it; 0 by default, and fresh randomness for a private card, which
             nobody may guess.

@@ -33,13 +33,13 @@ Examples:
   sslauth add ORG/NAME --signer keys/publisher.pub
 
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
-cards/NAME, checks the encoder against it, and pins all of it in sslauth.toml. 'Trusted on first use': what
-the Hub gives today is what every check asks for from then on. Nobody vouches that today's was good. A card
-in the repository is refused, like 'verify' refuses it, if its model card revokes it or is wrong about it.
-With --signer no card is minted: only a card KEY signed is taken, and the signer is pinned as well.
+cards/NAME. Then it checks the encoder against the card, and pins both in sslauth.toml. 'Trusted on first
+use': every later check asks for what the Hub gives today, and nobody vouches that this is good. A card in
+the repository is refused, just as 'verify' refuses it, if the repository's model card revokes it or is wrong
+about it. With --signer no card is minted: only a card KEY signed is taken, and the signer is pinned as well.
 
 \b
-Ends with 0 when the entry was written, and with 1 or 3, like 'verify', if the encoder does not fit its card.
+Ends with 0 when the entry was written, and, like 'verify', with 1 or 3 if the encoder does not fit its card.
 
 \b
 JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer", "minted",
@@ -55,7 +55,8 @@ def add(
     ],
     *,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="N", help="What to call it; by default its last part.")
+        str | None,
+        typer.Option("--name", metavar="N", help="Name of the entry; by default the last part of ENCODER."),
     ] = None,
     revision: Annotated[
         str | None,
@@ -69,7 +70,9 @@ def add(
     ] = "64",
     pool: Annotated[
         str | None,
-        typer.Option("--pool", metavar="SOURCE", help="Where they are drawn from, if a card is minted."),
+        typer.Option(
+            "--pool", metavar="SOURCE", help="Where key samples are drawn from, if a card is minted."
+        ),
     ] = None,
     signer: options.SignerOption = None,
     allow_ci: Annotated[
@@ -88,11 +91,11 @@ def add(
     streams.keep_apart(*given_file(pool))
     from hf_integration.checking.adding import entry_name, signer_entry
     from hf_integration.checking.finding import Asked, Project
-    from hf_integration.checking.pins import pins_in
+    from hf_integration.checking.pins import PINS_FILE, Pins, pins_in
     from hf_integration.checking.pins.editing import with_entry, write_pins
 
     project, before = Project(), pins_in(Path())
-    pins = project.pins()
+    pins = before or Pins(Path(PINS_FILE))
     chosen = entry_name(encoder, name, pins)
     folder = project.cards / chosen
     held = (folder / CARD_FILE).exists()

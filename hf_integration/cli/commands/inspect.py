@@ -18,7 +18,7 @@ Examples:
   sslauth inspect ORG/NAME --format json
   sslauth inspect NAME
 
-A card says what its maker claims; only 'verify' holds it against an encoder.
+A card says what its maker claims; only 'verify' checks an encoder against it.
 
 JSON: like 'sslauth mint'. Quiet: the card's digest."""
 

@@ -61,7 +61,7 @@ def lock(
 ) -> int:
     """Renew the pins in sslauth.toml.
 
-    Commits of encoders and digests of cards become those tracked now.
+    Pins the commits that are tracked now, and the digests of their cards.
     """
     if not check and not allow_ci:
         refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")

@@ -65,7 +65,7 @@ def mint(
             "--keys",
             metavar="N|full",
             callback=checked_keys,
-            help="Number of key samples; 'full' for as many as cover whatever can be covered.",
+            help="Number of key samples; 'full' for as many as it takes to cover all that can be.",
         ),
     ] = "64",
     pool: Annotated[
@@ -79,7 +79,7 @@ def mint(
     ] = None,
     watermark: Annotated[
         Path | None,
-        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, in place of a padlock."),
+        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, instead of a padlock."),
     ] = None,
     seed: Annotated[
         int | None,

@@ -30,12 +30,13 @@ Examples:
 
 Puts the card under sslauth/ of the encoder's repository and lets its model card advertise it: a key 'sslauth'
 in the YAML header, and a section between the markers <!-- sslauth:begin --> and <!-- sslauth:end -->. Every
-other byte of README.md stays as it is; one that cannot be edited without harm is refused. All of it is one
-commit or one pull request, on exactly the commit that was looked at: if somebody changes the repository
-meanwhile, nothing is published (3), and the command can be run again. The same card again changes nothing.
+other byte of README.md stays as it is; a README.md that cannot be edited without harm is refused. All of it
+is one commit or one pull request, on exactly the commit that was looked at: if somebody changes the
+repository meanwhile, nothing is published (3), and you can run the command again. Publishing the same card
+again changes nothing.
 
-The encoder is loaded from the repository first: a card of other weights or settings is refused (2), and so
-are private cards, before anything is sent.
+The encoder is loaded from the repository first: a card for other weights or settings is refused (2), and so
+is a private card, before anything is sent.
 
 \b
 JSON: {"schema": 1, "repo", "card", "encoder_commit", "commit", "pull_request": address or null,

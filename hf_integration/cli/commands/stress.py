@@ -23,17 +23,18 @@ Examples:
   sslauth stress ./my-encoder --card cards/my-encoder
   sslauth stress ORG/NAME --card cards/NAME --seeds 5 --format json --output stress.json
 
-Alters copies of the encoder in every known way and says what gave each away, and which is the smallest size
-the watermark sees with digests left aside. Then it runs every known benign change. It takes minutes on two
-cores. Ends with 0 when all was tried, whatever came of it, and with 3 if the encoder itself is not authentic.
+Alters copies of the encoder in every known way. Says what gave each alteration away, and the smallest size
+at which the watermark alone sees it, without digests. Then it runs every known benign change. It takes
+minutes on two cores. Ends with 0 when everything was tried, whatever the results, and with 3 if the encoder
+itself is not authentic.
 
 \b
 JSON: {"schema": 1, "encoder", "card", "precision", "seeds", "seconds",
 "alterations": [{"name", "status", "evidence": [...], "floor", "strip", "unit", "smallest", "nothing",
 "detected"}],
 "benign": [{"name", "precision", "margin", "note", "idle", "false_alarm"}]}
-What is null was not tried, and "nothing" or "note" says why. A margin of 1000000 is that or more; a benign
-run that is idle changed nothing here, and is not counted.
+What is null was not tried, and "nothing" or "note" says why. A margin of 1000000 means that or more. A
+benign run that is idle changed nothing here, and is not counted.
 Quiet: the numbers of missed alterations and of false alarms."""
 
 
@@ -55,11 +56,11 @@ def stress(
         typer.Option("--precision", help="Arithmetic of the checks; by default the strictest possible."),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=100, help="Draws of every alteration of weights.")
+        int, typer.Option("--seeds", min=1, max=100, help="Random draws of every alteration of weights.")
     ] = 1,
     device: options.DeviceOption = None,
 ) -> int:
-    """Hold a card against every known alteration.
+    """Test a card with every known alteration.
 
     Every known benign change is run as well.
     """

@@ -26,7 +26,7 @@ Examples:
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
 
-A NAME is an entry of sslauth.toml, and is checked the way it is pinned there: commit, card and signer. An
+A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
 
 Without --card, the card in cards/NAME is used if there is one, else the one the repository's model card
@@ -35,8 +35,8 @@ something against somebody who altered both: the others end with 3, unless you g
 name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
 weights or of another repository never passes.
 
-A result that could not be written (a closed pipe, a full disk) never ends with 0: an altered encoder still
-ends with 1 and an open question with 3, everything else with 2.
+If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
+gives 1 and an inconclusive check 3; everything else gives 2.
 
 \b
 JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
@@ -45,8 +45,8 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "files": {"checked", "changed", "not_covered", "derived", "notes"}, "coverage", "floor", "diagnosis",
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...]}
-Quiet: authentic, altered or inconclusive; behind it, in brackets, how many key samples a budget allowed. For
-a waived alteration: until when and why."""
+Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
+waived alteration: until when and why."""
 
 
 @job
@@ -72,7 +72,7 @@ def verify(
             "--budget",
             metavar="SECONDS",
             min=0,
-            help="Begin no further key samples after so many; 8 are always run, or 1 of a card of up to 8.",
+            help="Start no more key samples after this time; 8 are always run, or 1 if a card has up to 8.",
         ),
     ] = None,
     device: options.DeviceOption = None,
