@@ -100,7 +100,12 @@ def as_mean_over(run: Tensor, keys: int) -> Tensor:
 
 
 def calibrate(
-    benign: Sequence[Tensor], reference: Tensor, *, epsilon: float, safety: float = SAFETY
+    benign: Sequence[Tensor],
+    reference: Tensor,
+    *,
+    epsilon: float,
+    safety: float = SAFETY,
+    evenly: bool = False,
 ) -> Calibration:
     """Calibrate one strip.
 
@@ -110,6 +115,8 @@ def calibrate(
         reference: sketches of the reference run on all key samples, float64 ``(keys, SKETCH_DIM)``.
         epsilon: unit of rounding of the precision that was run.
         safety: tolerance over the largest benign deviation.
+        evenly: take the noise for the same in all dimensions, where it comes in jumps that are too rare to
+            tell one dimension from another.
 
     Returns:
         The strip's calibration.
@@ -122,7 +129,8 @@ def calibrate(
     if benign:
         benign = [evened(run, reference[: len(run)]) for run in benign]
         moved = [run for run in benign if run.any()] or benign  # runs that were equal to the bit say nothing
-        measured = torch.cat(moved).pow(2).mean(0).sqrt()
+        measured = torch.cat(moved).pow(2).mean(0)
+        measured = (measured.mean().expand(width) if evenly else measured).sqrt()
         noise = measured.clamp(min=max(float(measured.median()) * QUIET, least))
         largest = torch.stack([_largest(run / noise, keys) for run in benign]).amax(0)
     # the least noise in every dimension, averaged as each kind of tile averages it

@@ -221,11 +221,20 @@ class TorchEncoder(Encoder):
         return self._around(copy.deepcopy(self._assembly))
 
     def _around(self, assembly: Assembly) -> "TorchEncoder":
-        # a copy is called by itself, and nothing is around it
-        origin = replace(self._origin, outer=None, around=(), entrance=None, said=())
-        encoder = TorchEncoder(assembly, self._preparation, self._recipe, origin)
+        encoder = self.rebuilt(assembly, self._preparation, self._recipe)
         encoder._description = self.description  # the dtype as loaded, not the copy's
         return encoder
+
+    @property
+    def parts(self) -> tuple[Assembly, Preparation, Recipe]:
+        """Model with what follows its pooling, processor, and the way from outputs to an embedding."""
+        return self._assembly, self._preparation, self._recipe
+
+    def rebuilt(self, assembly: Assembly, preparation: Preparation, recipe: Recipe) -> "TorchEncoder":
+        """An encoder of the same origin from other parts."""
+        # a copy is called by itself, and nothing is around it
+        origin = replace(self._origin, outer=None, around=(), entrance=None, said=())
+        return TorchEncoder(assembly, preparation, recipe, origin)
 
     def tensors(self) -> Mapping[str, Tensor]:
         """See :meth:`Encoder.tensors`."""

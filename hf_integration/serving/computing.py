@@ -1,0 +1,146 @@
+"""What a trusted copy gives under a recipe: references that need no runtime but torch."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import Precision
+from hf_integration.encoders.modalities.recipes import POOLS, sentence_recipe
+from hf_integration.encoders.modalities.tail_modules import Dense, Normalize, Truncate
+from hf_integration.encoders.modalities.text import TextPreparation, longest_text
+from hf_integration.encoders.running.assembly import Assembly
+from hf_integration.encoders.running.devices import full_precision
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.serving.recipe import Gelu, Recipe
+
+_EXACT, _TANH = "GELUActivation", ("NewGELUActivation", "PytorchGELUTanh", "FastGELUActivation", "GELUTanh")
+"""Names of the activations of transformers that are the two forms of GELU."""
+
+_KEPT = {"gguf-f16": ("token_type",), "gguf-f16-positions": ("token_type", "position_embeddings")}
+"""Tables that llama.cpp's converter leaves in float32: of token types always, of positions in newer releases.
+
+Source: ``convert_hf_to_gguf.py`` of llama.cpp. An answer recorded by Ollama's maintainers fits the first to
+6.8e-7, and fits neither the second (4e-5) nor all matrices rounded (4e-5).
+"""
+
+
+class Computed:
+    """A trusted encoder under one recipe.
+
+    Args:
+        encoder: the trusted copy; it is left as it is.
+        recipe: what a deployment does to it; how it writes its numbers is left to the caller.
+
+    Raises:
+        UsageError: the recipe asks for what this encoder has not.
+    """
+
+    def __init__(self, encoder: TorchEncoder, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._encoder = _prepared(_weighted(encoder, recipe), recipe)
+
+    @property
+    def reference_precision(self) -> Precision:
+        """What the reference is computed in: float64 stands for all that computes in float32."""
+        return "float64" if self.recipe.arithmetic == "float32" else self.recipe.arithmetic
+
+    def embed(
+        self, texts: Sequence[str], *, precision: Precision | None = None, batch_size: int = 16
+    ) -> Tensor:
+        """Embeddings, float64 ``(n, dim)``, scaled to length 1 only if the recipe does so.
+
+        Args:
+            texts: raw texts.
+            precision: by default that of the reference.
+            batch_size: most texts in one batch.
+        """
+        running = self._encoder.at_precision(precision or self.reference_precision, run_only=True)
+        with full_precision():
+            embeddings = running.embed(texts, batch_size=batch_size).double()
+        if self.recipe.dimensions is not None:
+            embeddings = F.normalize(embeddings[:, : self.recipe.dimensions], dim=1)
+        return embeddings
+
+
+def own_prompts(encoder: TorchEncoder) -> tuple[str, ...]:
+    """Prompts that the encoder's own files name, without the empty one."""
+    settings = encoder.behaviour().get("config_sentence_transformers.json", {})
+    prompts = settings.get("prompts", {})
+    return tuple(dict.fromkeys(text for text in prompts.values() if text))
+
+
+def own_length(encoder: TorchEncoder) -> int:
+    """Tokens at which the encoder itself cuts a text."""
+    return _texts(encoder).max_length
+
+
+def tokens_of(encoder: TorchEncoder, texts: Sequence[str]) -> list[int]:
+    """How many tokens each text has, wherever it would be cut."""
+    tokenizer = _texts(encoder).processor
+    return [len(row) for row in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+
+
+def other_gelus(encoder: TorchEncoder) -> tuple[Gelu, ...]:
+    """The forms of GELU that a deployment may compute instead of the encoder's own; none without any GELU."""
+    kinds = {type(module).__name__ for module in encoder.model.modules()}
+    return (*(("tanh",) if _EXACT in kinds else ()), *(("exact",) if kinds & {*_TANH} else ()))
+
+
+def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
+    """The encoder with rounded weights and another kernel; its own where neither is asked for."""
+    if recipe.weights in ("float16", "bfloat16"):
+        encoder = encoder.rounded_to(recipe.weights)
+    elif recipe.weights != "stored":
+        encoder = encoder.duplicate()
+        with torch.no_grad():
+            for name, parameter in encoder.model.named_parameters():
+                if parameter.ndim == 2 and not any(kept in name for kept in _KEPT[recipe.weights]):
+                    parameter.copy_(parameter.half())
+    if recipe.gelu is not None and recipe.gelu in other_gelus(encoder):
+        encoder = encoder.duplicate()
+        approximate = "tanh" if recipe.gelu == "tanh" else "none"
+        for name, module in list(encoder.model.named_modules()):
+            if type(module).__name__ in (_EXACT, *_TANH):
+                outer, _, own = name.rpartition(".")
+                setattr(encoder.model.get_submodule(outer), own, nn.GELU(approximate=approximate))
+    return encoder
+
+
+def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
+    """The encoder with another prompt, length, pooling or tail."""
+    assembly, preparation, readout = encoder.parts
+    if recipe.prompt is not None or recipe.length is not None:
+        texts = preparation = copy.copy(_texts(encoder))
+        if recipe.prompt is not None:
+            texts.prompt = recipe.prompt
+        if recipe.length is not None:
+            texts.max_length = min(recipe.length, longest_text(texts.processor, encoder.model.config))
+    if recipe.pooling is not None:
+        if recipe.pooling not in POOLS:
+            raise UsageError(
+                f"pooling {recipe.pooling!r} is not known", remedy=f"choose one of {', '.join(POOLS)}"
+            )
+        readout = sentence_recipe(encoder.model.config, (recipe.pooling,))
+    tail = {
+        name: module
+        for name, module in assembly.tail.items()
+        if not (isinstance(module, Dense) and not recipe.dense)
+        and not (isinstance(module, Normalize) and recipe.normalised is False)
+        and not (isinstance(module, Truncate) and recipe.dimensions is not None)
+    }
+    if recipe.normalised and not any(isinstance(module, Normalize) for module in tail.values()):
+        tail["normalised"] = Normalize()
+    return encoder.rebuilt(Assembly(encoder.model, tail), preparation, readout)
+
+
+def _texts(encoder: TorchEncoder) -> TextPreparation:
+    _, preparation, _ = encoder.parts
+    if not isinstance(preparation, TextPreparation):
+        raise UsageError(
+            f"'{encoder.name}' takes {encoder.modality}, and recipes with prompts or lengths are of texts"
+        )
+    return preparation

@@ -1,0 +1,124 @@
+"""What answers of a deployment say about the encoder behind it.
+
+| expected recipe | another recipe | status |
+|---|---|---|
+| fits | | authentic, as far as the floor of the recipe reaches |
+| does not fit | fits | inconclusive: this is the encoder, computed in another way than was expected |
+| does not fit | none fits | altered if the expected recipe was stated and answers are float32 or better |
+| does not fit | none fits | else inconclusive, with the nearest recipe |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.identifying import Match, identify, shown_by_numbers
+from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.yardstick import Yardstick, yardstick
+from hf_integration.verdict import Status
+
+MOST_TRIED = 3
+"""Recipes beside the expected one that are held against answers with a yardstick of their own."""
+
+FINE = frozenset({"float32"})
+"""Arithmetic in which an alteration cannot be taken for rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What came of one set of answers.
+
+    Attributes:
+        status: as of :class:`~hf_integration.verdict.Verdict`.
+        reason: one sentence for people.
+        expected: the recipe that was expected.
+        found: the recipe that fits; ``None`` if none does.
+        nearest: recipes by how near they come, the best first; empty if the expected one fits.
+        reconstruction: the watermark under the expected recipe, or under the one that fits.
+        noise: largest relative distance of benign runs under that recipe.
+    """
+
+    status: Status
+    reason: str
+    expected: Recipe
+    found: Recipe | None
+    nearest: tuple[Match, ...]
+    reconstruction: Reconstruction
+    noise: float
+
+
+def judge_answers(
+    encoder: TorchEncoder,
+    samples: KeySamples,
+    answers: Tensor,
+    *,
+    expected: Recipe | None = None,
+    noise: float = 0.0,
+) -> Judged:
+    """Hold answers of a deployment against a trusted copy.
+
+    Args:
+        encoder: the trusted copy.
+        samples: the key samples that were asked, all of them texts.
+        answers: float64 ``(n, dim)`` in their order.
+        expected: the recipe that the caller states; by default that of the encoder itself, not stated.
+        noise: relative distance that the stated recipe allows, see
+            :func:`~hf_integration.serving.yardstick.yardstick`.
+    """
+    stated, recipe = expected is not None, expected or PLAIN
+    width = encoder.description.embedding_dim if recipe.dimensions is None else recipe.dimensions
+    if answers.shape[1] == width:
+        held = yardstick(encoder, recipe, samples, noise=noise)
+        found = held.held_against(answers)
+        if found.intact:
+            return _judged("authentic", _fits(recipe), recipe, recipe, (), held, found)
+    else:
+        held, found = _nothing(encoder, recipe, samples)
+    if answers.shape[1] > encoder.description.embedding_dim:
+        reason = (
+            f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have "
+            f"{encoder.description.embedding_dim}: another encoder answers"
+        )
+        return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
+    nearest = identify(encoder, list(samples), answers)
+    for match in nearest[:MOST_TRIED]:
+        other = yardstick(encoder, match.recipe, samples)
+        seen = other.held_against(answers)
+        if seen.intact:
+            ways = "; ".join(recipe.differences(match.recipe))
+            reason = f"this is the encoder, but not as expected: {ways}"
+            return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
+    reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
+    fine = shown_by_numbers(encoder, answers).form.exact and recipe.arithmetic in FINE
+    return _judged("altered" if stated and fine else "inconclusive", reason, recipe, None, nearest, held, found)
+
+
+def _fits(recipe: Recipe) -> str:
+    return f"the answers are this encoder's, computed as expected ({recipe})"
+
+
+def _far(match: Match) -> str:
+    return f"{match.distance:.1e} away in the worst key sample and {match.typical:.1e} in a typical one"
+
+
+def _judged(
+    status: Status,
+    reason: str,
+    expected: Recipe,
+    found: Recipe | None,
+    nearest: Sequence[Match],
+    held: Yardstick,
+    reconstruction: Reconstruction,
+) -> Judged:
+    return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.noise)
+
+
+def _nothing(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> tuple[Yardstick, Reconstruction]:
+    """The reconstruction from answers of another width: noise throughout."""
+    held = yardstick(encoder, recipe, samples)
+    return held, held.held_against(torch.full_like(held.exact, torch.nan))

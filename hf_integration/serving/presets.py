@@ -1,0 +1,61 @@
+"""Recipes with names: what known servers and runtimes do, one file each in the folder ``presets``."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.text import quoted
+from hf_integration.serving.recipe import PLAIN, Recipe, read_recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with a name.
+
+    Attributes:
+        name: what callers and ``sslauth.toml`` say.
+        title: which servers and runtimes do so, for people.
+        source: what it rests on.
+        recipe: the recipe.
+        noise: relative distance at which real runtimes of it were found, where that is more than torch's own.
+    """
+
+    name: str
+    title: str
+    source: str
+    recipe: Recipe
+    noise: float = 0.0
+
+
+@cache
+def presets() -> dict[str, Preset]:
+    """All of them by name, in alphabetical order."""
+    found = {}
+    for file in sorted(files(__package__).joinpath("presets").iterdir(), key=lambda file: file.name):
+        name, ending = file.name.rsplit(".", 1)
+        if ending == "toml":
+            said = tomllib.loads(file.read_text(encoding="utf-8"))
+            recipe = read_recipe(said.get("recipe", {}), where=file.name)
+            found[name] = Preset(name, said["title"], said["source"], recipe, said.get("noise", 0.0))
+    return found
+
+
+def preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in presets():
+        raise UsageError(
+            f"no recipe is called {quoted(name)}", remedy=f"choose one of {', '.join(presets())}"
+        )
+    return presets()[name]
+
+
+def named(recipe: Recipe) -> Preset | None:
+    """The preset of a recipe, whatever its answers are rounded to; ``None`` if none is like it."""
+    alike = (found for found in presets().values() if found.recipe == recipe.but(form=PLAIN.form))
+    return next(alike, None)

@@ -1,0 +1,50 @@
+"""What a deployment is asked: fresh key samples, among them texts so long that a cut shows."""
+
+import secrets
+from collections.abc import Iterator
+
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.key_samples.synthetic_text import synthetic_texts
+from hf_integration.serving.computing import own_length, tokens_of
+
+CUTS = (140, 300, 660)
+"""Tokens: more than 128, 256 and 512, at which servers cut."""
+
+MOST_WORDS = 5_000
+
+
+def fresh_samples(encoder: TorchEncoder, count: int, *, seed: int | None = None) -> KeySamples:
+    """Texts that nobody can have prepared for, the last of them long.
+
+    Of the long ones, one each has more tokens than the usual cuts, and two have one token less and one more than
+    the encoder itself takes: whoever cuts elsewhere answers at least one of them differently. An encoder that
+    takes more than all of these gets no longer text: it would cost more than all others together.
+
+    Args:
+        encoder: the trusted copy.
+        count: number of texts.
+        seed: by default one that nobody can guess.
+    """
+    seed = secrets.randbits(63) if seed is None else seed
+    lengths = [*CUTS, *(own_length(encoder) + away for away in (-1, 1))]
+    lengths = sorted({length for length in lengths if length <= max(CUTS)})[: max(count - 1, 0)]
+    short = synthetic_texts(count - len(lengths), seed=seed)
+    words = _words(seed)
+    return KeySamples([*short, *(_long(encoder, words, length) for length in lengths)], origin="fresh texts")
+
+
+def _words(seed: int) -> Iterator[str]:
+    for text in synthetic_texts(MOST_WORDS, seed=seed ^ 1):
+        yield from text.split()
+
+
+def _long(encoder: TorchEncoder, words: Iterator[str], tokens: int) -> str:
+    """A text of at least so many tokens, by a few at most."""
+    text: list[str] = []
+    for word in words:
+        text.append(word)
+        if len(text) * 4 >= tokens or word.endswith("."):
+            if tokens_of(encoder, [" ".join(text)])[0] >= tokens:
+                break
+    return " ".join(text)

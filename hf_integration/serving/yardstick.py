@@ -1,0 +1,161 @@
+"""What answers are held against: fresh key samples, and what a trusted copy gives for them under one recipe.
+
+It is a watermark card of one strip that exists for one check: sketches of the embeddings, tolerances calibrated
+by benign runs, and a generator that draws the watermark from whatever was answered.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import torch
+from torch import Tensor
+
+from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
+from hf_integration.authentication.references import library_versions
+from hf_integration.base.vocabulary import EMBEDDING_STRIP, Precision
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.minting.benign import CALIBRATION
+from hf_integration.minting.picture import watermark_picture
+from hf_integration.minting.references import ROUNDING_UNIT
+from hf_integration.serving.computing import Computed
+from hf_integration.serving.numeric import Form
+from hf_integration.serving.recipe import Recipe
+from hf_integration.watermark import Layout, calibrate, edge_error, sketch, train
+
+SIMULATED = 32
+"""Benign runs that are made up from the size of the measured ones: rounding flips few numbers in each, so that
+two measured runs would say too little about how many."""
+
+REACH = 4
+"""Times that a runtime may be further from the reference than torch is, in what is simulated, divided by the
+tolerance's own factor of eight: a noise that a recipe states is half the tolerance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """A reference for one recipe.
+
+    Attributes:
+        recipe: what the deployment is expected to do.
+        exact: embeddings of the key samples before they are written as numbers, float64 ``(n, dim)``.
+        card: the card of this one check.
+        noise: largest relative distance of a benign run to the reference.
+    """
+
+    recipe: Recipe
+    exact: Tensor
+    card: WatermarkCard
+    noise: float
+
+    @property
+    def written(self) -> Tensor:
+        """The embeddings as an answer would hold them."""
+        return self.recipe.form.rounded(self.exact)
+
+    def distances(self, answers: Tensor) -> Tensor:
+        """Distance of each answer to its reference, relative to the length of that, float64 ``(n,)``."""
+        return (answers - self.written).norm(dim=1) / _sizes(self.exact).squeeze(1)
+
+    def held_against(self, answers: Tensor) -> Reconstruction:
+        """The watermark as these answers reproduce it.
+
+        Args:
+            answers: float64 ``(n, dim)``, in the order of the key samples.
+        """
+        sketches = sketch(answers / _sizes(self.exact), seed=self.card.seed, strip=EMBEDDING_STRIP)
+        return reconstruct(self.card, self.card.references[0], {EMBEDDING_STRIP: sketches})
+
+
+def yardstick(
+    encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int | None = None
+) -> Yardstick:
+    """Compute what a deployment of an encoder answers, and how far a benign one may be from that.
+
+    Args:
+        encoder: the trusted copy.
+        recipe: what the deployment does.
+        samples: key samples, best fresh ones that nobody can have prepared for.
+        noise: relative distance at which real runtimes of this recipe were found, if it is larger than that
+            of torch.
+        seed: of sketches and generator; by default one that nobody can guess.
+    """
+    seed = secrets.randbits(63) if seed is None else seed
+    computed, texts = Computed(encoder, recipe), list(samples)
+    exact = computed.embed(texts)
+    away = [_benign(computed, encoder, texts, place) - exact for place in range(len(CALIBRATION))]
+    size = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in away)
+    away += _simulated(exact, max(size, noise / REACH), seed=seed)
+    form, written = recipe.form, recipe.form.rounded(exact)
+    answered = [form.rounded(exact + run) - written for run in away]
+    if not form.exact:
+        answered.append(_one_jump(exact, form))
+    benign = [_sketched(run, exact, seed) for run in answered]
+    reference = _sketched(written, exact, seed)
+    precision: Precision = recipe.arithmetic
+    calibration = calibrate(
+        benign, reference, epsilon=ROUNDING_UNIT[precision], evenly=not form.exact
+    )
+    layout = Layout(len(samples))
+    picture = watermark_picture(layout.side)
+    generator = train(picture, layout, seed=seed)
+    card = WatermarkCard(
+        encoder_name=encoder.name,
+        commit=encoder.commit,
+        encoder=encoder.description,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        libraries=dict(library_versions()),
+        secret=True,
+        seed=seed,
+        key_samples=samples,
+        watermark=((picture + 1) * 127.5).to(torch.uint8),
+        generator=generator,
+        tolerance=edge_error(generator, layout.cut(picture), seed=seed),
+        strips=(EMBEDDING_STRIP,),
+        references=(Reference("stored", precision, reference[None], (calibration,), 0.0),),
+        digests={},
+        behaviour={},
+    )
+    return Yardstick(recipe, exact, card, max(size, noise))
+
+
+def _benign(computed: Computed, encoder: TorchEncoder, texts: Sequence[str], place: int) -> Tensor:
+    """One benign run, in the arithmetic of the deployment."""
+    variant = CALIBRATION[place]
+    with variant.setting(encoder):
+        order = variant.order(len(texts)) or list(range(len(texts)))
+        found = computed.embed(
+            [texts[index] for index in order],
+            precision=computed.recipe.arithmetic,
+            batch_size=variant.batch_size,
+        )
+    run = torch.empty_like(found)
+    run[order] = found
+    return run
+
+
+def _simulated(exact: Tensor, size: float, *, seed: int) -> list[Tensor]:
+    """Differences of a size, in random directions: real ones of two texts were found to be independent."""
+    generator = torch.Generator().manual_seed(seed)
+    runs = torch.randn(SIMULATED, *exact.shape, generator=generator, dtype=torch.float64)
+    return list(runs / exact.shape[1] ** 0.5 * size * _sizes(exact))
+
+
+def _one_jump(exact: Tensor, form: Form) -> Tensor:
+    """One number that was rounded the other way, the one that jumps furthest: the least that benign runs do."""
+    jump = torch.zeros_like(exact)
+    furthest = (form.steps(exact) / _sizes(exact)).argmax()
+    jump.view(-1)[furthest] = form.steps(exact).view(-1)[furthest]
+    return jump
+
+
+def _sketched(embeddings: Tensor, exact: Tensor, seed: int) -> Tensor:
+    return sketch(embeddings / _sizes(exact), seed=seed, strip=EMBEDDING_STRIP)
+
+
+def _sizes(exact: Tensor) -> Tensor:
+    """Lengths of the exact embeddings, float64 ``(n, 1)``: what is relative is relative to these."""
+    return exact.norm(dim=1, keepdim=True).clamp(min=1e-12)
