@@ -9,6 +9,7 @@ from torch import Tensor
 from hf_integration.base.errors import FlawError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
+from hf_integration.card.coverage import coverage_record
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
 from hf_integration.encoders.identity.folder_record import FolderRecord
@@ -133,7 +134,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "dtype": card.folder.dtype,
             "not_covered": list(card.folder.not_covered),
         },
-        "coverage": dict(card.coverage),
+        "coverage": coverage_record(card.coverage),
         "floor": dict(card.floor),
     }
     return record, tensors

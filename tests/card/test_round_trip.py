@@ -14,6 +14,7 @@ import torch
 from hf_integration.base.errors import OutputError
 from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import NotMeasured
 from hf_integration.watermark import Generator
 from tests.card.synthetic_cards import differences, make_card
 
@@ -107,7 +108,7 @@ class TestACardThatCouldNotBeReadIsNotWritten:
             ({"behaviour": {"config.json": {"size": (1, 2)}}}, "behaviour.config.json.size"),
             ({"behaviour": {"config.json": {"dtype": torch.float32}}}, "JSON"),
             ({"behaviour": {"config.json": {"bias": float("-inf")}}}, "JSON"),
-            ({"coverage": {"a": "\x07"}}, "coverage"),
+            ({"coverage": NotMeasured(3, False, "\x07")}, "coverage.reason"),
             ({"watermark": torch.full((24, 24), 7, dtype=torch.uint8)}, "watermark"),
             ({"watermark": torch.zeros(8, 8, dtype=torch.uint8)}, "watermark"),
         ],
