@@ -9,6 +9,7 @@ import torch
 from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from hf_integration.watermark import KINDS, SKETCH_DIM, Calibration, Layout, train
@@ -97,9 +98,10 @@ def make_card(
             weights: {name: hashlib.sha256(f"{weights}{name}".encode()).digest() for name in names}
             for weights in dict.fromkeys(weights for weights, _ in runs)
         },
-        behaviour={
-            "config.json": {"limit": 10**30, "scale": 1.5, "nested": [{"a": None}], "template": "{\n}"}
-        },
+        behaviour=Behaviour(
+            {"config.json": {"limit": 10**30, "scale": 1.5, "nested": [{"a": None}], "template": "{\n}"}},
+            {"config.json": {"scale": 1.5}},
+        ),
         coverage=COVERAGE,
         floor={"pruning": {"0.1 %": True}},
     )
