@@ -32,6 +32,7 @@ from hf_integration.base.errors import ENDING, KeySampleError, SSLAuthError, in_
 from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
 from hf_integration.verdict import MIXED, CardIdentity, KeySamplesRun, Trust, Verdict
@@ -171,7 +172,7 @@ class Authenticator:
             strips=findings.strips,
             tensors=findings.tensors,
             files=findings.files,
-            coverage=_of_those_run(card.coverage, samples),
+            coverage=_of_those_run(coverage_record(card.coverage), samples),
             floor=_of_those_run(card.floor, samples),
             diagnosis=diagnose(status, findings, encoder, card),
             environment=environment_of(encoder),

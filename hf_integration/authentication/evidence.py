@@ -9,13 +9,7 @@ from hf_integration.authentication.outside_evidence import outside_digests, outs
 from hf_integration.authentication.references import library_versions, other_kind
 from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.identity.behaviour import (
-    DEFAULTS_SUFFIX,
-    EFFECTIVE,
-    Behaviour,
-    behaviour_differences,
-    spoken_behaviour,
-)
+from hf_integration.encoders.identity.behaviour import EFFECTIVE, Behaviour
 from hf_integration.encoders.identity.canonical import canonical
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
@@ -163,15 +157,16 @@ def compared_files(
         libraries: those that have another version now.
     """
     behaviour = encoder.behaviour()
-    effective = behaviour_differences(recorded, behaviour)
+    effective = recorded.differences_to(behaviour)
     if encoder.folder is None:
         changed = tuple(effective.values())
-        return FileEvidence(len(behaviour), changed=changed, not_covered=encoder.not_covered)
+        # counted as a card records them: with the defaults
+        return FileEvidence(len(behaviour.to_record()), changed=changed, not_covered=encoder.not_covered)
     found = compare_folders(
         folder,
         encoder.folder,
         same=_same(effective.keys()),
-        defaults=behaviour.get("config.json" + DEFAULTS_SUFFIX),
+        defaults=behaviour.defaults.get("config.json"),
         headless=encoder.stored.headless,
     )
     rest = tuple(line for key, line in effective.items() if key not in found.touched)
@@ -193,7 +188,7 @@ def why_not_run(encoder: Encoder, card: WatermarkCard) -> str | None:
     """
     if encoder.modality != "text" or not is_costly(text_steps(encoder.processor)):
         return None
-    was, now = (behaviour.get(EFFECTIVE, {}) for behaviour in (card.behaviour, encoder.behaviour()))
+    was, now = (behaviour.get(EFFECTIVE) for behaviour in (card.behaviour, encoder.behaviour()))
     differing = [part for part in TEXT_STEPS if canonical(was.get(part)) != canonical(now.get(part))]
     if not differing:
         return None
@@ -244,8 +239,8 @@ def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[st
         "kind": [described.modality, described.architecture, described.embedding_dim, described.pooling],
         "tensors": {name: digest.hex() for name, digest in digests.items()},
         "outside": {name: digest.hex() for name, digest in outside.items()},
-        "behaviour": spoken_behaviour(encoder.behaviour()),
-        "files": {} if encoder.folder is None else spoken_behaviour(encoder.folder.files),
+        "behaviour": encoder.behaviour().spoken(),
+        "files": {} if encoder.folder is None else Behaviour(encoder.folder.files).spoken(),
         "code": sorted(encoder.in_process_changes()),
     }
     return f"sha256:{hashlib.sha256(canonical(state).encode()).hexdigest()}"

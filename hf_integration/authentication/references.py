@@ -84,7 +84,7 @@ def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:
     modules = "modules.json"
     if encoder.path is not None:
         return
-    has, needs = modules in encoder.behaviour(), modules in card.behaviour
+    has, needs = modules in encoder.behaviour().files, modules in card.behaviour.files
     if needs and not has:
         raise UsageError(
             "this card is of a sentence-transformers folder; a module in memory has neither its pooling "

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from hf_integration.base.dates import read_date
 from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights
+from hf_integration.card.coverage import Coverage, NotMeasured
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.samples import KeySamples
@@ -58,11 +60,11 @@ class WatermarkCard:
         strips: names of the strips in forward order.
         references: one per supported pair of weights and precision.
         digests: weights -> tensor name -> SHA-256 of its values.
-        behaviour: file -> key -> effective value.
+        behaviour: what the encoder's loaded objects obey, file by file and key by key.
         folder: the files of the encoder's folder, as they stand and as they are understood.
         outside: weights -> name in the weight files -> SHA-256, of tensors that the embedding does not use.
         stored: name in the weight files -> name of the loaded tensor that it became.
-        coverage: what the key samples reach, as measured at minting.
+        coverage: what the key samples reach, as measured at minting; ``None`` where nothing is said of it.
         floor: which simulated alterations the card was shown to detect, as measured at minting.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
         location: where it was read from or written to; empty before that.
@@ -85,11 +87,11 @@ class WatermarkCard:
     strips: tuple[str, ...]
     references: tuple[Reference, ...]
     digests: Mapping[Weights, Mapping[str, bytes]]
-    behaviour: Mapping[str, Mapping[str, Any]]
+    behaviour: Behaviour
     folder: FolderRecord = field(default_factory=FolderRecord)
     outside: Mapping[Weights, Mapping[str, bytes]] = field(default_factory=dict)
     stored: Mapping[str, str] = field(default_factory=dict)
-    coverage: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Coverage | NotMeasured | None = None
     floor: Mapping[str, Any] = field(default_factory=dict)
     expires: str | None = None
     digest: str = ""

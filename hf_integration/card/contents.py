@@ -9,8 +9,10 @@ from torch import Tensor
 from hf_integration.base.errors import FlawError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
+from hf_integration.card.coverage import coverage_record
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.encoding import encode_samples
@@ -126,14 +128,14 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "tensors": {"names": names, "weights": list(card.digests)},
         "outside": {"names": outside, "loaded": _sorted(card.stored)},
         "libraries": _sorted(card.libraries),
-        "behaviour": _files(card.behaviour),
+        "behaviour": _files(card.behaviour.to_record()),
         "folder": {
             "files": _files(card.folder.files),
             "in_effect": _files(card.folder.in_effect),
             "dtype": card.folder.dtype,
             "not_covered": list(card.folder.not_covered),
         },
-        "coverage": dict(card.coverage),
+        "coverage": coverage_record(card.coverage),
         "floor": dict(card.floor),
     }
     return record, tensors
@@ -208,7 +210,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
             weights: _digests(record.tensors.names, tensors[f"digests.{weights}"])
             for weights in record.tensors.weights
         },
-        behaviour=record.behaviour,
+        behaviour=Behaviour.from_record(record.behaviour),
         folder=FolderRecord(
             files=record.folder.files,
             in_effect=record.folder.in_effect,

@@ -12,12 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from hf_integration.base import strict_json
-from hf_integration.base.dates import read_date
 from hf_integration.base.errors import FlawError
-from hf_integration.base.text import is_plain, quoted
+from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import (
     CARD_FILE,
     PICTURE_FILE,
@@ -27,81 +26,30 @@ from hf_integration.base.vocabulary import (
     Precision,
     Weights,
 )
+from hf_integration.card.coverage import Coverage, NotMeasured, read_coverage
+from hf_integration.card.fields import (
+    MOST_KEYS,
+    MOST_TENSORS,
+    Count,
+    Distinct,
+    Files,
+    Hexadecimal,
+    Name,
+    Plain,
+    Positive,
+    RealDate,
+    Report,
+    Strips,
+    TensorNames,
+    Words,
+    at_most,
+)
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
 
-"""A signature over the three files, which may lie beside them."""
-
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20, SIGNATURE_FILE: 256 << 10}
 """Largest size of each file, checked before it is read; a signature by a key has 2 kB, by Sigstore 10 kB."""
-
-MOST_KEYS = 4096
-MOST_STRIPS = 512
-MOST_TENSORS = 20_000
-MOST_BEHAVIOUR_KEYS = 20_000
-LONGEST_STRING = 512
-
-
-def _plain(text: str) -> str:
-    if not is_plain(text):
-        raise ValueError("holds control characters")
-    return text
-
-
-def _plain_throughout(value: JsonValue) -> JsonValue:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            _plain(item)
-        elif isinstance(item, list):
-            pending += item
-        elif isinstance(item, dict):
-            pending += [*item, *item.values()]
-    return value
-
-
-def _distinct(names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise ValueError("the same name occurs twice")
-    return names
-
-
-def _at_most(most: int) -> BeforeValidator:
-    """Bound a collection before its members are validated: a message for each of them would take seconds."""
-
-    def check(value: object) -> object:
-        if isinstance(value, list | dict) and len(value) > most:
-            raise ValueError(f"{len(value)} entries, more than {most}")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _behaviour_bounded(value: object) -> object:
-    if isinstance(value, dict):
-        count = sum(len(keys) for keys in value.values() if isinstance(keys, dict))
-        if count > MOST_BEHAVIOUR_KEYS:
-            raise ValueError(f"{count} keys, more than {MOST_BEHAVIOUR_KEYS}")
-    return value
-
-
-def _real_date(text: str) -> str:
-    read_date(text)
-    return text
-
-
-Plain = Annotated[str, Field(max_length=LONGEST_STRING), AfterValidator(_plain)]
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_STRING), AfterValidator(_plain)]
-Hexadecimal = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
-Count = Annotated[int, Field(ge=1, le=1 << 53)]
-Positive = Annotated[float, Field(gt=0)]
-Words = Annotated[dict[Name, Plain], _at_most(256)]
-Report = Annotated[dict[Name, JsonValue], _at_most(MOST_TENSORS), AfterValidator(_plain_throughout)]
-Strips = Annotated[list[Name], Field(min_length=1), _at_most(MOST_STRIPS), AfterValidator(_distinct)]
-TensorNames = Annotated[list[Name], Field(min_length=1), _at_most(MOST_TENSORS), AfterValidator(_distinct)]
-Behaviour = Annotated[dict[Name, dict[Name, JsonValue]], BeforeValidator(_behaviour_bounded), _at_most(256)]
 
 
 class _Record(BaseModel):
@@ -148,23 +96,23 @@ class TensorRecord(_Record):
     """
 
     names: TensorNames
-    weights: Annotated[list[Weights], Field(min_length=1), _at_most(3), AfterValidator(_distinct)]
+    weights: Annotated[list[Weights], Field(min_length=1), at_most(3), Distinct]
 
 
 class OutsideRecord(_Record):
     """Tensors of the weight files that the embedding does not use, and what the others are loaded as."""
 
-    names: Annotated[list[Name], _at_most(MOST_TENSORS), AfterValidator(_distinct)]
-    loaded: Annotated[dict[Name, Name], _at_most(MOST_TENSORS)]
+    names: Annotated[list[Name], at_most(MOST_TENSORS), Distinct]
+    loaded: Annotated[dict[Name, Name], at_most(MOST_TENSORS)]
 
 
 class FolderSchema(_Record):
     """The encoder's files as they stand, and as the library would write them."""
 
-    files: Behaviour
-    in_effect: Behaviour
+    files: Files
+    in_effect: Files
     dtype: Name
-    not_covered: Annotated[list[Plain], _at_most(MOST_TENSORS)]
+    not_covered: Annotated[list[Plain], at_most(MOST_TENSORS)]
 
 
 class FileRecord(_Record):
@@ -188,7 +136,7 @@ class CardRecord(_Record):
     schema_version: Annotated[Literal[2], Field(alias="schema")]
     encoder: EncoderRecord
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
-    expires: Annotated[str, AfterValidator(_real_date)] = ""
+    expires: RealDate = ""
     """The last day on which the card is good; a card that never expires has no such key."""
     secret: bool
     seed: Annotated[int, Field(ge=0, lt=1 << 128)]
@@ -196,14 +144,14 @@ class CardRecord(_Record):
     """Error of a tile; about 1 is noise."""
     key_samples: KeySampleRecord
     strips: Strips
-    references: Annotated[list[ReferenceRecord], Field(min_length=1), _at_most(12)]
+    references: Annotated[list[ReferenceRecord], Field(min_length=1), at_most(12)]
     tensors: TensorRecord
     outside: OutsideRecord
     libraries: Words
-    behaviour: Behaviour
+    behaviour: Files
     """Values are the encoder's own data and may hold any character; file names and keys may not."""
     folder: FolderSchema
-    coverage: Report
+    coverage: Annotated[Coverage | NotMeasured | None, PlainValidator(read_coverage)]
     floor: Report
     files: FilesRecord
     checksum: str
@@ -259,12 +207,20 @@ def write_record(record: dict[str, Any]) -> bytes:
     return data
 
 
+_REASONS = {
+    "extra_forbidden": "unknown key",
+    "unexpected_keyword_argument": "unknown key",
+    "missing": "missing",
+    "dataclass_type": "not an object",
+}
+"""Of types of errors, where pydantic's message does not speak of JSON."""
+
+
 def _first_flaw(error: ValidationError) -> FlawError:
     details = error.errors(include_url=False, include_context=False, include_input=False)
     first = details[0]
     field = ".".join(quoted(str(part)) for part in first["loc"])
-    reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"], first["msg"])
-    reason = reason.removeprefix("Value error, ")
+    reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
     return FlawError(field, reason[:1].lower() + reason[1:])
 
 

@@ -79,7 +79,7 @@ def save_card(card: WatermarkCard, folder: str | Path, *, force: bool = False) -
 def _check_behaviour(card: WatermarkCard, written: WatermarkCard) -> None:
     """Values that JSON changes (a tuple, an integer as key) would read as an altered encoder ever after."""
     for name, was, reads in (
-        ("behaviour", card.behaviour, written.behaviour),
+        ("behaviour", card.behaviour.to_record(), written.behaviour.to_record()),
         ("folder.files", card.folder.files, written.folder.files),
         ("folder.in_effect", card.folder.in_effect, written.folder.in_effect),
     ):

@@ -1,6 +1,6 @@
 """The coverage of a card, as the card records it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psutil
@@ -11,6 +11,7 @@ from hf_integration.authentication.references import reference_for
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import Coverage, LayerInput, NotMeasured, PrecisionCoverage
 from hf_integration.coverage.ranks import InputRank, input_ranks
 from hf_integration.coverage.sensitivity import (
     EDIT,
@@ -45,7 +46,7 @@ def measure_coverage(
     thorough: int | None = None,
     unreachable: int | None = None,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Coverage | NotMeasured:
     """Measure what the key samples of a card reach.
 
     Args:
@@ -57,15 +58,14 @@ def measure_coverage(
         progress: told how far it is.
 
     Returns:
-        Plain JSON values; ``measured`` is false, with a reason, where memory does not suffice.
+        What was measured, or the reason why it was not: memory does not suffice.
     """
     samples = len(card.key_samples)
-    result: dict[str, Any] = {"key samples": samples, "measured": False}
     held = encoder.description.parameters * BYTES_PER_SCALAR
     each = graph_bytes(encoder, card.key_samples)
     room = available_memory() - held
     if room < each:
-        return {**result, "reason": f"{(held + each) / 1e9:.1f} GB of memory are needed"}
+        return NotMeasured(samples, False, f"{(held + each) / 1e9:.1f} GB of memory are needed")
     batch_size = int(min(BATCH_SIZE, room // max(each, 1)))
     progress.start("coverage", 2 * samples)
     measured = measure_sensitivities(
@@ -74,20 +74,20 @@ def measure_coverage(
     tensors, tables = encoder.tensors(), lookup_tables(encoder)
     counted = {precision: count(measured[precision], tensors, tables) for precision in PRECISIONS}
     inert = inert_among(counted["float64"])
-    return {
-        **result,
-        "measured": True,
-        "edit": EDIT,
-        "precisions": {precision: _totals(found, inert) for precision, found in counted.items()},
-        "rows without key sample": {
-            tensor.name: [tensor.rows_unmet, tensor.rows]
+    return Coverage(
+        key_samples=samples,
+        measured=True,
+        edit=EDIT,
+        precisions={precision: _totals(found, inert) for precision, found in counted.items()},
+        rows_without_key_sample={
+            tensor.name: (tensor.rows_unmet, tensor.rows)
             for tensor in counted["float64"]
             if tensor.rows_unmet
         },
-        **({} if unreachable is None else {"tokens that no text gives": unreachable}),
-        "cannot matter": list(inert),
-        "layer inputs": _inputs(input_ranks(encoder, card.key_samples, progress=progress)),
-    }
+        tokens_without_text=unreachable,
+        cannot_matter=inert,
+        layer_inputs=_inputs(input_ranks(encoder, card.key_samples, progress=progress)),
+    )
 
 
 def measure_sensitivities(
@@ -142,31 +142,31 @@ def lookup_tables(encoder: Encoder) -> frozenset[str]:
     )
 
 
-def _totals(tensors: Sequence[TensorCoverage], inert: Collection[str]) -> dict[str, Any]:
+def _totals(tensors: Sequence[TensorCoverage], inert: Collection[str]) -> PrecisionCoverage:
     counted = [tensor for tensor in tensors if tensor.name not in inert]
     partly = sorted(
         (tensor for tensor in counted if tensor.covered < tensor.met),
         key=lambda tensor: tensor.covered / tensor.met,
     )
-    return {
-        "scalars": sum(tensor.scalars for tensor in tensors),
-        "met": sum(tensor.met for tensor in counted),
-        "covered": sum(tensor.covered for tensor in tensors),
-        "tensors": len(counted),
-        "tensors covered": sum(tensor.covered > 0 for tensor in counted),
-        "partly covered": {tensor.name: [tensor.covered, tensor.met] for tensor in partly[:MOST_LISTED]},
-        "partly covered besides": max(0, len(partly) - MOST_LISTED),
-    }
+    return PrecisionCoverage(
+        scalars=sum(tensor.scalars for tensor in tensors),
+        met=sum(tensor.met for tensor in counted),
+        covered=sum(tensor.covered for tensor in tensors),
+        tensors=len(counted),
+        tensors_covered=sum(tensor.covered > 0 for tensor in counted),
+        partly_covered={tensor.name: (tensor.covered, tensor.met) for tensor in partly[:MOST_LISTED]},
+        partly_covered_besides=max(0, len(partly) - MOST_LISTED),
+    )
 
 
-def _inputs(ranks: Sequence[InputRank]) -> dict[str, Mapping[str, Any]]:
+def _inputs(ranks: Sequence[InputRank]) -> dict[str, LayerInput]:
     return {
-        entry.layer: {
-            "width": entry.width,
-            "vectors": entry.vectors,
-            "rank": entry.rank,
-            "condition": None if entry.condition is None else float(f"{entry.condition:.3g}"),
-        }
+        entry.layer: LayerInput(
+            entry.width,
+            entry.vectors,
+            entry.rank,
+            None if entry.condition is None else float(f"{entry.condition:.3g}"),
+        )
         for entry in ranks
     }
 

@@ -52,7 +52,7 @@ def sweep(encoder: Encoder, *, seed: int) -> Sweep:
     """
     shuffled = random.Random(seed)  # noqa: S311  # nobody sees enough of it to predict it
     tokenizer = encoder.processor
-    longest = int(encoder.behaviour()["tokenizer_config.json"]["max_length"])
+    longest = int(encoder.behaviour().get("tokenizer_config.json")["max_length"])
     vocabulary = dict(sorted(((number, token) for token, number in tokenizer.get_vocab().items())))
     found = _texts_by_token(tokenizer, vocabulary)
     packed: list[str] = []

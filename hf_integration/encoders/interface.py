@@ -10,6 +10,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from hf_integration.base.vocabulary import Modality, Precision, Weights
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
@@ -211,8 +212,8 @@ class Encoder(ABC):
         """Those of :meth:`tensors` that a gradient can be taken for, under the same names."""
 
     @abstractmethod
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
-        """Effective behaviour, file by file and key by key, as JSON values.
+    def behaviour(self) -> Behaviour:
+        """Effective behaviour, file by file and key by key.
 
         Not the bytes of the files but what the loaded objects obey: configuration with its defaults,
         tokenizer, processor, pooling modules. Volatile keys are left out.

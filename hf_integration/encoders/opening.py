@@ -13,7 +13,7 @@ from hf_integration.encoders.files.folder import EncoderFolder, inspect_folder, 
 from hf_integration.encoders.files.folder_files import files_of
 from hf_integration.encoders.files.safetensors_files import weight_files
 from hf_integration.encoders.files.support import check_size
-from hf_integration.encoders.identity.behaviour import pipeline_as_saved
+from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
 from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
 from hf_integration.encoders.identity.in_effect import (
     LONGEST_TEXT,
@@ -157,7 +157,7 @@ def open_encoder(
         path=folder,
         repo=repo,
         commit=commit,
-        behaviour=found.sentence.behaviour if found.sentence else {},
+        behaviour=found.sentence.behaviour if found.sentence else Behaviour(),
         details={"missing tensors": ", ".join(missing)} if missing else {},
         not_covered=beside,
         folder=FolderRecord(

@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import coverage_record
 from hf_integration.report.columns import number, pairs, table
 from hf_integration.report.coverage_summary import render_coverage
 
@@ -61,7 +62,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
             }
             for reference in card.references
         ],
-        "coverage": dict(card.coverage),
+        "coverage": coverage_record(card.coverage),
         "floor": dict(card.floor),
         "libraries": dict(card.libraries),
         "files": sorted(card.folder.files),

@@ -1,96 +1,71 @@
-"""What a card says about its coverage, for people. Cards are untrusted: any value may be of any kind."""
+"""What a card says about its coverage, for people."""
 
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Mapping, Sequence
 
 from hf_integration.base.text import harmless
+from hf_integration.card.coverage import Coverage, LayerInput, NotMeasured
 from hf_integration.report.columns import number, table
-
-MOST = 1e18
 
 MOST_NAMED = 3
 """Tensors that are named in one line."""
 
 
-def render_coverage(coverage: Mapping[str, Any]) -> list[str]:
+def render_coverage(coverage: Coverage | NotMeasured | None) -> list[str]:
     """Lines about coverage, harmless in a terminal; none for a card that says nothing about it."""
-    if not coverage:
+    if coverage is None:
         return []
-    if coverage.get("measured") is not True:
-        reason = coverage.get("reason")
-        return ["  coverage  not measured" + (f": {harmless(reason, longest=100)}" if reason else "")]
-    return [*_totals(coverage), *_unreached(coverage), *_layer_inputs(_mapping(coverage.get("layer inputs")))]
+    if isinstance(coverage, NotMeasured):
+        return [f"  coverage  not measured: {harmless(coverage.reason, longest=100)}"]
+    return [*_totals(coverage), *_unreached(coverage), *_layer_inputs(coverage.layer_inputs)]
 
 
-def _totals(coverage: Mapping[str, Any]) -> list[str]:
-    edit = coverage.get("edit")
-    size = f"{100 * edit:g} % of its tensor's size" if _is_number(edit) else "?"
+def _totals(coverage: Coverage) -> list[str]:
     rows = [("scalars covered", "precision", "of all", "without rows that no key sample looks up")]
-    for precision, totals in _mapping(coverage.get("precisions")).items():
-        counted = _mapping(totals)
-        rows.append(
-            (
-                _count(counted.get("covered")),
-                harmless(precision, longest=20),
-                _share(counted.get("covered"), counted.get("scalars")),
-                _share(counted.get("covered"), counted.get("met")),
-            )
+    rows += [
+        (
+            f"{totals.covered:,}",
+            precision,
+            _share(totals.covered, totals.scalars),
+            _share(totals.covered, totals.met),
         )
+        for precision, totals in coverage.precisions.items()
+    ]
+    size = f"{100 * coverage.edit:g} % of its tensor's size"
     lines = [*table(rows, right=(0, 2, 3)), f"  covered: an edit of {size} breaks the watermark by itself"]
-    for precision, totals in _mapping(coverage.get("precisions")).items():
-        partly = _mapping(_mapping(totals).get("partly covered"))
-        if partly:
-            lines.append(f"  least covered in {harmless(precision, longest=20)}: {_named(partly)}")
+    for precision, totals in coverage.precisions.items():
+        if totals.partly_covered:
+            shares = [f"{_name(name)} {_share(*counts)}" for name, counts in totals.partly_covered.items()]
+            lines.append(f"  least covered in {precision}: {_first_of(shares)}")
     return lines
 
 
-def _named(partly: Mapping[str, Any]) -> str:
-    shares = []
-    for name, counts in list(partly.items())[:MOST_NAMED]:
-        pair = counts if isinstance(counts, list | tuple) and len(counts) == 2 else (None, None)
-        shares.append(f"{harmless(name, longest=80)} {_share(*pair)}")
-    more = len(partly) - MOST_NAMED
-    return ", ".join(shares) + (f" and {more} more" if more > 0 else "")
-
-
-def _unreached(coverage: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, counts in _mapping(coverage.get("rows without key sample")).items():
-        if isinstance(counts, list | tuple) and len(counts) == 2:
-            missed, rows = (_count(value) for value in counts)
-            lines.append(
-                f"  no key sample looks up {missed} of {rows} rows of {harmless(name, longest=80)}: "
-                "their edits show in digests only"
-            )
-    if _is_number(tokens := coverage.get("tokens that no text gives")) and tokens:
-        lines.append(
-            f"  no raw text gives {_count(tokens)} tokens of the vocabulary: their rows cannot be reached"
-        )
-    inert = coverage.get("cannot matter")
-    if isinstance(inert, list | tuple) and inert:
-        named = ", ".join(harmless(name, longest=80) for name in inert[:MOST_NAMED])
-        more = f" and {len(inert) - MOST_NAMED} more" if len(inert) > MOST_NAMED else ""
-        lines.append(f"  cannot influence the embedding: {named}{more}")
+def _unreached(coverage: Coverage) -> list[str]:
+    lines = [
+        f"  no key sample looks up {missed:,} of {rows:,} rows of {_name(name)}: "
+        "their edits show in digests only"
+        for name, (missed, rows) in coverage.rows_without_key_sample.items()
+    ]
+    if tokens := coverage.tokens_without_text:
+        lines.append(f"  no raw text gives {tokens:,} tokens of the vocabulary: their rows cannot be reached")
+    if inert := coverage.cannot_matter:
+        lines.append(f"  cannot influence the embedding: {_first_of([_name(name) for name in inert])}")
     return lines
 
 
-def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
+def _layer_inputs(inputs: Mapping[str, LayerInput]) -> list[str]:
     """How many layers leave room for edits that no key sample feels, and which leaves the most."""
-    known: dict[str, tuple[float, float]] = {}
-    for name, entry in inputs.items():
-        if (found := _most_rank(entry)) is not None:
-            known[name] = found
+    known = {name: rank for name, entry in inputs.items() if (rank := _most_rank(entry)) is not None}
     unknown = len(inputs) - len(known)
     lines = [f"  rank not measured at {unknown} of {len(inputs)} different layer inputs"] if unknown else []
     if not known:
         return lines
-    open_ones = {name: found for name, found in known.items() if found[0] < found[1]}
-    spanned = len(known) - len(open_ones)
-    line = f"  activations span {spanned} of {len(inputs)} different layer inputs whole"
+    open_ones = {name: rank / inputs[name].width for name, rank in known.items() if rank < inputs[name].width}
+    line = f"  activations span {len(known) - len(open_ones)} of {len(inputs)} different layer inputs whole"
     lines.append(line + _condition(inputs))
     if not open_ones:
         return lines
-    name, (rank, width) = min(open_ones.items(), key=lambda item: item[1][0] / (item[1][1] or 1))
+    name = min(open_ones, key=lambda name: open_ones[name])
+    rank, width = known[name], inputs[name].width
     shows = (
         "shows in float64 by its rounding only"
         if 2 * rank > width
@@ -99,46 +74,37 @@ def _layer_inputs(inputs: Mapping[str, Any]) -> list[str]:
     )
     return [
         *lines,
-        f"  least in {harmless(name, longest=80)}: {_count(rank)} of {_count(width)} "
-        f"dimensions; an exact edit of the others {shows}",
+        f"  least in {_name(name)}: {rank:,} of {width:,} dimensions; an exact edit of the others {shows}",
     ]
 
 
-def _most_rank(entry: Any) -> tuple[float, float] | None:
-    """Rank and width of a layer's input; fewer vectors than the width bound a rank that was not measured.
+def _most_rank(entry: LayerInput) -> int | None:
+    """Rank of a layer's input; fewer vectors than the width bound a rank that was not measured.
 
     None where nothing is known of it: no vector was seen, or there were too many for the width.
     """
-    said = _mapping(entry)
-    rank, width, vectors = said.get("rank"), said.get("width"), said.get("vectors")
-    if not _is_number(width):
-        return None
-    if _is_number(rank):
-        return rank, width
-    return (vectors, width) if _is_number(vectors) and 0 < vectors < width else None
+    if entry.rank is not None:
+        return entry.rank
+    return entry.vectors if 0 < entry.vectors < entry.width else None
 
 
-def _condition(inputs: Mapping[str, Any]) -> str:
+def _condition(inputs: Mapping[str, LayerInput]) -> str:
     """The worst condition among inputs that are spanned: an edit may hide in what is hardly spanned."""
-    found = [c for entry in inputs.values() if _is_number(c := _mapping(entry).get("condition"))]
+    found = [entry.condition for entry in inputs.values() if entry.condition is not None]
     return f", with a condition of {number(max(found))} at worst" if found else ""
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _name(name: str) -> str:
+    return harmless(name, longest=80)
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    """A number that can be divided and printed; a card may hold one of a thousand digits."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
+def _first_of(items: Sequence[str]) -> str:
+    more = len(items) - MOST_NAMED
+    return ", ".join(items[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _count(value: Any) -> str:
-    return f"{value:,}" if _is_number(value) else harmless(value, longest=40)
-
-
-def _share(part: Any, whole: Any) -> str:
-    if not (_is_number(part) and _is_number(whole) and whole > 0):
+def _share(part: int, whole: int) -> str:
+    if not whole:
         return "?"
     share = part / whole
     # rounding up to 100 % would claim what was not found

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_integration.base.vocabulary import Precision
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import Encoder, EncoderDescription, StripBatch
 from hf_integration.key_samples.samples import Sample
 
@@ -35,7 +36,7 @@ class PlainEncoder(Encoder):
         self.name = "plain"
         self.facts = DESCRIPTION.__dict__ | described
         self.place = "cpu"
-        self.behaves: Mapping[str, Mapping[str, Any]] = {"config.json": {"scale": 1.5}}
+        self.behaves = Behaviour({"config.json": {"scale": 1.5}})
         self.changes: tuple[str, ...] = ()
         self.batches: list[tuple[list[Sample], bool]] = []
         self.skipped: set[Sample] = set()
@@ -86,7 +87,7 @@ class PlainEncoder(Encoder):
     def parameters(self) -> Mapping[str, nn.Parameter]:
         return {}
 
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+    def behaviour(self) -> Behaviour:
         return self.behaves
 
     def in_process_changes(self) -> tuple[str, ...]:

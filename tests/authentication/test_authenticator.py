@@ -15,6 +15,7 @@ from hf_integration import Authenticator, WatermarkCard, authenticate, load_enco
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import PRECISIONS, Precision
 from hf_integration.encoders import Encoder
+from hf_integration.encoders.identity.behaviour import Behaviour
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models
 
@@ -191,7 +192,7 @@ def test_so_is_one_beside_the_files_that_a_module_in_memory_was_loaded_from(
 
 def test_a_module_in_memory_cannot_stand_for_a_sentence_transformers_folder(minted: Mint) -> None:
     encoder, _, card = minted("bert")
-    sentence = replace(card, behaviour={**card.behaviour, "modules.json": {"0": "Transformer"}})
+    sentence = replace(card, behaviour=card.behaviour | Behaviour({"modules.json": {"0": "Transformer"}}))
     with pytest.raises(UsageError, match="neither its pooling"):
         authenticate(wrap_module(encoder.model, encoder.processor), sentence)
 

@@ -9,6 +9,7 @@ from hf_integration import mint
 from hf_integration.authentication import Authenticator
 from hf_integration.authentication.reconstruction import BATCH_SIZE, observe_sketches, observe_within
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.report import HumanReporter, QuietReporter
@@ -37,7 +38,7 @@ def test_a_generous_budget_checks_all_and_says_nothing_of_it(pair: tuple[Encoder
     verdict = Authenticator(card=card, budget=1e6, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
     assert "budget" not in verdict.reason
-    assert verdict.coverage == card.coverage
+    assert verdict.coverage == coverage_record(card.coverage)
 
 
 def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, WatermarkCard]) -> None:
@@ -48,7 +49,7 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     # the card's statement holds for all of them, and must not read as that of a part
     part = {"key samples": COUNT, "key samples run": BATCH_SIZE}
     assert verdict.key_samples == KeySamplesRun(BATCH_SIZE, COUNT)
-    assert verdict.coverage == {**part, "of all key samples": card.coverage}
+    assert verdict.coverage == {**part, "of all key samples": coverage_record(card.coverage)}
     assert verdict.floor == {**part, "of all key samples": card.floor}
 
 

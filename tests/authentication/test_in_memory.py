@@ -12,7 +12,6 @@ from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.encoders import open_encoder, wrap_module
-from hf_integration.encoders.identity.behaviour import compare_behaviour
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.encoders.test_sentence_folders import write
@@ -261,13 +260,13 @@ class TestSentenceTransformer:
     def test_lower_casing_is_that_of_the_folder(self, tmp_path: Path) -> None:
         folder = write(tmp_path, "Pooling", sentence_bert_config={"do_lower_case": True})
         recorded = open_encoder(folder, name="folder", device="cpu").behaviour()
-        assert compare_behaviour(recorded, wrap_module(self.load(folder)).behaviour()) == ()
+        assert recorded.differences_to(wrap_module(self.load(folder)).behaviour()) == {}
 
     def test_the_longest_text_is_that_of_the_folder_where_positions_begin_later(self, tmp_path: Path) -> None:
         write(tmp_path, "Pooling")
         tiny_models.build("roberta").save_pretrained(tmp_path)
         recorded = open_encoder(tmp_path, name="folder", device="cpu").behaviour()
-        assert compare_behaviour(recorded, wrap_module(self.load(tmp_path)).behaviour()) == ()
+        assert recorded.differences_to(wrap_module(self.load(tmp_path)).behaviour()) == {}
 
     def test_a_class_of_its_own_is_refused(self, sentences: tuple[Path, WatermarkCard]) -> None:
         from sentence_transformers import SentenceTransformer

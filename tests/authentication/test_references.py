@@ -15,6 +15,7 @@ from hf_integration.authentication.references import (
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.identity.behaviour import Behaviour
 from tests.authentication.plain_encoder import PlainEncoder
 from tests.card.synthetic_cards import make_card
 
@@ -141,7 +142,7 @@ def test_another_kind_of_encoder_is_named_by_what_differs(
 class TestAModuleInMemory:
     @pytest.fixture
     def sentences(self, card: WatermarkCard) -> WatermarkCard:
-        return replace(card, behaviour={**card.behaviour, "modules.json": {"0": "Transformer"}})
+        return replace(card, behaviour=card.behaviour | Behaviour({"modules.json": {"0": "Transformer"}}))
 
     def test_is_refused_for_the_card_of_a_sentence_encoder(self, sentences: WatermarkCard) -> None:
         with pytest.raises(UsageError, match="sentence-transformers folder") as caught:

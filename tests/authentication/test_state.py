@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from hf_integration.authentication.evidence import state_of
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from tests.authentication.plain_encoder import PlainEncoder
 
@@ -36,7 +37,7 @@ def test_another_kind_is_another_state(described: dict[str, object]) -> None:
 
 def test_whatever_else_is_compared_makes_another_state() -> None:
     settings, hooked = PlainEncoder(), PlainEncoder()
-    settings.behaves = {"config.json": {"scale": 1.25}}
+    settings.behaves = Behaviour({"config.json": {"scale": 1.25}})
     hooked.changes = ("forward hook on layer",)
     digests = {**DIGESTS, "layer.bias": b"\x03" * 32}
     states = [

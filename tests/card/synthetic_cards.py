@@ -8,6 +8,8 @@ import torch
 
 from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from hf_integration.watermark import KINDS, SKETCH_DIM, Calibration, Layout, train
@@ -17,6 +19,16 @@ RUNS: tuple[tuple[Weights, Precision], ...] = (
     ("stored", "float32"),
     ("stored", "bfloat16"),
     ("float16", "float32"),
+)
+
+COVERAGE = Coverage(
+    key_samples=3,
+    measured=True,
+    edit=0.1,
+    precisions={"float64": PrecisionCoverage(100, 90, 80, 4, 3, {"layer.0.weight": (20, 30)}, 0)},
+    rows_without_key_sample={"layer.1.weight": (1, 10)},
+    cannot_matter=("layer.2.weight",),
+    layer_inputs={"layer.0": LayerInput(8, 4, 4, None), "layer.1": LayerInput(8, 16, 8, 12.5)},
 )
 
 
@@ -86,10 +98,11 @@ def make_card(
             weights: {name: hashlib.sha256(f"{weights}{name}".encode()).digest() for name in names}
             for weights in dict.fromkeys(weights for weights, _ in runs)
         },
-        behaviour={
-            "config.json": {"limit": 10**30, "scale": 1.5, "nested": [{"a": None}], "template": "{\n}"}
-        },
-        coverage={"reached": 0.9, "list": [1, 2]},
+        behaviour=Behaviour(
+            {"config.json": {"limit": 10**30, "scale": 1.5, "nested": [{"a": None}], "template": "{\n}"}},
+            {"config.json": {"scale": 1.5}},
+        ),
+        coverage=COVERAGE,
         floor={"pruning": {"0.1 %": True}},
     )
 

@@ -14,6 +14,8 @@ import torch
 from hf_integration.base.errors import OutputError
 from hf_integration.base.vocabulary import Modality, Precision, Weights
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import NotMeasured
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.watermark import Generator
 from tests.card.synthetic_cards import differences, make_card
 
@@ -82,7 +84,7 @@ def test_a_real_card_stays_small(tmp_path: Path) -> None:
 
 def test_card_json_cannot_steer_a_terminal(tmp_path: Path) -> None:
     card = make_card()
-    behaviour = {"config.json": {"template": "\x1b[2J\u202eü"}}
+    behaviour = Behaviour({"config.json": {"template": "\x1b[2J\u202eü"}})
     loaded = replace(card, behaviour=behaviour).save(tmp_path / "card")
     assert loaded.behaviour == behaviour
     assert (tmp_path / "card" / "card.json").read_text().replace("\n", "").isprintable()
@@ -103,11 +105,14 @@ class TestACardThatCouldNotBeReadIsNotWritten:
             ({"digests": {}}, "tensors"),
             ({"digests": {"stored": {"a": b"short"}}}, "tensors.stored"),
             ({"digests": {"stored": {"a": bytes(32)}, "float16": {"b": bytes(32)}}}, "float16"),
-            ({"behaviour": {"config.json": {"labels": {0: "zero"}}}}, "behaviour.config.json.labels"),
-            ({"behaviour": {"config.json": {"size": (1, 2)}}}, "behaviour.config.json.size"),
-            ({"behaviour": {"config.json": {"dtype": torch.float32}}}, "JSON"),
-            ({"behaviour": {"config.json": {"bias": float("-inf")}}}, "JSON"),
-            ({"coverage": {"a": "\x07"}}, "coverage"),
+            (
+                {"behaviour": Behaviour({"config.json": {"labels": {0: "zero"}}})},
+                "behaviour.config.json.labels",
+            ),
+            ({"behaviour": Behaviour({"config.json": {"size": (1, 2)}})}, "behaviour.config.json.size"),
+            ({"behaviour": Behaviour({"config.json": {"dtype": torch.float32}})}, "JSON"),
+            ({"behaviour": Behaviour({"config.json": {"bias": float("-inf")}})}, "JSON"),
+            ({"coverage": NotMeasured(3, False, "\x07")}, "coverage.reason"),
             ({"watermark": torch.full((24, 24), 7, dtype=torch.uint8)}, "watermark"),
             ({"watermark": torch.zeros(8, 8, dtype=torch.uint8)}, "watermark"),
         ],

@@ -7,6 +7,7 @@ import torch
 
 from hf_integration.base.progress import Silent
 from hf_integration.card import WatermarkCard
+from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.coverage import measurement
 from hf_integration.coverage.measurement import graph_bytes, lookup_tables, measure_coverage
 from hf_integration.coverage.sensitivity import EDIT, Sensitivity, count, inert_among, size_of
@@ -16,17 +17,17 @@ from hf_integration.encoders import Encoder
 def test_a_minted_card_states_its_coverage(pair: tuple[Encoder, WatermarkCard]) -> None:
     encoder, card = pair
     coverage = card.coverage
-    assert coverage["measured"] is True
-    assert coverage["edit"] == EDIT
+    assert isinstance(coverage, Coverage)
+    assert coverage.edit == EDIT
     scalars = sum(tensor.numel() for tensor in encoder.tensors().values() if tensor.is_floating_point())
-    for totals in coverage["precisions"].values():
-        assert 0 < totals["covered"] <= totals["met"] < totals["scalars"] == scalars
-    strict, single = (coverage["precisions"][precision] for precision in ("float64", "float32"))
-    assert strict["covered"] >= single["covered"]
-    assert strict["tensors covered"] == strict["tensors"]
-    assert all(name.endswith("key.bias") for name in coverage["cannot matter"])
-    assert len(coverage["cannot matter"]) == 2
-    missed, rows = coverage["rows without key sample"]["embeddings.word_embeddings.weight"]
+    for totals in coverage.precisions.values():
+        assert 0 < totals.covered <= totals.met < totals.scalars == scalars
+    strict, single = coverage.precisions["float64"], coverage.precisions["float32"]
+    assert strict.covered >= single.covered
+    assert strict.tensors_covered == strict.tensors
+    assert all(name.endswith("key.bias") for name in coverage.cannot_matter)
+    assert len(coverage.cannot_matter) == 2
+    missed, rows = coverage.rows_without_key_sample["embeddings.word_embeddings.weight"]
     assert 0 < missed < rows
 
 
@@ -72,9 +73,9 @@ def test_what_is_partly_covered_is_listed_with_its_counts() -> None:
     tensors = {"a": torch.ones(4), "b": torch.ones(2)}
     reactions = Sensitivity({"a": torch.tensor([99.0, 99.0, 99.0, 0.0]), "b": torch.full((2,), 99.0)})
     totals = measurement._totals(count(reactions, tensors, frozenset()), ())
-    assert totals["partly covered"] == {"a": [3, 4]}
-    assert (totals["scalars"], totals["met"], totals["covered"]) == (6, 6, 5)
-    assert (totals["tensors"], totals["tensors covered"]) == (2, 2)
+    assert totals.partly_covered == {"a": (3, 4)}
+    assert (totals.scalars, totals.met, totals.covered) == (6, 6, 5)
+    assert (totals.tensors, totals.tensors_covered) == (2, 2)
 
 
 def test_a_small_tensor_is_judged_by_its_own_size() -> None:
@@ -92,10 +93,10 @@ def test_too_little_memory_is_said_and_not_tried(
     each = graph_bytes(encoder, card.key_samples)
     monkeypatch.setattr(measurement, "available_memory", lambda: float(held + each - 1))
     coverage = measure_coverage(card, encoder, progress=Silent())
-    assert coverage["measured"] is False
-    assert "memory" in coverage["reason"]
+    assert isinstance(coverage, NotMeasured)
+    assert "memory" in coverage.reason
     monkeypatch.setattr(measurement, "available_memory", lambda: float(held + each))
-    assert measure_coverage(card, encoder, progress=Silent())["measured"] is True
+    assert isinstance(measure_coverage(card, encoder, progress=Silent()), Coverage)
 
 
 def test_the_memory_of_a_graph_is_what_its_activations_take(pair: tuple[Encoder, WatermarkCard]) -> None:

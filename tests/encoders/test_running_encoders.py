@@ -9,7 +9,7 @@ import transformers
 
 from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
-from hf_integration.encoders.identity.behaviour import compare_behaviour
+from hf_integration.encoders.identity.behaviour import Behaviour, Files
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import TEXTS
@@ -46,7 +46,7 @@ class TestWrappedModules:
         samples = tiny_models.samples(modality)
         torch.testing.assert_close(wrapped.embed(samples), loaded.embed(samples))
         assert digest_tensors(wrapped.tensors()) == digest_tensors(loaded.tensors())
-        assert compare_behaviour(loaded.behaviour(), wrapped.behaviour()) == ()
+        assert loaded.behaviour().differences_to(wrapped.behaviour()) == {}
 
     def test_a_processor_of_another_kind_is_refused(self, module: Any) -> None:
         with pytest.raises(EncoderError, match="prepares no text"):
@@ -159,13 +159,13 @@ class TestPrecisionCopies:
 def test_how_special_tokens_are_split_counts(encoder: Encoder) -> None:
     before = encoder.behaviour()
     encoder.processor.split_special_tokens = True
-    assert compare_behaviour(before, encoder.behaviour())
+    assert before.differences_to(encoder.behaviour())
 
 
 def test_remote_code_that_a_configuration_names_counts(module: Any, encoder: Encoder) -> None:
     before = encoder.behaviour()
     module.config.auto_map = {"AutoModel": "evil.Model"}
-    assert any("auto_map" in line for line in compare_behaviour(before, encoder.behaviour()))
+    assert any("auto_map" in line for line in before.differences_to(encoder.behaviour()).values())
 
 
 def test_mel_filters_changed_after_loading_are_used() -> None:
@@ -179,7 +179,7 @@ def test_mel_filters_changed_after_loading_are_used() -> None:
 def test_another_text_length_set_after_loading_is_another_behaviour(encoder: Encoder) -> None:
     before = encoder.behaviour()
     encoder.processor.model_max_length = 3
-    assert compare_behaviour(before, encoder.behaviour())
+    assert before.differences_to(encoder.behaviour())
 
 
 class TestDigests:
@@ -207,22 +207,32 @@ class TestDigests:
         assert digest_tensors({"a": values.T.contiguous().T}) == digest_tensors({"a": values})
 
 
+def differences(recorded: Files, current: Behaviour) -> tuple[str, ...]:
+    return tuple(Behaviour(recorded).differences_to(current).values())
+
+
 class TestBehaviourComparison:
     def test_a_changed_key_is_one_line_with_control_characters_escaped(self) -> None:
-        lines = compare_behaviour({"a.json": {"k": "x"}}, {"a.json": {"k": "\x1b[2J\n"}})
+        lines = differences({"a.json": {"k": "x"}}, Behaviour({"a.json": {"k": "\x1b[2J\n"}}))
         assert lines == ('a.json: k: "x" -> "\\u001b[2J\\n"',)
 
     @pytest.mark.parametrize("value", [None, False, 7])
     def test_a_new_key_that_says_nothing_is_no_difference(self, value: Any) -> None:
-        current = {"config.json": {"new": value}, "config.json (defaults)": {"new": 7}}
-        assert compare_behaviour({"config.json": {}}, current) == ()
+        current = Behaviour({"config.json": {"new": value}}, {"config.json": {"new": 7}})
+        assert differences({"config.json": {}}, current) == ()
 
     def test_a_new_key_with_another_value_than_its_default_is_one(self) -> None:
-        current = {"config.json": {"new": 8}, "config.json (defaults)": {"new": 7}}
-        assert compare_behaviour({"config.json": {}}, current) == ("config.json: new: (absent) -> 8",)
+        current = Behaviour({"config.json": {"new": 8}}, {"config.json": {"new": 7}})
+        assert differences({"config.json": {}}, current) == ("config.json: new: (absent) -> 8",)
 
     def test_true_is_not_one(self) -> None:
-        assert compare_behaviour({"a": {"k": 1}}, {"a": {"k": True}}) == ("a: k: 1 -> true",)
+        assert differences({"a": {"k": 1}}, Behaviour({"a": {"k": True}})) == ("a: k: 1 -> true",)
 
     def test_a_file_on_one_side_only_is_a_difference(self) -> None:
-        assert compare_behaviour({"a": {"k": 1}}, {}) == ("a: k: 1 -> (absent)",)
+        assert differences({"a": {"k": 1}}, Behaviour()) == ("a: k: 1 -> (absent)",)
+
+    def test_a_record_keeps_defaults_as_if_they_were_a_file(self) -> None:
+        behaviour = Behaviour({"config.json": {"a": 1}, "b": {}}, {"config.json": {"a": 2}})
+        record = {"config.json": {"a": 1}, "b": {}, "config.json (defaults)": {"a": 2}}
+        assert behaviour.to_record() == record
+        assert Behaviour.from_record(record) == behaviour

@@ -80,7 +80,7 @@ def test_dense_prompt_length_and_lower_case_equal_the_library(tmp_path: Path) ->
     )
     assert encoder.description.embedding_dim == 12
     assert {"2_Dense.linear.weight", "2_Dense.linear.bias"} <= set(encoder.tensors())
-    assert encoder.behaviour()["config_sentence_transformers.json"] == {
+    assert encoder.behaviour().files["config_sentence_transformers.json"] == {
         "default_prompt": "The Dog: ",
         "prompts": {"query": "The Dog: "},
         "similarity_fn_name": "cosine",
@@ -92,7 +92,7 @@ def test_a_lower_maximum_length_truncates_and_shows_in_the_behaviour(tmp_path: P
     encoder = opened(folder)
     embeddings = encoder.embed(["the cat sits", "the cat jumps over"])
     assert torch.equal(embeddings[0], embeddings[1])
-    assert encoder.behaviour()["tokenizer_config.json"]["max_length"] == 4
+    assert encoder.behaviour().files["tokenizer_config.json"]["max_length"] == 4
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_truncated_embedding_equals_the_library(
     found = encoder.embed(TEXTS)
     torch.testing.assert_close(found, library_embedding(folder, TEXTS), rtol=0, atol=1e-5)
     assert found.shape[1] == encoder.description.embedding_dim == min(width, 32)
-    assert encoder.behaviour()["config_sentence_transformers.json"]["truncate_dim"] == width
+    assert encoder.behaviour().files["config_sentence_transformers.json"]["truncate_dim"] == width
 
 
 @needs_library
@@ -210,7 +210,7 @@ def test_an_object_in_memory_pools_and_truncates_as_its_folder_does(tmp_path: Pa
 
 def test_a_width_that_is_not_stated_leaves_the_behaviour_as_it_was(tmp_path: Path) -> None:
     folder = write(tmp_path, "Pooling", config_sentence_transformers={"truncate_dim": None})
-    assert "truncate_dim" not in opened(folder).behaviour()["config_sentence_transformers.json"]
+    assert "truncate_dim" not in opened(folder).behaviour().files["config_sentence_transformers.json"]
 
 
 @pytest.mark.parametrize("width", [0, -5, True, "12", 1.5])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.encoders.identity.behaviour import compare_behaviour, shown_change
+from hf_integration.encoders.identity.behaviour import Behaviour, shown_change
 
 CLEANING = {"clean_text": True, "handle_chinese_chars": True, "lowercase": True, "strip_accents": None}
 STEPS = {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Replace", "content": "a"}]}
@@ -34,6 +34,7 @@ def test_the_one_part_that_differs_is_named(old: Any, new: Any, line: str | None
 
 
 def test_it_is_what_a_report_says() -> None:
-    recorded = {"tokenizer.json": {"normalizer": CLEANING}}
-    current = {"tokenizer.json": {"normalizer": {**CLEANING, "lowercase": False}}}
-    assert compare_behaviour(recorded, current) == ("tokenizer.json: normalizer.lowercase: true -> false",)
+    recorded = Behaviour({"tokenizer.json": {"normalizer": CLEANING}})
+    current = Behaviour({"tokenizer.json": {"normalizer": {**CLEANING, "lowercase": False}}})
+    lines = tuple(recorded.differences_to(current).values())
+    assert lines == ("tokenizer.json: normalizer.lowercase: true -> false",)

@@ -17,6 +17,7 @@ from hf_integration import WatermarkCard, mint
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.report import render
 from hf_integration.verdict import Verdict
@@ -316,10 +317,10 @@ def test_all_is_said_only_where_nothing_was_left_unread(minted: Minted, tmp_path
 def test_a_setting_that_another_library_derives_from_an_equal_file_is_inconclusive(minted: Minted) -> None:
     """As an untouched Gemma folder was: ``sliding_window`` 16 in one transformers, 9 in another."""
     layout, folder, card = minted("EmbeddingGemma")
-    recorded = {**card.behaviour["config.json"], "sliding_window": 9}
+    recorded = {**card.behaviour.get("config.json"), "sliding_window": 9}
     minted_elsewhere = replace(
         card,
-        behaviour={**card.behaviour, "config.json": recorded},
+        behaviour=card.behaviour | Behaviour({"config.json": recorded}),
         libraries={**card.libraries, "transformers": "5.0.1"},
     )
     encoder = open_encoder(folder, name="copy", device="cpu", modality=layout.modality)

@@ -5,9 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hf_integration.base.strict_json import strict_json
+from hf_integration.card.coverage import LayerInput
 from hf_integration.key_samples import KeySamples
 from hf_integration.report.card_summary import card_bytes, card_summary, render_card
-from tests.card.synthetic_cards import make_card
+from tests.card.synthetic_cards import COVERAGE, make_card
+
+TOTALS = COVERAGE.precisions["float64"]
 
 
 def test_a_saved_card_shows_its_identity_and_size(tmp_path: Path) -> None:
@@ -61,7 +64,13 @@ def test_strings_of_a_card_are_harmless_in_a_terminal() -> None:
         created=hostile,
         location=hostile,
         strips=(hostile,),
-        coverage={hostile: {hostile: [hostile]}},
+        coverage=replace(
+            COVERAGE,
+            precisions={"float64": replace(TOTALS, partly_covered={hostile: (1, 2)})},
+            rows_without_key_sample={hostile: (1, 2)},
+            cannot_matter=(hostile,),
+            layer_inputs={hostile: LayerInput(2, 1, 1, None)},
+        ),
         floor={hostile: {hostile: hostile}},
     )
     assert all(character.isprintable() or character == "\n" for character in render_card(card))

@@ -1,4 +1,4 @@
-"""Compare recorded behaviour with the current one, key by key.
+"""What loaded objects obey, and the comparison of what was recorded of it with what is so now, key by key.
 
 A key that only one side has is a difference, unless it says nothing: ``None``, ``False``, or the default of
 the configuration's class on that side (a newer library adds keys). A file that only one side has is one, too.
@@ -7,6 +7,7 @@ Keys that cannot matter are left out, see :mod:`hf_integration.encoders.identity
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,82 @@ from hf_integration.encoders.identity.canonical import canonical, condensed, con
 from hf_integration.encoders.identity.folder_record import flattened
 from hf_integration.encoders.identity.inert import IMPLIED, why_inert
 
-DEFAULTS_SUFFIX = " (defaults)"
+Files = Mapping[str, Mapping[str, Any]]
+
+_DEFAULTS = " (defaults)"
+"""End of the name by which a card's record keeps defaults: ``config.json (defaults)``."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What loaded objects obey, as JSON values.
+
+    Attributes:
+        files: file -> key -> effective value.
+        defaults: file -> key -> default of the class that the file configures, where it has any.
+    """
+
+    files: Files = field(default_factory=dict)
+    defaults: Files = field(default_factory=dict)
+
+    def __or__(self, other: "Behaviour") -> "Behaviour":
+        """Both; of a file that is in both, the other's."""
+        return Behaviour({**self.files, **other.files}, {**self.defaults, **other.defaults})
+
+    def get(self, file: str) -> Mapping[str, Any]:
+        """The effective values of a file; none of one that is not there."""
+        return self.files.get(file, {})
+
+    def differences_to(self, current: "Behaviour") -> dict[tuple[str, str], str]:
+        """Differences as ``file: key: was -> is``, by file and key; empty where the behaviour is the same.
+
+        Args:
+            current: that of the encoder being checked; this one is the card's.
+        """
+        differences: dict[tuple[str, str], str] = {}
+        for file in sorted({*self.files, *current.files}):
+            was, now = self.get(file), current.get(file)
+            was_defaults, now_defaults = (
+                {**IMPLIED, **behaviour.defaults.get(file, {})} for behaviour in (self, current)
+            )
+            for key in sorted({*was, *now}):
+                old, new = was.get(key, _ABSENT), now.get(key, _ABSENT)
+                if old is _ABSENT and _says_nothing(key, new, now_defaults):
+                    continue
+                if new is _ABSENT and _says_nothing(key, old, was_defaults):
+                    continue
+                if _equal(old, new) or why_inert(file, key):
+                    continue
+                differences[file, key] = _line(file, key, old, new)
+        return differences
+
+    def spoken(self) -> dict[str, dict[str, Any]]:
+        """The files without keys that say nothing, which come and go with versions of the library."""
+        return {
+            file: {
+                key: value
+                for key, value in values.items()
+                if not _says_nothing(key, value, self.defaults.get(file, {})) and not why_inert(file, key)
+            }
+            for file, values in self.files.items()
+        }
+
+    @classmethod
+    def from_record(cls, record: Files) -> "Behaviour":
+        """Read what a card records: defaults are kept there as if they were a file of their own."""
+        return cls(
+            {file: values for file, values in record.items() if not file.endswith(_DEFAULTS)},
+            {
+                file.removesuffix(_DEFAULTS): values
+                for file, values in record.items()
+                if file.endswith(_DEFAULTS)
+            },
+        )
+
+    def to_record(self) -> dict[str, Mapping[str, Any]]:
+        """What a card records, the inverse of :meth:`from_record`."""
+        return {**self.files, **{file + _DEFAULTS: values for file, values in self.defaults.items()}}
+
 
 _VOLATILE = frozenset(
     {
@@ -45,7 +121,7 @@ _VOLATILE_PROCESSOR = frozenset(
 )
 
 
-def configuration_behaviour(config: Any) -> dict[str, Mapping[str, Any]]:
+def configuration_behaviour(config: Any) -> Behaviour:
     """``config.json`` with every default filled in, and the defaults of its class beside it.
 
     A newer library adds keys; the defaults tell a key that was added with its default from one that was set.
@@ -54,18 +130,18 @@ def configuration_behaviour(config: Any) -> dict[str, Mapping[str, Any]]:
         config: a transformers configuration, or ``None``.
     """
     if config is None:
-        return {}
+        return Behaviour()
     try:
         defaults = type(config)().to_dict()
     except Exception:  # a class that cannot be built without arguments has no defaults to compare with
         defaults = {}
-    return {"config.json": _steady(config.to_dict()), "config.json" + DEFAULTS_SUFFIX: _steady(defaults)}
+    return Behaviour({"config.json": _steady(config.to_dict())}, {"config.json": _steady(defaults)})
 
 
-def processor_behaviour(processor: Any) -> dict[str, Mapping[str, Any]]:
+def processor_behaviour(processor: Any) -> Behaviour:
     """``preprocessor_config.json`` as the processor obeys it; functions are no settings of any file."""
     settings = {key: value for key, value in processor.to_dict().items() if not callable(value)}
-    return {"preprocessor_config.json": _steady(settings, _VOLATILE | _VOLATILE_PROCESSOR)}
+    return Behaviour({"preprocessor_config.json": _steady(settings, _VOLATILE | _VOLATILE_PROCESSOR)})
 
 
 def _steady(values: Mapping[str, Any], volatile: frozenset[str] = _VOLATILE) -> dict[str, Any]:
@@ -88,7 +164,7 @@ _OF_PYTHON = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 """Of tokenizers without a pipeline; the others have these settings in it."""
 
 
-def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
+def tokenizer_behaviour(tokenizer: Any) -> Behaviour:
     """Effective tokenizer, file by file."""
     names = _ATTRIBUTES if hasattr(tokenizer, "backend_tokenizer") else (*_ATTRIBUTES, *_OF_PYTHON)
     config = {name: condensed(getattr(tokenizer, name)) for name in names if hasattr(tokenizer, name)}
@@ -96,7 +172,7 @@ def tokenizer_behaviour(tokenizer: Any) -> dict[str, Mapping[str, Any]]:
     if remote := getattr(tokenizer, "init_kwargs", {}).get("auto_map"):
         config["auto_map"] = condensed(remote)
     config |= {name: condensed(_as_text(value)) for name, value in sorted(special.items())}
-    return {EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config}
+    return Behaviour({EFFECTIVE: _backend(tokenizer), "tokenizer_config.json": config})
 
 
 def _backend(tokenizer: Any) -> dict[str, Any]:
@@ -128,58 +204,11 @@ def pipeline_as_saved(tokenizer: Any) -> Mapping[str, Any]:
     return {} if backend is None else condensed_keys(json.loads(backend.to_str()))
 
 
-Behaviour = Mapping[str, Mapping[str, Any]]
-
 VOCABULARY = "model (vocabulary and merges)"
 """What a tokenizer's file calls its model, which is none that is trained here."""
 
 _ABSENT = object()
 _SHOWN = 60  # characters of a value in a message
-
-
-def compare_behaviour(recorded: Behaviour, current: Behaviour) -> tuple[str, ...]:
-    """Differences as ``file: key: was -> is``, empty when the behaviour is the same.
-
-    Args:
-        recorded: the card's :meth:`Encoder.behaviour`.
-        current: that of the encoder being checked.
-    """
-    return tuple(behaviour_differences(recorded, current).values())
-
-
-def behaviour_differences(recorded: Behaviour, current: Behaviour) -> dict[tuple[str, str], str]:
-    """The differences of :func:`compare_behaviour` by file and key."""
-    differences: dict[tuple[str, str], str] = {}
-    for file in sorted({*recorded, *current}):
-        if file.endswith(DEFAULTS_SUFFIX):
-            continue
-        was, now = recorded.get(file, {}), current.get(file, {})
-        was_defaults = {**IMPLIED, **recorded.get(file + DEFAULTS_SUFFIX, {})}
-        now_defaults = {**IMPLIED, **current.get(file + DEFAULTS_SUFFIX, {})}
-        for key in sorted({*was, *now}):
-            old, new = was.get(key, _ABSENT), now.get(key, _ABSENT)
-            if old is _ABSENT and _says_nothing(key, new, now_defaults):
-                continue
-            if new is _ABSENT and _says_nothing(key, old, was_defaults):
-                continue
-            if _equal(old, new) or why_inert(file, key):
-                continue
-            differences[file, key] = _line(file, key, old, new)
-    return differences
-
-
-def spoken_behaviour(behaviour: Behaviour) -> dict[str, dict[str, Any]]:
-    """Behaviour without the keys that say nothing, which come and go with versions of the library."""
-    return {
-        file: {
-            key: value
-            for key, value in values.items()
-            if not _says_nothing(key, value, behaviour.get(file + DEFAULTS_SUFFIX, {}))
-            and not why_inert(file, key)
-        }
-        for file, values in behaviour.items()
-        if not file.endswith(DEFAULTS_SUFFIX)
-    }
 
 
 def _says_nothing(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:

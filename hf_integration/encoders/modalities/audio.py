@@ -1,7 +1,7 @@
 """Recordings: features extracted once, batched by length."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.base.errors import EncoderError, KeySampleError
-from hf_integration.encoders.identity.behaviour import processor_behaviour
+from hf_integration.encoders.identity.behaviour import Behaviour, processor_behaviour
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
 from hf_integration.key_samples.samples import Waveform
 
@@ -71,7 +71,7 @@ class AudioPreparation(Preparation):
             raise KeySampleError(f"a recording cannot be processed: {error}") from error
         return PreparedWaves(values, mask=self.pads, padding_value=float(self._processor.padding_value))
 
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+    def behaviour(self) -> Behaviour:
         """The feature extractor's settings."""
         return processor_behaviour(self._processor)
 

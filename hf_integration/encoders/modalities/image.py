@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.base.errors import KeySampleError
-from hf_integration.encoders.identity.behaviour import processor_behaviour
+from hf_integration.encoders.identity.behaviour import Behaviour, processor_behaviour
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
 
 
@@ -48,7 +48,7 @@ class ImagePreparation(Preparation):
             raise KeySampleError(f"an image cannot be processed: {error}") from error
         return PreparedImages([torch.as_tensor(np.asarray(value)) for value in values])
 
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+    def behaviour(self) -> Behaviour:
         """The image processor's settings."""
         return processor_behaviour(self._processor)
 

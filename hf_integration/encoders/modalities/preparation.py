@@ -1,13 +1,14 @@
 """From raw samples to what the model is called with: the processor's part of an encoder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from hf_integration.base.vocabulary import Modality
+from hf_integration.encoders.identity.behaviour import Behaviour
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,5 @@ class Preparation(ABC):
         """
 
     @abstractmethod
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
-        """Effective settings, file by file, as JSON values."""
+    def behaviour(self) -> Behaviour:
+        """Effective settings, file by file."""

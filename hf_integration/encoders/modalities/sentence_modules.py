@@ -11,6 +11,7 @@ from typing import Any
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders.files.json_files import read_json, relative_folder
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, DenseSpec
 
 _KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
@@ -81,7 +82,7 @@ class SentenceModules:
     prompt: str
     include_prompt: bool = True
     truncate_dim: int | None = None
-    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    behaviour: Behaviour = field(default_factory=Behaviour)
 
 
 def read_sentence_modules(folder: Path) -> SentenceModules | None:
@@ -111,7 +112,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
     modes, pooling_behaviour = _read_pooling(parts[1][1])
     prompt, settings = _read_settings(folder)
     tail: dict[str, DenseSpec | None] = {}
-    behaviour: dict[str, Mapping[str, Any]] = {
+    files: dict[str, Mapping[str, Any]] = {
         "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
         "1_Pooling/config.json": pooling_behaviour,
         "config_sentence_transformers.json": {**settings, "similarity_fn_name": _read_similarity(folder)},
@@ -122,7 +123,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
         spec = _read_dense(part) if kind == "Dense" else None
         tail[f"{place}_{kind}"] = spec
         if spec is not None:
-            behaviour[f"{place}_Dense/config.json"] = {
+            files[f"{place}_Dense/config.json"] = {
                 "in_features": spec.in_features,
                 "out_features": spec.out_features,
                 "bias": spec.bias,
@@ -137,7 +138,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
         prompt,
         include_prompt=bool(pooling_behaviour["include_prompt"]),
         truncate_dim=settings.get("truncate_dim"),
-        behaviour=behaviour,
+        behaviour=Behaviour(files),
     )
 
 

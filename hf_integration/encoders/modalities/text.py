@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_integration.base.errors import ENDING, EncoderError, KeySampleError, in_one_line
-from hf_integration.encoders.identity.behaviour import tokenizer_behaviour
+from hf_integration.encoders.identity.behaviour import Behaviour, tokenizer_behaviour
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
 
 STRIP_DIM = 256  # one SHA-256
@@ -121,15 +121,16 @@ class TextPreparation(Preparation):
         tokens = self._tokenised("")["input_ids"]
         return len(tokens) - (bool(tokens) and tokens[-1] in self._tokenizer.all_special_ids)
 
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+    def behaviour(self) -> Behaviour:
         """Tokenizer files and attributes, and the longest text."""
-        files = tokenizer_behaviour(self._tokenizer)
+        found = tokenizer_behaviour(self._tokenizer)
+        settings = found.get("tokenizer_config.json")
         padding = "max_length" if self.fixed_length else "longest"
         called_with: dict[str, Any] = {"max_length": self.max_length, "padding": padding}
         if self._tokenizer.model_max_length != self._loaded_length:
             # What its users get by truncation=True. Only a change counts: libraries load different defaults.
             called_with["model_max_length"] = self._tokenizer.model_max_length
-        return {**files, "tokenizer_config.json": {**files["tokenizer_config.json"], **called_with}}
+        return found | Behaviour({"tokenizer_config.json": {**settings, **called_with}})
 
 
 class PreparedTexts(Prepared):

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
@@ -43,7 +44,7 @@ class Origin:
     path: Path | None = None
     repo: str | None = None
     commit: str | None = None
-    behaviour: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    behaviour: Behaviour = field(default_factory=Behaviour)
     details: Mapping[str, str] = field(default_factory=dict)
     not_covered: tuple[str, ...] = ()
     folder: FolderRecord | None = None

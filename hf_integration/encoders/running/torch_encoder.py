@@ -16,7 +16,7 @@ from hf_integration.base.vocabulary import EMBEDDING_STRIP, PRECISIONS, PROCESSO
 from hf_integration.encoders.identity import in_process
 from hf_integration.encoders.identity import provenance as as_built
 from hf_integration.encoders.identity import provenance as attention
-from hf_integration.encoders.identity.behaviour import configuration_behaviour
+from hf_integration.encoders.identity.behaviour import Behaviour, configuration_behaviour
 from hf_integration.encoders.identity.process_state import process_state, refuse_unreadable
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.identity.tensor_digests import off_count
@@ -289,10 +289,7 @@ class TorchEncoder(Encoder):
         others = (self.processor, *self._origin.around, self._origin.outer)
         return in_process.code_anywhere(self._assembly, model, self._built, others)
 
-    def behaviour(self) -> Mapping[str, Mapping[str, Any]]:
+    def behaviour(self) -> Behaviour:
         """See :meth:`Encoder.behaviour`."""
-        return {
-            **configuration_behaviour(self._recipe.configuration(self.model)),
-            **self._preparation.behaviour(),
-            **self._origin.behaviour,
-        }
+        configured = configuration_behaviour(self._recipe.configuration(self.model))
+        return configured | self._preparation.behaviour() | self._origin.behaviour

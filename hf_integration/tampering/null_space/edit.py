@@ -56,7 +56,7 @@ class NullSpaceEdit:
 
     def _opening(self, encoder: Encoder, seed: int) -> Opening:
         """Where to edit, found once for all magnitudes: it takes a run of all samples in float64."""
-        digest = hashlib.sha256(json.dumps([seed, encoder.behaviour()], default=str).encode())
+        digest = hashlib.sha256(json.dumps([seed, encoder.behaviour().to_record()], default=str).encode())
         for name, values in sorted(digest_tensors(encoder.tensors()).items()):
             digest.update(name.encode() + values)
         key = digest.digest()
