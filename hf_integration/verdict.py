@@ -143,6 +143,43 @@ class KeySamplesRun:
 
 
 @dataclass(frozen=True)
+class Near:
+    """A recipe that comes near answers: in words, with its largest and its typical relative distance."""
+
+    recipe: str
+    distance: float
+    typical: float
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """How a deployed encoder was asked, and what its answers look like.
+
+    Attributes:
+        address: URL that was asked.
+        api: API that was spoken.
+        expected: the recipe that was expected, in words.
+        found: the recipe that fits, in words; ``None`` if none does.
+        nearest: recipes by how near they come, if the expected one does not fit.
+        requests: how many requests were sent, each with one key sample.
+        unnoticed: share of requests that another encoder may have answered and gone unnoticed in one check of a
+            hundred.
+        noise: largest relative distance of benign runs of the recipe that is judged.
+        claims: what the server says of itself.
+    """
+
+    address: str
+    api: str
+    expected: str
+    found: str | None
+    nearest: tuple[Near, ...] = ()
+    requests: int = 0
+    unnoticed: float = 1.0
+    noise: float = 0.0
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What was found out about one encoder.
 
@@ -171,6 +208,7 @@ class Verdict:
         process: what was found in this process that changes what the encoder gives its users, in words:
             hooks, patched functions, training mode with dropout, autocast. Named even if the watermark is
             intact.
+        deployment: of an encoder that is deployed somewhere: how it was asked, and what its answers look like.
     """
 
     status: Status
@@ -194,6 +232,7 @@ class Verdict:
     claims: tuple[Claim, ...] = ()
     key_samples: KeySamplesRun = KeySamplesRun()
     process: tuple[str, ...] = ()
+    deployment: Deployment | None = None
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -257,8 +296,15 @@ class Verdict:
                 "process": tuple(fields.get("process", ())),
                 "waiver": Accepted(**fields["waiver"]) if fields.get("waiver") else None,
                 "key_samples": KeySamplesRun(**fields.get("key_samples", {})),
+                "deployment": _deployment(fields.get("deployment")),
             }
         )
+
+
+def _deployment(said: Mapping[str, Any] | None) -> Deployment | None:
+    if said is None:
+        return None
+    return Deployment(**{**said, "nearest": tuple(Near(**near) for near in said["nearest"])})
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
