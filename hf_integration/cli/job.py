@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -15,36 +15,48 @@ P = ParamSpec("P")
 Job = Callable[[], int]
 """A parsed command, ready to run; gives the exit status."""
 
+Work = Callable[Concatenate[Streams, HubOptions, P], int]
+"""Is handed the streams and how the Hub is asked, and its own arguments and options; gives the exit status.
+
+Its docstring is the command's help.
+"""
+
 
 def _common(
     *,
-    format: options.FormatOption = None,
     output: options.OutputOption = None,
     quiet: options.QuietOption = False,
     token: options.TokenOption = None,
     cache_dir: options.CacheOption = None,
 ) -> None:
-    """The options that every command has; this function is only read."""
+    """The options that every command has beside ``--format``; this function is only read."""
 
 
-def job(work: Callable[Concatenate[Streams, HubOptions, P], int]) -> Callable[..., Job]:
-    """Make a command of a function that does its work.
+def job(formats: Iterable[str] = Format) -> Callable[[Work[P]], Callable[..., Job]]:
+    """Make commands of functions that do their work.
 
     Args:
-        work: is handed the streams and how the Hub is asked, and its own arguments and options; gives the
-            exit status. Its docstring is the command's help.
+        formats: what the result can look like: the formats of every command, and whatever else this one has.
 
     Returns:
-        A function for typer: it has the options of ``work`` and those of every command, and only makes a job,
-        so that nothing runs inside of typer, which ends with 1 whatever happens.
+        A decorator. What it makes is for typer: a function that has its own options and those of every
+        command, and only makes a job, so that nothing runs inside of typer, which ends with 1 whatever
+        happens.
     """
+    return functools.partial(_command, formats)
+
+
+def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
     own = list(inspect.signature(work).parameters.values())[2:]
-    common = list(inspect.signature(_common).parameters.values())
+    format_option = inspect.Parameter(
+        "format", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=options.format_option(formats)
+    )
+    common = [format_option, *inspect.signature(_common).parameters.values()]
 
     @functools.wraps(work)
     def command(
         *args: Any,
-        format: Format | None = None,
+        format: str | None = None,
         output: Path | None = None,
         quiet: bool = False,
         token: str | None = None,

@@ -1,14 +1,15 @@
 """Options that several commands share, and what they accept."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hf_integration.cli.streams import Format, Streams
+from hf_integration.cli.streams import Streams
 from hf_integration.cli.tokens import check_token
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ class ModalityName(StrEnum):
 
 ENCODER_HELP = "A name in sslauth.toml (tried first), a local folder, or a Hub repository id, ORG/NAME."
 
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", help="human, json, or quiet: one word.  [default: human]", show_default=False),
-]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", metavar="FILE", help="Write the result there instead of to standard output."),
@@ -85,6 +82,14 @@ DeviceOption = Annotated[
         "--device", metavar="D", help="cpu, cuda, cuda:1; by default an accelerator if there is one."
     ),
 ]
+
+
+def format_option(formats: Iterable[str]) -> Any:
+    """The option ``--format``, as an annotation: one of these formats, of which ``quiet`` is one."""
+    choices: Any = StrEnum("Format", [(name.upper(), name) for name in formats])  # type: ignore[misc]  # for typer
+    longer = ", ".join(name for name in choices if name != "quiet")
+    said = f"{longer}, or quiet: one word.  [default: human]"
+    return Annotated[choices | None, typer.Option("--format", help=said, show_default=False)]
 
 
 @dataclass(frozen=True)

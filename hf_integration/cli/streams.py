@@ -16,7 +16,7 @@ from hf_integration.base.text import harmless
 
 
 class Format(StrEnum):
-    """What the result looks like."""
+    """What the result of every command can look like."""
 
     HUMAN = "human"
     JSON = "json"
@@ -28,17 +28,17 @@ class Streams:
     """The outputs of one command.
 
     Attributes:
-        format: what the result looks like.
+        format: what the result looks like; one of :class:`Format`, or a reporter's name.
         output: file for the result instead of standard output.
         quiet: no messages and no progress; errors are still said.
     """
 
-    format: Format
+    format: str
     output: Path | None
     quiet: bool
 
     @classmethod
-    def chosen(cls, format: Format | None, output: Path | None, quiet: bool) -> "Streams":
+    def chosen(cls, format: str | None, output: Path | None, quiet: bool) -> "Streams":
         """Streams from the options; ``-q`` alone means the quiet format as well.
 
         Raises:
@@ -50,7 +50,7 @@ class Streams:
 
             check_apart(output, Path(PINS_FILE))
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)
-        silent = quiet or chosen is Format.QUIET
+        silent = quiet or chosen == Format.QUIET
         if silent:  # read by huggingface_hub when it is imported, which is later
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         return cls(chosen, output, silent)

@@ -113,7 +113,8 @@ def test_the_entry_of_a_card_that_is_named_is_enforced_too(answers: Answers) -> 
 def test_the_encoders_own_card_is_never_taken_unasked(answers: Answers) -> None:
     for asked, found in answers:
         if asked.own_card == "only":
-            assert found is not None and found.card is None, asked
+            assert found is not None, asked
+            assert found.card is None, asked
         elif found is None:
             assert (asked.card, asked.own_card) == (None, "never"), asked
         elif found.card is None and asked.own_card == "never":

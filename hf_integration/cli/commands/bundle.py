@@ -36,7 +36,7 @@ was not bundled gives its verdict, like 'sslauth verify'.
 Quiet: the card's digest, or the verdict's word."""
 
 
-@job
+@job()
 def bundle(
     streams: Streams,
     hub: HubOptions,
@@ -83,9 +83,9 @@ def bundle(
     return 0
 
 
-def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:
+def _rendered(bundled: "Bundled", out: Path, format: str) -> str:
     digest = bundled.verdict.card.digest
-    if format is Format.JSON:
+    if format == Format.JSON:
         return strict_json(
             {
                 "schema": 1,
@@ -97,7 +97,7 @@ def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:
                 "trust": bundled.verdict.trust,
             }
         )
-    if format is Format.QUIET:
+    if format == Format.QUIET:
         return harmless(digest)
     return "\n".join(
         [

@@ -23,7 +23,7 @@ A card says what its maker claims; only 'verify' checks an encoder against it.
 JSON: like 'sslauth mint'. Quiet: the card's digest."""
 
 
-@job
+@job()
 def inspect(
     streams: Streams,
     hub: HubOptions,

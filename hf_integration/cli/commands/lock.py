@@ -41,7 +41,7 @@ Quiet: fresh, stale or unknown; locked or unchanged without --check."""
 STALE = ExitStatus.INTEGRITY
 
 
-@job
+@job()
 def lock(
     streams: Streams,
     hub: HubOptions,
@@ -149,9 +149,9 @@ def _write(pins: "Pins", standings: "Sequence[Standing]", streams: Streams) -> i
 
 
 def _show(standings: "Sequence[Standing]", streams: Streams, word: str, *, written: bool) -> None:
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(_summary(standings, written)))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(word)
     else:
         lines = (line for standing in standings for line in _lines(standing, word))

@@ -51,7 +51,7 @@ def checked_keys(value: str) -> str:
     return value
 
 
-@job
+@job()
 def mint(
     streams: Streams,
     hub: HubOptions,
@@ -166,9 +166,9 @@ def show_card(card: "WatermarkCard", streams: Streams) -> None:
     """Write what a card says about itself, in the chosen format."""
     from hf_integration.report.card_summary import card_summary, render_card
 
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(card_summary(card)))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(harmless(card.digest))
     else:
         streams.result(render_card(card))

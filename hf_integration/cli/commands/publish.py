@@ -46,7 +46,7 @@ Quiet: the commit, or the address of the pull request."""
 SCHEMA = 1
 
 
-@job
+@job()
 def publish(
     streams: Streams,
     hub: HubOptions,
@@ -119,7 +119,7 @@ def _revocation(digest: str | None, reason: str | None) -> "Revocation | None":
 
 
 def _show(done: "Publication", streams: Streams) -> None:
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(
             strict_json(
                 {
@@ -135,7 +135,7 @@ def _show(done: "Publication", streams: Streams) -> None:
             )
         )
         return
-    if streams.format is Format.QUIET:
+    if streams.format == Format.QUIET:
         streams.result(harmless(done.pull_request or done.commit, longest=1000))
         return
     facts = [

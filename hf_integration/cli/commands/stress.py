@@ -38,7 +38,7 @@ benign run that is idle changed nothing here, and is not counted.
 Quiet: the numbers of missed alterations and of false alarms."""
 
 
-@job
+@job()
 def stress(
     streams: Streams,
     hub: HubOptions,
@@ -84,9 +84,9 @@ def stress(
             seeds=seeds,
             progress=progress,
         )
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(report.to_dict()))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(f"{len(report.missed)} missed, {len(report.false_alarms)} false alarms")
     else:
         streams.result(render_stress(report))
