@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from hf_integration.base import strict_json
-from hf_integration.base.dates import read_date
 from hf_integration.base.errors import FlawError
 from hf_integration.base.text import is_plain, quoted
 from hf_integration.base.vocabulary import (
@@ -26,6 +25,7 @@ from hf_integration.base.vocabulary import (
     Modality,
     Precision,
     Weights,
+    read_date,
 )
 
 FORMAT = "sslauth-watermark-card"

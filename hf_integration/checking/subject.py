@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.base.dates import today
 from hf_integration.base.errors import CardNotFoundError, IntegrityError
+from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Found, Place
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card, refuse_shadow
 from hf_integration.checking.pins.pin import Waiver

@@ -31,7 +31,7 @@ from hf_integration.cli.streams import (
 from hf_integration.cli.tokens import without_tokens
 
 if TYPE_CHECKING:
-    from hf_integration.cli.job import Job
+    from hf_integration.cli.options import Job
 
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE})

@@ -1,15 +1,17 @@
-"""Options that several commands share, and what they accept."""
+"""Commands as typer sees them: options that several share, and jobs to be done once parsing is over."""
 
+import functools
+import inspect
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from hf_integration.cli.streams import Streams
+from hf_integration.cli.streams import Format, Streams
 from hf_integration.cli.tokens import check_token
 
 if TYPE_CHECKING:
@@ -159,3 +161,70 @@ def chosen_signer(text: str | None) -> "Signer | None":
 def given_file(name: str | Path | None) -> list[Path]:
     """An argument that may be a file or folder, if there is one of that name."""
     return [Path(name)] if name is not None and os.path.lexists(name) else []
+
+
+P = ParamSpec("P")
+
+Job = Callable[[], int]
+"""A parsed command, ready to run; gives the exit status."""
+
+Work = Callable[Concatenate[Streams, HubOptions, P], int]
+"""Is handed the streams and how the Hub is asked, and its own arguments and options; gives the exit status.
+
+Its docstring is the command's help.
+"""
+
+
+def _common(
+    *,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    token: TokenOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """The options that every command has beside ``--format``; this function is only read."""
+
+
+def job(formats: Iterable[str] = Format) -> Callable[[Work[P]], Callable[..., Job]]:
+    """Make commands of functions that do their work.
+
+    Args:
+        formats: what the result can look like: the formats of every command, and whatever else this one has.
+
+    Returns:
+        A decorator. What it makes is for typer: a function that has its own options and those of every
+        command, and only makes a job, so that nothing runs inside of typer, which ends with 1 whatever
+        happens.
+    """
+    return functools.partial(_command, formats)
+
+
+def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
+    own = list(inspect.signature(work).parameters.values())[2:]
+    first = inspect.Parameter(
+        "format", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=format_option(formats)
+    )
+    common = [first, *inspect.signature(_common).parameters.values()]
+
+    @functools.wraps(work)
+    def command(
+        *args: Any,
+        format: str | None = None,
+        output: Path | None = None,
+        quiet: bool = False,
+        token: str | None = None,
+        cache_dir: Path | None = None,
+        **rest: Any,
+    ) -> Job:
+        def run() -> int:
+            streams = Streams.chosen(format, output, quiet)
+            hub = HubOptions(token, cache_dir)
+            hub.use()
+            return work(streams, hub, *args, **rest)
+
+        return run
+
+    signature = inspect.Signature([*own, *common], return_annotation=Job)
+    command.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
+    return command

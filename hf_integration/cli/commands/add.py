@@ -13,8 +13,7 @@ from hf_integration.cli import options
 from hf_integration.cli.commands.lock import refuse_in_ci
 from hf_integration.cli.commands.mint import checked_keys
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, given_file, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, given_file, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:

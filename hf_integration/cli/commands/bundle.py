@@ -10,8 +10,7 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:

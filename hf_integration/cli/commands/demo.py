@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.base.strict_json import strict_json
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 
 EPILOG = """\b

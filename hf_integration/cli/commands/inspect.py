@@ -8,8 +8,7 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.cli import options
 from hf_integration.cli.commands.mint import show_card
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, understood
+from hf_integration.cli.options import HubOptions, job, understood
 from hf_integration.cli.streams import Streams
 
 EPILOG = """\b

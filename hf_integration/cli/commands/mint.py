@@ -12,8 +12,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, given_file, understood
+from hf_integration.cli.options import HubOptions, given_file, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ def _last_day(text: str | None) -> date | None:
     """
     if text is None:
         return None
-    from hf_integration.base.dates import read_date, today
+    from hf_integration.base.vocabulary import read_date, today
 
     try:
         day = read_date(text)

@@ -9,8 +9,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.columns import pairs
 

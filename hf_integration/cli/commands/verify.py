@@ -8,8 +8,7 @@ import typer
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
 
