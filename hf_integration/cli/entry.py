@@ -27,8 +27,8 @@ from hf_integration.cli.streams import (
     complain_at_length,
     flush_output,
     tolerate_any_character,
+    without_tokens,
 )
-from hf_integration.cli.tokens import without_tokens
 
 if TYPE_CHECKING:
     from hf_integration.cli.options import Job

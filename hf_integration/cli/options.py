@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVa
 
 import typer
 
-from hf_integration.cli.streams import Format, Streams
-from hf_integration.cli.tokens import check_token
+from hf_integration.cli.streams import Format, Streams, check_token
 
 if TYPE_CHECKING:
     from hf_integration.checking.finding import Found, Place
