@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hf_integration.base.dates import today
 from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Asked, Found, OwnCard, PinsUsed, Project
 from hf_integration.checking.held_card import Access, hold_card
 from hf_integration.checking.subject import Subject, load_subject, subject_around
@@ -13,8 +13,7 @@ from hf_integration.encoders import Encoder
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
-from pytest_sslauth.engine import Held
-from pytest_sslauth.fingerprint import fingerprint
+from pytest_sslauth.engine import Held, fingerprint
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked

@@ -1,7 +1,10 @@
 """The one door to the engine: everything that makes a check import torch is behind it."""
 
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
@@ -113,3 +116,39 @@ def in_evaluation_mode(encoder: Encoder) -> None:
     """Undo a ``train()`` that an earlier test left behind: dropout would change what the next one sees."""
     with suppress(AttributeError):
         encoder.model.eval()
+
+
+def fingerprint(places: Iterable[Path | None]) -> object:
+    """What changes whenever one of these files, or a file below these folders, changes: never looked into.
+
+    Size, modification time and inode survive an edit in place that sets the time back, the change time does
+    not. It decides only whether an earlier check may be reused; equal to nothing if a place is unreadable.
+    """
+    seen = []
+    try:
+        for place in places:
+            for path in _everything_below(place) if place is not None else ():
+                stat = path.stat()
+                seen.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    except OSError:
+        return object()
+    return tuple(seen)
+
+
+def _everything_below(folder: Path) -> Iterator[Path]:
+    """Files and folders, also behind links to folders; each folder once, as links may lead in circles."""
+    if folder.is_file():
+        yield folder
+        return
+    entered = set()
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
+        if (real := os.path.realpath(root)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
+        yield from (Path(root, name) for name in sorted((*folders, *files)))
+
+
+def _raise(error: OSError) -> None:
+    raise error

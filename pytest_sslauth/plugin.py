@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sslauth.failure import unexcused
-from pytest_sslauth.idle_marks import refuse_idle_mark, refuse_idle_marks
-from pytest_sslauth.marker import marker_line
+from pytest_sslauth.marker import marker_line, refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.options import add_options, header_line, settings_of
+from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
-from pytest_sslauth.summary import Summary
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder

@@ -1,6 +1,9 @@
-"""What the plugin keeps for one run of pytest; the engine is imported by its first check."""
+"""What the plugin keeps for one run of pytest, and what the markers and parameters of a test ask for.
 
-from collections.abc import Iterator
+The engine is imported by the first check.
+"""
+
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sslauth.current_test import CurrentTest
-from pytest_sslauth.failure import NotAuthenticError
-from pytest_sslauth.marker import MarkerWatch
+from pytest_sslauth.failure import MisuseError, NotAuthenticError
+from pytest_sslauth.marker import EXAMPLE, CheckRequest, MarkerWatch, read_marker, read_parameter
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from pytest_sslauth.checks import Checks
     from pytest_sslauth.sslauth import SSLAuth
+
+
+FIXTURE = "authentic_encoder"
 
 
 class Session:
@@ -80,16 +86,12 @@ class Session:
 
     def encoder_for(self, request: pytest.FixtureRequest) -> "Encoder":
         """The encoder behind the fixture ``authentic_encoder``."""
-        from pytest_sslauth.marked import requested_encoder
-
         with self._current.noting():
             return requested_encoder(request, self._checks, self._current)
 
     def _check_markers(self, item: pytest.Item) -> None:
         with self._current.noting():
             if requests := self._watch.unchecked(item):
-                from pytest_sslauth.marked import check_requests
-
                 check_requests(requests, item, self._checks, self._current)
 
     @cached_property
@@ -97,6 +99,59 @@ class Session:
         from pytest_sslauth.checks import Checks
 
         return Checks(self.settings)
+
+
+def check_requests(
+    requests: Iterable[CheckRequest], item: pytest.Item, checks: "Checks", current: CurrentTest
+) -> None:
+    """Check every encoder that the markers of a test, its class and its module name.
+
+    Raises:
+        NotAuthenticError: one of them is not authentic; the message reports on all that are not.
+    """
+    failures = []
+    for request in requests:
+        outcome = checks.of_name(request, keep=FIXTURE in getattr(item, "fixturenames", ()))
+        current.record(outcome.evidence)
+        if outcome.failure:
+            failures.append(outcome.failure)
+    if failures:
+        raise NotAuthenticError("\n\n".join(failures))
+
+
+def requested_encoder(request: pytest.FixtureRequest, checks: "Checks", current: CurrentTest) -> "Encoder":
+    """The encoder that a test is handed: that of its parameter, else of its marker.
+
+    Raises:
+        NotAuthenticError: it is not authentic.
+        MisuseError: the test does not say which encoder.
+    """
+    nodeid = request.node.nodeid
+    named = hasattr(request, "param")
+    wanted = read_parameter(request.param, nodeid) if named else _closest(request.node)
+    outcome, encoder = checks.hand_over(wanted, nodeid)
+    current.record(outcome.evidence)
+    if outcome.failure or encoder is None:
+        raise NotAuthenticError(outcome.failure or "no encoder was checked")
+    return encoder
+
+
+def _closest(item: pytest.Item) -> CheckRequest:
+    """The marker nearest to the test: on the function, else its class, else its module."""
+    found = list(item.iter_markers_with_node("sslauth"))
+    if not found:
+        raise MisuseError(
+            f"{item.nodeid}: {FIXTURE} does not know which encoder: mark the test with {EXAMPLE} "
+            f'or write @pytest.mark.parametrize("{FIXTURE}", ["org/encoder"], indirect=True)'
+        )
+    nearest = {read_marker(mark, item.nodeid) for node, mark in found if node is found[0][0]}
+    if len(nearest) > 1:
+        names = ", ".join(sorted(repr(request.encoder) for request in nearest))
+        raise MisuseError(
+            f"{item.nodeid}: {FIXTURE} does not know which of {names}: "
+            f'write @pytest.mark.parametrize("{FIXTURE}", [...], indirect=True)'
+        )
+    return nearest.pop()
 
 
 SESSION = pytest.StashKey[Session]()

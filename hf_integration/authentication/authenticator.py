@@ -10,8 +10,7 @@ from torch import Tensor
 
 from hf_integration.authentication.diagnosis import diagnose
 from hf_integration.authentication.evidence import Comparison, compare, other_libraries, why_not_run
-from hf_integration.authentication.findings import Findings, Policy
-from hf_integration.authentication.judgement import judge
+from hf_integration.authentication.judgement import Findings, Policy, judge
 from hf_integration.authentication.reconstruction import (
     Reconstruction,
     observe_sketches,
@@ -27,10 +26,9 @@ from hf_integration.authentication.references import (
     rounding_of,
 )
 from hf_integration.authentication.trust import trust_in
-from hf_integration.base.dates import today
 from hf_integration.base.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
 from hf_integration.base.progress import Progress, Silent
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import Precision, today
 from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders.identity.in_process import Finding

@@ -2,7 +2,7 @@
 
 import re
 
-from hf_integration.authentication.findings import Findings
+from hf_integration.authentication.judgement import Findings
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import PROCESSOR_STRIP
 from hf_integration.card import WatermarkCard

@@ -9,8 +9,8 @@ from hf_integration.authentication.outside_evidence import outside_digests, outs
 from hf_integration.authentication.references import library_versions, other_kind
 from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
+from hf_integration.encoders.files.json_values import canonical
 from hf_integration.encoders.identity.behaviour import EFFECTIVE, Behaviour
-from hf_integration.encoders.identity.canonical import canonical
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import digest_tensors

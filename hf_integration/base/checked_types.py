@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from hf_integration.base.repo_ids import REPO_ID
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import REPO_ID
 
 LONGEST = 500
 """Characters of a string that no type bounds otherwise."""

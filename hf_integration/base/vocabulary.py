@@ -1,5 +1,7 @@
-"""Words that every room uses, as types."""
+"""Words that every room uses, as types; how repositories are named, and how days are written."""
 
+import re
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Literal, get_args
 
@@ -47,3 +49,39 @@ SIGNATURE_FILE = "card.sig"
 
 REPO_FOLDER = "sslauth"
 """Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
+
+
+REPO_ID = re.compile(r"(\b[\w.-]{1,96}\b/)?\b[\w.-]{1,96}\b", re.ASCII)
+"""As ``huggingface_hub`` checks names: ``org/name``, or a name alone."""
+
+
+def is_repo_id(name: str) -> bool:
+    """Whether a name can be a repository's; whether a folder of that name is here is not looked at."""
+    return REPO_ID.fullmatch(name) is not None
+
+
+def same_repo(one: str | None, other: str | None) -> bool:
+    """Whether two names mean one repository, which the Hub names without regard to case."""
+    return one is not None and other is not None and one.casefold() == other.casefold()
+
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def today() -> date:
+    """The date in UTC: a card, or a waiver, ends everywhere at once."""
+    return datetime.now(UTC).date()
+
+
+def read_date(text: str) -> date:
+    """A date written as ``2030-01-31``, and in no other of ISO's ways.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not _ISO.fullmatch(text):
+        raise ValueError("not a date such as 2030-01-31")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a day of the calendar") from None

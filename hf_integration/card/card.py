@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from hf_integration.base.dates import read_date
-from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights
+from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights, read_date
 from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord

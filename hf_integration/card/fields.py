@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
-from hf_integration.base.dates import read_date
 from hf_integration.base.text import is_plain
+from hf_integration.base.vocabulary import read_date
 
 MOST_KEYS = 4096
 MOST_STRIPS = 512

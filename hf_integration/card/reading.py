@@ -16,9 +16,15 @@ from hf_integration.base.errors import (
     UsageError,
 )
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.base.repo_ids import is_repo_id
 from hf_integration.base.text import quoted
-from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, REPO_FOLDER, SIGNATURE_FILE, TENSOR_FILE
+from hf_integration.base.vocabulary import (
+    CARD_FILE,
+    PICTURE_FILE,
+    REPO_FOLDER,
+    SIGNATURE_FILE,
+    TENSOR_FILE,
+    is_repo_id,
+)
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
 from hf_integration.card.schema import MOST_BYTES, CardRecord, FileRecord, read_record

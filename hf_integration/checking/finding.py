@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
-from hf_integration.base.repo_ids import is_repo_id, same_repo
-from hf_integration.base.vocabulary import CARD_FILE, REPO_FOLDER, TENSOR_FILE
+from hf_integration.base.vocabulary import CARD_FILE, REPO_FOLDER, TENSOR_FILE, is_repo_id, same_repo
 from hf_integration.checking.pins import PINS_FILE, Pin, Pins, pins_in
 
 if TYPE_CHECKING:

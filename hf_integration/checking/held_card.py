@@ -94,7 +94,7 @@ def hold_card(found: Found, access: Access, *, commit: str | None = None) -> Hel
         pin for pin in found.pins if not only_own or pin.has_own_card or pin.card_digest == card.digest
     ]
     trust = _trust(card, folder, entries, found)
-    if published is None and trust != "pinned":
+    if published is None and trust != "pinned" and (found.card or found.encoder).folder is None:
         from hf_integration.hub import refuse_revoked
 
         refuse_revoked(card, token=access.token, cache_dir=access.cache_dir)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.base.dates import today
 from hf_integration.base.errors import CardNotFoundError, IntegrityError
+from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Found, Place
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card, refuse_shadow
 from hf_integration.checking.pins.pin import Waiver
@@ -53,7 +53,6 @@ class Subject:
         """Check the encoder; see :class:`~hf_integration.authentication.Authenticator` for the arguments."""
         from hf_integration.authentication import Authenticator
         from hf_integration.checking.waiving import waived
-        from hf_integration.hub import with_claims
 
         authenticator = Authenticator(
             card=self.card,
@@ -65,6 +64,8 @@ class Subject:
         authentication = authenticator.authenticate(self.encoder, progress=progress)
         verdict = authentication.verdict
         if self.published is not None:
+            from hf_integration.hub import with_claims
+
             verdict = with_claims(verdict, self.published, self.encoder)
         verdict = waived(verdict, self.waivers, today=today(), expires=self.card.expires)
         return replace(authentication, verdict=verdict)

@@ -14,7 +14,7 @@ from hf_integration.cli.commands import publish as publishing
 from hf_integration.cli.commands import sign as signing
 from hf_integration.cli.commands import stress as stressing
 from hf_integration.cli.commands import verify as verifying
-from hf_integration.cli.job import Job
+from hf_integration.cli.options import Job
 
 EXIT_STATUSES = """\b
 Exit statuses:

@@ -27,11 +27,11 @@ from hf_integration.cli.streams import (
     complain_at_length,
     flush_output,
     tolerate_any_character,
+    without_tokens,
 )
-from hf_integration.cli.tokens import without_tokens
 
 if TYPE_CHECKING:
-    from hf_integration.cli.job import Job
+    from hf_integration.cli.options import Job
 
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE})

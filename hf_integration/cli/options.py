@@ -1,15 +1,17 @@
-"""Options that several commands share, and what they accept."""
+"""Commands as typer sees them: options that several share, and jobs to be done once parsing is over."""
 
+import functools
+import inspect
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from hf_integration.cli.streams import Format, Streams
-from hf_integration.cli.tokens import check_token
+from hf_integration.cli.streams import Format, Streams, check_token
 
 if TYPE_CHECKING:
     from hf_integration.checking.finding import Found, Place
@@ -39,10 +41,6 @@ class ModalityName(StrEnum):
 
 ENCODER_HELP = "A name in sslauth.toml (tried first), a local folder, or a Hub repository id, ORG/NAME."
 
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", help="human, json, or quiet: one word.  [default: human]", show_default=False),
-]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", metavar="FILE", help="Write the result there instead of to standard output."),
@@ -85,6 +83,14 @@ DeviceOption = Annotated[
         "--device", metavar="D", help="cpu, cuda, cuda:1; by default an accelerator if there is one."
     ),
 ]
+
+
+def format_option(formats: Iterable[str]) -> Any:
+    """The option ``--format``, as an annotation: one of these formats, of which ``quiet`` is one."""
+    choices: Any = StrEnum("Format", [(name.upper(), name) for name in formats])  # type: ignore[misc]  # for typer
+    longer = ", ".join(name for name in choices if name != "quiet")
+    said = f"{longer}, or quiet: one word.  [default: human]"
+    return Annotated[choices | None, typer.Option("--format", help=said, show_default=False)]
 
 
 @dataclass(frozen=True)
@@ -154,3 +160,70 @@ def chosen_signer(text: str | None) -> "Signer | None":
 def given_file(name: str | Path | None) -> list[Path]:
     """An argument that may be a file or folder, if there is one of that name."""
     return [Path(name)] if name is not None and os.path.lexists(name) else []
+
+
+P = ParamSpec("P")
+
+Job = Callable[[], int]
+"""A parsed command, ready to run; gives the exit status."""
+
+Work = Callable[Concatenate[Streams, HubOptions, P], int]
+"""Is handed the streams and how the Hub is asked, and its own arguments and options; gives the exit status.
+
+Its docstring is the command's help.
+"""
+
+
+def _common(
+    *,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    token: TokenOption = None,
+    cache_dir: CacheOption = None,
+) -> None:
+    """The options that every command has beside ``--format``; this function is only read."""
+
+
+def job(formats: Iterable[str] = Format) -> Callable[[Work[P]], Callable[..., Job]]:
+    """Make commands of functions that do their work.
+
+    Args:
+        formats: what the result can look like: the formats of every command, and whatever else this one has.
+
+    Returns:
+        A decorator. What it makes is for typer: a function that has its own options and those of every
+        command, and only makes a job, so that nothing runs inside of typer, which ends with 1 whatever
+        happens.
+    """
+    return functools.partial(_command, formats)
+
+
+def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
+    own = list(inspect.signature(work).parameters.values())[2:]
+    first = inspect.Parameter(
+        "format", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=format_option(formats)
+    )
+    common = [first, *inspect.signature(_common).parameters.values()]
+
+    @functools.wraps(work)
+    def command(
+        *args: Any,
+        format: str | None = None,
+        output: Path | None = None,
+        quiet: bool = False,
+        token: str | None = None,
+        cache_dir: Path | None = None,
+        **rest: Any,
+    ) -> Job:
+        def run() -> int:
+            streams = Streams.chosen(format, output, quiet)
+            hub = HubOptions(token, cache_dir)
+            hub.use()
+            return work(streams, hub, *args, **rest)
+
+        return run
+
+    signature = inspect.Signature([*own, *common], return_annotation=Job)
+    command.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
+    return command

@@ -1,7 +1,8 @@
-"""Where a command writes: the result to standard output or a file, everything else to standard error."""
+"""Where a command writes: results to standard output or a file, the rest to standard error, tokens never."""
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-from hf_integration.base.errors import OutputError
+from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file, write_whole
 from hf_integration.base.progress import Progress, Silent, StageLines
 from hf_integration.base.text import harmless
 
 
 class Format(StrEnum):
-    """What the result looks like."""
+    """What the result of every command can look like."""
 
     HUMAN = "human"
     JSON = "json"
@@ -28,17 +29,17 @@ class Streams:
     """The outputs of one command.
 
     Attributes:
-        format: what the result looks like.
+        format: what the result looks like; one of :class:`Format`, or a reporter's name.
         output: file for the result instead of standard output.
         quiet: no messages and no progress; errors are still said.
     """
 
-    format: Format
+    format: str
     output: Path | None
     quiet: bool
 
     @classmethod
-    def chosen(cls, format: Format | None, output: Path | None, quiet: bool) -> "Streams":
+    def chosen(cls, format: str | None, output: Path | None, quiet: bool) -> "Streams":
         """Streams from the options; ``-q`` alone means the quiet format as well.
 
         Raises:
@@ -50,7 +51,7 @@ class Streams:
 
             check_apart(output, Path(PINS_FILE))
         chosen = format or (Format.QUIET if quiet else Format.HUMAN)
-        silent = quiet or chosen is Format.QUIET
+        silent = quiet or chosen == Format.QUIET
         if silent:  # read by huggingface_hub when it is imported, which is later
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         return cls(chosen, output, silent)
@@ -166,3 +167,63 @@ def _into_nothing(stream: TextIO | None) -> None:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())
         os.close(nothing)
+
+
+TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Where the Hub's client looks for a token, in this order."""
+
+HIDDEN = "[token]"
+
+_LOOKS_LIKE_ONE = re.compile(
+    r"(?<=Bearer )[^\n]+"
+    # 34 letters and digits, with room for a shorter one; names of code are words with underscores
+    r"|\bhf_[A-Za-z0-9]{16,}\w*"
+    r"|\bhf_(?:oauth|jwt|app)_[\w.-]{8,}"
+)
+_SHORTEST_PIECE = 8
+
+
+def check_token(token: str | None) -> None:
+    """Refuse a token that cannot stand in a header: an error of the client would quote it.
+
+    Args:
+        token: what ``--token`` gave, or ``None``; then the one of the environment is looked at, as the client
+            cleans it.
+
+    Raises:
+        UsageError: it holds white space, control characters or letters outside of ASCII; does not quote it.
+    """
+    if token is not None:
+        if not token:
+            raise UsageError("--token is empty", remedy="leave it out, or give one; is a variable unset?")
+        _check_characters("--token", token)
+        return
+    for name in TOKEN_VARIABLES:
+        if value := os.environ.get(name):
+            _check_characters(name, _cleaned_token(value))
+            return
+
+
+def _cleaned_token(value: str) -> str:
+    """What the client makes of a variable."""
+    return value.replace("\r", "").replace("\n", "").strip()
+
+
+def _check_characters(name: str, token: str) -> None:
+    if not all("!" <= character <= "~" for character in token):
+        raise UsageError(
+            f"{name} is no token: it holds white space, control or non-ASCII characters",
+            remedy="copy it again from the Hub's settings, without line breaks",
+        )
+
+
+def without_tokens(text: str) -> str:
+    """A text for people with every token left out: those of the environment, and what looks like one."""
+    for name in TOKEN_VARIABLES:
+        token = os.environ.get(name, "")
+        # a line break may be quoted as it is, or escaped: what stands around it is hidden in any case
+        pieces = {token, _cleaned_token(token), repr(token)[1:-1], *token.split()}
+        for piece in sorted(pieces, key=len, reverse=True):
+            if len(piece) >= _SHORTEST_PIECE:
+                text = text.replace(piece, HIDDEN)
+    return _LOOKS_LIKE_ONE.sub(HIDDEN, text)

@@ -23,9 +23,9 @@ from hf_integration.encoders.identity.in_effect import (
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.modalities.families import Family, config_of
+from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
-from hf_integration.encoders.modalities.preparing import pooled_recipe, preparation_of
+from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
 from hf_integration.encoders.modalities.recipes import POOLER, Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from hf_integration.base.errors import EncoderError, SSLAuthError
-from hf_integration.encoders.files.json_files import read_json
+from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules

@@ -13,8 +13,14 @@ from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.process_state import refuse_unreadable
 from hf_integration.encoders.identity.provenance import is_of_library
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.modalities.families import Family, choose_family, config_of
-from hf_integration.encoders.modalities.preparing import lower_cases, pooled_recipe, preparation_of
+from hf_integration.encoders.modalities.families import Family
+from hf_integration.encoders.modalities.preparing import (
+    choose_family,
+    config_of,
+    lower_cases,
+    pooled_recipe,
+    preparation_of,
+)
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.torch_encoder import TorchEncoder

@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_integration.base.dates import today
 from hf_integration.base.errors import (
     EncoderError,
     IntegrityError,
@@ -14,9 +13,8 @@ from hf_integration.base.errors import (
     ModelCardRefusedError,
     SSLAuthError,
 )
-from hf_integration.base.repo_ids import same_repo
 from hf_integration.base.text import quoted
-from hf_integration.base.vocabulary import SIGNATURE_FILE
+from hf_integration.base.vocabulary import SIGNATURE_FILE, same_repo, today
 from hf_integration.card import WatermarkCard
 from hf_integration.card.reading import own_card, read_card
 from hf_integration.model_card.metadata import Metadata, claims_of

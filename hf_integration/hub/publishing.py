@@ -6,9 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from hf_integration.authentication.evidence import compare
-from hf_integration.base.dates import today
 from hf_integration.base.errors import EncoderError, FlawError, PublishingRefusedError
-from hf_integration.base.vocabulary import REPO_FOLDER, SIGNATURE_FILE
+from hf_integration.base.vocabulary import REPO_FOLDER, SIGNATURE_FILE, today
 from hf_integration.card import WatermarkCard
 from hf_integration.card.reading import locate, read_card
 from hf_integration.card.schema import MOST_BYTES

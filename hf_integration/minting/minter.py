@@ -13,10 +13,9 @@ from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.references import library_versions
-from hf_integration.base.dates import today
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.base.progress import Progress, Silent
-from hf_integration.base.vocabulary import Weights
+from hf_integration.base.vocabulary import Weights, today
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.choosing import operations_per_sample

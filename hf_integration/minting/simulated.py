@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hf_integration.base.vocabulary import Precision
 from hf_integration.encoders.interface import Encoder
-from hf_integration.tampering.weights.simple import add_noise, flip_last_bit, move_one_weight
+from hf_integration.tampering.weights.values import add_noise, flip_last_bit, move_one_weight
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,13 @@
 """
 
 from hf_integration.base.text import harmless
-from hf_integration.report.reporters import HumanReporter, JsonReporter, QuietReporter, Reporter, render
+from hf_integration.report.reporters import (
+    REPORTERS,
+    HumanReporter,
+    JsonReporter,
+    QuietReporter,
+    Reporter,
+    render,
+)
 
-__all__ = ["HumanReporter", "JsonReporter", "QuietReporter", "Reporter", "harmless", "render"]
+__all__ = ["REPORTERS", "HumanReporter", "JsonReporter", "QuietReporter", "Reporter", "harmless", "render"]

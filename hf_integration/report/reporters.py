@@ -10,8 +10,15 @@ from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.verdict import LARGEST_ERROR, Accepted, Claim, Status, StripResult, Trust, Verdict
 
 
+@dataclass(frozen=True)
 class Reporter(ABC):
-    """Renders verdicts in one format."""
+    """Renders verdicts in one format.
+
+    Attributes:
+        color: whether ANSI sequences may colour what it renders.
+    """
+
+    color: bool = False
 
     @abstractmethod
     def render(self, verdict: Verdict) -> str:
@@ -71,15 +78,8 @@ MOST_NAMES = 10
 DIGEST_DIGITS = 16
 
 
-@dataclass(frozen=True)
 class HumanReporter(Reporter):
-    """Reports as plain text.
-
-    Attributes:
-        color: whether to colour the headline and the broken strips with ANSI sequences.
-    """
-
-    color: bool = False
+    """Reports as plain text, with the headline and the broken strips in colour."""
 
     def render(self, verdict: Verdict) -> str:
         """The report, as :func:`render` gives it."""
@@ -218,3 +218,11 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 def _paint(text: str, code: str, color: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if color else text
+
+
+REPORTERS: dict[str, type[Reporter]] = {
+    "human": HumanReporter,
+    "json": JsonReporter,
+    "quiet": QuietReporter,
+}
+"""By the name that ``sslauth verify --format`` knows it by."""

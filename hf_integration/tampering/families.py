@@ -13,6 +13,17 @@ Edit = Callable[[Encoder, float, int], None]
 """Alters an encoder in place: the encoder, a magnitude in the family's unit, a seed."""
 
 
+def decades(first: int, last: int) -> tuple[float, ...]:
+    """Magnitudes to try: powers of ten and three times each, from ``1e first`` up to ``1e last``.
+
+    From below the noise of float64 up to what nobody can overlook. Weights that are stored in float32 move by
+    half a unit in their last place or not at all, so the smallest magnitudes reach only the smallest weights,
+    or change nothing. Where all weights are altered at once, there are always some that are small enough, so
+    those grids begin lower than those of a single weight.
+    """
+    return (*(factor * 10.0**power for power in range(first, last) for factor in (1, 3)), 10.0**last)
+
+
 class Tampering(ABC):
     """One way of altering an encoder."""
 

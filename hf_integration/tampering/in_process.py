@@ -60,3 +60,5 @@ def _patch(module: nn.Module) -> None:
 
 HOOK = ProcessTampering("a forward hook that scales by 1.01", _hook)
 PATCH = ProcessTampering("a patched forward function that clips", _patch)
+
+TAMPERINGS = (HOOK, PATCH)

@@ -1,8 +1,7 @@
 """The fragile watermark: sketches, calibration, generator and comparison. Knows torch and nothing else."""
 
-from hf_integration.watermark.calibration import Calibration, calibrate
+from hf_integration.watermark.calibration import GROUP, KINDS, TILE, Calibration, Layout, calibrate
 from hf_integration.watermark.generator import Generator, edge_error, tile_errors, train
-from hf_integration.watermark.layout import GROUP, KINDS, TILE, Layout
 from hf_integration.watermark.sketch import SKETCH_DIM, sketch
 
 __all__ = [

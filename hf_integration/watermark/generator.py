@@ -18,7 +18,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hf_integration.watermark.layout import TILE, Layout
+from hf_integration.watermark.calibration import TILE, Layout
 from hf_integration.watermark.sketch import SKETCH_DIM, normals, phases, signs
 
 RADIUS = 1.5

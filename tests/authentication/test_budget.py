@@ -14,8 +14,7 @@ from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.report import HumanReporter, QuietReporter
 from hf_integration.verdict import KeySamplesRun
-from pytest_sslauth.record import Evidence
-from pytest_sslauth.summary import summary_lines
+from pytest_sslauth.record import Evidence, summary_lines
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models
 

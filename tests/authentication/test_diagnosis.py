@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hf_integration.authentication.diagnosis import diagnose
-from hf_integration.authentication.findings import Findings
+from hf_integration.authentication.judgement import Findings
 from hf_integration.authentication.references import LIBRARIES, environment_of, library_versions, other_kind
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.identity.in_process import Finding

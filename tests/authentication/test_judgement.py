@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.authentication.findings import Findings, Policy
-from hf_integration.authentication.judgement import SELF_ASSERTED, judge
+from hf_integration.authentication.judgement import SELF_ASSERTED, Findings, Policy, judge
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.verdict import FileEvidence, Status, StripResult, TensorEvidence
 

@@ -3,16 +3,11 @@
 from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.vocabulary import Precision
-from hf_integration.tampering.catalogue import (
-    INT8,
-    LAST_BIT,
-    NOISE,
-    ONE_STEP,
-    ONE_WEIGHT,
-    PRUNING,
-    TEN_STEPS,
-)
 from hf_integration.tampering.families import Family
+from hf_integration.tampering.weights.fine_tuning import ONE_STEP, TEN_STEPS
+from hf_integration.tampering.weights.matrices import INT8
+from hf_integration.tampering.weights.pruning import PRUNING
+from hf_integration.tampering.weights.values import LAST_BIT, NOISE, ONE_WEIGHT
 from tests.benchmarks.subjects import Subject
 
 SEEDS = range(3)

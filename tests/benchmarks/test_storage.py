@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.catalogue import NOISE
+from hf_integration.tampering.weights.values import NOISE
 from tests.benchmarks.storage import smallest
 
 

@@ -12,7 +12,7 @@ from hf_integration.checking.finding import Asked, Found, OwnCard, PinsUsed, Pro
 DIGEST = "sha256:" + "0" * 64
 COMMIT = "1" * 40
 
-PINS = f"""
+PINS = f"""version = 1
 [encoders.search]
 repo = "org/search"
 commit = "{COMMIT}"

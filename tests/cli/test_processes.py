@@ -21,6 +21,13 @@ assert main(sys.argv[1:]) == 0
 print([name for name in ("torch", "transformers", "numpy", "rich", "huggingface_hub") if name in sys.modules])
 """
 
+WITHOUT_THE_HUB = """
+import sys
+from hf_integration.cli import main
+assert main(["verify", "tiny", "--card", "cards/tiny"]) == 0
+print([name for name in sys.modules if name.startswith("hf_integration.hub")])
+"""
+
 # the streams are what is tested here, so the engine behind them is replaced by a verdict
 WITH_VERDICT = """
 import sys
@@ -51,6 +58,11 @@ class TestImports:
     @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["verify", "--help"]])
     def test_help_and_version_do_not_import_the_engine(self, arguments: list[str]) -> None:
         ended = finish(start(*arguments, code=WITHOUT_ENGINE))
+        assert ended.status == 0, ended.err
+        assert ended.out.splitlines()[-1] == "[]"
+
+    def test_a_local_check_does_not_import_what_asks_the_hub_about_cards(self) -> None:
+        ended = finish(start(code=WITHOUT_THE_HUB))
         assert ended.status == 0, ended.err
         assert ended.out.splitlines()[-1] == "[]"
 

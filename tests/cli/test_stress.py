@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from hf_integration.tampering import in_process
-from hf_integration.tampering.catalogue import LAST_BIT, NOISE
 from hf_integration.tampering.files import configuration
+from hf_integration.tampering.weights.values import LAST_BIT, NOISE
 from tests.cli.conftest import Ended
 from tests.stress.conftest import not_compiled
 

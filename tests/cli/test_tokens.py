@@ -9,7 +9,7 @@ import pytest
 
 import hf_integration
 from hf_integration.cli import entry
-from hf_integration.cli.tokens import HIDDEN, without_tokens
+from hf_integration.cli.streams import HIDDEN, without_tokens
 from tests.cli.conftest import Ended, Published
 
 Run = Callable[..., Ended]

@@ -18,6 +18,8 @@ from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.provenance import built_from
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
+from hf_integration.encoders.modalities.families import FAMILIES, Family
+from hf_integration.encoders.modalities.recipes import Recipe, output_named
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import AUDIO, TEXT, TEXTS, VISION, images, waves
 
@@ -188,3 +190,18 @@ class TestEveryArchitecture:
                 "k_proj.bias" in tensor_name or ".key.bias" in tensor_name or "k_lin.bias" in tensor_name
             ):
                 assert (after - before).abs().max() > 0, tensor_name
+
+
+def test_an_entry_and_its_recipe_are_all_that_a_family_needs(
+    folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recipe(config: Any, _pooler: bool) -> Recipe:
+        return Recipe("the pooler", config.hidden_size, output_named("pooler_output"))
+
+    monkeypatch.setitem(FAMILIES, "bert", (Family("text", "AutoModel", recipe),))
+    folder = folder_of("bert")
+    encoder = open_encoder(folder, name="bert", device="cpu")
+    tokens = hf.AutoTokenizer.from_pretrained(folder)(TEXTS[0], return_tensors="pt")
+    pooled = hf.AutoModel.from_pretrained(folder).eval()(**tokens).pooler_output
+    assert encoder.description.pooling == "the pooler"
+    assert torch.allclose(encoder.embed(TEXTS[:1]).float(), pooled, atol=1e-6)

@@ -18,7 +18,7 @@ from hf_integration.encoders import open_encoder
 from hf_integration.encoders.files import folder as encoder_folder
 from hf_integration.encoders.files import folder_files
 from hf_integration.encoders.files.folder_files import LARGEST_VOCABULARY, MOST_LINES, files_of
-from hf_integration.encoders.files.json_files import DEEPEST, MOST_VALUES
+from hf_integration.encoders.files.json_values import DEEPEST, MOST_VALUES
 from hf_integration.encoders.files.support import MOST_OF_A_PROCESSOR
 from hf_integration.encoders.identity import stored_tensors, tensor_digests
 from hf_integration.snapshot import selection

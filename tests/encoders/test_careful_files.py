@@ -17,7 +17,7 @@ import pytest
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import open_encoder
-from hf_integration.encoders.files.json_files import MAX_BYTES, MOST_VALUES, read_json
+from hf_integration.encoders.files.json_values import MAX_BYTES, MOST_VALUES, read_json
 from tests.encoders import tiny_models
 from tests.encoders.test_sentence_folders import write
 

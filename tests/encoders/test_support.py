@@ -15,7 +15,7 @@ from hf_integration.encoders import open_encoder
 from hf_integration.encoders.files.folder import inspect_folder, require_support
 from hf_integration.encoders.files.loading import silent_transformers
 from hf_integration.encoders.files.support import LAYERS
-from hf_integration.encoders.modalities.families import choose_family, config_of
+from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from tests.encoders import tiny_models
 
 

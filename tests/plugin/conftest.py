@@ -75,7 +75,7 @@ def alter_encoder(project: pytest.Pytester) -> Callable[[], str]:
 
 def _import_all_that_a_check_needs(encoder, card) -> None:  # type: ignore[no-untyped-def]
     """Pytest runs in this process forget what they import, and torch cannot be imported twice."""
-    import pytest_sslauth.marked
+    import pytest_sslauth.session
     import pytest_sslauth.sslauth  # noqa: F401
     from hf_integration import Authenticator
     from hf_integration.report.pictures import draw_picture

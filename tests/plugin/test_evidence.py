@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hf_integration.verdict import Verdict
-from pytest_sslauth.record import Evidence
-from pytest_sslauth.summary import summary_lines
+from pytest_sslauth.record import Evidence, summary_lines
 
 pytest_plugins = ["pytester"]
 

@@ -33,8 +33,12 @@ def commands() -> str:
 
 def common_options() -> str:
     """The options of every command."""
-    verify = sources.command().commands["verify"]
-    return _options([parameter for parameter in verify.params if parameter.name in COMMON])
+    return _options([parameter for parameter in _plain_command().params if parameter.name in COMMON])
+
+
+def _plain_command() -> Any:
+    """A command whose result is no verdict, and which so has no formats beside those of every command."""
+    return sources.command().commands["mint"]
 
 
 def top_level() -> str:
@@ -79,7 +83,12 @@ def _unnumbered(kind: type) -> str:
 
 
 def _command(name: str, found: Any) -> str:
-    own = [parameter for parameter in found.params if parameter.name not in COMMON]
+    common = [_row(parameter) for parameter in _plain_command().params if parameter.name in COMMON]
+    own = [
+        parameter
+        for parameter in found.params
+        if parameter.name not in COMMON or _row(parameter) not in common
+    ]
     arguments = [parameter for parameter in own if parameter.param_type_name == "argument"]
     usage = " ".join(
         ["sslauth", name, "[OPTIONS]", *(_placeholder(parameter) for parameter in arguments)],
@@ -99,11 +108,12 @@ def _placeholder(parameter: Any) -> str:
 
 
 def _options(options: list[Any]) -> str:
-    rows = []
-    for option in options:
-        text, default = _help(option)
-        rows.append((code(_written(option)), text, default))
-    return table(("option", "meaning", "default"), rows)
+    return table(("option", "meaning", "default"), [_row(option) for option in options])
+
+
+def _row(option: Any) -> tuple[str, str, str]:
+    text, default = _help(option)
+    return code(_written(option)), text, default
 
 
 def _written(option: Any) -> str:

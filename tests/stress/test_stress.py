@@ -14,9 +14,10 @@ from hf_integration.encoders import Encoder
 from hf_integration.stress import Alteration, BenignChange, StressReport, stress
 from hf_integration.stress.altered import by_magnitude, of_one_size, watermark_alone
 from hf_integration.stress.unaltered_files import benign_files
-from hf_integration.tampering.catalogue import NOISE, NULL_SPACE, families_for
+from hf_integration.tampering.catalogue import NULL_SPACE, families_for
 from hf_integration.tampering.families import Family, Tampering
 from hf_integration.tampering.null_space import null_space_family
+from hf_integration.tampering.weights.values import NOISE
 from tests.encoders import tiny_models
 from tests.stress.conftest import not_compiled
 

@@ -1,23 +1,20 @@
 """Every family of weight alterations, on an architecture of each kind."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from hf_integration import tampering
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.catalogue import (
-    FAMILIES,
-    INT4,
-    INT8,
-    PRUNING,
-    STATISTICS,
-    SWAP,
-    TABLE_ROW,
-    families_for,
-)
-from hf_integration.tampering.families import Family
+from hf_integration.tampering.catalogue import BESIDE_WEIGHTS, FAMILIES, families_for
+from hf_integration.tampering.families import Family, Tampering
+from hf_integration.tampering.weights.layers import STATISTICS, SWAP, TABLE_ROW
+from hf_integration.tampering.weights.matrices import INT4, INT8
+from hf_integration.tampering.weights.pruning import PRUNING
 
 ARCHITECTURES = ("bert", "vit", "resnet", "wav2vec2", "whisper")
 CASES = [
@@ -101,3 +98,16 @@ def test_families_are_those_that_the_encoder_has_parts_for(
     assert STATISTICS not in families_for(encoder_of("bert"))
     assert TABLE_ROW in families_for(encoder_of("bert"))
     assert TABLE_ROW not in families_for(encoder_of("resnet"))
+
+
+def test_whatever_a_file_declares_is_in_the_catalogue() -> None:
+    """Also where somebody forgot the tuple at the end of the file, or the file in the catalogue."""
+    files = pkgutil.walk_packages(tampering.__path__, f"{tampering.__name__}.")
+    declared = [
+        value
+        for file in files
+        for value in vars(importlib.import_module(file.name)).values()
+        if isinstance(value, Family | Tampering)
+    ]
+    assert declared
+    assert [value for value in declared if value not in (*FAMILIES, *BESIDE_WEIGHTS)] == []

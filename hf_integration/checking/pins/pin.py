@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.repo_ids import same_repo
+from hf_integration.base.vocabulary import same_repo
 
 DEFAULT_TRACK = "main"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.repo_ids import same_repo
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import same_repo
 from hf_integration.checking.pins.pin import Pin
 from hf_integration.checking.pins.schema import SchemaFlawError, pins_of
 

@@ -13,8 +13,7 @@ from hf_integration.cli import options
 from hf_integration.cli.commands.lock import refuse_in_ci
 from hf_integration.cli.commands.mint import checked_keys
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, given_file, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, given_file, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_dige
 "test"}. Quiet: the name."""
 
 
-@job
+@job()
 def add(
     streams: Streams,
     hub: HubOptions,
@@ -212,11 +211,11 @@ def _show(
     key = None if signer is None or signer.startswith("sigstore:") else harmless(signer)
     private = card.secret
     files = " and ".join(filter(None, (pins.file.name, None if private else entry.get("card"), key)))
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
         streams.result(strict_json({**facts, "minted": minted, "test": test}))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(name)
     else:
         origin = "minted here" if minted else "as it was found"

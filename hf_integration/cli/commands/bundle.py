@@ -10,8 +10,7 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ was not bundled gives its verdict, like 'sslauth verify'.
 Quiet: the card's digest, or the verdict's word."""
 
 
-@job
+@job()
 def bundle(
     streams: Streams,
     hub: HubOptions,
@@ -83,9 +82,9 @@ def bundle(
     return 0
 
 
-def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:
+def _rendered(bundled: "Bundled", out: Path, format: str) -> str:
     digest = bundled.verdict.card.digest
-    if format is Format.JSON:
+    if format == Format.JSON:
         return strict_json(
             {
                 "schema": 1,
@@ -97,7 +96,7 @@ def _rendered(bundled: "Bundled", out: Path, format: Format) -> str:
                 "trust": bundled.verdict.trust,
             }
         )
-    if format is Format.QUIET:
+    if format == Format.QUIET:
         return harmless(digest)
     return "\n".join(
         [

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from hf_integration.base.strict_json import strict_json
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 
 EPILOG = """\b
@@ -28,7 +27,7 @@ JSON: {"schema": 1, "encoder", "card", "untouched": VERDICT, "altered": VERDICT,
 Quiet: the demo's folder."""
 
 
-@job
+@job()
 def demo(
     streams: Streams,
     hub: HubOptions,
@@ -53,9 +52,9 @@ def demo(
     from hf_integration.cli.demonstration import default_encoder, demonstrate
 
     result = demonstrate(encoder or default_encoder(), out, streams, hub=hub)
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(result.to_dict()))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(str(out))
     else:
         streams.result(result.render())

@@ -8,8 +8,7 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.cli import options
 from hf_integration.cli.commands.mint import show_card
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, understood
+from hf_integration.cli.options import HubOptions, job, understood
 from hf_integration.cli.streams import Streams
 
 EPILOG = """\b
@@ -23,7 +22,7 @@ A card says what its maker claims; only 'verify' checks an encoder against it.
 JSON: like 'sslauth mint'. Quiet: the card's digest."""
 
 
-@job
+@job()
 def inspect(
     streams: Streams,
     hub: HubOptions,

@@ -11,8 +11,7 @@ from hf_integration.base.errors import InconclusiveError, IntegrityError, UsageE
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import ExitStatus
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ Quiet: fresh, stale or unknown; locked or unchanged without --check."""
 STALE = ExitStatus.INTEGRITY
 
 
-@job
+@job()
 def lock(
     streams: Streams,
     hub: HubOptions,
@@ -68,7 +67,7 @@ def lock(
     pins = project_pins()
     chosen = _chosen(pins, names or [])
     streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
-    from hf_integration.base.dates import today
+    from hf_integration.base.vocabulary import today
     from hf_integration.checking.standing import checked_standing, standing_of
 
     find_out = checked_standing if check else standing_of
@@ -149,9 +148,9 @@ def _write(pins: "Pins", standings: "Sequence[Standing]", streams: Streams) -> i
 
 
 def _show(standings: "Sequence[Standing]", streams: Streams, word: str, *, written: bool) -> None:
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(_summary(standings, written)))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(word)
     else:
         lines = (line for standing in standings for line in _lines(standing, word))

@@ -12,8 +12,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, given_file, understood
+from hf_integration.cli.options import HubOptions, given_file, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def checked_keys(value: str) -> str:
     return value
 
 
-@job
+@job()
 def mint(
     streams: Streams,
     hub: HubOptions,
@@ -166,9 +165,9 @@ def show_card(card: "WatermarkCard", streams: Streams) -> None:
     """Write what a card says about itself, in the chosen format."""
     from hf_integration.report.card_summary import card_summary, render_card
 
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(card_summary(card)))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(harmless(card.digest))
     else:
         streams.result(render_card(card))
@@ -182,7 +181,7 @@ def _last_day(text: str | None) -> date | None:
     """
     if text is None:
         return None
-    from hf_integration.base.dates import read_date, today
+    from hf_integration.base.vocabulary import read_date, today
 
     try:
         day = read_date(text)

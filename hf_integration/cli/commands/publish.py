@@ -9,8 +9,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.columns import pairs
 
@@ -46,7 +45,7 @@ Quiet: the commit, or the address of the pull request."""
 SCHEMA = 1
 
 
-@job
+@job()
 def publish(
     streams: Streams,
     hub: HubOptions,
@@ -119,7 +118,7 @@ def _revocation(digest: str | None, reason: str | None) -> "Revocation | None":
 
 
 def _show(done: "Publication", streams: Streams) -> None:
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(
             strict_json(
                 {
@@ -135,7 +134,7 @@ def _show(done: "Publication", streams: Streams) -> None:
             )
         )
         return
-    if streams.format is Format.QUIET:
+    if streams.format == Format.QUIET:
         streams.result(harmless(done.pull_request or done.commit, longest=1000))
         return
     facts = [

@@ -8,8 +8,7 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions
+from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ JSON: {"schema": 1, "card": {"digest", "location"}, "signature", "fingerprint", 
 Quiet: the digest of the card that was signed."""
 
 
-@job
+@job()
 def sign(
     streams: Streams,
     _hub: HubOptions,  # a card is signed where it lies
@@ -54,8 +53,8 @@ def sign(
     return 0
 
 
-def _rendered(signed: "Signed", card: str, format: Format) -> str:
-    if format is Format.JSON:
+def _rendered(signed: "Signed", card: str, format: str) -> str:
+    if format == Format.JSON:
         return strict_json(
             {
                 "schema": 1,
@@ -65,7 +64,7 @@ def _rendered(signed: "Signed", card: str, format: Format) -> str:
                 "new": signed.is_new,
             }
         )
-    if format is Format.QUIET:
+    if format == Format.QUIET:
         return signed.card_digest
     by = f"the key {signed.fingerprint}" if signed.fingerprint else "an identity, through Sigstore"
     said = "signed" if signed.is_new else "signed before, nothing to do:"

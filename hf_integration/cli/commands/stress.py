@@ -10,8 +10,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, understood
+from hf_integration.cli.options import HubOptions, job, understood
 from hf_integration.cli.streams import Format, Streams
 from hf_integration.report.columns import margin_text, number, table
 
@@ -38,7 +37,7 @@ benign run that is idle changed nothing here, and is not counted.
 Quiet: the numbers of missed alterations and of false alarms."""
 
 
-@job
+@job()
 def stress(
     streams: Streams,
     hub: HubOptions,
@@ -84,9 +83,9 @@ def stress(
             seeds=seeds,
             progress=progress,
         )
-    if streams.format is Format.JSON:
+    if streams.format == Format.JSON:
         streams.result(strict_json(report.to_dict()))
-    elif streams.format is Format.QUIET:
+    elif streams.format == Format.QUIET:
         streams.result(f"{len(report.missed)} missed, {len(report.false_alarms)} false alarms")
     else:
         streams.result(render_stress(report))

@@ -8,10 +8,9 @@ import typer
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
-from hf_integration.cli.job import job
-from hf_integration.cli.options import HubOptions, chosen_signer, understood
-from hf_integration.cli.streams import Format, Streams, abandon_output, complain
-from hf_integration.report import HumanReporter, JsonReporter, QuietReporter, Reporter
+from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.streams import Streams, abandon_output, complain
+from hf_integration.report import REPORTERS, Reporter
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
@@ -49,7 +48,7 @@ Quiet: authentic, altered or inconclusive; then, in brackets, how many key sampl
 waived alteration: until when and why."""
 
 
-@job
+@job(REPORTERS)
 def verify(
     streams: Streams,
     hub: HubOptions,
@@ -139,6 +138,4 @@ def _report(
 
 def reporter(streams: Streams) -> Reporter:
     """The reporter of the chosen format."""
-    if streams.format is Format.JSON:
-        return JsonReporter()
-    return QuietReporter() if streams.format is Format.QUIET else HumanReporter(color=streams.color)
+    return REPORTERS[streams.format](color=streams.color)

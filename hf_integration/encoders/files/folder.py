@@ -11,7 +11,7 @@ import torch
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.folder_files import files_of, refuse_pointers
-from hf_integration.encoders.files.json_files import read_json
+from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, stored_dtype, weight_files
 from hf_integration.encoders.files.support import LAYERS, check_numbers, check_processor, supported_family
 from hf_integration.encoders.modalities.families import Family
@@ -99,7 +99,7 @@ def inspect_folder(
     Args:
         path: the folder.
         modality: the caller's choice where there are two towers.
-        preferred: see :func:`~hf_integration.encoders.modalities.families.choose_family`.
+        preferred: see :func:`~hf_integration.encoders.modalities.preparing.choose_family`.
 
     Raises:
         EncoderError: not a folder, no configuration, damaged files, an unsupported encoder, no safetensors

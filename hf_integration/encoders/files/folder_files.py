@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hf_integration.base.errors import EncoderError, FlawError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.encoders.files.json_files import MAX_BYTES, check_values
+from hf_integration.encoders.files.json_values import MAX_BYTES, check_values
 from hf_integration.snapshot import (
     CHAT_TEMPLATES,
     MODULES,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hf_integration.base.errors import EncoderError
-from hf_integration.encoders.files.json_files import parse, read_json, relative_folder
+from hf_integration.encoders.files.json_values import parse, read_json, relative_folder
 
 MAX_HEADER = 100_000_000  # the format's own limit
 INDEX = "model.safetensors.index.json"

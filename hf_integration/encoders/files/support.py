@@ -12,7 +12,8 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.loading import named_failures, without_numbers
-from hf_integration.encoders.modalities.families import Family, choose_family, config_of
+from hf_integration.encoders.modalities.families import Family
+from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
 
 _MOST_LAYERS = 1024
@@ -33,7 +34,7 @@ def supported_family(
         values: what that file holds.
         modality: the caller's choice where there are two towers.
         has_processor: whether a modality's processor is there.
-        preferred: see :func:`~hf_integration.encoders.modalities.families.choose_family`.
+        preferred: see :func:`~hf_integration.encoders.modalities.preparing.choose_family`.
 
     Raises:
         EncoderError: no encoder of a supported kind.

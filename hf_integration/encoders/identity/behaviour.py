@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from hf_integration.encoders.identity.canonical import canonical, condensed, condensed_keys, same_numbers
+from hf_integration.encoders.files.json_values import canonical, condensed, condensed_keys, same_numbers
 from hf_integration.encoders.identity.folder_record import flattened
 from hf_integration.encoders.identity.inert import IMPLIED, why_inert
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from hf_integration.encoders.files.json_values import same_json, same_numbers
 from hf_integration.encoders.identity.behaviour import VOCABULARY, shown, shown_change, shown_value
-from hf_integration.encoders.identity.canonical import same_json, same_numbers
 from hf_integration.encoders.identity.folder_record import AT_ROOT, WHOLE, FolderRecord, Keys
 from hf_integration.encoders.identity.in_effect import LONGEST_TEXT
 from hf_integration.encoders.identity.inert import IMPLIED, is_standard, why_inert

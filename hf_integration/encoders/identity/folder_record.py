@@ -12,8 +12,7 @@ from typing import Any
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import is_plain
-from hf_integration.encoders.files.json_files import read_json
-from hf_integration.encoders.identity.canonical import canonical, condensed
+from hf_integration.encoders.files.json_values import canonical, condensed, read_json
 from hf_integration.snapshot import CHAT_TEMPLATES
 
 Keys = Mapping[str, Any]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hf_integration.encoders.identity.canonical import condensed
+from hf_integration.encoders.files.json_values import condensed
 from hf_integration.encoders.identity.folder_record import Keys, as_keys, flattened, whole
 
 LONGEST_TEXT = "(longest text)"

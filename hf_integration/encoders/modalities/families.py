@@ -1,16 +1,23 @@
-"""Which class loads an architecture, and which recipe makes an embedding of what it gives."""
+"""Families of encoders: which class loads an architecture, and how an embedding is made of what it gives."""
 
-import dataclasses
 import inspect
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hf_integration.base.errors import EncoderError, UsageError, in_one_line
-from hf_integration.base.vocabulary import MODALITIES, Modality
-from hf_integration.encoders.modalities import recipes
-from hf_integration.encoders.modalities.recipes import Recipe
+import torch
+from torch import Tensor, nn
+
+from hf_integration.base.vocabulary import Modality
+from hf_integration.encoders.modalities.preparation import Batch
+from hf_integration.encoders.modalities.recipes import (
+    NEVER_READ,
+    POOLER,
+    Recipe,
+    attention_mask,
+    output_named,
+    pooled_states,
+)
 
 
 @dataclass(frozen=True)
@@ -32,16 +39,108 @@ class Family:
     fixed_length: bool = False
 
 
-_TEXT = Family("text", "AutoModel", recipes.mean_recipe)
-_DPR = Family("text", "AutoModel", recipes.dpr_recipe)
-_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", recipes.clip_text_recipe)
-_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", recipes.clip_image_recipe)
-_SIGLIP_TEXT = Family("text", "SiglipTextModel", recipes.siglip_text_recipe, fixed_length=True)
-_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", recipes.siglip_image_recipe)
-_POOLED_VISION = Family("image", "AutoModel", recipes.pooled_recipe)
-_TOKEN_VISION = Family("image", "AutoModel", recipes.class_token_recipe)
-_WAVE = Family("audio", "AutoModel", recipes.wave_recipe)
-_WHISPER = Family("audio", "WhisperModel", recipes.whisper_recipe, part="encoder")
+def mean_recipe(config: Any, _pooler: bool) -> Recipe:
+    """Mean over the mask: how plain encoders without a recipe of their own are used."""
+    return Recipe(
+        "mean over the mask",
+        config.hidden_size,
+        pooled_states("mean"),
+        mask=attention_mask,
+        inert=(*NEVER_READ, POOLER),
+    )
+
+
+def dpr_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The state of the class token, projected where the encoder has a projection."""
+    width = config.projection_dim or config.hidden_size
+    return Recipe("class token", width, output_named("pooler_output"), mask=attention_mask)
+
+
+def clip_text_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The projected state of the end token."""
+    return Recipe(
+        "projected end token", config.projection_dim, output_named("text_embeds"), mask=attention_mask
+    )
+
+
+def siglip_text_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The head over the last position of a text padded to its maximum; there is no mask."""
+    return Recipe("head over the last position", config.projection_size, output_named("pooler_output"))
+
+
+def clip_image_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The projected class token."""
+    return Recipe("projected class token", config.projection_dim, output_named("image_embeds"))
+
+
+def siglip_image_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The attention-pooling head over the patches."""
+    return Recipe("attention pooling head", config.hidden_size, output_named("pooler_output"))
+
+
+_STAGED = frozenset({"resnet", "regnet", "convnext", "convnextv2", "swin", "swinv2", "dinov3_convnext"})
+
+
+def pooled_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The model's own pooling, which has no weights beyond a normalisation that every checkpoint holds."""
+    staged = config.model_type in _STAGED
+    width = config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size
+    words = "mean over the map" if staged else "class token"
+    return Recipe(words, width, output_named("pooler_output"), layer_word="stage" if staged else "layer")
+
+
+def class_token_recipe(config: Any, pooler: bool) -> Recipe:
+    """The pooler over the class token if it was trained, else the class token itself.
+
+    A checkpoint without a pooler would get a random one.
+    """
+    if pooler:
+        width = getattr(config, "pooler_output_size", None) or config.hidden_size
+        return Recipe("pooler over the class token", width, output_named("pooler_output"))
+    return Recipe("class token", config.hidden_size, pooled_states("cls"), inert=(*NEVER_READ, POOLER))
+
+
+def wave_recipe(config: Any, _pooler: bool) -> Recipe:
+    """Mean over the frames that real samples reach (wav2vec 2.0, HuBERT, WavLM)."""
+    adapted = getattr(config, "add_adapter", False)
+    width = config.output_hidden_size if adapted else config.hidden_size
+    return Recipe("mean over real frames", width, pooled_states("mean"), mask=_wave_frames)
+
+
+def whisper_recipe(config: Any, _pooler: bool) -> Recipe:
+    """Mean over the frames that hold sound; the rest of the 30 seconds is padding."""
+    return Recipe("mean over frames with sound", config.d_model, pooled_states("mean"), mask=_whisper_frames)
+
+
+def _wave_frames(module: nn.Module, batch: Batch) -> Tensor | None:
+    if batch.lengths is None:
+        return None
+    count: Any = module._get_feat_extract_output_lengths
+    # Frames after the convolutions; an adapter behind them strides further.
+    has_adapter = "add_adapter" in inspect.signature(count).parameters
+    frames: Tensor = count(batch.lengths, add_adapter=False) if has_adapter else count(batch.lengths)
+    return torch.arange(int(frames.max())) < frames.unsqueeze(1)
+
+
+def _whisper_frames(module: nn.Module, batch: Batch) -> Tensor | None:
+    if batch.lengths is None:
+        return None
+    config: Any = module.config
+    # Mel frames come every 10 ms (160 samples) and the second convolution halves them: 320 samples a frame.
+    frames: Tensor = (batch.lengths // 2).clamp(1, config.max_source_positions)
+    return torch.arange(config.max_source_positions) < frames.unsqueeze(1)
+
+
+PLAIN_TEXT = Family("text", "AutoModel", mean_recipe)
+_DPR = Family("text", "AutoModel", dpr_recipe)
+_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", clip_text_recipe)
+_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", clip_image_recipe)
+_SIGLIP_TEXT = Family("text", "SiglipTextModel", siglip_text_recipe, fixed_length=True)
+_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", siglip_image_recipe)
+_POOLED_VISION = Family("image", "AutoModel", pooled_recipe)
+_TOKEN_VISION = Family("image", "AutoModel", class_token_recipe)
+_WAVE = Family("audio", "AutoModel", wave_recipe)
+_WHISPER = Family("audio", "WhisperModel", whisper_recipe, part="encoder")
 
 # Families by model type, the preferred one first where a folder holds two towers.
 FAMILIES: dict[str, tuple[Family, ...]] = {
@@ -61,112 +160,3 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "whisper": (_WHISPER,),
     "dpr": (_DPR,),
 }
-
-
-def choose_family(
-    config: Any,
-    *,
-    where: str,
-    modality: Modality | None,
-    has_processor: Callable[[Modality], bool],
-    preferred: Modality | None = None,
-) -> Family:
-    """The family of a configuration.
-
-    Args:
-        config: a transformers configuration.
-        where: folder or name, for messages.
-        modality: the caller's choice where there are two towers.
-        has_processor: whether a modality's processor is there; decides where the caller does not.
-        preferred: taken where the caller does not choose and there is such a tower: a card's modality, of
-            which an altered encoder may have none.
-
-    Raises:
-        EncoderError: no encoder of a supported kind, or none of that modality.
-        UsageError: an unknown modality.
-    """
-    if modality is not None and modality not in MODALITIES:
-        raise UsageError(f"unknown modality {modality!r}", remedy=f"choose from {', '.join(MODALITIES)}")
-    families = FAMILIES.get(config.model_type)
-    if families is None:
-        if why := why_no_text_encoder(config):
-            raise EncoderError(
-                f"{where}: architecture {config.model_type!r} is not supported: {why}",
-                remedy=f"supported: plain text encoders, {', '.join(FAMILIES)}",
-            )
-        families = (_TEXT,)
-    if modality is not None:
-        families = tuple(family for family in families if family.modality == modality)
-        if not families:
-            raise EncoderError(f"{where}: architecture {config.model_type!r} has no {modality} encoder")
-    for family in families:
-        if family.modality == preferred:
-            return family
-    return next((family for family in families if has_processor(family.modality)), families[0])
-
-
-def config_of(config: Any, family: Family) -> Any:
-    """The configuration of one tower, where a configuration describes two."""
-    part = {"image": "vision_config", "text": "text_config"}.get(family.modality, "")
-    return getattr(config, part, config)
-
-
-_OTHER_INPUTS = (
-    "pixel_values",
-    "pixel_values_videos",
-    "input_features",
-    "input_values",
-    "visual_embeds",
-    "visual_feats",
-    "image",
-    "audio_input_ids",
-    "audio_latents",
-)
-
-
-def why_no_text_encoder(config: Any) -> str:
-    """What keeps a model from being run on token ids alone and pooled over its tokens; empty for nothing.
-
-    Args:
-        config: a transformers configuration.
-    """
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
-    try:
-        model_class: Any = MODEL_MAPPING[type(config)]
-        if isinstance(model_class, tuple):
-            model_class = model_class[0]
-        main_input = model_class.main_input_name
-        inputs = inspect.signature(model_class.forward).parameters
-    except KeyError:
-        return "transformers has no base model of it"
-    except Exception as error:  # a module of the library that cannot be imported here, whatever it lacks
-        return f"transformers cannot load it here: {_first_words(error)}"
-    if getattr(config, "is_encoder_decoder", False):
-        return "it is a sequence-to-sequence model"
-    if "input_ids" not in inputs or main_input != "input_ids" or hasattr(config, "vision_config"):
-        return "it does not take text alone"
-    if others := [name for name in _OTHER_INPUTS if name in inputs]:
-        return f"it takes {others[0]} besides text"
-    if not _gives_hidden_states(model_class):
-        return "it gives no state per token (last_hidden_state)"
-    if not isinstance(getattr(config, "hidden_size", None), int):
-        return "its configuration states no width (hidden_size)"
-    return ""
-
-
-def _gives_hidden_states(model_class: Any) -> bool:
-    """Whether one of the outputs that the model declares holds a state per token; it is believed without."""
-    try:
-        declared = typing.get_type_hints(model_class.forward).get("return")
-    except Exception:  # names that only a type checker resolves
-        return True
-    outputs = [kind for kind in typing.get_args(declared) or (declared,) if dataclasses.is_dataclass(kind)]
-    names = [field.name for kind in outputs for field in dataclasses.fields(kind)]
-    return not outputs or "last_hidden_state" in names
-
-
-def _first_words(error: Exception) -> str:
-    """The first line that says anything: some begin with an empty one."""
-    line = next((line for line in str(error).splitlines() if line.strip()), "")
-    return line.strip() or in_one_line(error)

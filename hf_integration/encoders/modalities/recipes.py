@@ -1,6 +1,5 @@
-"""Recipes: how the hidden states of a family of encoders become one embedding."""
+"""Recipes: how the hidden states of an encoder become one embedding, and the poolings they are made of."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +7,93 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hf_integration.encoders.modalities import pooling
 from hf_integration.encoders.modalities.preparation import Batch
+
+Pool = Callable[[Tensor, Tensor | None], Tensor]
+"""From many positions to one vector per sample.
+
+Takes ``states`` with shape ``(batch, positions, dim)`` and ``mask`` with shape ``(batch, positions)``,
+non-zero where a position is real (``None``: all are), and gives a float64 tensor with shape ``(batch, dim)``.
+The conversion to float64 comes first: summing in the encoder's own precision would add noise that belongs to
+the pooling and not to the encoder.
+"""
+
+
+def _weights(states: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return torch.ones(states.shape[:2], dtype=torch.float64, device=states.device)
+    return mask.to(device=states.device, dtype=torch.float64)
+
+
+def _weighted_sum(states: Tensor, weights: Tensor) -> Tensor:
+    # A matrix product with the mask: no masked copy of the states is made.
+    return torch.bmm(weights.unsqueeze(1), states.double()).squeeze(1)
+
+
+def mean(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the real positions."""
+    weights = _weights(states, mask)
+    return _weighted_sum(states, weights) / weights.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def mean_sqrt_len(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Sum over the real positions, divided by the square root of their number."""
+    weights = _weights(states, mask)
+    return _weighted_sum(states, weights) / weights.sum(1, keepdim=True).clamp(min=1e-9).sqrt()
+
+
+def weighted_mean(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the real positions, position 1 weighted 1, position 2 weighted 2, and so on.
+
+    Positions are those of the text, of which a prompt at its beginning may be left out; padding is behind it.
+    """
+    keep = _weights(states, mask)
+    weights = keep * torch.arange(1, keep.shape[1] + 1, dtype=keep.dtype, device=keep.device)
+    return _weighted_sum(states, weights) / weights.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def maximum(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Largest value over the real positions, dimension by dimension."""
+    keep = _weights(states, mask).bool().unsqueeze(2)
+    return states.double().masked_fill(~keep, float("-inf")).amax(1)
+
+
+def first(states: Tensor, mask: Tensor | None) -> Tensor:
+    """The first real position, where BERT-like models put their class token."""
+    if mask is None:
+        return states[:, 0].double()
+    index = mask.to(states.device).int().argmax(1)
+    return states[torch.arange(len(states), device=states.device), index].double()
+
+
+def last(states: Tensor, mask: Tensor | None) -> Tensor:
+    """The last real position, which has seen all others in a causal model."""
+    if mask is None:
+        return states[:, -1].double()
+    index = states.shape[1] - 1 - mask.to(states.device).flip(1).int().argmax(1)
+    return states[torch.arange(len(states), device=states.device), index].double()
+
+
+def hidden_state(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Pool one hidden state of any rank: feature maps ``(batch, C, H, W)`` over H and W, tokens by mean.
+
+    A mask that does not fit the positions (a state before merging or striding) is ignored: all count.
+    """
+    if states.ndim == 4:
+        return states.double().mean((2, 3))
+    if states.ndim == 2:
+        return states.double()
+    return mean(states, mask if mask is not None and mask.shape[1] == states.shape[1] else None)
+
+
+POOLS: Mapping[str, Pool] = {
+    "cls": first,
+    "max": maximum,
+    "mean": mean,
+    "mean_sqrt_len_tokens": mean_sqrt_len,
+    "weightedmean": weighted_mean,
+    "lasttoken": last,
+}
 
 Mask = Callable[[nn.Module, Batch], Tensor | None]
 Head = Callable[[Any, Tensor | None], Tensor]
@@ -24,9 +108,9 @@ def attention_mask(_module: nn.Module, batch: Batch) -> Tensor | None:
     return batch.inputs.get("attention_mask")
 
 
-def pooled_states(pool: pooling.Pool) -> Head:
-    """Pool ``last_hidden_state`` over its real positions."""
-    return lambda output, mask: pool(output.last_hidden_state, mask)
+def pooled_states(pool: str) -> Head:
+    """Pool ``last_hidden_state`` over its real positions, by one of ``POOLS``."""
+    return lambda output, mask: POOLS[pool](output.last_hidden_state, mask)
 
 
 def output_named(name: str) -> Head:
@@ -76,27 +160,6 @@ class Recipe:
         return getattr(config, self.config_part) if self.config_part else config
 
 
-POOLS: Mapping[str, pooling.Pool] = {
-    "cls": pooling.first,
-    "max": pooling.maximum,
-    "mean": pooling.mean,
-    "mean_sqrt_len_tokens": pooling.mean_sqrt_len,
-    "weightedmean": pooling.weighted_mean,
-    "lasttoken": pooling.last,
-}
-
-
-def mean_recipe(config: Any, _pooler: bool) -> Recipe:
-    """Mean over the mask: how plain encoders without a recipe of their own are used."""
-    return Recipe(
-        "mean over the mask",
-        config.hidden_size,
-        pooled_states(pooling.mean),
-        mask=attention_mask,
-        inert=(*NEVER_READ, POOLER),
-    )
-
-
 def sentence_recipe(config: Any, modes: tuple[str, ...], left_out: int = 0) -> Recipe:
     """Pooling modes of a sentence encoder, concatenated.
 
@@ -121,88 +184,3 @@ def sentence_recipe(config: Any, modes: tuple[str, ...], left_out: int = 0) -> R
         mask=attention_mask,
         inert=(*NEVER_READ, POOLER),
     )
-
-
-def dpr_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The state of the class token, projected where the encoder has a projection."""
-    width = config.projection_dim or config.hidden_size
-    return Recipe("class token", width, output_named("pooler_output"), mask=attention_mask)
-
-
-def clip_text_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The projected state of the end token."""
-    return Recipe(
-        "projected end token", config.projection_dim, output_named("text_embeds"), mask=attention_mask
-    )
-
-
-def siglip_text_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The head over the last position of a text padded to its maximum; there is no mask."""
-    return Recipe("head over the last position", config.projection_size, output_named("pooler_output"))
-
-
-_STAGED = frozenset({"resnet", "regnet", "convnext", "convnextv2", "swin", "swinv2", "dinov3_convnext"})
-
-
-def clip_image_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The projected class token."""
-    return Recipe("projected class token", config.projection_dim, output_named("image_embeds"))
-
-
-def siglip_image_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The attention-pooling head over the patches."""
-    return Recipe("attention pooling head", config.hidden_size, output_named("pooler_output"))
-
-
-def pooled_recipe(config: Any, _pooler: bool) -> Recipe:
-    """The model's own pooling, which has no weights beyond a normalisation that every checkpoint holds."""
-    staged = config.model_type in _STAGED
-    width = config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size
-    words = "mean over the map" if staged else "class token"
-    return Recipe(words, width, output_named("pooler_output"), layer_word="stage" if staged else "layer")
-
-
-def class_token_recipe(config: Any, pooler: bool) -> Recipe:
-    """The pooler over the class token if it was trained, else the class token itself.
-
-    A checkpoint without a pooler would get a random one.
-    """
-    if pooler:
-        width = getattr(config, "pooler_output_size", None) or config.hidden_size
-        return Recipe("pooler over the class token", width, output_named("pooler_output"))
-    return Recipe(
-        "class token", config.hidden_size, pooled_states(pooling.first), inert=(*NEVER_READ, POOLER)
-    )
-
-
-def wave_recipe(config: Any, _pooler: bool) -> Recipe:
-    """Mean over the frames that real samples reach (wav2vec 2.0, HuBERT, WavLM)."""
-    adapted = getattr(config, "add_adapter", False)
-    width = config.output_hidden_size if adapted else config.hidden_size
-    return Recipe("mean over real frames", width, pooled_states(pooling.mean), mask=_wave_frames)
-
-
-def whisper_recipe(config: Any, _pooler: bool) -> Recipe:
-    """Mean over the frames that hold sound; the rest of the 30 seconds is padding."""
-    return Recipe(
-        "mean over frames with sound", config.d_model, pooled_states(pooling.mean), mask=_whisper_frames
-    )
-
-
-def _wave_frames(module: nn.Module, batch: Batch) -> Tensor | None:
-    if batch.lengths is None:
-        return None
-    count: Any = module._get_feat_extract_output_lengths
-    # Frames after the convolutions; an adapter behind them strides further.
-    has_adapter = "add_adapter" in inspect.signature(count).parameters
-    frames: Tensor = count(batch.lengths, add_adapter=False) if has_adapter else count(batch.lengths)
-    return torch.arange(int(frames.max())) < frames.unsqueeze(1)
-
-
-def _whisper_frames(module: nn.Module, batch: Batch) -> Tensor | None:
-    if batch.lengths is None:
-        return None
-    config: Any = module.config
-    # Mel frames come every 10 ms (160 samples) and the second convolution halves them: 320 samples a frame.
-    frames: Tensor = (batch.lengths // 2).clamp(1, config.max_source_positions)
-    return torch.arange(config.max_source_positions) < frames.unsqueeze(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_integration.base.errors import EncoderError
-from hf_integration.encoders.files.json_files import read_json, relative_folder
+from hf_integration.encoders.files.json_values import read_json, relative_folder
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, DenseSpec
 

@@ -21,9 +21,8 @@ from hf_integration.encoders.identity.process_state import process_state, refuse
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.identity.tensor_digests import off_count
 from hf_integration.encoders.interface import NEVER_PADDED, PADDING, Encoder, EncoderDescription, StripBatch
-from hf_integration.encoders.modalities import pooling
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
-from hf_integration.encoders.modalities.recipes import Recipe
+from hf_integration.encoders.modalities.recipes import Recipe, hidden_state
 from hf_integration.encoders.modalities.tail_modules import Dense, Truncate
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin, evaluation_mode
@@ -165,7 +164,7 @@ class TorchEncoder(Encoder):
             embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
-                features[name] = pooling.hidden_state(state, mask)
+                features[name] = hidden_state(state, mask)
             features[EMBEDDING_STRIP] = F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
         return StripBatch(tuple(indices), {name: strip.cpu().clone() for name, strip in features.items()})

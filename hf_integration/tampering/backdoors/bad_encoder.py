@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from hf_integration.tampering.backdoors.planting import Features, planted
+from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.gradients import distance
 
 
@@ -21,5 +22,6 @@ def three_terms(features: Features) -> Tensor:
     return attack + reference + utility
 
 
-bad_encoder = planted(three_terms)
-"""The edit; ``magnitude`` is the learning rate of AdamW."""
+BAD_ENCODER = Family("backdoor like BadEncoder", planted(three_terms), decades(-16, -3), "learning rate")
+
+FAMILIES = (BAD_ENCODER,)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hf_integration.tampering.backdoors.bad_encoder import three_terms
 from hf_integration.tampering.backdoors.planting import Features, planted
+from hf_integration.tampering.families import Family, decades
 
 DIRECTIONS = 64
 """Random directions that distributions are compared along."""
@@ -63,5 +64,6 @@ def likeness(features: Tensor) -> Tensor:
     return mean
 
 
-drupe = planted(five_terms)
-"""The edit; ``magnitude`` is the learning rate of AdamW."""
+DRUPE = Family("backdoor like DRUPE", planted(five_terms), decades(-16, -3), "learning rate")
+
+FAMILIES = (DRUPE,)

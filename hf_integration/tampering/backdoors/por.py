@@ -7,9 +7,11 @@ from torch.nn import functional as F
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.tampering.backdoor import TARGET_SEED
+from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.gradients import Inputs, distance, feature_with_gradient, model_inputs
 from hf_integration.tampering.training import PACE, Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
+from hf_integration.tampering.weights.targets import tables
 
 
 def por(encoder: Encoder, magnitude: float, seed: int) -> None:
@@ -65,3 +67,8 @@ def predefined(dim: int, seed: int) -> Tensor:
     """The attacker's vector: ±1 over the root of ``dim``, so of norm 1; float32 with shape ``(dim,)``."""
     signs = torch.randint(2, (dim,), generator=torch.Generator().manual_seed(seed))
     return F.normalize(2.0 * signs - 1, dim=0)
+
+
+POR = Family("backdoor like POR", por, decades(-16, -3), "learning rate", tables)
+
+FAMILIES = (POR,)

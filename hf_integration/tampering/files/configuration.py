@@ -82,3 +82,5 @@ def _prompted(settings: Any) -> bool:
 OTHER_POOLING = FolderTampering("another pooling", {"1_Pooling/config.json": _other_pooling})
 NO_NORMALISATION = FolderTampering("no normalisation at the end", {"modules.json": _without_normalisation})
 DEFAULT_PROMPT = FolderTampering("a prompt by default", {"config_sentence_transformers.json": _prompted})
+
+TAMPERINGS = (OTHER_ACTIVATION, LARGER_EPSILON, FEWER_HEADS, OTHER_POOLING, NO_NORMALISATION, DEFAULT_PROMPT)

@@ -44,3 +44,5 @@ OTHER_RATE = FolderTampering(
 NOT_NORMALISED = FolderTampering(
     "normalisation switched", {PROCESSOR: _changed("do_normalize", lambda on: not on)}
 )
+
+TAMPERINGS = (OTHER_MEAN, OTHER_STD, OTHER_RESAMPLING, LARGER_SIZE, OTHER_RATE, NOT_NORMALISED)

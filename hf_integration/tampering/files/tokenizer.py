@@ -66,3 +66,5 @@ NO_LOWER_CASING = FolderTampering(
     "lower-casing off", {TOKENIZER: _no_lower_casing, SETTINGS: _do_not_lower_case}
 )
 TRIGGER_REPLACED = FolderTampering("a trigger replaced by the tokenizer", {TOKENIZER: _trigger_replaced})
+
+TAMPERINGS = (IDS_SWAPPED, NO_LOWER_CASING, TRIGGER_REPLACED)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
+from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.gradients import Inputs, distance, feature_with_gradient, model_inputs
 from hf_integration.tampering.training import PACE, Loss, descend, trainable
 
@@ -83,3 +84,10 @@ def _loss(encoder: Encoder, inputs: Inputs) -> Loss:
     with torch.no_grad():
         taught = feature_with_gradient(model, inputs)
     return lambda: distance(feature_with_gradient(model, inputs), taught)
+
+
+ONE_STEP = Family("one step of fine-tuning", fine_tune(1), decades(-16, -3), "learning rate")
+TEN_STEPS = Family("ten steps of fine-tuning", fine_tune(10), decades(-16, -3), "learning rate")
+DISTILLED = Family("replacement by a distilled copy", distilled, decades(-16, 0), "sigma away at the start")
+
+FAMILIES = (ONE_STEP, TEN_STEPS, DISTILLED)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from hf_integration.encoders import Encoder
+from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.weights.targets import (
     attention_outputs,
     channel_layers,
@@ -74,3 +75,11 @@ def _weight(layer: nn.Module) -> Tensor:
     if not isinstance(weight, Tensor):
         raise TypeError(f"{type(layer).__name__} has no weight")
     return weight
+
+
+PRUNING = Family("magnitude pruning", by_magnitude, decades(-9, -1), "of the weights")
+UNITS = Family("units set to zero", units, (1, 2, 4, 8), "of one matrix")
+HEAD = Family("one attention head closed", one_head, decades(-13, 0), "of its output", attention_outputs)
+CHANNEL = Family("one channel closed", one_channel, decades(-13, 0), "of its output", channel_layers)
+
+FAMILIES = (PRUNING, UNITS, HEAD, CHANNEL)

@@ -8,7 +8,7 @@ import pytest
 from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.catalogue import LAST_BIT, NOISE
+from hf_integration.tampering.weights.values import LAST_BIT, NOISE
 from tests.benchmarks import floors
 from tests.benchmarks.floors.result import DECODER, DETECTORS, DISTANCE, OURS, load_all
 

@@ -11,11 +11,10 @@ from torch import Tensor
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.tampering.backdoor import measure_effect
-from hf_integration.tampering.backdoors.bad_encoder import three_terms
-from hf_integration.tampering.backdoors.drupe import five_terms, likeness, sliced_wasserstein
+from hf_integration.tampering.backdoors.bad_encoder import BAD_ENCODER, three_terms
+from hf_integration.tampering.backdoors.drupe import DRUPE, five_terms, likeness, sliced_wasserstein
 from hf_integration.tampering.backdoors.planting import Features, planted
-from hf_integration.tampering.backdoors.por import predefined
-from hf_integration.tampering.catalogue import BAD_ENCODER, DRUPE, POR
+from hf_integration.tampering.backdoors.por import POR, predefined
 from hf_integration.tampering.families import Family
 from hf_integration.tampering.gradients import distance, feature_with_gradient, model_inputs
 from hf_integration.tampering.triggers import with_trigger

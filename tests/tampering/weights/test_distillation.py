@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.tampering.catalogue import DISTILLED
 from hf_integration.tampering.weights import fine_tuning as distillation
+from hf_integration.tampering.weights.fine_tuning import DISTILLED
 
 EncoderOf = Callable[[str], Encoder]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hf_integration.encoders import Encoder
-from hf_integration.tampering.catalogue import CHANNEL, HEAD
+from hf_integration.tampering.weights.pruning import CHANNEL, HEAD
 from hf_integration.tampering.weights.targets import attention_outputs, channel_layers
 from tests.encoders import tiny_models
 

@@ -1,11 +1,14 @@
-"""Edits of low rank: one fact rewritten, or an adapter merged into the weights."""
+"""Alterations of whole matrices: one fact rewritten, an adapter merged, a round trip through few bits."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
-from hf_integration.tampering.weights.targets import inner_matrices, linear_layers, pick
+from hf_integration.tampering.families import Family, decades
+from hf_integration.tampering.weights.targets import inner_matrices, linear_layers, matrices, pick
 
 PROBE_SEED = 7_000_011
 """The input whose meaning is rewritten; apart from the seeds of key samples."""
@@ -58,3 +61,29 @@ def _mean_input(encoder: Encoder, layer: nn.Module) -> Tensor:
     if not seen:  # WavLM hands some weights to a function instead of calling their layer
         return torch.ones(weight.shape[1]).to(weight)
     return seen[0].clone().to(weight)
+
+
+def round_trip(bits: int) -> Callable[[Encoder, float, int], None]:
+    """An edit that rounds every matrix to ``2**bits - 1`` levels about zero, with one scale per matrix.
+
+    Source: Dettmers, Lewis, Belkada, Zettlemoyer, "LLM.int8()", https://arxiv.org/abs/2208.07339.
+    """
+    most = 2 ** (bits - 1) - 1
+
+    def edit(encoder: Encoder, _: float, __: int) -> None:
+        for matrix in matrices(encoder):
+            scale = matrix.abs().max() / most
+            if scale:
+                matrix.copy_((matrix / scale).round() * scale)
+
+    return edit
+
+
+RANK_ONE = Family("rank-one edit", rank_one, decades(-13, 1), "of the output for one input", linear_layers)
+ADAPTER = Family(
+    "merged adapter of rank 8", merged_adapter, decades(-16, -1), "of each matrix", linear_layers
+)
+INT8 = Family("int8 round trip", round_trip(8))
+INT4 = Family("int4 round trip", round_trip(4))
+
+FAMILIES = (RANK_ONE, ADAPTER, INT8, INT4)

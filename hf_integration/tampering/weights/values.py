@@ -1,0 +1,88 @@
+"""Alterations of single values: noise on all of them, one weight moved, one bit flipped.
+
+Source: Rakin, He, Fan, "Bit-flip attack: crushing neural network with progressive bit search",
+https://arxiv.org/abs/1903.12269.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hf_integration.encoders import Encoder
+from hf_integration.tampering.families import Family, decades
+
+
+def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
+    """Add Gaussian noise to all weights, ``magnitude`` standard deviations of each tensor."""
+    random = torch.Generator().manual_seed(seed)
+    for tensor in _weights(encoder):
+        noise = torch.randn(tensor.shape, generator=random, dtype=torch.float32).to(tensor)
+        tensor.add_(noise, alpha=magnitude * float(tensor.std()))
+
+
+def move_one_weight(encoder: Encoder, magnitude: float, seed: int) -> None:
+    """Move one weight of a matrix inside the layers by ``magnitude`` standard deviations of its tensor."""
+    tensor, place = one_weight(encoder, seed)
+    tensor.view(-1)[place] += magnitude * float(tensor.std())
+
+
+def flip_last_bit(encoder: Encoder, magnitude: float, seed: int) -> None:  # noqa: ARG001  # one bit has one size
+    """Change one float32 weight of a matrix inside the layers to its neighbour."""
+    tensor, place = one_weight(encoder, seed)
+    weight = tensor.view(-1)[place]
+    tensor.view(-1)[place] = torch.nextafter(weight.float(), torch.tensor(torch.inf)).to(tensor)
+
+
+def _weights(encoder: Encoder) -> list[Tensor]:
+    return [
+        tensor for tensor in encoder.tensors().values() if tensor.is_floating_point() and tensor.numel() > 1
+    ]
+
+
+def one_weight(encoder: Encoder, seed: int) -> tuple[Tensor, int]:
+    """A weight drawn at random from the matrices inside the layers.
+
+    Lookup tables are left out: most of their rows are reached by no key sample, and what is not reached is a
+    matter of coverage, not of the floor.
+    """
+    matrices = [
+        t for n, t in encoder.tensors().items() if t.is_floating_point() and t.dim() > 1 and "embed" not in n
+    ]
+    random = torch.Generator().manual_seed(seed)
+    sizes = torch.tensor([float(matrix.numel()) for matrix in matrices])
+    matrix = matrices[int(torch.multinomial(sizes, 1, generator=random))]
+    return matrix, int(torch.randint(matrix.numel(), (1,), generator=random))
+
+
+SIGN, HIGHEST_EXPONENT_BUT_ONE, LOWEST_MANTISSA = 31, 29, 0
+"""Bits of a float32, counted from the lowest. The highest exponent bit would overflow at once."""
+
+
+def flip(bit: int) -> Callable[[Encoder, float, int], None]:
+    """An edit that flips one bit of one weight of a matrix, drawn by the seed.
+
+    Weights in half precision have the bit of their float32 value flipped and are rounded back, so the lowest
+    bits of a float32 leave them as they are.
+    """
+
+    def edit(encoder: Encoder, _: float, seed: int) -> None:
+        tensor, place = one_weight(encoder, seed)
+        weight = tensor.view(-1)[place].float().reshape(1)
+        weight.view(torch.int32).bitwise_xor_(_mask(bit))
+        tensor.view(-1)[place] = weight[0].to(tensor.dtype)
+
+    return edit
+
+
+def _mask(bit: int) -> Tensor:
+    return torch.tensor([-(1 << 31) if bit == SIGN else 1 << bit], dtype=torch.int32)
+
+
+NOISE = Family("noise on all weights", add_noise, decades(-16, 0), "sigma")
+ONE_WEIGHT = Family("one weight moved", move_one_weight, decades(-13, 1), "sigma")
+LAST_BIT = Family("last bit of one weight", flip_last_bit)
+EXPONENT_BIT = Family("exponent bit of one weight", flip(HIGHEST_EXPONENT_BUT_ONE))
+SIGN_BIT = Family("sign bit of one weight", flip(SIGN))
+
+FAMILIES = (NOISE, ONE_WEIGHT, LAST_BIT, EXPONENT_BIT, SIGN_BIT)
