@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_text, number, pairs, table
-from hf_integration.verdict import LARGEST_ERROR, Accepted, Claim, Status, StripResult, Trust, Verdict
+from hf_integration.verdict import LARGEST_ERROR, Accepted, Claim, Deployment, Status, StripResult, Trust, Verdict
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,13 @@ TRUST: dict[Trust, str] = {
     "self-asserted": "it comes from the very repository or folder that it vouches for",
 }
 
+COPY_TRUST: dict[Trust, str] = {
+    "pinned": "the copy is at the commit that you pinned",
+    "signed": "the copy fits a card whose signature was checked",
+    "local": "the copy is a folder of yours",
+    "self-asserted": "the copy is whatever the Hub gave for a name; nobody pinned it",
+}
+
 COLORS: dict[Status, str] = {"authentic": "1;32", "altered": "1;31", "inconclusive": "1;33"}
 
 WAIVED = "1;33"
@@ -101,6 +108,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],
         pairs(_facts(verdict)),
+        _nearest(verdict.deployment),
         _claims(verdict.claims, color),
         _strips(verdict.strips, color),
         _names("behaviour settings that differ", verdict.files.changed),
@@ -125,6 +133,8 @@ def short_digest(digest: str) -> str:
 
 def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     tensors, files = verdict.tensors, verdict.files
+    if verdict.deployment is not None:
+        return _deployed(verdict, verdict.deployment)
     compared = f"{tensors.checked} tensors" if tensors.checked else "no tensors at hand"
     facts = [
         ("encoder", harmless(verdict.encoder)),
@@ -143,6 +153,36 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         said = f"a re-encoding: the recorded weights rounded to {tensors.matches}{kept}"
         facts.insert(-1, ("weights", said))
     return facts
+
+
+def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]:
+    samples = verdict.key_samples.run
+    said = ", ".join(f"{harmless(name)} {harmless(value)}" for name, value in deployment.claims.items())
+    return [
+        ("endpoint", f"{harmless(deployment.address)}, asked by the API {harmless(deployment.api)}"),
+        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
+        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        ("expected", harmless(deployment.expected)),
+        ("found", harmless(deployment.found or "no recipe that is known")),
+        ("the server says", said or "nothing about itself"),
+        ("margin", _margin(verdict.margin)),
+        ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
+        ("floor", f"benign runs of this recipe are up to {number(deployment.noise)} apart"),
+        ("unnoticed", f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)"),
+        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
+    ]
+
+
+def _nearest(deployment: Deployment | None) -> list[str]:
+    """Recipes that come near the answers, where another one was expected."""
+    if deployment is None or not deployment.nearest:
+        return []
+    rows = [("recipe", "largest distance", "typical")]
+    rows += [
+        (harmless(near.recipe, longest=120), number(near.distance), number(near.typical))
+        for near in deployment.nearest
+    ]
+    return ["recipes that come nearest:", *table(rows, right=(1, 2))]
 
 
 def _margin(margin: float | None) -> str:

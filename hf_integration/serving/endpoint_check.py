@@ -3,13 +3,14 @@
 import math
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
 from hf_integration.base.progress import Progress
+from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
@@ -68,7 +69,8 @@ def check_endpoint(
     *,
     trust: Trust,
     progress: Progress,
-) -> tuple[Authentication, KeySamples]:
+    accept_self_asserted: bool = False,
+) -> tuple[Authentication, WatermarkCard]:
     """Ask an endpoint fresh key samples, and hold its answers against a trusted copy.
 
     One text is sent in each request, in random order: whoever answers some requests with another encoder does not
@@ -80,9 +82,10 @@ def check_endpoint(
         asking: how it is asked.
         trust: why the copy is believed.
         progress: told how far it is.
+        accept_self_asserted: let a copy count that nobody pinned.
 
     Returns:
-        The verdict with the pictures, and the key samples that were asked.
+        The verdict with the pictures, and the card of this one check, with the key samples that were asked.
 
     Raises:
         EndpointError: the server did not answer, or not with embeddings.
@@ -92,6 +95,7 @@ def check_endpoint(
     order = list(range(len(samples)))
     random.SystemRandom().shuffle(order)
     claims = endpoint.claims()
+    progress.start(f"asking {endpoint.address.url}", len(samples))
     answers = endpoint.embed([str(samples[place]) for place in order], per_request=1)
     rows = torch.empty(answers.embeddings.shape, dtype=torch.float64)
     rows[order] = torch.from_numpy(answers.embeddings)
@@ -114,8 +118,11 @@ def check_endpoint(
         noise=judged.noise,
         claims=dict(claims),
     )
+    if trust == "self-asserted" and judged.status == "authentic" and not accept_self_asserted:
+        unpinned = "nobody pinned the copy that the answers fit, so that it may be anybody's"
+        judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
-    return _authentication(encoder, samples, judged, deployment, trust=trust, seconds=seconds), samples
+    return _authentication(encoder, samples, judged, deployment, trust=trust, seconds=seconds), judged.card
 
 
 def _words(recipe: Recipe) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
@@ -40,6 +41,7 @@ class Judged:
         found: the recipe that fits; ``None`` if none does.
         nearest: recipes by how near they come, the best first; empty if the expected one fits.
         reconstruction: the watermark under the expected recipe, or under the one that fits.
+        card: the card of this one check that the reconstruction was made with.
         noise: largest relative distance of benign runs under that recipe.
     """
 
@@ -49,6 +51,7 @@ class Judged:
     found: Recipe | None
     nearest: tuple[Match, ...]
     reconstruction: Reconstruction
+    card: WatermarkCard
     noise: float
 
 
@@ -115,7 +118,7 @@ def _judged(
     held: Yardstick,
     reconstruction: Reconstruction,
 ) -> Judged:
-    return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.noise)
+    return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.noise)
 
 
 def _nothing(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> tuple[Yardstick, Reconstruction]:

@@ -8,6 +8,7 @@ import typer
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
+from hf_integration.cli.asking import ApiName, EndpointOptions, ask
 from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
@@ -82,12 +83,60 @@ def verify(
             "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
         ),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="URL", help="Check the server that answers there against ENCODER, a trusted copy."
+        ),
+    ] = None,
+    api: Annotated[
+        ApiName, typer.Option("--api", help="How the endpoint is spoken to.")
+    ] = ApiName.OPENAI,
+    api_model: Annotated[
+        str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
+    ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds the endpoint's key."),
+    ] = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(
+            "--serving",
+            metavar="RECIPE",
+            help="What the endpoint is expected to do to the encoder, such as tei or ollama; see sslauth identify --list.",
+        ),
+    ] = None,
+    dimensions: Annotated[
+        int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
+    ] = None,
+    keys: Annotated[
+        int, typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint, one a request.")
+    ] = 64,
 ) -> int:
-    """Check an encoder against a watermark card."""
+    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
     if picture is not None:
         check_file(picture)
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
+    if endpoint is not None:
+        if precision is not None or budget is not None:
+            raise UsageError("--precision and --budget are of checks with weights", remedy="leave them out")
+        asked_for = EndpointOptions(endpoint, api.value, api_model, api_key_env, serving, dimensions, keys)
+        authentication, session = ask(
+            streams,
+            hub.access(streams, device),
+            encoder,
+            asked_for,
+            card=card,
+            revision=revision,
+            signer=signer,
+            picture=picture,
+            accept_self_asserted=trust_self_asserted,
+        )
+        return _report(authentication, session, picture, streams)
+    if (serving, api_model, api_key_env, dimensions) != (None,) * 4:
+        raise UsageError("these options are of an endpoint", remedy="add --endpoint URL")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
     from hf_integration.checking.finding import Asked, Project

@@ -1,0 +1,79 @@
+"""The trusted copy that a deployed encoder is held against: at a pinned commit, or in a folder the caller names."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hf_integration.base.errors import CardNotFoundError, IntegrityError, UsageError
+from hf_integration.checking.finding import Asked, Found, Place, Project
+from hf_integration.checking.held_card import Access
+from hf_integration.checking.subject import load_encoder_at, load_subject
+
+if TYPE_CHECKING:
+    from hf_integration.encoders.running.torch_encoder import TorchEncoder
+    from hf_integration.verdict import Trust
+
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+
+
+@dataclass(frozen=True, eq=False)
+class TrustedCopy:
+    """An encoder in memory, and why it is believed.
+
+    Attributes:
+        encoder: it takes texts.
+        trust: ``pinned`` at a commit, ``signed`` for by its card's signer, ``local`` for a folder of the caller's,
+            ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+    """
+
+    encoder: "TorchEncoder"
+    trust: "Trust"
+
+
+def trusted_copy(
+    project: Project, asked: Asked, access: Access, *, understood: Callable[[Found | Place], object]
+) -> TrustedCopy:
+    """Load a copy. If the project has a card for it, its tensors and files have to be those of the card.
+
+    Args:
+        project: where names are looked up.
+        asked: what the caller says.
+        access: how the Hub is asked.
+        understood: told what the names mean before anything is loaded.
+
+    Raises:
+        IntegrityError: the copy is not the encoder of its card, or not at the pinned commit.
+        UsageError: it takes no texts, which is all that endpoints are asked.
+        EncoderError: it cannot be loaded.
+        InconclusiveError: the Hub could not be asked.
+    """
+    from hf_integration.encoders.running.torch_encoder import TorchEncoder
+
+    try:
+        found = project.find(asked)
+    except CardNotFoundError:
+        if asked.card is not None:
+            raise
+        place = project.encoder(asked)
+        understood(place)
+        encoder = load_encoder_at(place, access, revision=asked.revision)
+        by_name = place.repo is not None and not _COMMIT.fullmatch(asked.revision or "")
+        trust: Trust = "self-asserted" if by_name else "local" if place.repo is None else "pinned"
+    else:
+        understood(found)
+        subject = load_subject(found, access)
+        encoder, trust = subject.encoder, subject.trust or "local"
+        from hf_integration.authentication.evidence import compare
+
+        compared = compare(encoder, subject.card)
+        if differs := (*compared.files.changed, *compared.tensors.changed, *compared.tensors.missing):
+            raise IntegrityError(
+                f"the trusted copy '{encoder.name}' is not the encoder of its card: {differs[0]}",
+                remedy="run `sslauth verify` on it, and get it again from its publisher",
+            )
+        if compared.tensors.matches is None:
+            raise IntegrityError(f"the trusted copy '{encoder.name}' has other tensors than its card")
+    if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
+        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and endpoints are asked texts")
+    return TrustedCopy(encoder, trust)
