@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +25,13 @@ AGAIN = Patience(tries=2, request=5, total=10, first_pause=0.01, longest_pause=0
 def asked(url: str, patience: Patience = ONCE) -> None:
     with Endpoint(Address(url=url, api="tei"), patience=patience) as endpoint:
         endpoint.embed(ASKED)
+
+
+def test_the_room_loads_neither_torch_nor_the_http_library() -> None:
+    code = "import hf_integration.endpoints, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = ("torch", "transformers", "pydantic", "huggingface_hub", "httpx", "httpx2")
+    assert not {*heavy} & {*done.stdout.split()}
 
 
 def test_nobody_listens() -> None:
