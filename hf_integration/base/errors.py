@@ -88,6 +88,10 @@ class MintingRefusedError(InconclusiveError):
     """The card would not tell this encoder's benign runs from alterations, so none was written."""
 
 
+class EndpointError(InconclusiveError):
+    """An embedding server that cannot be reached, refuses, or answers with something else than embeddings."""
+
+
 class IntegrityError(SSLAuthError):
     """The evidence itself is damaged or contradicts its pin (exit status 4)."""
 

@@ -1,10 +1,19 @@
 """What comes in and what goes out, apart from how HTTP carries it."""
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import parse_qs, urlsplit
+
+
+class Writable(Protocol):
+    """The way to a client."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class Reply:
         ending: what follows where a reply was cut: a ``reset``, ``silence`` until the client gives up, or a
             ``close`` in good order.
         pause: seconds between each two bytes of the body.
+        raw: writes to the connection instead of all that, until the server stops; then it is closed.
     """
 
     status: int = 200
@@ -57,6 +67,7 @@ class Reply:
     cut_after: int | None = None
     ending: Literal["reset", "silence", "close"] = "reset"
     pause: float = 0
+    raw: Callable[[Writable, threading.Event], None] | None = None
 
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":

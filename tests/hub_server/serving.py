@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import traceback
@@ -22,8 +23,8 @@ class Port:
         failures: tracebacks of answers that raised; the client got status 500 for each.
     """
 
-    def __init__(self, name: str, answer: Answer) -> None:
-        self.name, self.answer = name, answer
+    def __init__(self, name: str, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.name, self.answer, self.tls = name, answer, tls
         self.failures: list[str] = []
         self.stopping = threading.Event()
         handler = type("Handler", (_Handler,), {"port": self})
@@ -31,7 +32,7 @@ class Port:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.server_port}"
 
     def start(self) -> None:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -75,6 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm, wbufsize = True, -1  # else every reply waits 40 ms for an acknowledgement
     port: Port
 
+    def setup(self) -> None:
+        if self.port.tls:
+            # not where connections are accepted: a client that shakes no hands must not hold up others
+            self.request = self.port.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        if self.port.tls:
+            self.request.close()  # the server closes what it accepted, which was unwrapped
+
     def _serve(self) -> None:
         path, query = split_target(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -99,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def _send(self, reply: Reply) -> None:
+        if reply.raw is not None:
+            self.close_connection = True
+            return reply.raw(self.wfile, self.port.stopping)
         if reply.cut_after == 0:
             return self._break_off(reply)
         self.send_response(reply.status)

@@ -1,0 +1,1 @@
+"""Embedding servers over real HTTP, asked by the real client."""
