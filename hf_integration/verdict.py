@@ -162,8 +162,7 @@ class Deployment:
         found: the recipe that fits, in words; ``None`` if none does.
         nearest: recipes by how near they come, if the expected one does not fit.
         requests: how many requests were sent, each with one key sample.
-        unnoticed: share of requests that another encoder may have answered and gone unnoticed in one check of a
-            hundred.
+        unnoticed: share of requests that another encoder may answer and go unnoticed by 1 check of 100.
         noise: largest relative distance of benign runs of the recipe that is judged.
         claims: what the server says of itself.
     """
@@ -208,7 +207,7 @@ class Verdict:
         process: what was found in this process that changes what the encoder gives its users, in words:
             hooks, patched functions, training mode with dropout, autocast. Named even if the watermark is
             intact.
-        deployment: of an encoder that is deployed somewhere: how it was asked, and what its answers look like.
+        deployment: of an encoder that is deployed: how it was asked, and what its answers look like.
     """
 
     status: Status

@@ -1,4 +1,4 @@
-"""The trusted copy that a deployed encoder is held against: at a pinned commit, or in a folder the caller names."""
+"""The trusted copy that a deployed encoder is held against: at a pinned commit, or in a caller's folder."""
 
 import re
 from collections.abc import Callable
@@ -23,8 +23,8 @@ class TrustedCopy:
 
     Attributes:
         encoder: it takes texts.
-        trust: ``pinned`` at a commit, ``signed`` for by its card's signer, ``local`` for a folder of the caller's,
-            ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+        trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a caller's
+            folder, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
     """
 
     encoder: "TorchEncoder"

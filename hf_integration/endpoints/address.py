@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.repo_ids import is_repo_id
 from hf_integration.base.text import is_plain, quoted
+from hf_integration.base.vocabulary import is_repo_id
 from hf_integration.endpoints.answers import MOST_WIDTH
 from hf_integration.endpoints.apis import APIS, DIALECTS, Api, Dialect
 from hf_integration.endpoints.keys import Key

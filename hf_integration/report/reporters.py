@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_text, number, pairs, table
-from hf_integration.verdict import LARGEST_ERROR, Accepted, Claim, Deployment, Status, StripResult, Trust, Verdict
+from hf_integration.verdict import (
+    LARGEST_ERROR,
+    Accepted,
+    Claim,
+    Deployment,
+    Status,
+    StripResult,
+    Trust,
+    Verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -168,7 +177,10 @@ def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]
         ("margin", _margin(verdict.margin)),
         ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
         ("floor", f"benign runs of this recipe are up to {number(deployment.noise)} apart"),
-        ("unnoticed", f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)"),
+        (
+            "unnoticed",
+            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)",
+        ),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]
 

@@ -68,7 +68,7 @@ class Computed:
 
 def own_prompts(encoder: TorchEncoder) -> tuple[str, ...]:
     """Prompts that the encoder's own files name, without the empty one."""
-    settings = encoder.behaviour().get("config_sentence_transformers.json", {})
+    settings = encoder.behaviour().get("config_sentence_transformers.json")
     prompts = settings.get("prompts", {})
     return tuple(dict.fromkeys(text for text in prompts.values() if text))
 

@@ -1,4 +1,4 @@
-"""Checking the encoder behind an endpoint against a trusted copy, with key samples that nobody has seen before."""
+"""Checking the encoder behind an endpoint against a trusted copy, with key samples that nobody has seen."""
 
 import math
 import random
@@ -73,8 +73,8 @@ def check_endpoint(
 ) -> tuple[Authentication, WatermarkCard]:
     """Ask an endpoint fresh key samples, and hold its answers against a trusted copy.
 
-    One text is sent in each request, in random order: whoever answers some requests with another encoder does not
-    know which, and a batch would be one such request.
+    One text is sent in each request, in random order: whoever answers some requests with another encoder does
+    not know which, and a batch would be one such request.
 
     Args:
         encoder: the trusted copy, which takes texts.

@@ -35,8 +35,8 @@ FEW, MORE, LONGEST = 8, 16, 4
 FAR = 0.02
 """Relative distance from which pooling or prompt must be another: half precision moves less."""
 
-LENGTH_ONE = 1e-3
-"""How far the length of an embedding may be from 1 in an answer of few decimals."""
+LENGTH_ONE, LENGTH_ROUNDED = 1e-3, 0.1
+"""How far the length of an embedding that was scaled may be from 1, and in an answer of few decimals."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
         most = tokens[longest[-1]]
-        lengths = [None, *(n for n in LENGTHS if n != own_length(encoder) and (n < most or n > own_length(encoder)))]
+        lengths = [
+            None,
+            *(n for n in LENGTHS if n != own_length(encoder) and (n < most or n > own_length(encoder))),
+        ]
         length = best((ranked[0].but(length=length) for length in lengths), longest)[0].recipe.length
         ranked = [recipe.but(length=length) for recipe in ranked]
     return tuple(best(ranked, [*short[:MORE], *longest]))
@@ -106,7 +109,10 @@ def shown_by_numbers(encoder: TorchEncoder, answers: Tensor) -> Recipe:
     form = form_of(answers)
     away = (answers.norm(dim=1) - 1).abs().max()
     own = Computed(encoder, PLAIN).embed(["length"]).norm()
-    is_scaled, scales = bool(away < LENGTH_ONE or away < 0.1 and not form.exact), bool((own - 1).abs() < 1e-6)
+    is_scaled, scales = (
+        bool(away < LENGTH_ONE or (away < 0.1 and not form.exact)),
+        bool((own - 1).abs() < 1e-6),
+    )
     return Recipe(
         form=form,
         normalised=None if is_scaled == scales or width < whole else is_scaled,

@@ -19,6 +19,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.yardstick import Yardstick, yardstick
 from hf_integration.verdict import Status
@@ -88,7 +89,7 @@ def judge_answers(
             f"{encoder.description.embedding_dim}: another encoder answers"
         )
         return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
-    nearest = identify(encoder, list(samples), answers)
+    nearest = identify(encoder, texts_of(samples), answers)
     for match in nearest[:MOST_TRIED]:
         other = yardstick(encoder, match.recipe, samples)
         seen = other.held_against(answers)
@@ -98,7 +99,9 @@ def judge_answers(
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     fine = shown_by_numbers(encoder, answers).form.exact and recipe.arithmetic in FINE
-    return _judged("altered" if stated and fine else "inconclusive", reason, recipe, None, nearest, held, found)
+    return _judged(
+        "altered" if stated and fine else "inconclusive", reason, recipe, None, nearest, held, found
+    )
 
 
 def _fits(recipe: Recipe) -> str:

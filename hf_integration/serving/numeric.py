@@ -66,7 +66,7 @@ class Form:
                 return embeddings
 
     def steps(self, embeddings: Tensor) -> Tensor:
-        """Distance from each number to the next that the form can hold, of the same shape; 0 if none counts."""
+        """Distance from each number to the next that the form can hold, of the same shape; 0 for float32."""
         match self.kind:
             case "decimals":
                 return torch.full_like(embeddings, 10.0**-self.places)
@@ -92,6 +92,10 @@ class Form:
             f"{where}: {quoted(text)} is no numeric form",
             remedy="choose float32, float16, bfloat16, decimals:1 to decimals:6, or digits:1 to digits:6",
         )
+
+
+FLOAT32 = Form()
+"""As a server computes it, or exact."""
 
 
 def _units(embeddings: Tensor, digits: int) -> Tensor:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 
+from hf_integration.base.errors import KeySampleError
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.key_samples.synthetic_text import synthetic_texts
@@ -17,9 +18,9 @@ MOST_WORDS = 5_000
 def fresh_samples(encoder: TorchEncoder, count: int, *, seed: int | None = None) -> KeySamples:
     """Texts that nobody can have prepared for, the last of them long.
 
-    Of the long ones, one each has more tokens than the usual cuts, and two have one token less and one more than
-    the encoder itself takes: whoever cuts elsewhere answers at least one of them differently. An encoder that
-    takes more than all of these gets no longer text: it would cost more than all others together.
+    Of the long ones, one each has more tokens than the usual cuts, and two have one token less and one more
+    than the encoder itself takes: whoever cuts elsewhere answers at least one of them differently. An encoder
+    that takes more than all of these gets no longer text: it would cost more than all others together.
 
     Args:
         encoder: the trusted copy.
@@ -34,6 +35,18 @@ def fresh_samples(encoder: TorchEncoder, count: int, *, seed: int | None = None)
     return KeySamples([*short, *(_long(encoder, words, length) for length in lengths)], origin="fresh texts")
 
 
+def texts_of(samples: KeySamples) -> list[str]:
+    """The key samples of a text encoder.
+
+    Raises:
+        KeySampleError: some are no texts.
+    """
+    texts = [sample for sample in samples if isinstance(sample, str)]
+    if len(texts) < len(samples):
+        raise KeySampleError(f"key samples are {samples.modality}, and deployments are asked texts")
+    return texts
+
+
 def _words(seed: int) -> Iterator[str]:
     for text in synthetic_texts(MOST_WORDS, seed=seed ^ 1):
         yield from text.split()
@@ -44,7 +57,7 @@ def _long(encoder: TorchEncoder, words: Iterator[str], tokens: int) -> str:
     text: list[str] = []
     for word in words:
         text.append(word)
-        if len(text) * 4 >= tokens or word.endswith("."):
-            if tokens_of(encoder, [" ".join(text)])[0] >= tokens:
-                break
+        # few words have more than eight tokens, so that most need no counting
+        if len(text) * 8 >= tokens and tokens_of(encoder, [" ".join(text)])[0] >= tokens:
+            break
     return " ".join(text)

@@ -1,8 +1,8 @@
 """Serving recipes: what a deployment does to an encoder before somebody gets its embedding.
 
 A server, a converted file or a gateway rarely computes what the model card computes. It approximates GELU,
-rounds weights to half precision, pools another way, cuts texts earlier, or writes fewer decimals. Each of these
-makes another function of the same encoder, with a reference of its own; a recipe says which.
+rounds weights to half precision, pools another way, cuts texts earlier, or writes fewer decimals. Each of
+these makes another function of the same encoder, with a reference of its own; a recipe says which.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
-from hf_integration.serving.numeric import Form
+from hf_integration.serving.numeric import FLOAT32, Form
 
 Gelu = Literal["exact", "tanh"]
 ServedWeights = Literal["stored", "float16", "bfloat16", "gguf-f16", "gguf-f16-positions"]
@@ -23,7 +23,7 @@ WEIGHT_WORDS: Mapping[str, str] = {
     "float16": "float16 weights",
     "bfloat16": "bfloat16 weights",
     "gguf-f16": "matrices in float16 as in a GGUF file, the token type table as stored",
-    "gguf-f16-positions": "matrices in float16 as in a GGUF file, the tables of positions and token types as stored",
+    "gguf-f16-positions": "matrices in float16 as in a GGUF file, tables of positions and of types as stored",
 }
 
 
@@ -53,7 +53,7 @@ class Recipe:
     prompt: str | None = None
     length: int | None = None
     dimensions: int | None = None
-    form: Form = Form()
+    form: Form = FLOAT32
 
     def but(self, **changes: Any) -> "Recipe":
         """This recipe with some fields replaced."""
@@ -119,7 +119,7 @@ def _said(field: str, expected: Any, found: Any) -> str:
         case "dimensions":
             return f"the first {found} dimensions" if found else "all dimensions"
         case _:
-            return found.words
+            return str(found.words)
 
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
@@ -148,7 +148,8 @@ def read_recipe(said: Mapping[str, Any], *, where: str) -> Recipe:
     for name, choices in _CHOICES.items():
         if name in values and values[name] not in choices:
             raise UsageError(
-                f"{where}: {name} {quoted(str(values[name]))} is not known", remedy=f"choose {', '.join(choices)}"
+                f"{where}: {name} {quoted(str(values[name]))} is not known",
+                remedy=f"choose {', '.join(choices)}",
             )
     for name, kind in (("dense", bool), ("normalised", bool), ("length", int), ("dimensions", int)):
         if name in values and (type(values[name]) is not kind or (kind is int and values[name] < 1)):

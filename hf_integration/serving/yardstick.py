@@ -1,12 +1,12 @@
 """What answers are held against: fresh key samples, and what a trusted copy gives for them under one recipe.
 
-It is a watermark card of one strip that exists for one check: sketches of the embeddings, tolerances calibrated
-by benign runs, and a generator that draws the watermark from whatever was answered.
+It is a watermark card of one strip that exists for one check: sketches of the embeddings, tolerances
+calibrated by benign runs, and a generator that draws the watermark from whatever was answered.
 """
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
@@ -16,6 +16,7 @@ from hf_integration.authentication.reconstruction import Reconstruction, reconst
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import EMBEDDING_STRIP, Precision
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.benign import CALIBRATION
@@ -23,12 +24,13 @@ from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.watermark import Layout, calibrate, edge_error, sketch, train
 
 SIMULATED = 32
-"""Benign runs that are made up from the size of the measured ones: rounding flips few numbers in each, so that
-two measured runs would say too little about how many."""
+"""Benign runs that are made up from the size of the measured ones: rounding flips few numbers in each, so
+that two measured runs would say too little about how many."""
 
 REACH = 4
 """Times that a runtime may be further from the reference than torch is, in what is simulated, divided by the
@@ -58,7 +60,8 @@ class Yardstick:
 
     def distances(self, answers: Tensor) -> Tensor:
         """Distance of each answer to its reference, relative to the length of that, float64 ``(n,)``."""
-        return (answers - self.written).norm(dim=1) / _sizes(self.exact).squeeze(1)
+        away: Tensor = (answers - self.written).norm(dim=1) / _sizes(self.exact).squeeze(1)
+        return away
 
     def held_against(self, answers: Tensor) -> Reconstruction:
         """The watermark as these answers reproduce it.
@@ -84,7 +87,7 @@ def yardstick(
         seed: of sketches and generator; by default one that nobody can guess.
     """
     seed = secrets.randbits(63) if seed is None else seed
-    computed, texts = Computed(encoder, recipe), list(samples)
+    computed, texts = Computed(encoder, recipe), texts_of(samples)
     exact = computed.embed(texts)
     away = [_benign(computed, encoder, texts, place) - exact for place in range(len(CALIBRATION))]
     size = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in away)
@@ -96,9 +99,7 @@ def yardstick(
     benign = [_sketched(run, exact, seed) for run in answered]
     reference = _sketched(written, exact, seed)
     precision: Precision = recipe.arithmetic
-    calibration = calibrate(
-        benign, reference, epsilon=ROUNDING_UNIT[precision], evenly=not form.exact
-    )
+    calibration = calibrate(benign, reference, epsilon=ROUNDING_UNIT[precision], evenly=not form.exact)
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side)
     generator = train(picture, layout, seed=seed)
@@ -117,7 +118,7 @@ def yardstick(
         strips=(EMBEDDING_STRIP,),
         references=(Reference("stored", precision, reference[None], (calibration,), 0.0),),
         digests={},
-        behaviour={},
+        behaviour=Behaviour(),
     )
     return Yardstick(recipe, exact, card, max(size, noise))
 
@@ -145,7 +146,7 @@ def _simulated(exact: Tensor, size: float, *, seed: int) -> list[Tensor]:
 
 
 def _one_jump(exact: Tensor, form: Form) -> Tensor:
-    """One number that was rounded the other way, the one that jumps furthest: the least that benign runs do."""
+    """One number rounded the other way, the one that jumps furthest: the least that benign runs do."""
     jump = torch.zeros_like(exact)
     furthest = (form.steps(exact) / _sizes(exact)).argmax()
     jump.view(-1)[furthest] = form.steps(exact).view(-1)[furthest]
@@ -158,4 +159,5 @@ def _sketched(embeddings: Tensor, exact: Tensor, seed: int) -> Tensor:
 
 def _sizes(exact: Tensor) -> Tensor:
     """Lengths of the exact embeddings, float64 ``(n, 1)``: what is relative is relative to these."""
-    return exact.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    sizes: Tensor = exact.norm(dim=1, keepdim=True)
+    return sizes.clamp(min=1e-12)

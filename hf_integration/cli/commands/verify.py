@@ -86,32 +86,33 @@ def verify(
     endpoint: Annotated[
         str | None,
         typer.Option(
-            "--endpoint", metavar="URL", help="Check the server that answers there against ENCODER, a trusted copy."
+            "--endpoint",
+            metavar="URL",
+            help="Check the server that answers there against ENCODER, a trusted copy.",
         ),
     ] = None,
-    api: Annotated[
-        ApiName, typer.Option("--api", help="How the endpoint is spoken to.")
-    ] = ApiName.OPENAI,
+    api: Annotated[ApiName, typer.Option("--api", help="How the endpoint is spoken to.")] = ApiName.OPENAI,
     api_model: Annotated[
         str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
     ] = None,
     api_key_env: Annotated[
         str | None,
-        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds the endpoint's key."),
+        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
     ] = None,
     serving: Annotated[
         str | None,
         typer.Option(
             "--serving",
             metavar="RECIPE",
-            help="What the endpoint is expected to do to the encoder, such as tei or ollama; see sslauth identify --list.",
+            help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
         ),
     ] = None,
     dimensions: Annotated[
         int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
     ] = None,
     keys: Annotated[
-        int, typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint, one a request.")
+        int,
+        typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
     ] = 64,
 ) -> int:
     """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
