@@ -23,8 +23,8 @@ class TrustedCopy:
 
     Attributes:
         encoder: it takes texts.
-        trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a caller's
-            folder, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+        trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a folder
+            of the caller's, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
     """
 
     encoder: "TorchEncoder"

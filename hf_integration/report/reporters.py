@@ -112,7 +112,8 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     Returns:
         Several lines without a final line break, harmless in a terminal.
     """
-    head = headline(verdict) if verdict.waiver else f"{headline(verdict)}: {harmless(verdict.encoder)}"
+    subject = verdict.encoder if verdict.deployment is None else verdict.deployment.address
+    head = headline(verdict) if verdict.waiver else f"{headline(verdict)}: {harmless(subject)}"
     painted = _paint(head, WAIVED if verdict.waiver else COLORS[verdict.status], color)
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],

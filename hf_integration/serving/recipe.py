@@ -99,7 +99,7 @@ def _said(field: str, expected: Any, found: Any) -> str:
     """One difference in words: ``cls instead of mean pooling``."""
     match field:
         case "gelu":
-            return GELU_WORDS[found] if found else "GELU as the encoder itself"
+            return GELU_WORDS[found] if found else "GELU as the encoder itself computes it"
         case "weights":
             return WEIGHT_WORDS[found]
         case "arithmetic":

@@ -45,7 +45,7 @@ class Yardstick:
         recipe: what the deployment is expected to do.
         exact: embeddings of the key samples before they are written as numbers, float64 ``(n, dim)``.
         card: the card of this one check.
-        noise: largest relative distance of a benign run to the reference.
+        noise: largest relative distance of a benign answer to the reference, rounding included.
     """
 
     recipe: Recipe
@@ -120,7 +120,8 @@ def yardstick(
         digests={},
         behaviour=Behaviour(),
     )
-    return Yardstick(recipe, exact, card, max(size, noise))
+    apart = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in answered)
+    return Yardstick(recipe, exact, card, max(apart, noise))
 
 
 def _benign(computed: Computed, encoder: TorchEncoder, texts: Sequence[str], place: int) -> Tensor:
