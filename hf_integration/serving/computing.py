@@ -165,7 +165,7 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
 
 
 def _without_prompt(encoder: TorchEncoder, texts: TextPreparation) -> Readout | None:
-    """How an encoder that leaves its prompt out of the pooling leaves out another one; ``None`` for others."""
+    """How an encoder that does not pool its prompt leaves out another one; ``None`` for others."""
     pooling = encoder.behaviour().get("1_Pooling/config.json")
     if pooling.get("include_prompt", True):
         return None
