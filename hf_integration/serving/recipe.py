@@ -110,7 +110,9 @@ def _said(field: str, expected: Any, found: Any) -> str:
         case "dense":
             return "dense layers are applied" if found else "no dense layer"
         case "normalised":
-            return "not scaled to length 1" if found is False else "scaled to length 1"
+            if found is None:
+                return "scaled to length 1 or not, as the encoder itself does"
+            return "scaled to length 1" if found else "not scaled to length 1"
         case "prompt":
             if found is None:
                 return "its own prompt"
