@@ -3,12 +3,14 @@
 import math
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
 from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
+from hf_integration.base.errors import EndpointError
 from hf_integration.base.progress import Progress
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -94,7 +96,7 @@ def check_endpoint(
     samples = fresh_samples(encoder, asking.keys)
     order = list(range(len(samples)))
     random.SystemRandom().shuffle(order)
-    claims = endpoint.claims()
+    claims = _claims(endpoint)
     progress.start(f"asking {endpoint.address.url}", len(samples))
     answers = endpoint.embed([str(samples[place]) for place in order], per_request=1)
     rows = torch.empty(answers.embeddings.shape, dtype=torch.float64)
@@ -123,6 +125,14 @@ def check_endpoint(
         judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
     return _authentication(encoder, samples, judged, deployment, trust=trust, seconds=seconds), judged.card
+
+
+def _claims(endpoint: Endpoint) -> Mapping[str, str]:
+    """What the server says of itself: it may say nothing, or nonsense, without being the wrong encoder."""
+    try:
+        return endpoint.claims()
+    except EndpointError as error:
+        return {"about itself": f"nothing that can be read: {error}"}
 
 
 def _words(recipe: Recipe) -> str:
