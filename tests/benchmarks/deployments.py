@@ -1,7 +1,7 @@
-"""Deployed encoders: false alarms, the smallest step of fine-tuning that is seen, and the rival on the same answers.
+"""Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and a rival on the same answers.
 
-Answers are computed here, by the trusted copy and by altered copies of it, in other batches and orders than the
-reference is; the real servers of the tests are not part of this.
+Answers are computed here, by the trusted copy and by altered copies of it, in other batches and orders than
+the reference is; the real servers of the tests are not part of this.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ FORMS = (
 )
 BATCHES = (1, 2, 7, 32)
 CANARY = 0.999
-"""Cosine similarity below which home-made canaries, and tests of servers, take an answer for another one's."""
+"""Cosine similarity below which home-made canaries and tests of servers raise an alarm."""
 
 
 def run(subject: Subject) -> list[str]:

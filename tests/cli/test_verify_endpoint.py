@@ -14,9 +14,10 @@ from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import APIS, Api
 from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
+from hf_integration.serving.presets import presets
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.verdict import Verdict
-from tests.cli.conftest import Ended
+from tests.cli.conftest import ROOT, Ended
 from tests.endpoints import faults
 from tests.endpoints.asking import WITH_MODEL
 from tests.endpoints.server import MODEL, EmbeddingServer
@@ -225,3 +226,9 @@ def test_a_key_is_sent_and_shown_nowhere(sslauth: Run, here: Path, monkeypatch: 
     assert (right.status, wrong.status) == (0, 3)
     assert "SEARCH_KEY" in wrong.err
     assert not [text for ended in (right, wrong) for text in (ended.out, ended.err) if "sk-" in text]
+
+
+def test_every_recipe_is_documented() -> None:
+    page = (ROOT / "docs/how-to/check-an-endpoint.md").read_text(encoding="utf-8")
+    for preset in presets().values():
+        assert f"| `{preset.name}` | {preset.title} |" in page

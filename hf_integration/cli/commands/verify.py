@@ -38,8 +38,8 @@ weights or of another repository never passes.
 
 With --endpoint, the server there is asked fresh texts, and its answers are held against ENCODER, a copy you
 trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy, the copy has
-to fit it. --serving says what the server is expected to do to the encoder. If the encoder fits in another way,
-the check ends with 3 and names that way. If nothing fits, it ends with 1 if you gave --serving, else with 3.
+to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in another way,
+the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving, else with 3.
 
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
