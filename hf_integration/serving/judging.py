@@ -18,6 +18,7 @@ from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.computing import simplified
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -66,6 +67,7 @@ def judge_answers(
     answers: Tensor,
     *,
     expected: Recipe | None = None,
+    dimensions: int | None = None,
     noise: float = 0.0,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy.
@@ -75,10 +77,13 @@ def judge_answers(
         samples: the key samples that were asked, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
         expected: the recipe that the caller states; by default that of the encoder itself, not stated.
+        dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
     """
-    stated, recipe = expected is not None, expected or PLAIN
+    stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
+    if dimensions is not None and dimensions < encoder.description.embedding_dim:
+        recipe = recipe.but(dimensions=dimensions)
     width = encoder.description.embedding_dim if recipe.dimensions is None else recipe.dimensions
     if answers.shape[1] == width:
         held = yardstick(encoder, recipe, samples, noise=noise)

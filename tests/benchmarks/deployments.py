@@ -1,4 +1,4 @@
-"""Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and a rival on the same answers.
+"""Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and a rival on these answers.
 
 Answers are computed here, by the trusted copy and by altered copies of it, in other batches and orders than
 the reference is; the real servers of the tests are not part of this.

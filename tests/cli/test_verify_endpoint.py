@@ -22,6 +22,7 @@ from tests.endpoints import faults
 from tests.endpoints.asking import WITH_MODEL
 from tests.endpoints.server import MODEL, EmbeddingServer
 from tests.hub_server.faults import Behaviour, Fault, status
+from tests.hub_server.messages import Reply, Request
 
 Run = Callable[..., Ended]
 
@@ -188,6 +189,18 @@ class TestServersThatDoNotAnswer:
             ended = asked(sslauth, server)
         assert (ended.status, ended.out) == (3, "")
         assert ended.err.splitlines()[-1].startswith("sslauth: error: ")
+
+    def test_long_texts_only_leave_open_where_they_cut(self, sslauth: Run, here: Path) -> None:
+        def behaviour(request: Request, answer: Callable[[], Reply]) -> Reply:
+            refusal = {"error": "inputs must have less than 100 tokens", "error_type": "Validation"}
+            return Reply.of(refusal, 413) if len(request.body) > 400 else answer()
+
+        with EmbeddingServer("tei", serving(here / "tiny")) as server:
+            server.faults.append(Fault(behaviour, method="POST"))
+            ended = asked(sslauth, server)
+        assert ended.status == 0, ended.err
+        assert "the server refused" in ended.out
+        assert "nothing is known of where it cuts" in ended.out
 
     def test_and_describe_themselves_in_nonsense_may_be_right(self, sslauth: Run, here: Path) -> None:
         with EmbeddingServer("tei", serving(here / "tiny")) as server:
