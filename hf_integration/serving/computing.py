@@ -1,6 +1,7 @@
 """What a trusted copy gives under a recipe: references that need no runtime but torch."""
 
 import copy
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import Precision
 from hf_integration.encoders.modalities.recipes import POOLS, sentence_recipe
+from hf_integration.encoders.modalities.recipes import Recipe as Readout
 from hf_integration.encoders.modalities.tail_modules import Dense, Normalize, Truncate
 from hf_integration.encoders.modalities.text import TextPreparation, longest_text
 from hf_integration.encoders.running.assembly import Assembly
@@ -18,7 +20,8 @@ from hf_integration.encoders.running.devices import full_precision
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.recipe import Gelu, Recipe
 
-_EXACT, _TANH = "GELUActivation", ("NewGELUActivation", "PytorchGELUTanh", "FastGELUActivation", "GELUTanh")
+_EXACT = "GELUActivation"
+_TANH = ("NewGELUActivation", "PytorchGELUTanh", "FastGELUActivation", "GELUTanh", "AccurateGELUActivation")
 """Names of the activations of transformers that are the two forms of GELU."""
 
 _KEPT = {"gguf-f16": ("token_type",), "gguf-f16-positions": ("token_type", "position_embeddings")}
@@ -37,12 +40,22 @@ class Computed:
         recipe: what a deployment does to it; how it writes its numbers is left to the caller.
 
     Raises:
-        UsageError: the recipe asks for what this encoder has not.
+        UsageError: the encoder takes no texts, or a pooling is not known.
+
+    Attributes:
+        encoder: what computes: the trusted copy itself, or what the recipe makes of it.
     """
 
     def __init__(self, encoder: TorchEncoder, recipe: Recipe) -> None:
+        _texts(encoder)
         self.recipe = recipe
-        self._encoder = _prepared(_weighted(encoder, recipe), recipe)
+        self.encoder = _prepared(_weighted(encoder, recipe), recipe)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of an embedding."""
+        whole = self.encoder.description.embedding_dim
+        return whole if self.recipe.dimensions is None else min(whole, self.recipe.dimensions)
 
     @property
     def reference_precision(self) -> Precision:
@@ -59,7 +72,7 @@ class Computed:
             precision: by default that of the reference.
             batch_size: most texts in one batch.
         """
-        running = self._encoder.at_precision(precision or self.reference_precision, run_only=True)
+        running = self.encoder.at_precision(precision or self.reference_precision, run_only=True)
         with full_precision():
             embeddings = running.embed(texts, batch_size=batch_size).double()
         if self.recipe.dimensions is not None:
@@ -85,6 +98,17 @@ def own_prompts(encoder: TorchEncoder) -> tuple[str, ...]:
     settings = encoder.behaviour().get("config_sentence_transformers.json")
     prompts = settings.get("prompts", {})
     return tuple(dict.fromkeys(text for text in prompts.values() if text))
+
+
+def has_dense(encoder: TorchEncoder) -> bool:
+    """Whether dense layers follow the pooling."""
+    return any(isinstance(module, Dense) for module in encoder.parts[0].tail.values())
+
+
+def widest(encoder: TorchEncoder) -> int:
+    """Most dimensions that any recipe gives, without dense layers and without the encoder's own cut."""
+    whole = Recipe(dimensions=sys.maxsize)
+    return max(Computed(encoder, whole.but(dense=dense)).width for dense in (True, False))
 
 
 def own_length(encoder: TorchEncoder) -> int:
@@ -117,7 +141,7 @@ def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     if recipe.gelu is not None and recipe.gelu in other_gelus(encoder):
         encoder = encoder.duplicate()
         approximate = "tanh" if recipe.gelu == "tanh" else "none"
-        for name, module in list(encoder.model.named_modules()):
+        for name, module in list(encoder.model.named_modules(remove_duplicate=False)):
             if type(module).__name__ in (_EXACT, *_TANH):
                 outer, _, own = name.rpartition(".")
                 setattr(encoder.model.get_submodule(outer), own, nn.GELU(approximate=approximate))
@@ -127,8 +151,9 @@ def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
 def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     """The encoder with another prompt, length, pooling or tail."""
     assembly, preparation, readout = encoder.parts
+    texts = _texts(encoder)
     if recipe.prompt is not None or recipe.length is not None:
-        texts = preparation = copy.copy(_texts(encoder))
+        texts = preparation = copy.copy(texts)
         if recipe.prompt is not None:
             texts.prompt = recipe.prompt
         if recipe.length is not None:
@@ -139,6 +164,8 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
                 f"pooling {recipe.pooling!r} is not known", remedy=f"choose one of {', '.join(POOLS)}"
             )
         readout = sentence_recipe(encoder.model.config, (recipe.pooling,))
+    elif recipe.prompt is not None:
+        readout = _without_prompt(encoder, texts) or readout
     tail = {
         name: module
         for name, module in assembly.tail.items()
@@ -149,6 +176,14 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     if recipe.normalised and not any(isinstance(module, Normalize) for module in tail.values()):
         tail["normalised"] = Normalize()
     return encoder.rebuilt(Assembly(encoder.model, tail), preparation, readout)
+
+
+def _without_prompt(encoder: TorchEncoder, texts: TextPreparation) -> Readout | None:
+    """How an encoder that does not pool its prompt leaves out another one; ``None`` for others."""
+    pooling = encoder.behaviour().get("1_Pooling/config.json")
+    if pooling.get("include_prompt", True):
+        return None
+    return sentence_recipe(encoder.model.config, tuple(pooling["pooling_mode"]), texts.prompt_tokens())
 
 
 def _texts(encoder: TorchEncoder) -> TextPreparation:

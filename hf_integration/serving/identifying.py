@@ -13,7 +13,15 @@ from torch import Tensor
 from hf_integration.base.errors import UsageError
 from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
-from hf_integration.serving.computing import Computed, other_gelus, own_length, own_prompts, tokens_of
+from hf_integration.serving.computing import (
+    Computed,
+    has_dense,
+    other_gelus,
+    own_length,
+    own_prompts,
+    tokens_of,
+    widest,
+)
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 
@@ -35,8 +43,11 @@ FEW, MORE, LONGEST = 8, 16, 4
 FAR = 0.02
 """Relative distance from which pooling or prompt must be another: half precision moves less."""
 
-LENGTH_ONE, LENGTH_ROUNDED = 1e-3, 0.1
-"""How far the length of an embedding that was scaled may be from 1, and in an answer of few decimals."""
+LENGTH_ONE = 1e-3
+"""How far the length of an embedding that was scaled may be from 1, where rounding allows no more."""
+
+SAME = 1e-7
+"""Distances up to which float32 tells nothing apart."""
 
 
 @dataclass(frozen=True)
@@ -68,28 +79,31 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     shown = shown_by_numbers(encoder, answers)
     tokens = tokens_of(encoder, texts)
     order = sorted(range(len(texts)), key=tokens.__getitem__)
-    short = [place for place in order if tokens[place] <= min(LENGTHS)] or order[:FEW]
+    uncut = [place for place in order if tokens[place] <= min(LENGTHS)]
+    short = uncut or order[:FEW]
     longest = [place for place in order if tokens[place] > min(LENGTHS)][-LONGEST:]
 
     def best(recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
         some = [texts[place] for place in places]
         matches = [_match(encoder, recipe, some, answers[list(places)]) for recipe in dict.fromkeys(recipes)]
-        return sorted(matches, key=lambda match: (match.typical, match.distance))
+        return sorted(matches, key=_rank)
+
+    def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
+        lengths = _lengths(encoder, tokens[order[-1]])
+        matches = best((recipe.but(length=length) for length in lengths), places)
+        return min(matches, key=_rank_of_cut).recipe
 
     coarse = best([shown], short[:FEW])
     if coarse[0].typical > FAR:
-        coarse = best(_functions(encoder, shown), short[:FEW])[:2]
+        # a cut that no text escapes looks like another pooling
+        start = shown if uncut else cut(shown, short[:FEW])
+        coarse = best([start, *_functions(encoder, start)], short[:FEW])[:2]
     fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
     half = [match for match in fine if match.recipe.arithmetic != "float32"]
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
-        most = tokens[longest[-1]]
-        lengths = [
-            None,
-            *(n for n in LENGTHS if n != own_length(encoder) and (n < most or n > own_length(encoder))),
-        ]
-        length = best((ranked[0].but(length=length) for length in lengths), longest)[0].recipe.length
+        length = cut(ranked[0], longest).length
         ranked = [recipe.but(length=length) for recipe in ranked]
     return tuple(best(ranked, [*short[:MORE], *longest]))
 
@@ -98,32 +112,37 @@ def shown_by_numbers(encoder: TorchEncoder, answers: Tensor) -> Recipe:
     """What answers show by themselves: how many dimensions, whether scaled to length 1, how rounded.
 
     Raises:
-        UsageError: they are wider than the encoder's embeddings.
+        UsageError: they are wider than any embedding of the encoder.
     """
-    width, whole = answers.shape[1], encoder.description.embedding_dim
-    if width > whole:
+    form, width, most = form_of(answers), answers.shape[1], widest(encoder)
+    if width > most:
         raise UsageError(
-            f"answers have {width} dimensions, and embeddings of '{encoder.name}' have {whole}",
+            f"answers have {width} dimensions, and embeddings of '{encoder.name}' have {most}",
             remedy="this is another encoder, or another pooling",
         )
-    form = form_of(answers)
-    away = (answers.norm(dim=1) - 1).abs().max()
-    own = Computed(encoder, PLAIN).embed(["length"]).norm()
-    is_scaled, scales = (
-        bool(away < LENGTH_ONE or (away < 0.1 and not form.exact)),
-        bool((own - 1).abs() < 1e-6),
+    ways = (
+        PLAIN.but(dense=dense, dimensions=dimensions)
+        for dense, dimensions in itertools.product((True, False), (None, width))
     )
-    return Recipe(
-        form=form,
-        normalised=None if is_scaled == scales or width < whole else is_scaled,
-        dimensions=width if width < whole else None,
-    )
+    way = next(way for way in ways if Computed(encoder, way).width == width)
+    # rounding moves a length by half its steps at most
+    tolerances = (form.steps(answers).norm(dim=1) / 2).clamp(min=LENGTH_ONE)
+    is_scaled = bool(((answers.norm(dim=1) - 1).abs() <= tolerances).all())
+    scales = bool((Computed(encoder, way).embed(["length"]).norm() - 1).abs() < 1e-6)
+    return way.but(form=form, normalised=None if is_scaled == scales or way.dimensions else is_scaled)
 
 
 def _functions(encoder: TorchEncoder, shown: Recipe) -> Iterator[Recipe]:
     prompts = dict.fromkeys([None, "", *own_prompts(encoder), *PROMPTS])
-    for prompt, pooling, dense in itertools.product(prompts, (None, *POOLS), (True, False)):
+    layers = (True, False) if shown.dense and has_dense(encoder) else (shown.dense,)
+    for prompt, pooling, dense in itertools.product(prompts, (None, *POOLS), layers):
         yield shown.but(prompt=prompt, pooling=pooling, dense=dense)
+
+
+def _lengths(encoder: TorchEncoder, most: int) -> list[int | None]:
+    """Cuts that can show in texts of so many tokens at most."""
+    own = own_length(encoder)
+    return [None, *(length for length in LENGTHS if length != own and (length < most or length > own))]
 
 
 def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
@@ -135,8 +154,25 @@ def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _match(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
-    exact = Computed(encoder, recipe).embed(texts, precision=recipe.arithmetic)
-    if exact.shape != answers.shape:
+    computed = Computed(encoder, recipe)
+    if computed.width != answers.shape[1]:
         return Match(recipe, float("inf"), float("inf"))
+    exact = computed.embed(texts, precision=recipe.arithmetic)
     away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
+    away = away.nan_to_num(nan=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
+
+
+def _rank(match: Match) -> tuple[float, float, int]:
+    """The nearest first, and of those that are the same function for these texts the plainest."""
+    return _coarse(match.typical), _coarse(match.distance), len(PLAIN.differences(match.recipe))
+
+
+def _rank_of_cut(match: Match) -> tuple[float, int]:
+    """A cut moves only those texts that are longer."""
+    return _coarse(match.distance), len(PLAIN.differences(match.recipe))
+
+
+def _coarse(distance: float) -> float:
+    """A distance to three digits, and to what float32 tells apart."""
+    return float(f"{max(distance, SAME):.2e}")

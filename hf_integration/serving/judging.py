@@ -18,14 +18,15 @@ from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import simplified
+from hf_integration.serving.computing import Computed, simplified, widest
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
+from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.yardstick import Yardstick, yardstick
 from hf_integration.verdict import Status
 
-MOST_TRIED = 3
+MOST_TRIED = 4
 """Recipes beside the expected one that are held against answers with a yardstick of their own."""
 
 WIDE = 1e-4
@@ -84,23 +85,23 @@ def judge_answers(
     stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
     if dimensions is not None and dimensions < encoder.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
-    width = encoder.description.embedding_dim if recipe.dimensions is None else recipe.dimensions
-    if answers.shape[1] == width:
+    if answers.shape[1] == Computed(encoder, recipe).width:
         held = yardstick(encoder, recipe, samples, noise=noise)
         found = held.held_against(answers)
         if found.intact:
             return _judged("authentic", _fits(recipe, held.noise), recipe, recipe, (), held, found)
     else:
         held, found = _nothing(encoder, recipe, samples)
-    if answers.shape[1] > encoder.description.embedding_dim:
+    if answers.shape[1] > (most := widest(encoder)):
         reason = (
-            f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have "
-            f"{encoder.description.embedding_dim}: another encoder answers"
+            f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
+            "another encoder answers"
         )
         return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
     nearest = identify(encoder, texts_of(samples), answers)
     for match in nearest[:MOST_TRIED]:
-        other = yardstick(encoder, match.recipe, samples)
+        known = named(match.recipe)
+        other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0)
         seen = other.held_against(answers)
         if seen.intact:
             ways = "; ".join(recipe.differences(match.recipe))

@@ -73,7 +73,9 @@ class Form:
             case "digits":
                 return _units(embeddings, self.places)
             case "float16" | "bfloat16":
-                return embeddings.abs() * torch.finfo(getattr(torch, self.kind)).eps
+                kind = torch.finfo(getattr(torch, self.kind))
+                exponents = torch.frexp(embeddings.abs().clamp(min=kind.smallest_normal)).exponent
+                return kind.eps * torch.pow(torch.tensor(2.0, dtype=torch.float64), exponents - 1)
             case _:
                 return torch.zeros_like(embeddings)
 
@@ -107,6 +109,9 @@ def _units(embeddings: Tensor, digits: int) -> Tensor:
 def form_of(answers: Tensor) -> Form:
     """The coarsest form that holds these numbers, as they came.
 
+    One digit of a number of 0.000002 is six decimals, and four decimals of numbers below 1 are four digits:
+    several forms may hold all of them, and the one with the widest steps says most.
+
     Args:
         answers: float64 tensor with shape ``(n, d)``.
     """
@@ -120,7 +125,13 @@ def form_of(answers: Tensor) -> Form:
         Form("bfloat16"),
         Form("float16"),
     ]
-    return next((form for form in candidates if _holds(form, values)), Form())
+    holding = [form for form in candidates if _holds(form, values)]
+    return max(holding, key=lambda form: round(_width(form, values), 6), default=Form())
+
+
+def _width(form: Form, values: Tensor) -> float:
+    """How wide a form's steps are, as the mean logarithm of them."""
+    return float(form.steps(values).log10().mean())
 
 
 def _holds(form: Form, values: Tensor) -> bool:

@@ -36,7 +36,8 @@ class Preset:
 def presets() -> dict[str, Preset]:
     """All of them by name, in alphabetical order."""
     found = {}
-    for file in sorted(files(__package__).joinpath("presets").iterdir(), key=lambda file: file.name):
+    folder = files(__package__).joinpath("presets")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name.split(".")):
         name, ending = file.name.rsplit(".", 1)
         if ending == "toml":
             said = tomllib.loads(file.read_text(encoding="utf-8"))

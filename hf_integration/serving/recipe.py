@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
+from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.serving.numeric import FLOAT32, Form
 
 Gelu = Literal["exact", "tanh"]
@@ -109,7 +110,9 @@ def _said(field: str, expected: Any, found: Any) -> str:
         case "dense":
             return "dense layers are applied" if found else "no dense layer"
         case "normalised":
-            return "not scaled to length 1" if found is False else "scaled to length 1"
+            if found is None:
+                return "scaled to length 1 or not, as the encoder itself does"
+            return "scaled to length 1" if found else "not scaled to length 1"
         case "prompt":
             if found is None:
                 return "its own prompt"
@@ -126,6 +129,7 @@ _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "gelu": get_args(Gelu),
     "weights": get_args(ServedWeights),
     "arithmetic": get_args(Arithmetic),
+    "pooling": tuple(POOLS),
 }
 
 
@@ -154,9 +158,8 @@ def read_recipe(said: Mapping[str, Any], *, where: str) -> Recipe:
     for name, kind in (("dense", bool), ("normalised", bool), ("length", int), ("dimensions", int)):
         if name in values and (type(values[name]) is not kind or (kind is int and values[name] < 1)):
             raise UsageError(f"{where}: {name} {quoted(str(values[name]))} is no {_KINDS[kind]}")
-    for name in ("pooling", "prompt"):
-        if name in values and not isinstance(values[name], str):
-            raise UsageError(f"{where}: {name} {quoted(str(values[name]))} is no text")
+    if "prompt" in values and not isinstance(values["prompt"], str):
+        raise UsageError(f"{where}: prompt {quoted(str(values['prompt']))} is no text")
     if "form" in values:
         values["form"] = Form.read(str(values["form"]), where=where)
     return Recipe(**values)

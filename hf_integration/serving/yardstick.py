@@ -89,7 +89,7 @@ def yardstick(
     seed = secrets.randbits(63) if seed is None else seed
     computed, texts = Computed(encoder, recipe), texts_of(samples)
     exact = computed.embed(texts)
-    away = [_benign(computed, encoder, texts, place) - exact for place in range(len(CALIBRATION))]
+    away = [_benign(computed, texts, place) - exact for place in range(len(CALIBRATION))]
     size = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in away)
     away += _simulated(exact, max(size, noise / REACH), seed=seed)
     form, written = recipe.form, recipe.form.rounded(exact)
@@ -124,10 +124,10 @@ def yardstick(
     return Yardstick(recipe, exact, card, max(apart, noise))
 
 
-def _benign(computed: Computed, encoder: TorchEncoder, texts: Sequence[str], place: int) -> Tensor:
+def _benign(computed: Computed, texts: Sequence[str], place: int) -> Tensor:
     """One benign run, in the arithmetic of the deployment."""
     variant = CALIBRATION[place]
-    with variant.setting(encoder):
+    with variant.setting(computed.encoder):
         order = variant.order(len(texts)) or list(range(len(texts)))
         found = computed.embed(
             [texts[index] for index in order],
