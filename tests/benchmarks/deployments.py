@@ -15,7 +15,7 @@ from hf_integration.serving.numeric import FLOAT32, Form
 from hf_integration.serving.presets import presets
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import yardstick
+from hf_integration.serving.yardstick import measure
 from hf_integration.tampering.weights.fine_tuning import fine_tune
 from tests.benchmarks.subjects import Subject
 
@@ -52,8 +52,9 @@ def run(subject: Subject) -> list[str]:
     for preset in presets().values():
         plain = [_answer(encoder, preset.recipe, texts, size) for size in BATCHES]
         stepped = {rate: _answer(copy, preset.recipe, texts, 7) for rate, copy in altered.items()}
+        measured = measure(encoder, preset.recipe, samples)
         for form in FORMS:
-            held = yardstick(encoder, preset.recipe.but(form=form), samples, noise=preset.noise, seed=1)
+            held = measured.yardstick(form, noise=preset.noise, seed=1)
             benign = [held.held_against(form.rounded(answers)).intact for answers in plain]
             runs, alarms = runs + len(benign), alarms + benign.count(False)
             seen = [rate for rate in RATES if not held.held_against(form.rounded(stepped[rate])).intact]

@@ -81,8 +81,9 @@ def save(
     for place, kind in enumerate(kinds):
         path = f"{place}_{kind}" if place else ""
         (folder / path).mkdir(exist_ok=True)
-        kind = f"sentence_transformers.models.{kind}"
-        listed.append({"idx": place, "name": str(place), "path": path, "type": kind})
+        listed.append(
+            {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        )
     modes = {"embedding_dimension": WIDTH, "pooling_mode": pooling, "include_prompt": include_prompt}
     write(folder / "modules.json", listed)
     write(folder / "1_Pooling" / "config.json", modes)
