@@ -131,7 +131,9 @@ def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measu
     return Measured(encoder, recipe, samples, exact, tuple(away))
 
 
-def yardstick(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0) -> Yardstick:
+def yardstick(
+    encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int | None = None
+) -> Yardstick:
     """Compute what a deployment of an encoder answers, and how far a benign one may be from that.
 
     Args:
@@ -139,8 +141,9 @@ def yardstick(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, *, noi
         recipe: what the deployment does.
         samples: key samples.
         noise: see :meth:`Measured.yardstick`.
+        seed: see :meth:`Measured.yardstick`.
     """
-    return measure(encoder, recipe, samples).yardstick(recipe.form, noise=noise)
+    return measure(encoder, recipe, samples).yardstick(recipe.form, noise=noise, seed=seed)
 
 
 def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed: int) -> WatermarkCard:
