@@ -162,6 +162,7 @@ class Deployment:
         found: the recipe that fits, in words; ``None`` if none does.
         nearest: recipes by how near they come, if the expected one does not fit.
         requests: how many requests were sent, each with one key sample.
+        refused: how many long texts the server did not answer; the others were compared.
         unnoticed: share of requests that another encoder may answer and go unnoticed by 1 check of 100.
         noise: largest relative distance of benign runs of the recipe that is judged.
         claims: what the server says of itself.
@@ -173,6 +174,7 @@ class Deployment:
     found: str | None
     nearest: tuple[Near, ...] = ()
     requests: int = 0
+    refused: int = 0
     unnoticed: float = 1.0
     noise: float = 0.0
     claims: Mapping[str, str] = field(default_factory=dict)

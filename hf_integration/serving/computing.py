@@ -3,6 +3,7 @@
 import copy
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,19 @@ class Computed:
         if self.recipe.dimensions is not None:
             embeddings = F.normalize(embeddings[:, : self.recipe.dimensions], dim=1)
         return embeddings
+
+
+def simplified(encoder: TorchEncoder, recipe: Recipe) -> Recipe:
+    """The recipe without what the encoder does by itself: two that give the same answers are then equal."""
+    tail = encoder.parts[0].tail.values()
+    changes: dict[str, Any] = {}
+    if recipe.normalised is not None and recipe.normalised == any(isinstance(m, Normalize) for m in tail):
+        changes["normalised"] = None
+    if recipe.gelu is not None and recipe.gelu not in other_gelus(encoder):
+        changes["gelu"] = None
+    if recipe.length == own_length(encoder):
+        changes["length"] = None
+    return recipe.but(**changes)
 
 
 def own_prompts(encoder: TorchEncoder) -> tuple[str, ...]:

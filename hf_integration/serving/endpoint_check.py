@@ -3,20 +3,25 @@
 import math
 import random
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
+from hf_integration.base.errors import EndpointError
 from hf_integration.base.progress import Progress
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.computing import tokens_of
 from hf_integration.serving.judging import Judged, judge_answers
 from hf_integration.serving.presets import Preset, named
-from hf_integration.serving.probes import fresh_samples
+from hf_integration.serving.probes import CUTS, fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.verdict import (
     CardIdentity,
@@ -91,21 +96,22 @@ def check_endpoint(
         EndpointError: the server did not answer, or not with embeddings.
     """
     started = time.perf_counter()
-    samples = fresh_samples(encoder, asking.keys)
-    order = list(range(len(samples)))
-    random.SystemRandom().shuffle(order)
-    claims = endpoint.claims()
-    progress.start(f"asking {endpoint.address.url}", len(samples))
-    answers = endpoint.embed([str(samples[place]) for place in order], per_request=1)
-    rows = torch.empty(answers.embeddings.shape, dtype=torch.float64)
-    rows[order] = torch.from_numpy(answers.embeddings)
     stated = asking.serving
-    expected = None if stated is None else stated.recipe
-    width = rows.shape[1]
-    if expected is not None and endpoint.address.dimensions == width < encoder.description.embedding_dim:
-        expected = expected.but(dimensions=width)  # the caller asked for so many
+    own_tokenizer = stated is not None and stated.own_tokenizer
+    claims = _claims(endpoint)
+    progress.start(f"asking {endpoint.address.url}", asking.keys)
+    asked = _ask(endpoint, encoder, fresh_samples(encoder, asking.keys, ascii_only=own_tokenizer))
+    progress.advance(asking.keys)
     judged = judge_answers(
-        encoder, samples, rows, expected=expected, noise=0.0 if stated is None else stated.noise
+        encoder,
+        asked.samples,
+        asked.embeddings,
+        expected=None if stated is None else stated.recipe,
+        dimensions=endpoint.address.dimensions,
+        noise=0.0 if stated is None else stated.noise,
+    )
+    judged = replace(
+        judged, reason="; ".join([judged.reason, *_left_out(asked, own_tokenizer=own_tokenizer)])
     )
     deployment = Deployment(
         address=endpoint.address.url,
@@ -113,8 +119,9 @@ def check_endpoint(
         expected=_words(judged.expected),
         found=None if judged.found is None else _words(judged.found),
         nearest=tuple(Near(str(near.recipe), near.distance, near.typical) for near in judged.nearest),
-        requests=answers.requests,
-        unnoticed=unnoticed_share(len(samples)),
+        requests=asked.requests,
+        refused=asked.refused,
+        unnoticed=unnoticed_share(len(asked.samples)),
         noise=judged.noise,
         claims=dict(claims),
     )
@@ -122,7 +129,70 @@ def check_endpoint(
         unpinned = "nobody pinned the copy that the answers fit, so that it may be anybody's"
         judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
-    return _authentication(encoder, samples, judged, deployment, trust=trust, seconds=seconds), judged.card
+    return _authentication(
+        encoder, asked.samples, judged, deployment, trust=trust, seconds=seconds
+    ), judged.card
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Key samples that were answered, their embeddings ``(n, dim)`` in that order, and what it took."""
+
+    samples: KeySamples
+    embeddings: Tensor
+    requests: int
+    refused: int
+
+
+def _ask(endpoint: Endpoint, encoder: TorchEncoder, samples: KeySamples) -> _Asked:
+    """Ask each key sample by itself, in random order. Long ones may be refused, as many servers do not cut.
+
+    Raises:
+        EndpointError: the server did not answer one of the others.
+    """
+    texts = texts_of(samples)
+    tokens = tokens_of(encoder, texts)
+    short = [place for place, count in enumerate(tokens) if count < min(CUTS)]
+    random.SystemRandom().shuffle(short)
+    first = endpoint.embed([texts[place] for place in short], per_request=1)
+    rows = dict(zip(short, first.embeddings, strict=True))
+    requests = first.requests
+    long = [place for place, count in enumerate(tokens) if count >= min(CUTS)]
+    for place in long:
+        try:
+            answers = endpoint.embed([texts[place]])
+        except EndpointError:
+            continue
+        requests += answers.requests
+        if answers.embeddings.shape[1] != first.embeddings.shape[1]:
+            raise EndpointError(
+                f"{endpoint.address.url}: embeddings of {first.embeddings.shape[1]} and of "
+                f"{answers.embeddings.shape[1]} numbers"
+            )
+        rows[place] = answers.embeddings[0]
+    answered = sorted(rows)
+    return _Asked(
+        KeySamples([texts[place] for place in answered], origin=samples.origin),
+        torch.from_numpy(np.stack([rows[place] for place in answered])),
+        requests,
+        len(texts) - len(answered),
+    )
+
+
+def _left_out(asked: _Asked, *, own_tokenizer: bool) -> Iterator[str]:
+    """What the key samples do not show, which a verdict has to say."""
+    if asked.refused:
+        yield f"the server refused {asked.refused} long texts, so that nothing is known of where it cuts"
+    if own_tokenizer:
+        yield "only ASCII texts were asked, as such servers read other scripts by a tokenizer of their own"
+
+
+def _claims(endpoint: Endpoint) -> Mapping[str, str]:
+    """What the server says of itself: it may say nothing, or nonsense, without being the wrong encoder."""
+    try:
+        return endpoint.claims()
+    except EndpointError as error:
+        return {"about itself": f"nothing that can be read: {error}"}
 
 
 def _words(recipe: Recipe) -> str:

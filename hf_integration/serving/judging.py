@@ -18,7 +18,7 @@ from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, widest
+from hf_integration.serving.computing import Computed, simplified, widest
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
 from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
@@ -68,6 +68,7 @@ def judge_answers(
     answers: Tensor,
     *,
     expected: Recipe | None = None,
+    dimensions: int | None = None,
     noise: float = 0.0,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy.
@@ -77,10 +78,13 @@ def judge_answers(
         samples: the key samples that were asked, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
         expected: the recipe that the caller states; by default that of the encoder itself, not stated.
+        dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
     """
-    stated, recipe = expected is not None, expected or PLAIN
+    stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
+    if dimensions is not None and dimensions < encoder.description.embedding_dim:
+        recipe = recipe.but(dimensions=dimensions)
     if answers.shape[1] == Computed(encoder, recipe).width:
         held = yardstick(encoder, recipe, samples, noise=noise)
         found = held.held_against(answers)

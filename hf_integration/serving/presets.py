@@ -20,6 +20,8 @@ class Preset:
         source: what it rests on.
         recipe: the recipe.
         noise: relative distance at which real runtimes of it were found, where that is more than torch's own.
+        own_tokenizer: whether its runtimes read texts by a tokenizer of their own, which reads other scripts
+            than ASCII differently: llama.cpp was found to do so with Korean and Hindi.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Preset:
     source: str
     recipe: Recipe
     noise: float = 0.0
+    own_tokenizer: bool = False
 
 
 @cache
@@ -39,7 +42,14 @@ def presets() -> dict[str, Preset]:
         if ending == "toml":
             said = tomllib.loads(file.read_text(encoding="utf-8"))
             recipe = read_recipe(said.get("recipe", {}), where=file.name)
-            found[name] = Preset(name, said["title"], said["source"], recipe, said.get("noise", 0.0))
+            found[name] = Preset(
+                name,
+                said["title"],
+                said["source"],
+                recipe,
+                said.get("noise", 0.0),
+                said.get("own_tokenizer", False),
+            )
     return found
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from itertools import islice
 
 from hf_integration.base.errors import KeySampleError
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -12,10 +13,12 @@ from hf_integration.serving.computing import own_length, tokens_of
 CUTS = (140, 300, 660)
 """Tokens: more than 128, 256 and 512, at which servers cut."""
 
-MOST_WORDS = 5_000
+MOST_TEXTS = 50_000
 
 
-def fresh_samples(encoder: TorchEncoder, count: int, *, seed: int | None = None) -> KeySamples:
+def fresh_samples(
+    encoder: TorchEncoder, count: int, *, seed: int | None = None, ascii_only: bool = False
+) -> KeySamples:
     """Texts that nobody can have prepared for, the last of them long.
 
     Of the long ones, one each has more tokens than the usual cuts, and two have one token less and one more
@@ -26,12 +29,14 @@ def fresh_samples(encoder: TorchEncoder, count: int, *, seed: int | None = None)
         encoder: the trusted copy.
         count: number of texts.
         seed: by default one that nobody can guess.
+        ascii_only: only texts that every tokenizer of the encoder reads alike.
     """
     seed = secrets.randbits(63) if seed is None else seed
     lengths = [*CUTS, *(own_length(encoder) + away for away in (-1, 1))]
     lengths = sorted({length for length in lengths if length <= max(CUTS)})[: max(count - 1, 0)]
-    short = synthetic_texts(count - len(lengths), seed=seed)
-    words = _words(seed)
+    many = synthetic_texts(MOST_TEXTS, seed=seed)
+    short = islice((text for text in many if text.isascii() or not ascii_only), count - len(lengths))
+    words = (word for word in _words(seed) if word.isascii() or not ascii_only)
     return KeySamples([*short, *(_long(encoder, words, length) for length in lengths)], origin="fresh texts")
 
 
@@ -48,7 +53,7 @@ def texts_of(samples: KeySamples) -> list[str]:
 
 
 def _words(seed: int) -> Iterator[str]:
-    for text in synthetic_texts(MOST_WORDS, seed=seed ^ 1):
+    for text in synthetic_texts(MOST_TEXTS, seed=seed ^ 1):
         yield from text.split()
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
 from hf_integration.authentication.references import library_versions
-from hf_integration.base.vocabulary import EMBEDDING_STRIP, Precision
+from hf_integration.base.vocabulary import EMBEDDING_STRIP
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -26,7 +26,7 @@ from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.watermark import Layout, calibrate, edge_error, sketch, train
+from hf_integration.watermark import Calibration, Layout, calibrate, edge_error, sketch, train
 
 SIMULATED = 32
 """Benign runs that are made up from the size of the measured ones: rounding flips few numbers in each, so
@@ -73,6 +73,64 @@ class Yardstick:
         return reconstruct(self.card, self.card.references[0], {EMBEDDING_STRIP: sketches})
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was run with a trusted copy, from which a yardstick for every numeric form can be made.
+
+    Attributes:
+        encoder: the trusted copy.
+        recipe: what the deployment does, in whatever form it writes its answers.
+        samples: the key samples.
+        exact: their embeddings, float64 ``(n, dim)``.
+        away: differences of benign runs to these.
+    """
+
+    encoder: TorchEncoder
+    recipe: Recipe
+    samples: KeySamples
+    exact: Tensor
+    away: tuple[Tensor, ...]
+
+    def yardstick(self, form: Form, *, noise: float = 0.0, seed: int | None = None) -> Yardstick:
+        """The yardstick for answers that are written in one form.
+
+        Args:
+            form: the form.
+            noise: relative distance at which real runtimes of this recipe were found, if it is larger than
+                that of torch.
+            seed: of sketches and generator; by default one that nobody can guess.
+        """
+        seed = secrets.randbits(63) if seed is None else seed
+        exact, written = self.exact, form.rounded(self.exact)
+        size = _largest(self.away, exact)
+        away = [*self.away, *_simulated(exact, max(size, noise / REACH), seed=seed)]
+        answered = [form.rounded(exact + run) - written for run in away]
+        if not form.exact:
+            answered.append(_one_jump(exact, form))
+        calibration = calibrate(
+            [_sketched(run, exact, seed) for run in answered],
+            _sketched(written, exact, seed),
+            epsilon=ROUNDING_UNIT[self.recipe.arithmetic],
+            evenly=not form.exact,
+        )
+        card = _card(self, calibration, _sketched(written, exact, seed), seed)
+        return Yardstick(self.recipe.but(form=form), exact, card, max(_largest(answered, exact), noise))
+
+
+def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measured:
+    """Run a trusted copy as a deployment does, exactly and in benign ways.
+
+    Args:
+        encoder: the trusted copy.
+        recipe: what the deployment does.
+        samples: key samples, best fresh ones that nobody can have prepared for.
+    """
+    computed, texts = Computed(encoder, recipe), texts_of(samples)
+    exact = computed.embed(texts)
+    away = (_benign(computed, texts, place) - exact for place in range(len(CALIBRATION)))
+    return Measured(encoder, recipe, samples, exact, tuple(away))
+
+
 def yardstick(
     encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int | None = None
 ) -> Yardstick:
@@ -81,29 +139,20 @@ def yardstick(
     Args:
         encoder: the trusted copy.
         recipe: what the deployment does.
-        samples: key samples, best fresh ones that nobody can have prepared for.
-        noise: relative distance at which real runtimes of this recipe were found, if it is larger than that
-            of torch.
-        seed: of sketches and generator; by default one that nobody can guess.
+        samples: key samples.
+        noise: see :meth:`Measured.yardstick`.
+        seed: see :meth:`Measured.yardstick`.
     """
-    seed = secrets.randbits(63) if seed is None else seed
-    computed, texts = Computed(encoder, recipe), texts_of(samples)
-    exact = computed.embed(texts)
-    away = [_benign(computed, texts, place) - exact for place in range(len(CALIBRATION))]
-    size = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in away)
-    away += _simulated(exact, max(size, noise / REACH), seed=seed)
-    form, written = recipe.form, recipe.form.rounded(exact)
-    answered = [form.rounded(exact + run) - written for run in away]
-    if not form.exact:
-        answered.append(_one_jump(exact, form))
-    benign = [_sketched(run, exact, seed) for run in answered]
-    reference = _sketched(written, exact, seed)
-    precision: Precision = recipe.arithmetic
-    calibration = calibrate(benign, reference, epsilon=ROUNDING_UNIT[precision], evenly=not form.exact)
+    return measure(encoder, recipe, samples).yardstick(recipe.form, noise=noise, seed=seed)
+
+
+def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed: int) -> WatermarkCard:
+    """The card of one check."""
+    encoder, samples = measured.encoder, measured.samples
     layout = Layout(len(samples))
     picture = watermark_picture(layout.side)
     generator = train(picture, layout, seed=seed)
-    card = WatermarkCard(
+    return WatermarkCard(
         encoder_name=encoder.name,
         commit=encoder.commit,
         encoder=encoder.description,
@@ -116,12 +165,15 @@ def yardstick(
         generator=generator,
         tolerance=edge_error(generator, layout.cut(picture), seed=seed),
         strips=(EMBEDDING_STRIP,),
-        references=(Reference("stored", precision, reference[None], (calibration,), 0.0),),
+        references=(Reference("stored", measured.recipe.arithmetic, reference[None], (calibration,), 0.0),),
         digests={},
         behaviour=Behaviour(),
     )
-    apart = max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in answered)
-    return Yardstick(recipe, exact, card, max(apart, noise))
+
+
+def _largest(runs: Sequence[Tensor], exact: Tensor) -> float:
+    """Largest relative distance in any of these differences."""
+    return max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in runs)
 
 
 def _benign(computed: Computed, texts: Sequence[str], place: int) -> Tensor:

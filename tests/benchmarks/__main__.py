@@ -14,6 +14,7 @@ from tests.benchmarks import (
     attackers,
     cost,
     coverage,
+    deployments,
     detection,
     extrapolation,
     floors,
@@ -39,7 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full")
+WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments")
 """They take long, so they run only when they are named."""
 
 
@@ -84,6 +85,7 @@ def main() -> int:
             subject, precisions=arguments.precision or floors.PRECISIONS, out=arguments.out
         ),
         "storage": storage.run,
+        "deployments": deployments.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

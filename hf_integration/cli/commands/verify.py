@@ -25,6 +25,7 @@ Examples:
   sslauth verify ORG/NAME --revision COMMIT --picture check.png
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
+  sslauth verify NAME --endpoint http://localhost:8080 --api tei --serving tei
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -35,6 +36,11 @@ something against somebody who altered both: the others end with 3, unless you g
 name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
 weights or of another repository never passes.
 
+With --endpoint, the server there is asked fresh texts, and its answers are held against ENCODER, a copy you
+trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy, the copy has
+to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in another way,
+the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving, else with 3.
+
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
 
@@ -44,7 +50,9 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "deviation"}], "tensors": {"checked", "changed", "missing", "unexpected", "matches", "kept", "outside"},
 "files": {"checked", "changed", "not_covered", "derived", "notes"}, "coverage", "floor", "diagnosis",
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
-"claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...]}
+"claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
+"deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
+"requests", "refused", "unnoticed", "noise", "claims"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
