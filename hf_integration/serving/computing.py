@@ -72,7 +72,10 @@ class Computed:
             precision: by default that of the reference.
             batch_size: most texts in one batch.
         """
-        running = self.encoder.at_precision(precision or self.reference_precision, run_only=True)
+        precision = precision or self.reference_precision
+        # only a copy in another precision can leave tables empty; whether it may takes a while to find out
+        run_only = precision != self.encoder.own_precision
+        running = self.encoder.at_precision(precision, run_only=run_only)
         with full_precision():
             embeddings = running.embed(texts, batch_size=batch_size).double()
         if self.recipe.dimensions is not None:
