@@ -425,8 +425,7 @@ def test_fields_are_independent_of_each_other(saved: Saved, opened: Opened, tmp_
 
 
 @pytest.mark.parametrize("fields", FIELDS, ids=str)
-@pytest.mark.parametrize("normalised", [True, False])
-@pytest.mark.parametrize("act", ["gelu", "gelu_new", "relu"])
+@pytest.mark.parametrize(("act", "normalised"), [("gelu", True), ("gelu_new", False), ("relu", True)])
 def test_a_simplified_recipe_gives_the_same_answers(
     act: str, normalised: bool, fields: dict[str, Any], opened: Opened
 ) -> None:
