@@ -215,11 +215,15 @@ def test_answers_of_another_encoder_are_far_from_every_recipe(encoder: TorchEnco
     assert all(match.distance >= match.typical for match in found)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("rows", [[FEWEST], list(range(24))], ids=len)
-def test_what_is_no_number_is_infinitely_far(value: float, rows: list[int], encoder: TorchEncoder) -> None:
+@pytest.mark.parametrize(
+    ("value", "rows"),
+    [(math.nan, [FEWEST]), (math.inf, [FEWEST]), (-math.inf, range(24)), (math.nan, range(24))],
+)
+def test_what_is_no_number_is_infinitely_far(
+    value: float, rows: Sequence[int], encoder: TorchEncoder
+) -> None:
     answers = answered(encoder, PLAIN, TEXTS)
-    answers[rows, 3] = value
+    answers[list(rows), 3] = value
     found = identify(encoder, TEXTS, answers)
     shortest = sorted(range(24), key=lambda place: len(TEXTS[place].split()))
     assert set(rows) & set(shortest[:16])  # which the search looks at
