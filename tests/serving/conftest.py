@@ -13,6 +13,7 @@ from tests.threads import one_thread
 __all__ = ["one_thread"]
 
 Saved = Callable[..., Path]
+Opened = Callable[..., TorchEncoder]
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,20 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
 
 @pytest.fixture(scope="session")
-def encoder(saved: Saved) -> TorchEncoder:
+def opened(saved: Saved) -> Opened:
+    """Opens the small encoder with other settings; the same settings give the same object."""
+    encoders: dict[Path, TorchEncoder] = {}
+
+    def open_with(**settings: Any) -> TorchEncoder:
+        folder = saved(**settings)
+        if folder not in encoders:
+            encoders[folder] = small_encoders.opened(folder)
+        return encoders[folder]
+
+    return open_with
+
+
+@pytest.fixture(scope="session")
+def encoder(opened: Opened) -> TorchEncoder:
     """The trusted copy of most tests: mean pooling, scaled to length 1, no prompt."""
-    return small_encoders.opened(saved())
+    return opened()

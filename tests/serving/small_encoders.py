@@ -34,9 +34,8 @@ def tokenizer() -> Any:
     """Common English words are one token each, all others one for each character."""
     words = sorted({word.lower() for word in ENGLISH if word.isalpha() and len(word) > 1})
     pieces = [*SPECIAL, *LETTERS, *words, *(f"##{letter}" for letter in LETTERS)]
-    backend = Tokenizer(
-        models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]")
-    )
+    places = {piece: place for place, piece in enumerate(pieces)}
+    backend = Tokenizer(models.WordPiece(places, unk_token=SPECIAL[1]))
     backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.post_processor = processors.TemplateProcessing(
@@ -81,9 +80,8 @@ def save(
     for place, kind in enumerate(kinds):
         path = f"{place}_{kind}" if place else ""
         (folder / path).mkdir(exist_ok=True)
-        listed.append(
-            {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        )
+        module = f"sentence_transformers.models.{kind}"
+        listed.append({"idx": place, "name": str(place), "path": path, "type": module})
     modes = {"embedding_dimension": WIDTH, "pooling_mode": pooling, "include_prompt": include_prompt}
     write(folder / "modules.json", listed)
     write(folder / "1_Pooling" / "config.json", modes)
