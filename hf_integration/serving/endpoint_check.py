@@ -116,8 +116,8 @@ def check_endpoint(
     deployment = Deployment(
         address=endpoint.address.url,
         api=endpoint.address.api,
-        expected=_words(judged.expected),
-        found=None if judged.found is None else _words(judged.found),
+        expected=_words(judged.expected, encoder),
+        found=None if judged.found is None else _words(judged.found, encoder),
         nearest=tuple(Near(str(near.recipe), near.distance, near.typical) for near in judged.nearest),
         requests=asked.requests,
         refused=asked.refused,
@@ -195,10 +195,10 @@ def _claims(endpoint: Endpoint) -> Mapping[str, str]:
         return {"about itself": f"nothing that can be read: {error}"}
 
 
-def _words(recipe: Recipe) -> str:
+def _words(recipe: Recipe, encoder: TorchEncoder) -> str:
     """A recipe as people know it: by its name, if it has one, and by what it does."""
-    preset = named(recipe)
-    return str(recipe) if preset is None or recipe.differences(preset.recipe) else f"{preset.name}: {recipe}"
+    preset = named(recipe, encoder)
+    return str(recipe) if preset is None or not recipe.form.exact else f"{preset.name}: {recipe}"
 
 
 def _authentication(

@@ -100,7 +100,7 @@ def judge_answers(
         return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
     nearest = identify(encoder, texts_of(samples), answers)
     for match in nearest[:MOST_TRIED]:
-        known = named(match.recipe)
+        known = named(match.recipe, encoder)
         other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0)
         seen = other.held_against(answers)
         if seen.intact:

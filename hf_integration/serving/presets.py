@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.serving.computing import simplified
 from hf_integration.serving.recipe import PLAIN, Recipe, read_recipe
 
 
@@ -66,7 +68,16 @@ def preset(name: str) -> Preset:
     return presets()[name]
 
 
-def named(recipe: Recipe) -> Preset | None:
-    """The preset of a recipe, whatever its answers are rounded to; ``None`` if none is like it."""
-    alike = (found for found in presets().values() if found.recipe == recipe.but(form=PLAIN.form))
-    return next(alike, None)
+def named(recipe: Recipe, encoder: TorchEncoder | None = None) -> Preset | None:
+    """The preset of a recipe, whatever its answers are rounded to; ``None`` if none is like it.
+
+    Args:
+        recipe: the recipe.
+        encoder: an encoder for which a preset counts that gives the same answers: scaling to length 1 changes
+            nothing where an encoder does so by itself.
+    """
+    bare = recipe.but(form=PLAIN.form)
+    alike = [found for found in presets().values() if found.recipe == bare]
+    if encoder is not None:
+        alike += [found for found in presets().values() if simplified(encoder, found.recipe) == bare]
+    return next(iter(alike), None)

@@ -23,6 +23,7 @@ from hf_integration.serving.computing import (
     other_gelus,
     own_length,
     own_prompts,
+    simplified,
     tokens_of,
     widest,
 )
@@ -33,7 +34,7 @@ from tests.serving.conftest import Opened, Saved
 from tests.serving.small_encoders import OWN_LENGTH, POSITIONS, WIDTH
 
 TEXTS = [*small_encoders.texts(9, seed=5), *small_encoders.texts(3, fewest=55, most=130, seed=6)]
-EXACT = {"rtol": 0.0, "atol": 1e-12}
+EXACT: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
 """Computed in float64 twice."""
 VISIBLE = 1e-5
 """Relative distance from which a field of a recipe did something."""
@@ -421,6 +422,27 @@ def test_fields_are_independent_of_each_other(saved: Saved, opened: Opened, tmp_
     encoder = opened(dense=12)
     found = Computed(encoder, recipe).embed(TEXTS)
     torch.testing.assert_close(found, F.normalize(expected[:, :20], dim=1), **EXACT)
+
+
+@pytest.mark.parametrize("fields", FIELDS, ids=str)
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("act", ["gelu", "gelu_new", "relu"])
+def test_a_simplified_recipe_gives_the_same_answers(
+    act: str, normalised: bool, fields: dict[str, Any], opened: Opened
+) -> None:
+    encoder = opened(normalised=normalised, config={"hidden_act": act})
+    recipe = PLAIN.but(**fields)
+    left = simplified(encoder, recipe)
+    texts = [TEXTS[0], TEXTS[-1]]
+    assert torch.equal(computed(encoder, left, texts), computed(encoder, recipe, texts))
+    assert simplified(encoder, left) == left
+    own: dict[str, Any] = {"normalised": normalised, "length": OWN_LENGTH}
+    own["gelu"] = {"gelu": "exact", "gelu_new": "tanh", "relu": "tanh"}[act]
+    assert simplified(encoder, PLAIN.but(**own)) == PLAIN
+    assert torch.equal(computed(encoder, PLAIN.but(**own), texts), computed(encoder, PLAIN, texts))
+    for field, value in fields.items():  # and nothing else is lost
+        assert getattr(left, field) in (value, None)
+        assert field in own or getattr(left, field) == value
 
 
 def test_a_pooling_that_is_not_known_is_refused_in_one_line(encoder: TorchEncoder) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from hf_integration.base.errors import UsageError
 from hf_integration.encoders.modalities.recipes import POOLS
+from hf_integration.serving.computing import simplified
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.presets import named, preset, presets
 from hf_integration.serving.recipe import (
@@ -27,6 +28,7 @@ from hf_integration.serving.recipe import (
     ServedWeights,
     read_recipe,
 )
+from tests.serving.conftest import Opened
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ROOT / "hf_integration" / "serving" / "presets"
@@ -34,7 +36,7 @@ FORMS = [
     Form(),
     Form("float16"),
     Form("bfloat16"),
-    *(Form(kind, places) for kind in ("decimals", "digits") for places in range(1, 7)),  # type: ignore[arg-type]
+    *(Form(kind, places) for kind in ("decimals", "digits") for places in range(1, 7)),
 ]
 VALUES: dict[str, list[Any]] = {
     "gelu": [None, *get_args(Gelu)],
@@ -232,7 +234,7 @@ def test_there_are_presets_and_nothing_else_in_their_folder() -> None:
 @pytest.mark.parametrize("file", PRESET_FILES, ids=lambda file: file.stem)
 def test_a_preset_loads_and_is_found(file: Path) -> None:
     said = tomllib.loads(file.read_text("utf-8"))
-    assert set(said) <= {"title", "source", "noise", "recipe"}
+    assert set(said) <= {"title", "source", "noise", "own_tokenizer", "recipe"}
     found = preset(file.stem)
     assert found.name == file.stem
     assert found.title == said["title"]
@@ -244,6 +246,7 @@ def test_a_preset_loads_and_is_found(file: Path) -> None:
     assert found.recipe.to_dict() == said.get("recipe", {})
     assert 0 <= found.noise < 1e-4
     assert found.noise == said.get("noise", 0.0)
+    assert found.own_tokenizer is said.get("own_tokenizer", False)
     assert named(found.recipe) == found
     for form in FORMS:  # whatever its numbers are written as
         assert named(found.recipe.but(form=form)) == found
@@ -260,6 +263,25 @@ def test_a_recipe_of_no_preset_has_no_name(field: str, value: Any) -> None:
     recipe = PLAIN.but(**{field: value})
     among = [one for one in presets().values() if one.recipe == recipe]
     assert named(recipe) == (among[0] if among else None)
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("act", ["gelu", "gelu_new", "relu"])
+def test_a_preset_is_found_from_what_is_left_of_it_for_an_encoder(
+    act: str, normalised: bool, opened: Opened
+) -> None:
+    """What an encoder does by itself is no part of a found recipe, and the name must not be lost with it."""
+    encoder = opened(normalised=normalised, config={"hidden_act": act})
+    for one in presets().values():
+        left = simplified(encoder, one.recipe)
+        found = named(left, encoder)
+        assert found is not None
+        assert simplified(encoder, found.recipe) == left
+        assert found.name == "torch" or left != PLAIN
+        if normalised and act == "gelu":
+            assert found == one or left == PLAIN
+    assert named(PLAIN, encoder) == preset("torch")
+    assert named(PLAIN.but(pooling="max"), encoder) is None
 
 
 def test_a_prompt_beside_a_preset_has_no_name() -> None:
