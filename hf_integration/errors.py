@@ -18,6 +18,7 @@ from hf_integration.base.errors import (
     OutputError,
     PublishingConflictError,
     PublishingRefusedError,
+    RequestRefusedError,
     SSLAuthError,
     UsageError,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "OutputError",
     "PublishingConflictError",
     "PublishingRefusedError",
+    "RequestRefusedError",
     "SSLAuthError",
     "UsageError",
 ]

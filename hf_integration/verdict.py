@@ -164,7 +164,7 @@ class Deployment:
         requests: how many requests were sent, each with one key sample.
         refused: how many long texts the server did not answer; the others were compared.
         unnoticed: share of requests that another encoder may answer and go unnoticed by 1 check of 100.
-        noise: largest relative distance of benign runs of the recipe that is judged.
+        tolerated: relative distance that answers may have without being seen, under the recipe judged.
         claims: what the server says of itself.
     """
 
@@ -176,7 +176,7 @@ class Deployment:
     requests: int = 0
     refused: int = 0
     unnoticed: float = 1.0
-    noise: float = 0.0
+    tolerated: float = 0.0
     claims: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -92,6 +92,10 @@ class EndpointError(InconclusiveError):
     """An embedding server that cannot be reached, refuses, or answers with something else than embeddings."""
 
 
+class RequestRefusedError(EndpointError):
+    """An embedding server that understood a request and does not answer it, as of a text that is too long."""
+
+
 class IntegrityError(SSLAuthError):
     """The evidence itself is damaged or contradicts its pin (exit status 4)."""
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hf_integration.base.errors import CardNotFoundError, IntegrityError, UsageError
+from hf_integration.base.errors import CardNotFoundError, InconclusiveError, IntegrityError, UsageError
+from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Asked, Found, Place, Project
 from hf_integration.checking.held_card import Access
 from hf_integration.checking.subject import load_encoder_at, load_subject
 
 if TYPE_CHECKING:
+    from hf_integration.encoders import Encoder
     from hf_integration.encoders.running.torch_encoder import TorchEncoder
     from hf_integration.verdict import Trust
 
@@ -29,6 +31,14 @@ class TrustedCopy:
 
     encoder: "TorchEncoder"
     trust: "Trust"
+
+
+def _trust(encoder: "Encoder", asked: Asked, place: Place) -> "Trust":
+    """Why a copy is believed that no card's digest and no signature vouches for."""
+    if encoder.commit is None:
+        return "local"
+    pinned = place.pin is not None and place.pin.commit is not None
+    return "pinned" if pinned or _COMMIT.fullmatch(asked.revision or "") else "self-asserted"
 
 
 def trusted_copy(
@@ -53,20 +63,28 @@ def trusted_copy(
     try:
         found = project.find(asked)
     except CardNotFoundError:
-        if asked.card is not None:
-            raise
+        if asked.card is not None or asked.signer is not None:
+            raise  # what the caller asks for is never passed over
         place = project.encoder(asked)
         understood(place)
         encoder = load_encoder_at(place, access, revision=asked.revision)
-        by_name = place.repo is not None and not _COMMIT.fullmatch(asked.revision or "")
-        trust: Trust = "self-asserted" if by_name else "local" if place.repo is None else "pinned"
+        trust = _trust(encoder, asked, place)
     else:
         understood(found)
         subject = load_subject(found, access)
-        encoder, trust = subject.encoder, subject.trust or "local"
+        encoder, card = subject.encoder, subject.card
+        trust = subject.trust or _trust(encoder, asked, found.encoder)
+        if card.expired(today()):
+            raise InconclusiveError(
+                f"the card of the trusted copy expired on {card.expires}", remedy="mint a new one"
+            )
         from hf_integration.authentication.evidence import compare
 
-        compared = compare(encoder, subject.card)
+        compared = compare(encoder, card)
+        if compared.other_kind:
+            raise IntegrityError(
+                f"the trusted copy '{encoder.name}' is not the encoder of its card: {compared.other_kind}"
+            )
         if differs := (*compared.files.changed, *compared.tensors.changed, *compared.tensors.missing):
             raise IntegrityError(
                 f"the trusted copy '{encoder.name}' is not the encoder of its card: {differs[0]}",
@@ -74,6 +92,11 @@ def trusted_copy(
             )
         if compared.tensors.matches is None:
             raise IntegrityError(f"the trusted copy '{encoder.name}' has other tensors than its card")
+    if process := [found.what for found in encoder.process_state() if found.remedy]:
+        raise InconclusiveError(
+            f"the trusted copy '{encoder.name}' does not run as it is: {process[0]}",
+            remedy="check the endpoint in a process without that",
+        )
     if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
         raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and endpoints are asked texts")
     return TrustedCopy(encoder, trust)

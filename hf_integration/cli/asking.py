@@ -12,6 +12,7 @@ from hf_integration.cli.streams import Streams
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
     from hf_integration.card import WatermarkCard
+    from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.endpoints import Api
 
@@ -69,6 +70,7 @@ def ask(
         SSLAuthError: the copy cannot be had or is not what is pinned, or the endpoint does not answer.
     """
     from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.trusted_copy import trusted_copy
     from hf_integration.endpoints import Address, Endpoint
     from hf_integration.serving.endpoint_check import Asking, check_endpoint
@@ -83,9 +85,18 @@ def ask(
     )
     asking = Asking(serving=None if options.serving is None else preset(options.serving), keys=options.keys)
     asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
-    copy = trusted_copy(Project(), asked, access, understood=lambda found: understood(found, streams))
-    if picture is not None and copy.encoder.path is not None:
-        check_apart(picture, copy.encoder.path)
+
+    def apart(found: "Found | Place") -> None:
+        understood(found, streams)
+        if picture is not None:
+            check_apart(picture, Path(PINS_FILE), *found.inputs)
+            streams.keep_apart(picture)
+
+    copy = trusted_copy(Project(), asked, access, understood=apart)
+    if copy.encoder.path is not None:
+        streams.keep_apart(copy.encoder.path)
+        if picture is not None:
+            check_apart(picture, copy.encoder.path)
     with Endpoint(address, say=streams.say) as endpoint, streams.progress() as progress:
         return check_endpoint(
             copy.encoder,

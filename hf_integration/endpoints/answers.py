@@ -32,16 +32,18 @@ class Answers:
     """What a server answered.
 
     Attributes:
-        embeddings: shape (n, d), float64 and finite, in the order of the texts.
+        embeddings: shape (n, d), float64 and finite, in the order of the texts that were answered.
         wire: how the numbers came.
         requests: that were sent, those that had to be repeated included.
         seconds: that it took, with all pauses.
+        refused: places of the texts that were refused, of those that may be.
     """
 
     embeddings: NDArray[np.float64]
     wire: Wire
     requests: int
     seconds: float
+    refused: tuple[int, ...] = ()
 
 
 def most_bytes(texts: int) -> int:

@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hf_integration.base import strict_json
-from hf_integration.base.errors import EndpointError, FlawError, UsageError
+from hf_integration.base.errors import EndpointError, FlawError, RequestRefusedError, UsageError
 from hf_integration.endpoints.address import Address
 from hf_integration.endpoints.answers import Answers, Wire, most_bytes, most_values, to_array
 from hf_integration.endpoints.exchange import Question, Reply
@@ -64,12 +64,16 @@ class Endpoint:
     def __exit__(self, *_: object) -> None:
         self._line.close()
 
-    def embed(self, texts: Sequence[str], *, per_request: int = 1) -> Answers:
+    def embed(
+        self, texts: Sequence[str], *, per_request: int = 1, may_refuse: Collection[int] = ()
+    ) -> Answers:
         """Ask for the embeddings of texts.
 
         Args:
             texts: at least one.
             per_request: how many of them share a request, unless the API allows fewer.
+            may_refuse: places of texts that the server may refuse, if each has a request of its own: many do
+                not cut texts that are too long.
 
         Returns:
             The embeddings, in the order of the texts.
@@ -86,7 +90,16 @@ class Endpoint:
         begin, sent = time.monotonic(), self._sent
         end = begin + self._patience.total
         size = min(per_request, self.address.dialect.most_texts)
-        answers = [self._embedded(texts[place : place + size], end) for place in range(0, len(texts), size)]
+        answers, refused = [], []
+        for place in range(0, len(texts), size):
+            try:
+                answers.append(self._embedded(texts[place : place + size], end))
+            except RequestRefusedError:
+                if size > 1 or place not in may_refuse:
+                    raise
+                refused.append(place)
+        if not answers:
+            raise self._nonsense("every text was refused")
         wires = {wire for _, wire in answers}
         widths = sorted({rows.shape[1] for rows, _ in answers})
         if len(widths) > 1:
@@ -104,6 +117,7 @@ class Endpoint:
             wire=wires.pop(),
             requests=self._sent - sent,
             seconds=time.monotonic() - begin,
+            refused=tuple(refused),
         )
 
     def claims(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hf_integration.base import strict_json
-from hf_integration.base.errors import EndpointError, FlawError
+from hf_integration.base.errors import EndpointError, FlawError, RequestRefusedError
 from hf_integration.endpoints.address import Address
 from hf_integration.endpoints.apis import DIALECTS
 from hf_integration.endpoints.exchange import MOST_OF_A_REFUSAL, Reply
@@ -17,6 +17,9 @@ ABSENT = frozenset({404, 405})
 
 UNFIT = frozenset({400, 413, 415, 422, 424})
 """Statuses of servers that understood which route is meant, and refuse this request."""
+
+OF_ITS_TEXT = frozenset({400, 413, 422})
+"""Those of them that may be because of what is in it, as a text that is too long."""
 
 _REASONS = ("error", "message", "detail", "msg")
 """Where servers say why: OpenAI in ``error.message``, text-embeddings-inference and Ollama in ``error``,
@@ -65,7 +68,7 @@ def refusal(reply: Reply, url: str, address: Address, key: Key | None) -> Endpoi
     if status in BUSY:
         return EndpointError(f"{url}: the server failed (status {status}){why}", remedy="try again later")
     if status in UNFIT:
-        return EndpointError(
+        return (RequestRefusedError if status in OF_ITS_TEXT else EndpointError)(
             f"{url}: the server refused the request (status {status}){why}",
             remedy="check model, dimensions and --api",
         )

@@ -177,7 +177,7 @@ def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]
         ("the server says", said or "nothing about itself"),
         ("margin", _margin(verdict.margin)),
         ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
-        ("floor", f"benign runs of this recipe are up to {number(deployment.noise)} apart"),
+        ("floor", f"answers that are up to {number(deployment.tolerated)} away may go unseen"),
         (
             "unnoticed",
             f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)",

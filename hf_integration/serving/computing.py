@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_integration.base.errors import UsageError
+from hf_integration.base.errors import UsageError, in_one_line
 from hf_integration.base.vocabulary import Precision
 from hf_integration.encoders.modalities.recipes import POOLS, sentence_recipe
 from hf_integration.encoders.modalities.recipes import Recipe as Readout
@@ -30,6 +30,10 @@ _KEPT = {"gguf-f16": ("token_type",), "gguf-f16-positions": ("token_type", "posi
 Source: ``convert_hf_to_gguf.py`` of llama.cpp. An answer recorded by Ollama's maintainers fits the first to
 6.8e-7, and fits neither the second (4e-5) nor all matrices rounded (4e-5).
 """
+
+
+class CannotComputeError(UsageError):
+    """A recipe that torch cannot follow with this encoder."""
 
 
 class Computed:
@@ -71,13 +75,22 @@ class Computed:
             texts: raw texts.
             precision: by default that of the reference.
             batch_size: most texts in one batch.
+
+        Raises:
+            CannotComputeError: torch cannot run this encoder so.
         """
         precision = precision or self.reference_precision
         # only a copy in another precision can leave tables empty; whether it may takes a while to find out
         run_only = precision != self.encoder.own_precision
         running = self.encoder.at_precision(precision, run_only=run_only)
-        with full_precision():
-            embeddings = running.embed(texts, batch_size=batch_size).double()
+        try:
+            with full_precision():
+                embeddings = running.embed(texts, batch_size=batch_size).double()
+        except (RuntimeError, NotImplementedError) as error:  # Fourier transforms have no half precision
+            raise CannotComputeError(
+                f"this encoder cannot be run {self.recipe}: {in_one_line(error)}",
+                remedy="choose another recipe",
+            ) from error
         if self.recipe.dimensions is not None:
             embeddings = F.normalize(embeddings[:, : self.recipe.dimensions], dim=1)
         return embeddings

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,8 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import tokens_of
+from hf_integration.minting.padding import padding_leaks
+from hf_integration.serving.computing import own_length, tokens_of
 from hf_integration.serving.judging import Judged, judge_answers
 from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import CUTS, fresh_samples, texts_of
@@ -100,7 +100,10 @@ def check_endpoint(
     own_tokenizer = stated is not None and stated.own_tokenizer
     claims = _claims(endpoint)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
-    asked = _ask(endpoint, encoder, fresh_samples(encoder, asking.keys, ascii_only=own_tokenizer))
+    samples = fresh_samples(encoder, asking.keys, ascii_only=own_tokenizer)
+    if padding_leaks(encoder, samples, seed=0):
+        encoder.never_pad()  # each text is asked by itself, so that the server has nothing to pad it to
+    asked = _ask(endpoint, encoder, samples)
     progress.advance(asking.keys)
     judged = judge_answers(
         encoder,
@@ -111,7 +114,7 @@ def check_endpoint(
         noise=0.0 if stated is None else stated.noise,
     )
     judged = replace(
-        judged, reason="; ".join([judged.reason, *_left_out(asked, own_tokenizer=own_tokenizer)])
+        judged, reason="; ".join([judged.reason, *_left_out(asked, encoder, own_tokenizer=own_tokenizer)])
     )
     deployment = Deployment(
         address=endpoint.address.url,
@@ -122,11 +125,11 @@ def check_endpoint(
         requests=asked.requests,
         refused=asked.refused,
         unnoticed=unnoticed_share(len(asked.samples)),
-        noise=judged.noise,
+        tolerated=judged.tolerated,
         claims=dict(claims),
     )
     if trust == "self-asserted" and judged.status == "authentic" and not accept_self_asserted:
-        unpinned = "nobody pinned the copy that the answers fit, so that it may be anybody's"
+        unpinned = f"nobody pinned the copy: give --revision COMMIT, or pin it; {judged.reason}"
         judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
     return _authentication(
@@ -136,12 +139,21 @@ def check_endpoint(
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Key samples that were answered, their embeddings ``(n, dim)`` in that order, and what it took."""
+    """Key samples that were answered, and what it took.
+
+    Attributes:
+        samples: those that were answered.
+        embeddings: float64 ``(n, dim)`` in their order.
+        requests: that were sent.
+        refused: how many key samples the server refused, all of them long.
+        longest: tokens of the longest that was answered.
+    """
 
     samples: KeySamples
     embeddings: Tensor
     requests: int
     refused: int
+    longest: int
 
 
 def _ask(endpoint: Endpoint, encoder: TorchEncoder, samples: KeySamples) -> _Asked:
@@ -151,38 +163,28 @@ def _ask(endpoint: Endpoint, encoder: TorchEncoder, samples: KeySamples) -> _Ask
         EndpointError: the server did not answer one of the others.
     """
     texts = texts_of(samples)
+    order = list(range(len(texts)))
+    random.SystemRandom().shuffle(order)
     tokens = tokens_of(encoder, texts)
-    short = [place for place, count in enumerate(tokens) if count < min(CUTS)]
-    random.SystemRandom().shuffle(short)
-    first = endpoint.embed([texts[place] for place in short], per_request=1)
-    rows = dict(zip(short, first.embeddings, strict=True))
-    requests = first.requests
-    long = [place for place, count in enumerate(tokens) if count >= min(CUTS)]
-    for place in long:
-        try:
-            answers = endpoint.embed([texts[place]])
-        except EndpointError:
-            continue
-        requests += answers.requests
-        if answers.embeddings.shape[1] != first.embeddings.shape[1]:
-            raise EndpointError(
-                f"{endpoint.address.url}: embeddings of {first.embeddings.shape[1]} and of "
-                f"{answers.embeddings.shape[1]} numbers"
-            )
-        rows[place] = answers.embeddings[0]
-    answered = sorted(rows)
+    long = {place for place, index in enumerate(order) if tokens[index] >= min(CUTS)}
+    answers = endpoint.embed([texts[index] for index in order], per_request=1, may_refuse=long)
+    answered = [index for place, index in enumerate(order) if place not in answers.refused]
+    back = sorted(range(len(answered)), key=answered.__getitem__)
+    kept = sorted(answered)
     return _Asked(
-        KeySamples([texts[place] for place in answered], origin=samples.origin),
-        torch.from_numpy(np.stack([rows[place] for place in answered])),
-        requests,
-        len(texts) - len(answered),
+        KeySamples([texts[index] for index in kept], origin=samples.origin),
+        torch.from_numpy(answers.embeddings[back]),
+        answers.requests,
+        refused=len(answers.refused),
+        longest=max(tokens[index] for index in kept),
     )
 
 
-def _left_out(asked: _Asked, *, own_tokenizer: bool) -> Iterator[str]:
+def _left_out(asked: _Asked, encoder: TorchEncoder, *, own_tokenizer: bool) -> Iterator[str]:
     """What the key samples do not show, which a verdict has to say."""
-    if asked.refused:
-        yield f"the server refused {asked.refused} long texts, so that nothing is known of where it cuts"
+    if asked.longest <= own_length(encoder):
+        refused = f", and it refused {asked.refused}" if asked.refused else ""
+        yield f"no text of more than {asked.longest} tokens was answered{refused}: where it cuts is not known"
     if own_tokenizer:
         yield "only ASCII texts were asked, as such servers read other scripts by a tokenizer of their own"
 
@@ -226,7 +228,7 @@ def _authentication(
         diagnosis=(),
         seconds=seconds,
         environment=environment_of(encoder),
-        key_samples=KeySamplesRun(len(samples), len(samples)),
+        key_samples=KeySamplesRun(len(samples), len(samples) + deployment.refused),
         deployment=deployment,
     )
     return Authentication(verdict, found)

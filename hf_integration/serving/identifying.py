@@ -14,6 +14,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import (
+    CannotComputeError,
     Computed,
     has_dense,
     other_gelus,
@@ -162,7 +163,10 @@ def _match(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers:
     computed = Computed(encoder, recipe)
     if computed.width != answers.shape[1]:
         return Match(recipe, float("inf"), float("inf"))
-    exact = computed.embed(texts, precision=recipe.arithmetic)
+    try:
+        exact = computed.embed(texts, precision=recipe.arithmetic)
+    except CannotComputeError:  # then no server can either
+        return Match(recipe, float("inf"), float("inf"))
     away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
     away = away.nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))

@@ -8,18 +8,21 @@
 | does not fit | none fits | else inconclusive, with the nearest recipe |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, simplified, widest
 from hf_integration.serving.identifying import Match, identify, shown_by_numbers
+from hf_integration.serving.numeric import form_of
 from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -29,9 +32,18 @@ from hf_integration.verdict import Status
 MOST_TRIED = 4
 """Recipes beside the expected one that are held against answers with a yardstick of their own."""
 
+MOST_NOISE: Mapping[Precision, float] = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+"""Largest relative distance of benign runs, before anything is rounded, with which a question can be
+answered: where an encoder's own runs differ by more, another encoder's answers could pass for its own."""
+
 WIDE = 1e-4
-"""Relative distance of benign answers from which a verdict says how much may go unseen: an AdamW step at a
-learning rate of 1e-7 moves embeddings by as much."""
+"""Relative distance from which a verdict says how much may go unseen: an AdamW step at a learning rate of
+1e-7 moves embeddings by as much."""
+
+NEARER = 3.0
+"""Times that answers may be nearer to a float32 recipe than to one in half precision that they fit as well.
+An encoder in half precision is about as far from either, by its own rounding; an altered one in float32 is
+not."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
@@ -49,7 +61,7 @@ class Judged:
         nearest: recipes by how near they come, the best first; empty if the expected one fits.
         reconstruction: the watermark under the expected recipe, or under the one that fits.
         card: the card of this one check that the reconstruction was made with.
-        noise: largest relative distance of benign runs under that recipe.
+        tolerated: relative distance that every answer may have at least under that recipe without being seen.
     """
 
     status: Status
@@ -59,7 +71,7 @@ class Judged:
     nearest: tuple[Match, ...]
     reconstruction: Reconstruction
     card: WatermarkCard
-    noise: float
+    tolerated: float
 
 
 def judge_answers(
@@ -82,14 +94,22 @@ def judge_answers(
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
     """
+    if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
+        answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
     stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
     if dimensions is not None and dimensions < encoder.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
     if answers.shape[1] == Computed(encoder, recipe).width:
         held = yardstick(encoder, recipe, samples, noise=noise)
         found = held.held_against(answers)
+        if held.away > MOST_NOISE[recipe.arithmetic]:
+            reason = (
+                f"runs of the trusted copy itself differ by {held.away:.1e}, so that nothing can be told of "
+                "answers of this recipe"
+            )
+            return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            return _judged("authentic", _fits(recipe, held.noise), recipe, recipe, (), held, found)
+            return _judged("authentic", _fits(recipe, held.tolerated), recipe, recipe, (), held, found)
     else:
         held, found = _nothing(encoder, recipe, samples)
     if answers.shape[1] > (most := widest(encoder)):
@@ -103,7 +123,15 @@ def judge_answers(
         known = named(match.recipe, encoder)
         other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0)
         seen = other.held_against(answers)
-        if seen.intact:
+        if seen.intact and other.away <= MOST_NOISE[match.recipe.arithmetic]:
+            if match.recipe.arithmetic not in (recipe.arithmetic, "float32"):
+                if match.typical > NEARER * nearest[0].typical:
+                    continue
+                reason = (
+                    f"the answers are as near as the encoder would be if it were {match.recipe}; alterations "
+                    f"that move embeddings by less than {other.tolerated:.1e} cannot be told from that"
+                )
+                return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
             ways = "; ".join(recipe.differences(match.recipe))
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
@@ -114,13 +142,11 @@ def judge_answers(
     )
 
 
-def _fits(recipe: Recipe, noise: float) -> str:
+def _fits(recipe: Recipe, tolerated: float) -> str:
     said = f"the answers are this encoder's, computed as expected ({recipe})"
-    if noise < WIDE:
+    if tolerated < WIDE:
         return said
-    return (
-        f"{said}; answers of this recipe differ by up to {noise:.1e} anyway, and what moves less goes unseen"
-    )
+    return f"{said}; answers that are up to {tolerated:.1e} away may go unseen"
 
 
 def _far(match: Match) -> str:
@@ -136,7 +162,7 @@ def _judged(
     held: Yardstick,
     reconstruction: Reconstruction,
 ) -> Judged:
-    return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.noise)
+    return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.tolerated)
 
 
 def _nothing(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> tuple[Yardstick, Reconstruction]:

@@ -116,7 +116,7 @@ def _said(field: str, expected: Any, found: Any) -> str:
         case "prompt":
             if found is None:
                 return "its own prompt"
-            return f"the prompt {quoted(found)} is added" if found else "no prompt is added"
+            return f"the prompt '{quoted(found)}' is added" if found else "no prompt is added"
         case "length":
             return f"cut at {found} tokens" if found else "cut where the encoder itself cuts"
         case "dimensions":

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -71,14 +72,15 @@ def pooled(states: Tensor, pooling: str) -> Tensor:
     """One vector of a text's hidden states, written down anew."""
     count = len(states)
     weights = torch.arange(1, count + 1, dtype=torch.float64)[:, None]
-    return {
+    ways: dict[str, Callable[[], Tensor]] = {
         "cls": lambda: states[0],
         "max": lambda: states.max(0).values,
         "mean": lambda: states.mean(0),
         "mean_sqrt_len_tokens": lambda: states.sum(0) / count**0.5,
         "weightedmean": lambda: (states * weights).sum(0) / weights.sum(),
         "lasttoken": lambda: states[-1],
-    }[pooling]()
+    }
+    return ways[pooling]()
 
 
 def mean_of(states: list[tuple[Tensor, Tensor]]) -> Tensor:
@@ -124,7 +126,7 @@ def test_the_trusted_copy_stays_as_it_is(fields: dict[str, Any], encoder: TorchE
     before, own = digest(encoder), encoder.embed(TEXTS)
     found = Computed(encoder, PLAIN.but(**fields))
     for precision in (None, "float32"):
-        found.embed(TEXTS, precision=precision)  # type: ignore[arg-type]
+        found.embed(TEXTS, precision=precision)
     assert digest(encoder) == before
     assert torch.equal(encoder.embed(TEXTS), own)
 

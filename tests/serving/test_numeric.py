@@ -1,6 +1,7 @@
 """Numeric forms: recognised from the numbers alone, and rounded as a server would round."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def through_json(values: Tensor, form: Form) -> Tensor:
     return torch.tensor(json.loads(json.dumps(values.tolist())), dtype=torch.float64)
 
 
-WAYS = {
+WAYS: dict[str, Callable[[Tensor, Form], Tensor]] = {
     "as they are": lambda values, _: values,
     "as float32": lambda values, _: values.float().double(),
     "as text": through_json,

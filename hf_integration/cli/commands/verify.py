@@ -52,7 +52,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
-"requests", "refused", "unnoticed", "noise", "claims"} or null}
+"requests", "refused", "unnoticed", "tolerated", "claims"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
@@ -99,7 +99,10 @@ def verify(
             help="Check the server that answers there against ENCODER, a trusted copy.",
         ),
     ] = None,
-    api: Annotated[ApiName, typer.Option("--api", help="How the endpoint is spoken to.")] = ApiName.OPENAI,
+    api: Annotated[
+        ApiName | None,
+        typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
+    ] = None,
     api_model: Annotated[
         str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
     ] = None,
@@ -119,9 +122,9 @@ def verify(
         int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
     ] = None,
     keys: Annotated[
-        int,
+        int | None,
         typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
-    ] = 64,
+    ] = None,
 ) -> int:
     """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
     if picture is not None:
@@ -130,8 +133,10 @@ def verify(
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
     if endpoint is not None:
         if precision is not None or budget is not None:
-            raise UsageError("--precision and --budget are of checks with weights", remedy="leave them out")
-        asked_for = EndpointOptions(endpoint, api.value, api_model, api_key_env, serving, dimensions, keys)
+            raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
+        asked_for = EndpointOptions(
+            endpoint, (api or ApiName.OPENAI).value, api_model, api_key_env, serving, dimensions, keys or 64
+        )
         authentication, session = ask(
             streams,
             hub.access(streams, device),
@@ -144,8 +149,10 @@ def verify(
             accept_self_asserted=trust_self_asserted,
         )
         return _report(authentication, session, picture, streams)
-    if (serving, api_model, api_key_env, dimensions) != (None,) * 4:
-        raise UsageError("these options are of an endpoint", remedy="add --endpoint URL")
+    if (api, keys, serving, api_model, api_key_env, dimensions) != (None,) * 6:
+        raise UsageError(
+            "--api, --keys, --serving and so on are for an endpoint", remedy="add --endpoint URL"
+        )
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
     from hf_integration.checking.finding import Asked, Project
