@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def tokenizer() -> Any:
+def tokenizer(positions: int = POSITIONS) -> Any:
     """Common English words are one token each, all others one for each character."""
     words = sorted({word.lower() for word in ENGLISH if word.isalpha() and len(word) > 1})
     pieces = [*SPECIAL, *LETTERS, *words, *(f"##{letter}" for letter in LETTERS)]
@@ -42,7 +42,7 @@ def tokenizer() -> Any:
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     special = {f"{piece[1:-1].lower()}_token": piece for piece in SPECIAL}
-    return hf.PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=POSITIONS, **special)
+    return hf.PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=positions, **special)
 
 
 def scaled(model: Any, seed: int) -> Any:
@@ -67,11 +67,13 @@ def save(
     prompts: dict[str, str] | None = None,
     default_prompt: str | None = None,
     truncated: int | None = None,
+    length: int = OWN_LENGTH,
+    positions: int = POSITIONS,
     config: dict[str, Any] | None = None,
     model: Any = None,
 ) -> Path:
     """A folder as sentence-transformers writes it."""
-    own, words = CONFIG | (config or {}), tokenizer()
+    own, words = {**CONFIG, "max_position_embeddings": positions, **(config or {})}, tokenizer(positions)
     made = model or scaled(hf.BertModel(hf.BertConfig(vocab_size=len(words), **own)), seed)
     made.save_pretrained(folder)
     words.save_pretrained(folder)
@@ -85,7 +87,7 @@ def save(
     modes = {"embedding_dimension": WIDTH, "pooling_mode": pooling, "include_prompt": include_prompt}
     write(folder / "modules.json", listed)
     write(folder / "1_Pooling" / "config.json", modes)
-    write(folder / "sentence_bert_config.json", {"max_seq_length": OWN_LENGTH, "do_lower_case": False})
+    write(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
     settings: dict[str, Any] = {"prompts": prompts or {}, "default_prompt_name": default_prompt}
     write(folder / "config_sentence_transformers.json", settings | {"truncate_dim": truncated})
     if dense:
