@@ -79,7 +79,10 @@ class Computed:
         Raises:
             CannotComputeError: torch cannot run this encoder so.
         """
-        running = self.encoder.at_precision(precision or self.reference_precision, run_only=True)
+        precision = precision or self.reference_precision
+        # only a copy in another precision can leave tables empty; whether it may takes a while to find out
+        run_only = precision != self.encoder.own_precision
+        running = self.encoder.at_precision(precision, run_only=run_only)
         try:
             with full_precision():
                 embeddings = running.embed(texts, batch_size=batch_size).double()

@@ -87,7 +87,11 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     def best(recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
         some = [texts[place] for place in places]
         matches = [_match(encoder, recipe, some, answers[list(places)]) for recipe in dict.fromkeys(recipes)]
-        return sorted(matches, key=_rank)
+        # those that are the same function for these texts are said once, by the plainest
+        alike: dict[tuple[float, float], Match] = {}
+        for match in sorted(matches, key=_rank):
+            alike.setdefault(_rank(match)[:2], match)
+        return list(alike.values())
 
     def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
         lengths = _lengths(encoder, tokens[order[-1]])
@@ -97,8 +101,9 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     coarse = best([shown], short[:FEW])
     if coarse[0].typical > FAR:
         # a cut that no text escapes looks like another pooling
-        start = shown if uncut else cut(shown, short[:FEW])
-        coarse = best([start, *_functions(encoder, start)], short[:FEW])[:2]
+        starts = [shown] if uncut else [shown, cut(shown, short[:FEW])]
+        functions = (recipe for start in starts for recipe in (start, *_functions(encoder, start)))
+        coarse = best(functions, short[:FEW])[:2]
     fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
     half = [match for match in fine if match.recipe.arithmetic != "float32"]
@@ -163,7 +168,7 @@ def _match(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers:
     except CannotComputeError:  # then no server can either
         return Match(recipe, float("inf"), float("inf"))
     away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
-    away = away.nan_to_num(nan=float("inf"))
+    away = away.nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
 
 

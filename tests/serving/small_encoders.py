@@ -22,7 +22,7 @@ OWN_LENGTH, POSITIONS = 48, 96
 
 CONFIG: dict[str, Any] = {
     "hidden_size": WIDTH,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 4,
     "intermediate_size": 80,
     "max_position_embeddings": POSITIONS,

@@ -73,8 +73,8 @@ WORDS: dict[tuple[str, Any], str] = {
     ("normalised", False): "not scaled to length 1",
     ("prompt", None): "its own prompt",
     ("prompt", ""): "no prompt is added",
-    ("prompt", "query: "): "the prompt query:  is added",
-    ("prompt", "passage: "): "the prompt passage:  is added",
+    ("prompt", "query: "): "the prompt 'query: ' is added",
+    ("prompt", "passage: "): "the prompt 'passage: ' is added",
     ("length", None): "cut where the encoder itself cuts",
     **{("length", length): f"cut at {length} tokens" for length in (1, 32, 512)},
     ("dimensions", None): "all dimensions",
@@ -142,7 +142,7 @@ def test_the_largest_effect_is_said_first() -> None:
     found = PLAIN.but(pooling="cls", gelu="tanh", form=Form("decimals", 3), prompt="query: ", length=128)
     assert PLAIN.differences(found) == (
         "cls instead of its own pooling",
-        "the prompt query:  is added",
+        "the prompt 'query: ' is added",
         "cut at 128 tokens",
         "tanh GELU",
         "answers rounded to 3 decimals",

@@ -86,7 +86,7 @@ ORDERS = {
 def test_the_unaltered_encoder_is_intact_in_other_batches_and_orders(
     name: str, held: Held, encoder: TorchEncoder
 ) -> None:
-    for batch_size in (1, 7, 64):
+    for batch_size in (5, 64):
         for words, order in ORDERS.items():
             found = held(name).held_against(
                 answers(encoder, RECIPES[name], batch_size=batch_size, order=order)
