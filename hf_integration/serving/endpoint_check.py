@@ -182,9 +182,10 @@ def _ask(endpoint: Endpoint, encoder: TorchEncoder, samples: KeySamples) -> _Ask
 
 def _left_out(asked: _Asked, encoder: TorchEncoder, *, own_tokenizer: bool) -> Iterator[str]:
     """What the key samples do not show, which a verdict has to say."""
+    if asked.refused:
+        yield f"the server refused {asked.refused} long texts"
     if asked.longest <= own_length(encoder):
-        refused = f", and it refused {asked.refused}" if asked.refused else ""
-        yield f"no text of more than {asked.longest} tokens was answered{refused}: where it cuts is not known"
+        yield f"no text of more than {asked.longest} tokens was answered, so it is not known where it cuts"
     if own_tokenizer:
         yield "only ASCII texts were asked, as such servers read other scripts by a tokenizer of their own"
 
