@@ -24,10 +24,10 @@ from tests.serving import small_encoders
 from tests.serving.conftest import Opened
 from tests.serving.small_encoders import WIDTH
 
-SAMPLES = small_encoders.samples(24)
+SAMPLES = small_encoders.samples(12)
 TEXTS = [str(sample) for sample in SAMPLES]
 SHORT = small_encoders.texts(12, fewest=3, most=20, seed=21)
-FEWEST = min(range(24), key=lambda place: len(TEXTS[place].split()))
+FEWEST = min(range(12), key=lambda place: len(TEXTS[place].split()))
 LONG = small_encoders.texts(12, fewest=60, most=90, seed=22)
 
 TABLE: list[dict[str, Any]] = [
@@ -40,23 +40,20 @@ TABLE: list[dict[str, Any]] = [
     {"arithmetic": "float16"},
     {"arithmetic": "bfloat16"},
     {"gelu": "tanh", "weights": "float16"},
-    {"gelu": "tanh", "weights": "bfloat16"},
     {"gelu": "tanh", "weights": "gguf-f16"},
-    {"gelu": "tanh", "weights": "gguf-f16-positions"},
     {"gelu": "tanh", "arithmetic": "float16"},
-    {"gelu": "tanh", "arithmetic": "bfloat16"},
     {"pooling": "cls"},
     {"pooling": "max"},
     {"pooling": "weightedmean"},
     {"pooling": "lasttoken"},
-    *({"prompt": prompt} for prompt in PROMPTS),
+    *({"prompt": prompt} for prompt in (PROMPTS[0], PROMPTS[-1])),
     {"length": 32},
     {"length": 64},
     {"normalised": False},
     {"dimensions": 16},
     {"dimensions": WIDTH - 1},
-    *({"form": Form("decimals", places)} for places in (1, 2, 4, 6)),
-    *({"form": Form("digits", places)} for places in (1, 3, 6)),
+    *({"form": Form("decimals", places)} for places in (1, 4, 6)),
+    *({"form": Form("digits", places)} for places in (1, 5)),
     {"form": Form("float16")},
     {"form": Form("bfloat16")},
     {"pooling": "max", "weights": "float16", "normalised": False},
@@ -96,26 +93,26 @@ def test_a_recipe_is_found_from_its_own_answers(fields: dict[str, Any], encoder:
 
 
 OTHERS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "not scaled": ({"normalised": False}, [{"normalised": True}, {"pooling": "cls"}]),
+    "not scaled": ({"normalised": False}, [{"normalised": True}]),
     "class token": ({"pooling": "cls"}, [{}, {"pooling": "mean"}]),
-    "tanh GELU": ({"config": {"hidden_act": "gelu_new"}}, [{}, {"gelu": "exact"}]),
+    "tanh GELU": ({"config": {"hidden_act": "gelu_new"}}, [{"gelu": "exact"}]),
     "no GELU": (
         {"config": {"hidden_act": "relu"}},
-        [{}, {"weights": "gguf-f16"}, {"arithmetic": "float16"}],
+        [{}, {"weights": "gguf-f16"}],
     ),
     "dense": (
         {"dense": 24},
-        [{}, {"dense": False, "gelu": "tanh"}, {"pooling": "cls"}],
+        [{}, {"dense": False, "gelu": "tanh"}],
     ),
     "dense, not scaled": (
         {"dense": 24, "normalised": False},
-        [{"dense": False}, {"normalised": True}, {"dense": False, "normalised": True}],
+        [{"dense": False, "normalised": True}],
     ),
     "dense as wide": (
         {"dense": WIDTH},
         [{"dense": False, "pooling": "max"}, {"dimensions": 16}],
     ),
-    "cut to dimensions": ({"truncated": 24}, [{}, {"dimensions": WIDTH}]),
+    "cut to dimensions": ({"truncated": 24}, [{"dimensions": WIDTH}]),
     "prompts": (
         {"prompts": {"q": "the question is ", "d": "an answer: "}, "default_prompt": "q"},
         [
@@ -173,8 +170,6 @@ def test_short_texts_alone_are_enough_without_a_cut(
         {"length": 64},
         {"length": 32, "gelu": "tanh"},
         {"length": 64, "arithmetic": "float16"},
-        {"length": 32, "form": Form("decimals", 4)},
-        {"length": 32, "normalised": False},
     ],
     ids=str,
 )
@@ -190,7 +185,7 @@ def test_a_cut_that_no_text_reaches_is_not_made_up(encoder: TorchEncoder) -> Non
         assert identify(encoder, SHORT, answers)[0].recipe == PLAIN
 
 
-@pytest.mark.parametrize("order", [range(23, -1, -1), [23, 5, 22, 9, 21, 0]], ids=str)
+@pytest.mark.parametrize("order", [range(11, -1, -1), [11, 5, 10, 9, 8, 0]], ids=str)
 def test_the_order_of_texts_is_free(order: Sequence[int], encoder: TorchEncoder) -> None:
     recipe = PLAIN.but(gelu="tanh", length=32)
     texts = [TEXTS[place] for place in order]
@@ -217,7 +212,7 @@ def test_answers_of_another_encoder_are_far_from_every_recipe(encoder: TorchEnco
 
 @pytest.mark.parametrize(
     ("value", "rows"),
-    [(math.nan, [FEWEST]), (math.inf, [FEWEST]), (-math.inf, range(24)), (math.nan, range(24))],
+    [(math.nan, [FEWEST]), (math.inf, [FEWEST]), (-math.inf, range(12)), (math.nan, range(12))],
 )
 def test_what_is_no_number_is_infinitely_far(
     value: float, rows: Sequence[int], encoder: TorchEncoder
@@ -225,7 +220,7 @@ def test_what_is_no_number_is_infinitely_far(
     answers = answered(encoder, PLAIN, TEXTS)
     answers[list(rows), 3] = value
     found = identify(encoder, TEXTS, answers)
-    shortest = sorted(range(24), key=lambda place: len(TEXTS[place].split()))
+    shortest = sorted(range(12), key=lambda place: len(TEXTS[place].split()))
     assert set(rows) & set(shortest[:16])  # which the search looks at
     assert found[0].distance == math.inf
     assert not any(math.isnan(match.distance) or math.isnan(match.typical) for match in found)
