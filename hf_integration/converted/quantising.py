@@ -1,0 +1,109 @@
+"""How converters make integers of weights, computed again: conversion is deterministic, so equal weights give
+equal integers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+import numpy as np
+
+from hf_integration.converted.runtime import Array, Held, Quantised
+
+Rule = tuple[str, Callable[[Array], tuple[Array, Array, Array | None]]]
+"""A rule in words, and what makes integers, scales and zero points of float32 weights."""
+
+_RANGES: Mapping[str, tuple[tuple[str, bool, int, int], ...]] = {
+    "int8": (
+        ("symmetric", True, -127, 127),
+        ("in a reduced range, symmetric", True, -64, 64),
+        ("asymmetric", False, -128, 127),
+        ("in a reduced range, asymmetric", False, -64, 64),
+    ),
+    "uint8": (
+        ("asymmetric", False, 0, 255),
+        ("in a reduced range, asymmetric", False, 0, 127),
+        ("symmetric", True, 0, 255),
+        ("in a reduced range, symmetric", True, 0, 127),
+    ),
+}
+"""Of onnxruntime: what it does by default comes first."""
+
+
+def rules(held: Held) -> Iterator[Rule]:
+    """The rules by which somebody may have made these integers; none for methods that are not known here."""
+    method = held.quantised.method if held.quantised else ""
+    if method == "onnx":
+        axes = (None,) if held.quantised and held.quantised.scale.size == 1 else (1, 0)
+        for (words, symmetric, low, high), axis in product(_RANGES.get(held.kind, ()), axes):
+            each = "" if axis is None else ", each channel by itself"
+            yield (
+                f"{held.kind} {words}{each}",
+                _linear(symmetric, low, high, axis, np.int8 if held.kind == "int8" else np.uint8),
+            )
+    elif method == "ctranslate2":
+        yield "int8, each row by itself", _by_rows
+    elif method.startswith("gguf "):
+        yield method.removeprefix("gguf "), _blocks(method.removeprefix("gguf "))
+
+
+def follows(held: Held, quantised: Quantised, weights: Array, rule: Rule) -> bool:
+    """Whether a rule makes exactly these integers, scales and zero points of weights."""
+    try:
+        values, scale, zero = rule[1](weights)
+    except NotImplementedError:  # a type that the library reads and does not write
+        return False
+    if (zero is None) != (quantised.zero_point is None) and np.any(
+        zero if zero is not None else quantised.zero_point
+    ):
+        return False
+    alike_zero = zero is None or quantised.zero_point is None or _same(zero, quantised.zero_point)
+    return alike_zero and _same(scale, quantised.scale) and _same(values, held.values)
+
+
+def _same(one: Array, other: Array) -> bool:
+    return bool(one.size == other.size and (one.reshape(-1) == other.reshape(-1)).all())
+
+
+def _linear(
+    symmetric: bool, low: int, high: int, axis: int | None, kind: type[np.integer]
+) -> Callable[[Array], tuple[Array, Array, Array | None]]:
+    """As ``onnxruntime.quantization.quant_utils``: scales in float64, rounded to float32, numbers in float32."""
+
+    def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
+        others = None if axis is None else tuple(place for place in range(weights.ndim) if place != axis)
+        least = np.minimum(weights.min(axis=others, keepdims=True), np.float32(0))
+        most = np.maximum(weights.max(axis=others, keepdims=True), np.float32(0))
+        if symmetric:
+            most = np.maximum(np.abs(least), np.abs(most))
+            least = -most
+        exact = (most.astype(np.float64) - least.astype(np.float64)) / np.float64(high - low)
+        tiny = exact < np.finfo(np.float32).tiny
+        divisor = np.where(tiny, 1.0, exact)
+        zero = np.round((low + high) / 2) if symmetric else np.round(low - least / divisor)
+        zero = np.where(tiny, 0, zero).astype(kind)
+        scale = divisor.astype(np.float32)
+        whole = np.iinfo(kind)
+        values = np.clip((weights / scale).round() + zero, whole.min, whole.max).astype(kind)
+        return values, scale, zero
+
+    return quantise
+
+
+def _by_rows(weights: Array) -> tuple[Array, Array, Array | None]:
+    """As ``ctranslate2.specs.model_spec``: a scale by which each row is multiplied."""
+    most = np.abs(weights).max(axis=1)
+    most[most == 0] = 127.0
+    most = np.maximum(most, np.float32(127) / np.finfo(np.float32).max)
+    scale = (np.float32(127.0) / most).astype(np.float32)
+    return np.rint(weights * scale[:, None]).astype(np.int8), scale, None
+
+
+def _blocks(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
+    """As the package ``gguf`` does; scales are among the bytes."""
+
+    def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
+        from gguf import GGMLQuantizationType, quants
+
+        values = quants.quantize(np.ascontiguousarray(weights), GGMLQuantizationType[kind])
+        return values, np.ones(1, dtype=np.float32), None
+
+    return quantise

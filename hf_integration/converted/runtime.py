@@ -1,0 +1,155 @@
+"""What every converted encoder gives, whatever runtime it was converted for."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy.typing as npt
+
+from hf_integration.base.errors import ENDING, EncoderError, SSLAuthError, UsageError, in_one_line
+from hf_integration.base.text import quoted
+
+RuntimeName = Literal["onnx", "fastembed", "openvino", "ctranslate2", "gguf", "torchao"]
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
+
+Array = npt.NDArray[Any]
+
+LARGEST_FILE = 1 << 36
+"""Bytes of a converted file, 64 GiB: more than any text encoder."""
+
+MOST_TENSORS = 100_000
+"""Arrays of numbers in a file; the largest encoders have some thousand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """How an array of integers becomes numbers again.
+
+    Attributes:
+        method: whose: ``onnx``, ``ctranslate2``, or ``gguf`` with the type.
+        scale: of all numbers, or one for each channel.
+        zero_point: the integer that means 0, or one for each channel; ``None`` where it is always 0.
+        numbers: the numbers that the integers mean, float32 of the shape of the weights.
+    """
+
+    method: str
+    scale: Array
+    zero_point: Array | None
+    numbers: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """An array of numbers that a file holds.
+
+    Attributes:
+        name: in the file.
+        values: the numbers; those of bfloat16 as float32.
+        kind: their type in the file.
+        quantised: what the integers mean, if they are weights.
+        arrays: how many arrays of the file this is: integers have scales beside them.
+    """
+
+    name: str
+    values: Array
+    kind: str
+    quantised: Quantised | None = None
+    arrays: int = 1
+
+
+class Converted(ABC):
+    """An encoder in the form of another runtime: raw texts in, by its own tokenizer, embeddings out.
+
+    Attributes:
+        runtime: whose form.
+        path: file or folder, as the caller named it.
+        read: files that were read.
+        own_ids: whether it reads texts by the same library as the original, so that another reading of a text
+            is another tokenizer and no other implementation of one.
+        chaotic: whether it rounds activations to integers, so that answers jump where anything changes.
+    """
+
+    runtime: ClassVar[RuntimeName]
+    own_ids: bool = True
+    chaotic: bool = False
+
+    def __init__(self, path: Path, read: Iterable[Path]) -> None:
+        self.path = path
+        self.read = tuple(read)
+
+    @abstractmethod
+    def tensors(self) -> Iterator[Held]:
+        """Every array of numbers in the file, constants of the graph among them.
+
+        Raises:
+            EncoderError: the file is damaged.
+        """
+
+    @abstractmethod
+    def ids(self, texts: Sequence[str]) -> list[list[int]] | None:
+        """Token numbers of each text as the runtime makes them; ``None`` where nobody knows them."""
+
+    @abstractmethod
+    def embed(self, texts: Sequence[str], *, together: bool = False) -> Array:
+        """Embeddings as users of the file get them, float64 ``(n, dim)``.
+
+        Args:
+            texts: raw texts.
+            together: in one padded batch, not each by itself.
+
+        Raises:
+            EncoderError: the runtime cannot run the file.
+        """
+
+    def settings(self) -> tuple[str, ...]:
+        """What differs between the tokenizer's files and those of the trusted copy, line by line."""
+        return ()
+
+    def said(self) -> Iterator[str]:
+        """What a verdict has to say about how the file was run."""
+        return iter(())
+
+
+def needed(module: str, extra: str) -> Any:
+    """A module of an optional extra.
+
+    Raises:
+        UsageError: the extra is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        missing = f" ({error.name} is missing)" if error.name else ""
+        raise UsageError(
+            f"converted encoders of this kind need the extra '{extra}'{missing}",
+            remedy=f"run: pip install 'pytest-sslauth[{extra}]'",
+        ) from error
+
+
+@contextmanager
+def readable(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a runtime raises over somebody's file into one line that names the file.
+
+    Args:
+        path: the file.
+        what: what is done with it, such as ``read``.
+
+    Raises:
+        EncoderError: it raised.
+    """
+    try:
+        yield
+    except (SSLAuthError, MemoryError, *ENDING):
+        raise
+    except BaseException as error:  # runtimes in C++ and Rust raise what they like
+        raise EncoderError(
+            f"{path}: cannot be {what}: {quoted(in_one_line(error), longest=200)}",
+            remedy="convert the encoder again",
+        ) from error
+
+
+Opening = Callable[..., Converted]
