@@ -1,7 +1,7 @@
 """What every converted encoder gives, whatever runtime it was converted for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hf_integration.base.errors import ENDING, EncoderError, SSLAuthError, UsageError, in_one_line
 from hf_integration.base.text import quoted
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 RuntimeName = Literal["onnx", "fastembed", "openvino", "ctranslate2", "gguf", "torchao"]
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
@@ -105,6 +106,23 @@ class Converted(ABC):
             EncoderError: the runtime cannot run the file.
         """
 
+    def cannot_run(self) -> str | None:
+        """Why it cannot be run here, if it cannot."""
+        return None
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the file or its folder holds what follows the pooling."""
+        return False
+
+    def reference(self, encoder: TorchEncoder) -> "Converted | str":
+        """The same conversion made of a trusted copy; or why it cannot be made here, in words.
+
+        Args:
+            encoder: the trusted copy.
+        """
+        return "it is not known how to convert the trusted copy in the same way"
+
     def settings(self) -> tuple[str, ...]:
         """What differs between the tokenizer's files and those of the trusted copy, line by line."""
         return ()
@@ -151,5 +169,3 @@ def readable(path: Path, what: str) -> Iterator[None]:
             remedy="convert the encoder again",
         ) from error
 
-
-Opening = Callable[..., Converted]
