@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
+    from hf_integration.checking.trusted_copy import TrustedCopy
     from hf_integration.endpoints import Api
 
 
@@ -51,40 +52,45 @@ class EndpointOptions:
     keys: int
 
 
-def ask(
-    streams: Streams,
-    access: "Access",
-    encoder: str,
-    options: EndpointOptions,
-    *,
-    card: str | None,
-    revision: str | None,
-    signer: str | None,
-    picture: Path | None,
-    accept_self_asserted: bool,
-) -> "tuple[Authentication, WatermarkCard]":
-    """Check an endpoint against a trusted copy.
+@dataclass(frozen=True)
+class CopyOptions:
+    """What the command line says about the trusted copy, and what is made of the check.
+
+    Attributes:
+        encoder: as the caller named it.
+        card: that it has to fit.
+        revision: branch, tag or commit of a Hub repository.
+        signer: who must have signed the card.
+        picture: where one is written.
+        accept_self_asserted: let a copy count that nobody pinned.
+    """
+
+    encoder: str
+    card: str | None
+    revision: str | None
+    signer: str | None
+    picture: Path | None
+    accept_self_asserted: bool
+
+
+def loaded_copy(streams: Streams, access: "Access", options: CopyOptions) -> "TrustedCopy":
+    """Load the trusted copy, and keep what is written apart from it.
 
     Raises:
         UsageError: an option that makes no sense, or a copy that takes no texts.
-        SSLAuthError: the copy cannot be had or is not what is pinned, or the endpoint does not answer.
+        SSLAuthError: the copy cannot be had or is not what is pinned.
     """
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.trusted_copy import trusted_copy
-    from hf_integration.endpoints import Address, Endpoint
-    from hf_integration.serving.endpoint_check import Asking, check_endpoint
-    from hf_integration.serving.presets import preset
 
-    address = Address(
-        url=options.url,
-        api=options.api,
-        model=options.model,
-        key_variable=options.key_variable,
-        dimensions=options.dimensions,
+    asked = Asked(
+        encoder=options.encoder,
+        card=options.card,
+        revision=options.revision,
+        signer=chosen_signer(options.signer),
     )
-    asking = Asking(serving=None if options.serving is None else preset(options.serving), keys=options.keys)
-    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
+    picture = options.picture
 
     def apart(found: "Found | Place") -> None:
         understood(found, streams)
@@ -97,6 +103,31 @@ def ask(
         streams.keep_apart(copy.encoder.path)
         if picture is not None:
             check_apart(picture, copy.encoder.path)
+    return copy
+
+
+def ask(
+    streams: Streams, access: "Access", options: EndpointOptions, copy_options: CopyOptions
+) -> "tuple[Authentication, WatermarkCard]":
+    """Check an endpoint against a trusted copy.
+
+    Raises:
+        UsageError: an option that makes no sense, or a copy that takes no texts.
+        SSLAuthError: the copy cannot be had or is not what is pinned, or the endpoint does not answer.
+    """
+    from hf_integration.endpoints import Address, Endpoint
+    from hf_integration.serving.endpoint_check import Asking, check_endpoint
+    from hf_integration.serving.presets import preset
+
+    address = Address(
+        url=options.url,
+        api=options.api,
+        model=options.model,
+        key_variable=options.key_variable,
+        dimensions=options.dimensions,
+    )
+    asking = Asking(serving=None if options.serving is None else preset(options.serving), keys=options.keys)
+    copy = loaded_copy(streams, access, copy_options)
     with Endpoint(address, say=streams.say) as endpoint, streams.progress() as progress:
         return check_endpoint(
             copy.encoder,
@@ -104,5 +135,5 @@ def ask(
             asking,
             trust=copy.trust,
             progress=progress,
-            accept_self_asserted=accept_self_asserted,
+            accept_self_asserted=copy_options.accept_self_asserted,
         )

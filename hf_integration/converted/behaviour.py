@@ -1,9 +1,9 @@
 """The second question to a converted encoder: does it compute what the trusted copy does under a recipe?
 
-Fresh key samples go through it, each by itself. Float files and files of integer weights are held against the
-trusted copy as an endpoint's answers are. Where activations are made integers as well, the smallest difference
-moves an embedding as far as any alteration does; there the same conversion of the trusted weights answers, and
-what counts is the share of key samples on which both agree.
+Fresh key samples go through it, each by itself. Float files and files of integer weights are held against
+the trusted copy as an endpoint's answers are. Where activations are made integers as well, the smallest
+difference moves an embedding as far as any alteration does; there the same conversion of the trusted weights
+answers, and what counts is the share of key samples on which both agree.
 """
 
 from collections.abc import Mapping
@@ -35,11 +35,11 @@ INTEGERS = "int8"
 """What ``--serving`` says where weights are expected to be integers, by any rule that is known here."""
 
 AGREE = 1e-5
-"""Relative distance up to which two runs of integer activations did the same: repeats, other numbers of threads
-and other releases of the runtime give 0, other graph levels jump in some key samples."""
+"""Relative distance up to which two runs of integer activations did the same: repeats, other numbers of
+threads and other releases of the runtime give 0, other graph levels jump in some key samples."""
 
 SHARE = 0.5
-"""Share of key samples that must agree: 0.69 to 0.81 was measured at another graph level, 0 for alterations."""
+"""Share of key samples that must agree: 0.69 to 0.81 was measured at another graph level, 0 if altered."""
 
 BATCHED = 1e-3
 """Relative distance between a text alone and in a padded batch; float32 was measured at 1e-6."""
@@ -143,7 +143,7 @@ def behaviour_of(
     alone = converted.embed(texts)
     answers = torch.from_numpy(np.ascontiguousarray(alone, dtype=np.float64))
     if converted.chaotic:
-        return _agreeing(encoder, converted, expected, samples, answers)
+        return _agreeing(encoder, converted, expected, samples, answers, explained)
     reference = _with_integers(encoder, explained.numbers) if explained.numbers else encoder
     judged = judge_answers(
         reference,
@@ -153,7 +153,9 @@ def behaviour_of(
         noise=expected.noise,
     )
     finding: Finding = "fits" if judged.status == "authentic" else "open" if judged.found else "differs"
-    said = judged.reason.replace("the answers are", "its embeddings are").replace("these answers", "its embeddings")
+    said = judged.reason.replace("the answers are", "its embeddings are").replace(
+        "these answers", "its embeddings"
+    )
     rounded = {name for name in explained.roundings if name != "stored"}
     altered = judged.status == "altered"
     if finding == "differs" and not altered and rounded:
@@ -182,14 +184,21 @@ def _not_as_expected(explained: Explained, expected: Expected) -> str:
     if expected.integers:
         return "this is the encoder, but not as expected: its weights are no integers"
     rules = ", ".join(name for name in explained.roundings if name != "stored")
-    return f"this is the encoder, but not as expected: weights made integers ({rules}); expect it with {INTEGERS}"
+    return (
+        f"this is the encoder, but not as expected: weights made integers ({rules}); say {INTEGERS} for that"
+    )
 
 
 def _agreeing(
-    encoder: TorchEncoder, converted: Converted, expected: Expected, samples: KeySamples, answers: Tensor
+    encoder: TorchEncoder,
+    converted: Converted,
+    expected: Expected,
+    samples: KeySamples,
+    answers: Tensor,
+    explained: Explained,
 ) -> Behaved:
     """The share of key samples in which the same conversion of the trusted weights does the same."""
-    same = converted.reference(encoder)
+    same = converted.reference(encoder, explained.roundings)
     if isinstance(same, str):
         return not_run(encoder, samples, expected, f"it makes integers of activations, and {same}")
     texts = texts_of(samples)
@@ -204,9 +213,9 @@ def _agreeing(
     finding: Finding = "fits" if share >= SHARE else "open"
     if finding == "fits" and not expected.integers:
         finding = "open"
-        said = f"this is the encoder, but not as expected: made integers; expect it with {INTEGERS}; {said}"
+        said = f"this is the encoder, but not as expected: made integers; say {INTEGERS} for that; {said}"
     elif finding == "open":
-        said += "; by answers alone, an alteration cannot be told from another processor or graph level"
+        said += "; by answers alone, an alteration cannot be told from another processor or exporter"
     # what agrees gives the picture of the exact embeddings, and what does not gives noise
     agreed = torch.where(
         torch.full((len(exact), 1), share >= SHARE), held.exact, torch.full_like(held.exact, torch.nan)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from itertools import compress
 
-
 from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
 from hf_integration.base.progress import Progress
@@ -88,7 +87,10 @@ def check_converted(
     progress.advance()
     status, reason = _judged(converted, read, explained, behaved)
     if trust == "self-asserted" and status == "authentic" and not accept_self_asserted:
-        status, reason = "inconclusive", f"nobody pinned the copy: give --revision COMMIT, or pin it; {reason}"
+        status, reason = (
+            "inconclusive",
+            f"nobody pinned the copy: give --revision COMMIT, or pin it; {reason}",
+        )
     verdict = Verdict(
         status=status,
         reason="; ".join([reason, *converted.said()]),
@@ -137,14 +139,10 @@ def _behaviour(
         if len(texts) < FEWEST:
             why = f"only {len(texts)} of {len(samples)} key samples are read as the original reads them"
             return not_run(encoder, samples, expected, why)
-    return behaviour_of(
-        encoder, converted, expected, KeySamples(texts, origin=samples.origin), explained
-    )
+    return behaviour_of(encoder, converted, expected, KeySamples(texts, origin=samples.origin), explained)
 
 
-def _judged(
-    converted: Converted, read: Read, explained: Explained, behaved: Behaved
-) -> tuple[Status, str]:
+def _judged(converted: Converted, read: Read, explained: Explained, behaved: Behaved) -> tuple[Status, str]:
     """The status, and one sentence that says why."""
     if explained.changed or (explained.missing and behaved.finding == "differs"):
         names = (*explained.changed, *explained.missing)
@@ -164,7 +162,7 @@ def _judged(
 
 def _other_tokenizer(read: Read) -> str | None:
     """What shows another tokenizer, not another cut."""
-    if vocabulary := [line for line in read.settings if VOCABULARY in line or "added_tokens" in line or "model" in line]:
+    if vocabulary := [line for line in read.settings if VOCABULARY in line or "added_tokens" in line]:
         return vocabulary[0]
     if read.other and read.known:
         return next(line for line in read.differences if not line.startswith("texts are cut"))
@@ -215,5 +213,7 @@ def _tensors(explained: Explained) -> TensorEvidence:
         changed=explained.changed,
         missing=explained.missing,
         unexpected=explained.unexplained,
-        matches=(casts[0] if casts else "stored" if explained.roundings == ("stored",) else None) if whole else None,
+        matches=(casts[0] if casts else "stored" if explained.roundings == ("stored",) else None)
+        if whole
+        else None,
     )

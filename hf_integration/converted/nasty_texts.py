@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  # the ambiguous letters of other scripts are the point of this list
 """Texts that tokenizers read differently, each with a name: what a report says where one is read differently.
 
 Words of other scripts are everyday ones. The kinds are those in which runtimes were found to differ from the

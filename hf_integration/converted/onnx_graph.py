@@ -15,7 +15,7 @@ from hf_integration.converted.runtime import (
     MOST_TENSORS,
     Array,
     Held,
-    Quantised,
+    Integers,
     needed,
     readable,
 )
@@ -94,19 +94,33 @@ def read_graph(path: Path) -> Graph:
         EncoderError: damaged, or with operators that may run for ever, or data outside of its folder.
         UsageError: the extra ``onnx`` is not installed.
     """
-    onnx = needed("onnx", "onnx")
+    needed("onnx", "onnx")
     try:
         with open_bounded(path, LARGEST_MODEL) as (stream, size):
             data = bytes(read_exactly(stream, size))
     except FlawError as flaw:
         raise EncoderError(f"{path}: {flaw}", remedy="convert the encoder again") from None
+    return parsed(path, data)
+
+
+def parsed(path: Path, data: bytes) -> Graph:
+    """The graph that bytes say; see :func:`read_graph`.
+
+    Args:
+        path: where they are from; numbers beside it are looked for in its folder.
+        data: of a model file.
+    """
+    import onnx
+
     with readable(path, "read as ONNX"):
         model = onnx.ModelProto.FromString(data)
     if not model.graph.node:
         raise EncoderError(f"{path}: no ONNX graph", remedy="name a file that holds one")
     operators = frozenset(node.op_type for graph in _graphs(model) for node in graph.node)
     if endless := sorted(operators & ENDLESS):
-        raise EncoderError(f"{path}: the operator {endless[0]} may run for ever, and no text encoder needs it")
+        raise EncoderError(
+            f"{path}: the operator {endless[0]} may run for ever, and no text encoder needs it"
+        )
     named = {tensor.name for tensor in model.graph.initializer}
     return Graph(
         path,
@@ -181,7 +195,9 @@ def _external_files(model: Any, folder: Path) -> Iterator[Path]:
         EncoderError: a name that leads elsewhere, or a file that is none.
     """
     names = dict.fromkeys(
-        _said(tensor).get("location", "") for _, tensor in _tensors(model) if tensor.data_location == _EXTERNAL
+        _said(tensor).get("location", "")
+        for _, tensor in _tensors(model)
+        if tensor.data_location == _EXTERNAL
     )
     for name in names:
         if not name or PurePosixPath(name).name != name or "\\" in name:
@@ -230,7 +246,7 @@ def _by_name(name: str, arrays: Mapping[str, Any]) -> tuple[str, ...]:
     return parts if stem != name and parts[0] in arrays and parts[1] in arrays else ()
 
 
-def _quantised(name: str, values: Array, kind: str, scale: Array, zero: Array | None) -> Held:
+def _quantised(name: str, values: Array, kind: str, scale: Array, zero: Array | None) -> Integers:
     def spread(part: Array) -> Array:
         if part.size == 1:
             return part.reshape(())
@@ -241,5 +257,4 @@ def _quantised(name: str, values: Array, kind: str, scale: Array, zero: Array | 
 
     offset = np.int32(0) if zero is None else spread(zero).astype(np.int32)
     numbers = (values.astype(np.int32) - offset).astype(np.float32) * spread(scale).astype(np.float32)
-    quantised = Quantised("onnx", scale, zero, numbers)
-    return Held(name, values, kind, quantised, arrays=2 if zero is None else 3)
+    return Integers(name, values, kind, "onnx", scale, zero, numbers, arrays=2 if zero is None else 3)

@@ -1,6 +1,6 @@
 """ONNX files run by ONNX Runtime: a file with a tokenizer beside it, or a folder of sentence-transformers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
-from hf_integration.converted.onnx_graph import Graph, read_graph
+from hf_integration.converted.onnx_graph import Graph, parsed, read_graph
+from hf_integration.converted.onnx_making import quantised_bytes
 from hf_integration.converted.runtime import Array, Converted, Held, needed, readable
 from hf_integration.converted.surroundings import Surroundings, padded, read_surroundings
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -66,6 +67,10 @@ class OnnxModel(Converted):
         """See :meth:`Converted.ids`."""
         return self.surroundings.ids(texts)
 
+    def cannot_run(self) -> str | None:
+        """See :meth:`Converted.cannot_run`."""
+        return None if self.surroundings.tokenizer else "no tokenizer.json is beside the model"
+
     def settings(self) -> tuple[str, ...]:
         """See :meth:`Converted.settings`."""
         return self.surroundings.settings()
@@ -74,6 +79,15 @@ class OnnxModel(Converted):
     def has_tail(self) -> bool:
         """See :meth:`Converted.has_tail`."""
         return self.surroundings.own
+
+    def reference(self, encoder: TorchEncoder, rules: Collection[str]) -> Converted | str:
+        """See :meth:`Converted.reference`."""
+        if self._embedding():
+            return "its graph holds the pooling as well"
+        made = quantised_bytes(encoder, self.graph.inputs, rules)
+        if isinstance(made, str):
+            return made
+        return OnnxModel(self.path, parsed(self.graph.path, made), self.surroundings)
 
     def said(self) -> Iterator[str]:
         """See :meth:`Converted.said`."""
@@ -89,13 +103,13 @@ class OnnxModel(Converted):
     def _embedded(self, encodings: Sequence[Any]) -> Array:
         arrays = padded(encodings, fill=self.surroundings.encoder.processor.pad_token_id or 0)
         session = self._started()
-        outputs = [self._embedding()] if self._embedding() else [self._states()]
+        output = self._embedding() or self._states()
         with readable(self.graph.path, "run"):
-            found = session.run(outputs, {name: arrays[name] for name in self.graph.inputs})[0]
+            found = session.run([output], {name: arrays[name] for name in self.graph.inputs})[0]
         if self._embedding():
             embedding: Array = np.asarray(found, dtype=np.float64)
             if embedding.ndim != 2:
-                raise EncoderError(f"{self.graph.path}: '{quoted(outputs[0])}' has {embedding.ndim} axes")
+                raise EncoderError(f"{self.graph.path}: '{quoted(output)}' has {embedding.ndim} axes")
             return embedding
         return self.surroundings.pooled({"last_hidden_state": found}, arrays["attention_mask"])
 
@@ -125,7 +139,9 @@ class OnnxModel(Converted):
             return self._session
         known = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
         if others := [name for name in self.graph.inputs if name not in known]:
-            raise EncoderError(f"{self.graph.path}: the input '{quoted(others[0])}' is none of {', '.join(known)}")
+            raise EncoderError(
+                f"{self.graph.path}: the input '{quoted(others[0])}' is none of {', '.join(known)}"
+            )
         runtime = needed("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.log_severity_level = QUIET

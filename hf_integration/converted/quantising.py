@@ -1,12 +1,13 @@
 """How converters make integers of weights, computed again: conversion is deterministic, so equal weights give
-equal integers."""
+equal integers.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 import numpy as np
 
-from hf_integration.converted.runtime import Array, Held, Quantised
+from hf_integration.converted.runtime import Array, Integers
 
 Rule = tuple[str, Callable[[Array], tuple[Array, Array, Array | None]]]
 """A rule in words, and what makes integers, scales and zero points of float32 weights."""
@@ -28,35 +29,32 @@ _RANGES: Mapping[str, tuple[tuple[str, bool, int, int], ...]] = {
 """Of onnxruntime: what it does by default comes first."""
 
 
-def rules(held: Held) -> Iterator[Rule]:
+def rules(held: Integers) -> Iterator[Rule]:
     """The rules by which somebody may have made these integers; none for methods that are not known here."""
-    method = held.quantised.method if held.quantised else ""
-    if method == "onnx":
-        axes = (None,) if held.quantised and held.quantised.scale.size == 1 else (1, 0)
+    if held.method == "onnx":
+        axes = (None,) if held.scale.size == 1 else (1, 0)
         for (words, symmetric, low, high), axis in product(_RANGES.get(held.kind, ()), axes):
             each = "" if axis is None else ", each channel by itself"
-            yield (
-                f"{held.kind} {words}{each}",
-                _linear(symmetric, low, high, axis, np.int8 if held.kind == "int8" else np.uint8),
-            )
-    elif method == "ctranslate2":
+            kind = np.int8 if held.kind == "int8" else np.uint8
+            yield f"{held.kind} {words}{each}", _linear(symmetric, low, high, axis, kind)
+    elif held.method == "ctranslate2":
         yield "int8, each row by itself", _by_rows
-    elif method.startswith("gguf "):
-        yield method.removeprefix("gguf "), _blocks(method.removeprefix("gguf "))
+    elif held.method.startswith("gguf "):
+        kind_of_blocks = held.method.removeprefix("gguf ")
+        yield kind_of_blocks, _blocks(kind_of_blocks)
 
 
-def follows(held: Held, quantised: Quantised, weights: Array, rule: Rule) -> bool:
+def follows(held: Integers, weights: Array, rule: Rule) -> bool:
     """Whether a rule makes exactly these integers, scales and zero points of weights."""
     try:
         values, scale, zero = rule[1](weights)
     except NotImplementedError:  # a type that the library reads and does not write
         return False
-    if (zero is None) != (quantised.zero_point is None) and np.any(
-        zero if zero is not None else quantised.zero_point
-    ):
-        return False
-    alike_zero = zero is None or quantised.zero_point is None or _same(zero, quantised.zero_point)
-    return alike_zero and _same(scale, quantised.scale) and _same(values, held.values)
+    if zero is None or held.zero_point is None:
+        alike = not any(np.any(part) for part in (zero, held.zero_point) if part is not None)
+    else:
+        alike = _same(zero, held.zero_point)
+    return alike and _same(scale, held.scale) and _same(values, held.values)
 
 
 def _same(one: Array, other: Array) -> bool:

@@ -1,7 +1,7 @@
 """What every converted encoder gives, whatever runtime it was converted for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,23 +27,6 @@ MOST_TENSORS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
-class Quantised:
-    """How an array of integers becomes numbers again.
-
-    Attributes:
-        method: whose: ``onnx``, ``ctranslate2``, or ``gguf`` with the type.
-        scale: of all numbers, or one for each channel.
-        zero_point: the integer that means 0, or one for each channel; ``None`` where it is always 0.
-        numbers: the numbers that the integers mean, float32 of the shape of the weights.
-    """
-
-    method: str
-    scale: Array
-    zero_point: Array | None
-    numbers: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Held:
     """An array of numbers that a file holds.
 
@@ -51,15 +34,30 @@ class Held:
         name: in the file.
         values: the numbers; those of bfloat16 as float32.
         kind: their type in the file.
-        quantised: what the integers mean, if they are weights.
-        arrays: how many arrays of the file this is: integers have scales beside them.
     """
 
     name: str
     values: Array
     kind: str
-    quantised: Quantised | None = None
-    arrays: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Integers(Held):
+    """Integers that are weights, with the arrays that say what they mean.
+
+    Attributes:
+        method: whose: ``onnx``, ``ctranslate2``, or ``gguf`` with the type.
+        scale: of all numbers, or one for each channel.
+        zero_point: the integer that means 0, or one for each channel; ``None`` where it is always 0.
+        numbers: the numbers that the integers mean, float32 of the shape of the weights.
+        arrays: how many arrays of the file this is: scales are beside the integers.
+    """
+
+    method: str
+    scale: Array
+    zero_point: Array | None
+    numbers: Array
+    arrays: int
 
 
 class Converted(ABC):
@@ -115,11 +113,12 @@ class Converted(ABC):
         """Whether the file or its folder holds what follows the pooling."""
         return False
 
-    def reference(self, encoder: TorchEncoder) -> "Converted | str":
+    def reference(self, encoder: TorchEncoder, rules: Collection[str]) -> "Converted | str":
         """The same conversion made of a trusted copy; or why it cannot be made here, in words.
 
         Args:
             encoder: the trusted copy.
+            rules: by which the file's integers are made.
         """
         return "it is not known how to convert the trusted copy in the same way"
 
@@ -168,4 +167,3 @@ def readable(path: Path, what: str) -> Iterator[None]:
             f"{path}: cannot be {what}: {quoted(in_one_line(error), longest=200)}",
             remedy="convert the encoder again",
         ) from error
-

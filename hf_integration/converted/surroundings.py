@@ -15,7 +15,7 @@ from hf_integration.converted.runtime import Array, readable
 from hf_integration.encoders.files.folder_files import check_file
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.loading import load_tail
-from hf_integration.encoders.identity.behaviour import pipeline_as_saved, shown_change
+from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_costly, text_steps
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
@@ -79,13 +79,14 @@ class Surroundings:
         """Keys of the tokenizer's file that differ from the trusted copy's."""
         if self.tokenizer is None:
             return ()
-        mine = pipeline_as_saved(SimpleNamespace(backend_tokenizer=self.tokenizer))
-        theirs = pipeline_as_saved(self.encoder.processor)
-        return tuple(
-            f"{TOKENIZER}: {shown_change(key, theirs.get(key, object()), mine.get(key, object()))}"
-            for key in sorted({*mine, *theirs} - _NOT_OBEYED)
-            if mine.get(key) != theirs.get(key)
+        mine, theirs = (
+            Behaviour({TOKENIZER: {key: said[key] for key in said if key not in _NOT_OBEYED}})
+            for said in (
+                pipeline_as_saved(SimpleNamespace(backend_tokenizer=self.tokenizer)),
+                pipeline_as_saved(self.encoder.processor),
+            )
         )
+        return tuple(theirs.differences_to(mine).values())
 
     def pooled(self, outputs: Mapping[str, Array], mask: Array) -> Array:
         """One embedding for each text.
@@ -94,7 +95,9 @@ class Surroundings:
             outputs: what the model gives, by the names of transformers, float ``(n, positions, dim)`` each.
             mask: 1 where a position is a token, ``(n, positions)``.
         """
-        named = {name: torch.from_numpy(np.asarray(array, dtype=np.float32)) for name, array in outputs.items()}
+        named = {
+            name: torch.from_numpy(np.asarray(array, dtype=np.float32)) for name, array in outputs.items()
+        }
         with torch.inference_mode():
             embeddings = self.readout.head(SimpleNamespace(**named), torch.from_numpy(mask))
             for module in self.tail.values():
@@ -129,7 +132,15 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
     if root is None:
         length = _stated_length(tokenizer, where)
         return Surroundings(
-            tokenizer, encoder, length, "", False, encoder.parts[2], encoder.parts[0].tail, False, tuple(read)
+            tokenizer,
+            encoder,
+            length,
+            "",
+            False,
+            encoder.parts[2],
+            dict(encoder.parts[0].tail.items()),
+            False,
+            tuple(read),
         )
     check_file(root / "modules.json")
     modules = read_sentence_modules(root)

@@ -10,8 +10,11 @@ from hf_integration.report.columns import margin_text, number, pairs, table
 from hf_integration.verdict import (
     LARGEST_ERROR,
     Accepted,
+    Answer,
     Claim,
+    Conversion,
     Deployment,
+    Finding,
     Status,
     StripResult,
     Trust,
@@ -112,19 +115,25 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     Returns:
         Several lines without a final line break, harmless in a terminal.
     """
-    subject = verdict.encoder if verdict.deployment is None else verdict.deployment.address
+    subject = verdict.encoder
+    if verdict.deployment is not None:
+        subject = verdict.deployment.address
+    elif verdict.conversion is not None:
+        subject = verdict.conversion.path
     head = headline(verdict) if verdict.waiver else f"{headline(verdict)}: {harmless(subject)}"
+    known = "card" if verdict.conversion is None else "trusted copy"
     painted = _paint(head, WAIVED if verdict.waiver else COLORS[verdict.status], color)
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],
         pairs(_facts(verdict)),
-        _nearest(verdict.deployment),
+        _nearest(verdict.deployment or verdict.conversion),
+        _answers(verdict.conversion),
         _claims(verdict.claims, color),
         _strips(verdict.strips, color),
         _names("behaviour settings that differ", verdict.files.changed),
         _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
-        _names("tensors of the card that this encoder lacks", verdict.tensors.missing),
-        _names("tensors that the card does not know", verdict.tensors.unexpected),
+        _names(f"tensors of the {known} that this encoder lacks", verdict.tensors.missing),
+        _names(f"tensors that the {known} does not know", verdict.tensors.unexpected),
         _names("tensors outside the embedding path that differ", verdict.tensors.outside),
         _names("found in this process", verdict.process),
         _names("settings that the libraries derive otherwise from equal files", verdict.files.derived),
@@ -145,6 +154,8 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     tensors, files = verdict.tensors, verdict.files
     if verdict.deployment is not None:
         return _deployed(verdict, verdict.deployment)
+    if verdict.conversion is not None:
+        return _converted(verdict, verdict.conversion)
     compared = f"{tensors.checked} tensors" if tensors.checked else "no tensors at hand"
     facts = [
         ("encoder", harmless(verdict.encoder)),
@@ -186,7 +197,42 @@ def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]
     ]
 
 
-def _nearest(deployment: Deployment | None) -> list[str]:
+def _converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]:
+    return [
+        ("runtime", harmless(conversion.runtime)),
+        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
+        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        ("expected", harmless(conversion.expected)),
+        ("found", harmless(conversion.found or "no recipe that is known")),
+        ("file", _answer(conversion.file)),
+        ("behaviour", _answer(conversion.behaviour)),
+        ("inputs", _answer(conversion.inputs)),
+        ("margin", _margin(verdict.margin)),
+        ("compared", f"{verdict.tensors.checked} tensors, {verdict.key_samples.run} fresh key samples"),
+        ("floor", f"embeddings that are up to {number(conversion.tolerated)} away may go unseen"),
+        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
+    ]
+
+
+FINDINGS: Mapping[Finding, str] = {"fits": "fits", "differs": "DIFFERS", "open": "OPEN"}
+
+
+def _answer(answer: Answer) -> str:
+    return f"{FINDINGS[answer.finding]}: {harmless(answer.said)}"
+
+
+def _answers(conversion: Conversion | None) -> list[str]:
+    """What the answers about a converted encoder rest on."""
+    if conversion is None:
+        return []
+    return [
+        line
+        for what, answer in (("file", conversion.file), ("inputs", conversion.inputs))
+        for line in _names(f"{what}, in detail", answer.details)
+    ]
+
+
+def _nearest(deployment: Deployment | Conversion | None) -> list[str]:
     """Recipes that come near the answers, where another one was expected."""
     if deployment is None or not deployment.nearest:
         return []

@@ -8,7 +8,8 @@ import typer
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
-from hf_integration.cli.asking import ApiName, EndpointOptions, ask
+from hf_integration.cli.asking import ApiName, CopyOptions, EndpointOptions, ask
+from hf_integration.cli.converting import ConvertedOptions, RuntimeChoice, convert_check
 from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
@@ -26,6 +27,8 @@ Examples:
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
   sslauth verify NAME --endpoint http://localhost:8080 --api tei --serving tei
+  sslauth verify NAME --converted ./my-encoder-onnx
+  sslauth verify NAME --converted model_quantized.onnx --serving int8
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -41,6 +44,11 @@ trust: pinned, at a --revision that is a commit, or in a folder. If there is a c
 to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in another way,
 the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving, else with 3.
 
+With --converted, a file or folder of ONNX Runtime, OpenVINO, CTranslate2, fastembed, torchao or llama.cpp is
+held against such a copy in the same way: its weights are compared, texts go through its own tokenizer, and
+fresh texts through the runtime. 1 if a weight, the tokenizer or what it computes is another's; 3 if it fits
+another recipe, or if something in the file could not be compared.
+
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
 
@@ -52,7 +60,9 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
-"requests", "refused", "unnoticed", "tolerated", "claims"} or null}
+"requests", "refused", "unnoticed", "tolerated", "claims"} or null,
+"conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
+"expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
@@ -114,7 +124,7 @@ def check(
         typer.Option(
             "--serving",
             metavar="RECIPE",
-            help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
+            help="What was done to the encoder, as you expect it: tei, ollama, int8 and so on.",
         ),
     ] = None,
     dimensions: Annotated[
@@ -122,7 +132,21 @@ def check(
     ] = None,
     keys: Annotated[
         int | None,
-        typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
+        typer.Option(
+            "--keys", min=8, max=4096, help="Fresh key samples for an endpoint or converted encoder."
+        ),
+    ] = None,
+    converted: Annotated[
+        Path | None,
+        typer.Option(
+            "--converted",
+            metavar="PATH",
+            help="Check a file or folder of another runtime, such as ONNX, against ENCODER, a trusted copy.",
+        ),
+    ] = None,
+    runtime: Annotated[
+        RuntimeChoice | None,
+        typer.Option("--runtime", help="The runtime, where the files do not tell.", show_default=False),
     ] = None,
 ) -> "tuple[Authentication, WatermarkCard]":
     """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
@@ -134,26 +158,28 @@ def check(
         check_file(picture)
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
+    copy = CopyOptions(encoder, card, revision, signer, picture, trust_self_asserted)
+    if converted is not None:
+        if (endpoint, api, api_model, api_key_env, dimensions, precision, budget) != (None,) * 7:
+            raise UsageError(
+                "--endpoint, its options, --precision and --budget are not for converted encoders",
+                remedy="leave them out",
+            )
+        options_of_file = ConvertedOptions(converted, runtime.value if runtime else None, serving, keys or 64)
+        return convert_check(streams, hub.access(streams, device), options_of_file, copy)
+    if runtime is not None:
+        raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
     if endpoint is not None:
         if precision is not None or budget is not None:
             raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
         asked_for = EndpointOptions(
             endpoint, (api or ApiName.OPENAI).value, api_model, api_key_env, serving, dimensions, keys or 64
         )
-        return ask(
-            streams,
-            hub.access(streams, device),
-            encoder,
-            asked_for,
-            card=card,
-            revision=revision,
-            signer=signer,
-            picture=picture,
-            accept_self_asserted=trust_self_asserted,
-        )
+        return ask(streams, hub.access(streams, device), asked_for, copy)
     if (api, keys, serving, api_model, api_key_env, dimensions) != (None,) * 6:
         raise UsageError(
-            "--api, --keys, --serving and so on are for an endpoint", remedy="add --endpoint URL"
+            "--api, --keys, --serving and so on are for an endpoint",
+            remedy="add --endpoint URL, or --converted PATH where --keys and --serving are for that",
         )
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
