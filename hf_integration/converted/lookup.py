@@ -98,9 +98,10 @@ class Lookup:
         while place < len(numbers):
             rest = numbers[place:]
             fitting = {
-                name: float(np.abs(array[0] - rest[0]).sum())
+                name: _difference(_start(array), _start(rest))
                 for name, array in self.known.items()
                 if array.ndim == numbers.ndim
+                and array.ndim
                 and array.shape[1:] == rest.shape[1:]
                 and len(array) <= len(rest)
                 and name not in names
@@ -112,13 +113,34 @@ class Lookup:
             place += len(self.known[names[-1]])
         return away, names
 
+    def differing(self, values: Array) -> tuple[list[str], list[str]]:
+        """Several tensors that, one behind the other, come nearest to values, and those that differ."""
+        ways = [
+            (self.nearest(turned), turned)
+            for turned in ((values, values.T) if values.ndim == 2 else (values,))
+        ]
+        (_, names), turned = min(ways, key=lambda way: way[0][0])
+        differing, place = [], 0
+        for name in names:
+            part = turned[place : place + len(self.known[name])]
+            place += len(part)
+            if not any(_same_bits(rounded(self.known[name]), part) for rounded in ROUNDINGS.values()):
+                differing.append(name)
+        return (names, differing) if len(names) > 1 else ([], [])
+
     def namesake(self, name: str) -> str | None:
         """The tensor whose name an array bears."""
         own = name.replace("/", ".")
         return next((other for other in self.known if "." in other and same_name(own, other)), None)
 
-    def of_shape(self, values: Array, names: Collection[str]) -> str | None:
-        """The one of these tensors that is nearest to values of its shape, turned round or not."""
+    def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
+        """The one of these tensors that is nearest to values of its shape, turned round or not.
+
+        Args:
+            values: float numbers.
+            names: of the tensors.
+            most: mean difference to it, relative to its mean size.
+        """
         away: dict[str, float] = {}
         for name in sorted(names):
             weights = self.known[name]
@@ -127,7 +149,8 @@ class Lookup:
                     with np.errstate(over="ignore", invalid="ignore"):
                         difference = np.abs(turned.astype(np.float32) - weights)
                     size = float(np.nan_to_num(difference, nan=1e30, posinf=1e30).mean(dtype=np.float64))
-                    away[name] = min(size, away.get(name, math.inf))
+                    if size <= most * float(np.abs(weights).mean(dtype=np.float64)):
+                        away[name] = min(size, away.get(name, math.inf))
         return min(away, key=away.__getitem__, default=None)
 
     def _contents_of(self, rounding: str) -> dict[bytes, list[tuple[str, str]]]:
@@ -159,6 +182,14 @@ class Lookup:
 def bare(values: Array) -> Array:
     """Without axes of one number: runtimes add them where they broadcast."""
     return values.squeeze()
+
+
+def _difference(one: Array, other: Array) -> float:
+    """How far apart two rows are as far as both reach; what is no number is far."""
+    length = min(len(one), len(other))
+    with np.errstate(over="ignore", invalid="ignore"):
+        away = np.abs(one[:length] - other[:length])
+    return float(np.nan_to_num(away, nan=1e30, posinf=1e30).mean(dtype=np.float64))
 
 
 def _start(values: Array) -> Array:

@@ -240,7 +240,7 @@ def _dequantised(graph: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _by_name(name: str, arrays: Mapping[str, Any]) -> tuple[str, ...]:
-    """Scale and zero point of weights that onnxruntime quantised for dynamic scales, which it names after them."""
+    """Scale and zero point of weights, which onnxruntime names after them for dynamic scales."""
     stem = name.removesuffix("_quantized")
     parts = f"{stem}_scale", f"{stem}_zero_point"
     return parts if stem != name and parts[0] in arrays and parts[1] in arrays else ()

@@ -1,6 +1,4 @@
-"""How converters make integers of weights, computed again: conversion is deterministic, so equal weights give
-equal integers.
-"""
+"""How converters make integers of weights, computed again: equal weights give equal integers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
@@ -64,7 +62,7 @@ def _same(one: Array, other: Array) -> bool:
 def _linear(
     symmetric: bool, low: int, high: int, axis: int | None, kind: type[np.integer]
 ) -> Callable[[Array], tuple[Array, Array, Array | None]]:
-    """As ``onnxruntime.quantization.quant_utils``: scales in float64, rounded to float32, numbers in float32."""
+    """As ``onnxruntime.quantization.quant_utils``: scales in float64 are rounded to float32."""
 
     def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
         others = None if axis is None else tuple(place for place in range(weights.ndim) if place != axis)

@@ -1,4 +1,4 @@
-"""From a path to a converted encoder: the runtime is told by the files, or by the caller where that is doubtful."""
+"""From a path to a converted encoder: the files tell the runtime, or the caller where that is doubtful."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module

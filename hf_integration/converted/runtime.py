@@ -113,7 +113,11 @@ class Converted(ABC):
         """Whether the file or its folder holds what follows the pooling."""
         return False
 
-    def reference(self, encoder: TorchEncoder, rules: Collection[str]) -> "Converted | str":
+    def reference(
+        self,
+        encoder: TorchEncoder,  # noqa: ARG002  # of the interface
+        rules: Collection[str],  # noqa: ARG002
+    ) -> "Converted | str":
         """The same conversion made of a trusted copy; or why it cannot be made here, in words.
 
         Args:

@@ -23,6 +23,10 @@ FEW = 16
 FEW_INTEGERS = 64
 """The same for integers: shapes, axes, orders."""
 
+NEAR = 0.5
+"""Mean relative difference up to which an array is taken for a tensor that no embedding needs, such as a
+pooler's: a file need not hold that, and numbers of its shape may be something else."""
+
 CONSTANT = "constants of the graph"
 
 
@@ -198,8 +202,16 @@ class _Accounts:
         unexplained = []
         for entry in others:
             free = self._needed - self._found - {name for _, name in paired}
-            if name := self._lookup.of_shape(bare(entry.values), free):
+            values = bare(entry.values)
+            names, differing = self._lookup.differing(values.astype(np.float32)) if values.ndim else ([], [])
+            outside = self._lookup.known.keys() - self._needed - self._found - {name for _, name in paired}
+            if name := self._lookup.of_shape(values, free) or self._lookup.of_shape(
+                values, outside, most=NEAR
+            ):
                 paired.append((entry, name))
+            elif free.intersection(names):  # put together of several, of which some differ
+                paired += [(entry, name) for name in differing]
+                self._found.update(names)
             else:
                 unexplained.append(entry)
         return paired, unexplained

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,22 @@ from tests.threads import one_thread
 
 __all__ = ["one_thread"]
 
+MULTIPLE = {"intermediate_size": 96}
+"""Of 32 numbers, which are a block of a GGUF file."""
+
+
+def save(folder: Path, **settings: Any) -> Path:
+    """A small encoder that every converter takes."""
+    return small_encoders.save(folder, config=MULTIPLE, **settings)
+
+
 Checked = Callable[..., Verdict]
 
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> TorchEncoder:
     """The trusted copy: mean pooling, scaled to length 1."""
-    return small_encoders.opened(small_encoders.save(tmp_path_factory.mktemp("trusted") / "small"))
+    return small_encoders.opened(save(tmp_path_factory.mktemp("trusted") / "small"))
 
 
 @pytest.fixture(scope="session")

@@ -71,3 +71,24 @@ def one_step(values: Any) -> Any:
     else:
         flat[0] = flat[0] - 1 if flat[0] == np.iinfo(copy.dtype).max else flat[0] + 1
     return copy
+
+
+def gguf_file(encoder: TorchEncoder, target: Path, kind: str) -> Path:
+    """A GGUF file with llama.cpp's names for BERT: matrices in one type, all else in float32."""
+    import gguf
+    from gguf import GGMLQuantizationType, quants
+
+    writer = gguf.GGUFWriter(str(target), "bert")
+    for name, tensor in encoder.tensors().items():
+        values = np.ascontiguousarray(tensor.float().numpy())
+        said = name.replace("encoder.layer.", "blk.").replace("embeddings.", "emb.")
+        if values.ndim == 1 or kind == "F32":
+            writer.add_tensor(said, values)
+        else:
+            made = GGMLQuantizationType[kind]
+            writer.add_tensor(said, quants.quantize(values, made), raw_dtype=made)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target

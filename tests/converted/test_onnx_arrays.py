@@ -13,6 +13,8 @@ from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.weights import CONSTANT, Explained, explain
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from tests.converted import making
+from tests.converted.conftest import save
+from tests.serving import small_encoders
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -122,9 +124,7 @@ def test_weights_that_are_rounded_are_said_to_be(
 
 
 def test_a_file_of_another_encoder_has_no_weight_of_this(encoder: TorchEncoder, tmp_path: Path) -> None:
-    from tests.serving import small_encoders
-
-    other = small_encoders.opened(small_encoders.save(tmp_path / "other", seed=5))
+    other = small_encoders.opened(save(tmp_path / "other", seed=5))
     folder = making.onnx_folder(other, tmp_path / "folder")
     found = of(encoder, folder / "onnx" / "model.onnx")
     assert len(found.changed) == found.tensors

@@ -16,7 +16,8 @@ from hf_integration.converted.recognising import beside, open_converted
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.verdict import Verdict
 from tests.converted import making
-from tests.converted.conftest import Checked
+from tests.converted.conftest import Checked, save
+from tests.serving import small_encoders
 from tests.serving.small_encoders import write
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -103,9 +104,7 @@ class TestAnAlteredFile:
         assert verdict.conversion.behaviour.finding == "fits"
 
     def test_of_another_encoder(self, checked: Checked, tmp_path: Path) -> None:
-        from tests.serving import small_encoders
-
-        other = small_encoders.opened(small_encoders.save(tmp_path / "other", seed=5))
+        other = small_encoders.opened(save(tmp_path / "other", seed=5))
         verdict = checked(making.onnx_folder(other, tmp_path / "folder"))
         assert verdict.status == "altered"
         assert verdict.conversion is not None
