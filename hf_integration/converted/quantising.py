@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
+from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from hf_integration.converted.runtime import Array, Integers
 
@@ -27,6 +30,13 @@ _RANGES: Mapping[str, tuple[tuple[str, bool, int, int], ...]] = {
 """Of onnxruntime: what it does by default comes first."""
 
 
+TORCHAO: Mapping[str, bool] = {
+    "Int8WeightOnlyConfig": False,
+    "Int8DynamicActivationInt8WeightConfig": True,
+}
+"""Configurations of torchao that are known here, and whether they make integers of activations as well."""
+
+
 def rules(held: Integers) -> Iterator[Rule]:
     """The rules by which somebody may have made these integers; none for methods that are not known here."""
     if held.method == "onnx":
@@ -37,6 +47,9 @@ def rules(held: Integers) -> Iterator[Rule]:
             yield f"{held.kind} {words}{each}", _linear(symmetric, low, high, axis, kind)
     elif held.method == "ctranslate2":
         yield "int8, each row by itself", _by_rows
+    elif held.method.startswith("torchao "):
+        kind_of_torchao = held.method.removeprefix("torchao ")
+        yield kind_of_torchao, _torchao(kind_of_torchao)
     elif held.method.startswith("gguf "):
         kind_of_blocks = held.method.removeprefix("gguf ")
         yield kind_of_blocks, _blocks(kind_of_blocks)
@@ -91,6 +104,32 @@ def _by_rows(weights: Array) -> tuple[Array, Array, Array | None]:
     most = np.maximum(most, np.float32(127) / np.finfo(np.float32).max)
     scale = (np.float32(127.0) / most).astype(np.float32)
     return np.rint(weights * scale[:, None]).astype(np.int8), scale, None
+
+
+def by_torchao(module: nn.Module, kind: str) -> None:
+    """Make integers of a module's linear layers in place.
+
+    Args:
+        module: the module.
+        kind: one of :data:`TORCHAO`.
+    """
+    from torchao import quantization
+
+    quantization.quantize_(module, getattr(quantization, kind)())
+
+
+def _torchao(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
+    """As torchao does, by torchao."""
+
+    def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
+        layer = nn.Linear(weights.shape[1], weights.shape[0], bias=False)
+        layer.weight = nn.Parameter(torch.tensor(weights), requires_grad=False)
+        by_torchao(layer, kind)
+        made: Any = layer.weight
+        zero = getattr(made, "zero_point", None)
+        return made.qdata.numpy(), made.scale.float().numpy(), None if zero is None else zero.numpy()
+
+    return quantise
 
 
 def _blocks(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:

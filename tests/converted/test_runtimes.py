@@ -1,5 +1,6 @@
 """The other runtimes, each with files of its own converter: unaltered, altered in every array, damaged."""
 
+import json
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -70,8 +71,6 @@ def _ctranslate2(quantization: str | None) -> Callable[[TorchEncoder, Path], Non
 
 
 def _fastembed(encoder: TorchEncoder, folder: Path) -> None:
-    import json
-
     making.onnx_folder(encoder, folder)
     (folder / "onnx" / "model.onnx").rename(folder / "model_optimized.onnx")
     for name in ("onnx", "1_Pooling", "2_Normalize"):
@@ -80,6 +79,23 @@ def _fastembed(encoder: TorchEncoder, folder: Path) -> None:
     config = folder / "tokenizer_config.json"
     said = json.loads(config.read_text()) | {"model_max_length": small_encoders.OWN_LENGTH}
     config.write_text(json.dumps(said))
+
+
+def _torchao(kind: str) -> Callable[[TorchEncoder, Path], None]:
+    def make(encoder: TorchEncoder, folder: Path) -> None:
+        import torch
+        import transformers
+        from torchao import quantization
+
+        assert encoder.path is not None
+        making.without_weights(encoder.path, folder)
+        config = transformers.TorchAoConfig(getattr(quantization, kind)())
+        model = transformers.AutoModel.from_pretrained(
+            encoder.path, quantization_config=config, dtype=torch.float32
+        )
+        model.save_pretrained(folder)
+
+    return make
 
 
 KINDS = {
@@ -92,6 +108,12 @@ KINDS = {
         "ctranslate2", "ctranslate2", _ctranslate2("float16"), "model.bin", "float16-weights"
     ),
     "ctranslate2-int8": Kind("ctranslate2", "ctranslate2", _ctranslate2("int8"), "model.bin", "int8"),
+    "torchao-weights": Kind(
+        "torchao", "torchao", _torchao("Int8WeightOnlyConfig"), "model.safetensors", "int8"
+    ),
+    "torchao-dynamic": Kind(
+        "torchao", "torchao", _torchao("Int8DynamicActivationInt8WeightConfig"), "model.safetensors", "int8"
+    ),
     "fastembed": Kind("fastembed", "fastembed", _fastembed, "model_optimized.onnx", named=True),
 }
 
@@ -167,8 +189,6 @@ def test_a_file_that_is_cut_short_is_one_line(
 
 
 def test_another_tokenizer_is_altered(checked: Checked, folder: Path, kind: Kind) -> None:
-    import json
-
     file = folder / "tokenizer.json"
     said = json.loads(file.read_text())
     words = said["model"]["vocab"]
@@ -233,14 +253,36 @@ class TestCtranslate2:
             assert found.changed[0].startswith(name.removesuffix("_scale")), name
 
     def test_another_vocabulary_is_altered(self, checked: Checked, file: Path) -> None:
-        import json
-
         words = json.loads((file.parent / "vocabulary.json").read_text())
         words[100], words[101] = words[101], words[100]
         (file.parent / "vocabulary.json").write_text(json.dumps(words))
         verdict = checked(file.parent)
         assert verdict.status == "altered"
         assert "vocabulary.json" in verdict.reason
+
+
+class TestTorchao:
+    @pytest.mark.parametrize("kind", ["Int8WeightOnlyConfig", "Int8DynamicActivationInt8WeightConfig"])
+    def test_every_tensor_that_is_moved_by_one_bit_is_named(
+        self, encoder: TorchEncoder, tmp_path: Path, kind: str
+    ) -> None:
+        pytest.importorskip("torchao", reason="needs the extra torchao")
+        folder = tmp_path / "folder"
+        _torchao(kind)(encoder, folder)
+        file = folder / "model.safetensors"
+        original = file.read_bytes()
+        (length,) = struct.unpack("<Q", original[:8])
+        said = json.loads(original[8 : 8 + length])
+        said.pop("__metadata__")
+        pooler = {name for name in said if name.startswith("pooler")}
+        assert len(said) > 20
+        for name, entry in said.items():
+            data = bytearray(original)
+            data[8 + length + entry["data_offsets"][0]] ^= 1
+            file.write_bytes(data)
+            found = explain(encoder, open_converted(folder, encoder).tensors(), tail=False)
+            assert len(found.changed) == 1 or name in pooler, name
+            assert not found.equal, name
 
 
 class TestOpenvino:
