@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.checking.trusted_copy import TrustedCopy
-    from hf_integration.endpoints import Api
+    from hf_integration.endpoints import Address, Api
 
 
 class ApiName(StrEnum):
@@ -50,6 +50,23 @@ class EndpointOptions:
     serving: str | None
     dimensions: int | None
     keys: int
+
+    @property
+    def address(self) -> "Address":
+        """Where and how the endpoint is asked.
+
+        Raises:
+            UsageError: this is no address.
+        """
+        from hf_integration.endpoints import Address
+
+        return Address(
+            url=self.url,
+            api=self.api,
+            model=self.model,
+            key_variable=self.key_variable,
+            dimensions=self.dimensions,
+        )
 
 
 @dataclass(frozen=True)
@@ -115,17 +132,11 @@ def ask(
         UsageError: an option that makes no sense, or a copy that takes no texts.
         SSLAuthError: the copy cannot be had or is not what is pinned, or the endpoint does not answer.
     """
-    from hf_integration.endpoints import Address, Endpoint
+    from hf_integration.endpoints import Endpoint
     from hf_integration.serving.endpoint_check import Asking, check_endpoint
     from hf_integration.serving.presets import preset
 
-    address = Address(
-        url=options.url,
-        api=options.api,
-        model=options.model,
-        key_variable=options.key_variable,
-        dimensions=options.dimensions,
-    )
+    address = options.address
     asking = Asking(serving=None if options.serving is None else preset(options.serving), keys=options.keys)
     copy = loaded_copy(streams, access, copy_options)
     with Endpoint(address, say=streams.say) as endpoint, streams.progress() as progress:

@@ -1,12 +1,14 @@
 """Commands that check a converted encoder: its options, the trusted copy, and the check."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.cli.asking import CopyOptions, loaded_copy
+from hf_integration.cli.asking import CopyOptions, EndpointOptions, loaded_copy
 from hf_integration.cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -36,12 +38,14 @@ class ConvertedOptions:
         runtime: what it was converted for, if that is said.
         serving: name of the recipe that it is expected to follow.
         keys: how many key samples to run.
+        server: of llama.cpp, which runs the file.
     """
 
     path: Path
     runtime: "RuntimeName | None"
     serving: str | None
     keys: int
+    server: EndpointOptions | None = None
 
 
 def convert_check(
@@ -55,22 +59,31 @@ def convert_check(
     """
     from hf_integration.converted.behaviour import Expected
     from hf_integration.converted.check import check_converted
+    from hf_integration.converted.gguf_model import GgufModel
     from hf_integration.converted.recognising import beside, open_converted
+    from hf_integration.endpoints import Endpoint
 
     expected = Expected.named(options.serving)
+    address = None if options.server is None else options.server.address
     streams.keep_apart(options.path)
     if copy.picture is not None:
         check_apart(copy.picture, options.path)
     trusted = loaded_copy(streams, access, copy)
     converted = open_converted(options.path, trusted.encoder, options.runtime)
     streams.say(f"{options.path}: for {converted.runtime}")
-    with streams.progress() as progress:
+    with ExitStack() as stack:
+        if address is not None:
+            if not isinstance(converted, GgufModel):
+                raise UsageError(
+                    f"--endpoint is not for {converted.runtime}, which runs here", remedy="leave it out"
+                )
+            converted.server = stack.enter_context(Endpoint(address, say=streams.say))
         return check_converted(
             trusted.encoder,
             converted,
             expected,
             trust=trusted.trust,
-            progress=progress,
+            progress=stack.enter_context(streams.progress()),
             keys=options.keys,
             not_covered=beside(converted),
             accept_self_asserted=copy.accept_self_asserted,

@@ -144,7 +144,7 @@ def behaviour_of(
     answers = torch.from_numpy(np.ascontiguousarray(alone, dtype=np.float64))
     if converted.chaotic:
         return _agreeing(encoder, converted, expected, samples, answers, explained)
-    reference = _with_integers(encoder, explained.numbers) if explained.numbers else encoder
+    reference = with_integers(encoder, explained.numbers) if explained.numbers else encoder
     judged = judge_answers(
         reference,
         samples,
@@ -235,7 +235,7 @@ def _agreeing(
     )
 
 
-def _with_integers(encoder: TorchEncoder, numbers: Mapping[str, Array]) -> TorchEncoder:
+def with_integers(encoder: TorchEncoder, numbers: Mapping[str, Array]) -> TorchEncoder:
     """The trusted copy with what integers mean in the place of its weights."""
     copy = encoder.duplicate()
     own = copy.tensors()

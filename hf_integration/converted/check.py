@@ -28,6 +28,7 @@ from hf_integration.converted.weights import Explained
 from hf_integration.encoders.identity.behaviour import VOCABULARY
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.computing import own_length, tokens_of
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.verdict import (
     Answer,
@@ -78,7 +79,15 @@ def check_converted(
     """
     started = time.perf_counter()
     progress.start("reading texts, weights, and running the converted encoder", 3)
-    samples = fresh_samples(encoder, keys)
+    samples = fresh_samples(encoder, keys, ascii_only=not converted.own_ids)
+    if not converted.own_ids:  # what is longer may be refused; where it cuts is asked by other texts
+        tokens = tokens_of(encoder, texts_of(samples))
+        short = [
+            text
+            for text, count in zip(texts_of(samples), tokens, strict=True)
+            if count <= own_length(encoder)
+        ]
+        samples = KeySamples(short, origin=samples.origin)
     read = inputs.ask(encoder, converted, texts_of(samples), expected.recipe)
     progress.advance()
     explained = weights.explain(encoder, converted.tensors(), tail=converted.has_tail)

@@ -18,6 +18,7 @@ from hf_integration.converted.runtime import (
     readable,
 )
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.endpoints import Endpoint
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -27,10 +28,15 @@ _PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64"}
 
 
 class GgufModel(Converted):
-    """A GGUF file."""
+    """A GGUF file, and the server of llama.cpp that runs it, if there is one.
+
+    Attributes:
+        server: what is asked; nothing says that it runs this very file, and no other.
+    """
 
     runtime = "gguf"
     own_ids = False
+    server: Endpoint | None = None
 
     @classmethod
     def open(cls, path: Path, encoder: TorchEncoder) -> "GgufModel":  # noqa: ARG003  # of the interface
@@ -70,19 +76,29 @@ class GgufModel(Converted):
 
     def cannot_run(self) -> str | None:
         """See :meth:`Converted.cannot_run`."""
-        return "llama.cpp runs GGUF files: check a server of it with --endpoint URL --api llamacpp"
+        if self.server is not None:
+            return None
+        return "llama.cpp runs GGUF files: add --endpoint URL --api llamacpp of a server that runs it"
+
+    def said(self) -> Iterator[str]:
+        """See :meth:`Converted.said`."""
+        if self.server is not None:
+            yield f"{self.server.address.url} was asked, and nothing shows that it runs this very file"
 
     def ids(self, texts: Sequence[str]) -> list[list[int]] | None:  # noqa: ARG002
         """See :meth:`Converted.ids`."""
         return None
 
-    def embed(self, texts: Sequence[str], *, together: bool = False) -> Array:  # noqa: ARG002
+    def embed(self, texts: Sequence[str], *, together: bool = False) -> Array:
         """See :meth:`Converted.embed`.
 
         Raises:
-            EncoderError: always.
+            EncoderError: there is no server.
+            EndpointError: it does not answer.
         """
-        raise EncoderError(f"{self.path}: {self.cannot_run()}")
+        if self.server is None:
+            raise EncoderError(f"{self.path}: {self.cannot_run()}")
+        return self.server.embed(list(texts), per_request=len(texts) if together else 1).embeddings
 
 
 def check_start(file: Path) -> None:

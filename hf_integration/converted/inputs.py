@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hf_integration.base.errors import EncoderError, KeySampleError
+from hf_integration.base.errors import EncoderError, EndpointError, KeySampleError
 from hf_integration.converted.nasty_texts import LENGTHS, NASTY, long_text
 from hf_integration.converted.runtime import Array, Converted
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -145,7 +145,7 @@ def _distance(encoder: TorchEncoder, converted: Converted, text: str) -> float |
     try:
         mine = converted.embed([text])[0]
         theirs = encoder.embed([text]).double().numpy()[0]
-    except (EncoderError, KeySampleError):
+    except (EncoderError, KeySampleError, EndpointError):
         return None
     return None if mine.shape != theirs.shape else _away(mine, theirs)
 

@@ -12,6 +12,7 @@ import transformers
 from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
+    converted,
     cost,
     coverage,
     deployments,
@@ -40,7 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments")
+WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "converted")
 """They take long, so they run only when they are named."""
 
 
@@ -86,6 +87,7 @@ def main() -> int:
         ),
         "storage": storage.run,
         "deployments": deployments.run,
+        "converted": converted.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

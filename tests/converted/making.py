@@ -1,14 +1,18 @@
 """Converted copies of an encoder, as users make them: by each runtime's own converter."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hf_integration.converted.onnx_making import export
+from hf_integration.converted.runtime import RuntimeName
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.serving.computing import own_length
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -92,3 +96,164 @@ def gguf_file(encoder: TorchEncoder, target: Path, kind: str) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return target
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A runtime with a precision.
+
+    Attributes:
+        runtime: the runtime.
+        module: the library that it needs.
+        make: writes the encoder in its form into a new folder.
+        file: that holds the weights.
+        serving: the recipe that makes it authentic; ``None`` where it needs none.
+        named: whether the caller has to say which runtime it is.
+    """
+
+    runtime: RuntimeName
+    module: str
+    make: Callable[[TorchEncoder, Path], None]
+    file: str
+    serving: str | None = None
+    named: bool = False
+
+
+def openvino_folder(half: bool) -> Callable[[TorchEncoder, Path], None]:
+    def make(encoder: TorchEncoder, folder: Path) -> None:
+        import openvino
+
+        onnx_folder(encoder, folder)
+        model = openvino.convert_model(folder / "onnx" / "model.onnx")
+        shutil.rmtree(folder / "onnx")
+        (folder / "openvino").mkdir()
+        target = folder / "openvino" / "openvino_model.xml"
+        openvino.save_model(model, str(target), compress_to_fp16=half)
+
+    return make
+
+
+def ctranslate2_folder(quantization: str | None) -> Callable[[TorchEncoder, Path], None]:
+    def make(encoder: TorchEncoder, folder: Path) -> None:
+        from hf_integration.converted.ctranslate2_model import convert
+
+        assert encoder.path is not None
+        without_weights(encoder.path, folder)
+        convert(encoder.path, folder / "made", quantization)
+        for file in list((folder / "made").iterdir()):
+            file.replace(folder / file.name)
+        (folder / "made").rmdir()
+
+    return make
+
+
+def fastembed_folder(encoder: TorchEncoder, folder: Path) -> None:
+    onnx_folder(encoder, folder)
+    (folder / "onnx" / "model.onnx").rename(folder / "model_optimized.onnx")
+    for name in ("onnx", "1_Pooling", "2_Normalize"):
+        shutil.rmtree(folder / name)
+    (folder / "modules.json").unlink()
+    config = folder / "tokenizer_config.json"
+    said = json.loads(config.read_text()) | {"model_max_length": own_length(encoder)}
+    config.write_text(json.dumps(said))
+
+
+def torchao_folder(kind: str) -> Callable[[TorchEncoder, Path], None]:
+    def make(encoder: TorchEncoder, folder: Path) -> None:
+        import torch
+        import transformers
+        from torchao import quantization
+
+        assert encoder.path is not None
+        without_weights(encoder.path, folder)
+        config = transformers.TorchAoConfig(getattr(quantization, kind)())
+        model = transformers.AutoModel.from_pretrained(
+            encoder.path, quantization_config=config, dtype=torch.float32
+        )
+        model.save_pretrained(folder)
+
+    return make
+
+
+KINDS = {
+    "openvino": Kind("openvino", "openvino", openvino_folder(False), "openvino/openvino_model.bin"),
+    "openvino-float16": Kind(
+        "openvino", "openvino", openvino_folder(True), "openvino/openvino_model.bin", "float16-weights"
+    ),
+    "ctranslate2": Kind("ctranslate2", "ctranslate2", ctranslate2_folder(None), "model.bin"),
+    "ctranslate2-float16": Kind(
+        "ctranslate2", "ctranslate2", ctranslate2_folder("float16"), "model.bin", "float16-weights"
+    ),
+    "ctranslate2-int8": Kind("ctranslate2", "ctranslate2", ctranslate2_folder("int8"), "model.bin", "int8"),
+    "torchao-weights": Kind(
+        "torchao", "torchao", torchao_folder("Int8WeightOnlyConfig"), "model.safetensors", "int8"
+    ),
+    "torchao-dynamic": Kind(
+        "torchao",
+        "torchao",
+        torchao_folder("Int8DynamicActivationInt8WeightConfig"),
+        "model.safetensors",
+        "int8",
+    ),
+    "fastembed": Kind("fastembed", "fastembed", fastembed_folder, "model_optimized.onnx", named=True),
+}
+
+
+def onnx_plain(encoder: TorchEncoder, folder: Path) -> None:
+    onnx_folder(encoder, folder)
+
+
+def onnx_quantised(encoder: TorchEncoder, folder: Path) -> None:
+    """With integers for dynamic scales, the only model in its folder."""
+    onnx_folder(encoder, folder)
+    file = folder / "onnx" / "model.onnx"
+    quantised(file, file.with_name("model_quantized.onnx"), per_channel=True)
+    file.unlink()
+
+
+def onnx_half(encoder: TorchEncoder, folder: Path) -> None:
+    """In float16, by ONNX Runtime's own conversion."""
+    import onnx
+    from onnxruntime.transformers import float16
+
+    onnx_folder(encoder, folder)
+    file = folder / "onnx" / "model.onnx"
+    onnx.save(float16.convert_float_to_float16(onnx.load(file), keep_io_types=True), file)
+
+
+def gguf_folder(kind: str) -> Callable[[TorchEncoder, Path], None]:
+    def make(encoder: TorchEncoder, folder: Path) -> None:
+        folder.mkdir()
+        gguf_file(encoder, folder / "model.gguf", kind)
+
+    return make
+
+
+def saved(encoder: TorchEncoder, source: Path, folder: Path) -> TorchEncoder:
+    """A copy with other weights as a folder of its own, which converters that read folders need.
+
+    Args:
+        encoder: the copy.
+        source: the folder that its settings are from.
+        folder: where it is written.
+    """
+    from hf_integration.encoders import open_encoder
+
+    without_weights(source, folder)
+    encoder.model.save_pretrained(folder)
+    opened = open_encoder(folder, name="altered", device="cpu")
+    assert isinstance(opened, TorchEncoder)
+    return opened
+
+
+ALL = {
+    "onnx": Kind("onnx", "onnxruntime", onnx_plain, "onnx/model.onnx"),
+    "onnx-float16": Kind("onnx", "onnxruntime", onnx_half, "onnx/model.onnx", "float16"),
+    "onnx-int8": Kind("onnx", "onnxruntime", onnx_quantised, "onnx/model_quantized.onnx", "int8"),
+    **KINDS,
+    **{
+        f"gguf-{kind}": Kind("gguf", "gguf", gguf_folder(kind), "model.gguf")
+        for kind in ("F32", "F16", "Q8_0")
+    },
+}
+"""All of them, for the figures."""

@@ -2,10 +2,9 @@
 
 import json
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -21,112 +20,15 @@ from tests.real_encoders.ctranslate2 import read_variables
 from tests.serving import small_encoders
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A runtime with a precision.
-
-    Attributes:
-        runtime: the runtime.
-        module: the library that it needs.
-        make: writes the encoder in its form into a new folder.
-        file: that holds the weights.
-        serving: the recipe that makes it authentic; ``None`` where it needs none.
-        named: whether the caller has to say which runtime it is.
-    """
-
-    runtime: RuntimeName
-    module: str
-    make: Callable[[TorchEncoder, Path], None]
-    file: str
-    serving: str | None = None
-    named: bool = False
-
-
-def _openvino(half: bool) -> Callable[[TorchEncoder, Path], None]:
-    def make(encoder: TorchEncoder, folder: Path) -> None:
-        import openvino
-
-        making.onnx_folder(encoder, folder)
-        model = openvino.convert_model(folder / "onnx" / "model.onnx")
-        rmtree(folder / "onnx")
-        (folder / "openvino").mkdir()
-        target = folder / "openvino" / "openvino_model.xml"
-        openvino.save_model(model, str(target), compress_to_fp16=half)
-
-    return make
-
-
-def _ctranslate2(quantization: str | None) -> Callable[[TorchEncoder, Path], None]:
-    def make(encoder: TorchEncoder, folder: Path) -> None:
-        from hf_integration.converted.ctranslate2_model import convert
-
-        assert encoder.path is not None
-        making.without_weights(encoder.path, folder)
-        convert(encoder.path, folder / "made", quantization)
-        for file in list((folder / "made").iterdir()):
-            file.replace(folder / file.name)
-        (folder / "made").rmdir()
-
-    return make
-
-
-def _fastembed(encoder: TorchEncoder, folder: Path) -> None:
-    making.onnx_folder(encoder, folder)
-    (folder / "onnx" / "model.onnx").rename(folder / "model_optimized.onnx")
-    for name in ("onnx", "1_Pooling", "2_Normalize"):
-        rmtree(folder / name)
-    (folder / "modules.json").unlink()
-    config = folder / "tokenizer_config.json"
-    said = json.loads(config.read_text()) | {"model_max_length": small_encoders.OWN_LENGTH}
-    config.write_text(json.dumps(said))
-
-
-def _torchao(kind: str) -> Callable[[TorchEncoder, Path], None]:
-    def make(encoder: TorchEncoder, folder: Path) -> None:
-        import torch
-        import transformers
-        from torchao import quantization
-
-        assert encoder.path is not None
-        making.without_weights(encoder.path, folder)
-        config = transformers.TorchAoConfig(getattr(quantization, kind)())
-        model = transformers.AutoModel.from_pretrained(
-            encoder.path, quantization_config=config, dtype=torch.float32
-        )
-        model.save_pretrained(folder)
-
-    return make
-
-
-KINDS = {
-    "openvino": Kind("openvino", "openvino", _openvino(False), "openvino/openvino_model.bin"),
-    "openvino-float16": Kind(
-        "openvino", "openvino", _openvino(True), "openvino/openvino_model.bin", "float16-weights"
-    ),
-    "ctranslate2": Kind("ctranslate2", "ctranslate2", _ctranslate2(None), "model.bin"),
-    "ctranslate2-float16": Kind(
-        "ctranslate2", "ctranslate2", _ctranslate2("float16"), "model.bin", "float16-weights"
-    ),
-    "ctranslate2-int8": Kind("ctranslate2", "ctranslate2", _ctranslate2("int8"), "model.bin", "int8"),
-    "torchao-weights": Kind(
-        "torchao", "torchao", _torchao("Int8WeightOnlyConfig"), "model.safetensors", "int8"
-    ),
-    "torchao-dynamic": Kind(
-        "torchao", "torchao", _torchao("Int8DynamicActivationInt8WeightConfig"), "model.safetensors", "int8"
-    ),
-    "fastembed": Kind("fastembed", "fastembed", _fastembed, "model_optimized.onnx", named=True),
-}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found = KINDS[request.param]
+@pytest.fixture(scope="module", params=making.KINDS)
+def kind(request: pytest.FixtureRequest) -> making.Kind:
+    found = making.KINDS[request.param]
     pytest.importorskip(found.module, reason=f"needs the extra {found.runtime}")
     return found
 
 
 @pytest.fixture(scope="module")
-def made(kind: Kind, encoder: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(kind: making.Kind, encoder: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "folder"
     kind.make(encoder, folder)
     return folder
@@ -139,11 +41,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-def runtime_of(kind: Kind) -> RuntimeName | None:
+def runtime_of(kind: making.Kind) -> RuntimeName | None:
     return kind.runtime if kind.named else None
 
 
-def test_an_unaltered_folder_is_authentic_under_its_recipe(checked: Checked, made: Path, kind: Kind) -> None:
+def test_an_unaltered_folder_is_authentic_under_its_recipe(
+    checked: Checked, made: Path, kind: making.Kind
+) -> None:
     verdict = checked(made, kind.serving, runtime=runtime_of(kind))
     assert verdict.status == "authentic", verdict.reason
     assert verdict.conversion is not None
@@ -152,7 +56,7 @@ def test_an_unaltered_folder_is_authentic_under_its_recipe(checked: Checked, mad
 
 
 def test_half_precision_and_integers_are_no_pass_unless_they_are_stated(
-    checked: Checked, made: Path, kind: Kind
+    checked: Checked, made: Path, kind: making.Kind
 ) -> None:
     if kind.serving is None:
         pytest.skip("this file holds the weights as they were stored")
@@ -162,7 +66,7 @@ def test_half_precision_and_integers_are_no_pass_unless_they_are_stated(
 
 
 def test_the_weights_of_another_encoder_are_altered(
-    checked: Checked, folder: Path, kind: Kind, tmp_path: Path
+    checked: Checked, folder: Path, kind: making.Kind, tmp_path: Path
 ) -> None:
     other = small_encoders.opened(save(tmp_path / "other", seed=5))
     kind.make(other, tmp_path / "made")
@@ -171,7 +75,7 @@ def test_the_weights_of_another_encoder_are_altered(
     assert len(verdict.tensors.changed) + len(verdict.tensors.missing) > 10
 
 
-def _used(folder: Path, encoder: TorchEncoder, kind: Kind) -> None:
+def _used(folder: Path, encoder: TorchEncoder, kind: making.Kind) -> None:
     converted = open_converted(folder, encoder, kind.runtime)
     list(converted.tensors())
     converted.embed(["a text"])
@@ -179,7 +83,7 @@ def _used(folder: Path, encoder: TorchEncoder, kind: Kind) -> None:
 
 @pytest.mark.parametrize("size", [0, 3, 50, 5000, -1])
 def test_a_file_that_is_cut_short_is_one_line(
-    encoder: TorchEncoder, folder: Path, kind: Kind, size: int
+    encoder: TorchEncoder, folder: Path, kind: making.Kind, size: int
 ) -> None:
     file = folder / kind.file
     file.write_bytes(file.read_bytes()[:size])
@@ -188,7 +92,7 @@ def test_a_file_that_is_cut_short_is_one_line(
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_another_tokenizer_is_altered(checked: Checked, folder: Path, kind: Kind) -> None:
+def test_another_tokenizer_is_altered(checked: Checked, folder: Path, kind: making.Kind) -> None:
     file = folder / "tokenizer.json"
     said = json.loads(file.read_text())
     words = said["model"]["vocab"]
@@ -228,7 +132,7 @@ class TestCtranslate2:
     @pytest.fixture(params=[None, "float16", "int8"], ids=str)
     def file(self, request: pytest.FixtureRequest, encoder: TorchEncoder, tmp_path: Path) -> Path:
         pytest.importorskip("ctranslate2", reason="needs the extra ctranslate2")
-        _ctranslate2(request.param)(encoder, tmp_path / "folder")
+        making.ctranslate2_folder(request.param)(encoder, tmp_path / "folder")
         return tmp_path / "folder" / "model.bin"
 
     def test_every_variable_is_accounted_for(self, encoder: TorchEncoder, file: Path) -> None:
@@ -268,7 +172,7 @@ class TestTorchao:
     ) -> None:
         pytest.importorskip("torchao", reason="needs the extra torchao")
         folder = tmp_path / "folder"
-        _torchao(kind)(encoder, folder)
+        making.torchao_folder(kind)(encoder, folder)
         file = folder / "model.safetensors"
         original = file.read_bytes()
         (length,) = struct.unpack("<Q", original[:8])
@@ -294,7 +198,7 @@ class TestOpenvino:
 
         pytest.importorskip("openvino", reason="needs the extra openvino")
         folder = tmp_path / "folder"
-        _openvino(half)(encoder, folder)
+        making.openvino_folder(half)(encoder, folder)
         file = folder / "openvino" / "openvino_model.bin"
         said = file.with_suffix(".xml").read_text()
         constants = re.findall(
@@ -316,7 +220,7 @@ class TestOpenvino:
         openvino = pytest.importorskip("openvino", reason="needs the extra openvino")
         tokenizers = pytest.importorskip("openvino_tokenizers", reason="needs the extra openvino")
         folder = tmp_path / "folder"
-        _openvino(False)(encoder, folder)
+        making.openvino_folder(False)(encoder, folder)
         openvino.save_model(
             tokenizers.convert_tokenizer(encoder.processor),
             str(folder / "openvino" / "openvino_tokenizer.xml"),

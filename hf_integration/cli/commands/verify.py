@@ -160,13 +160,25 @@ def check(
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
     copy = CopyOptions(encoder, card, revision, signer, picture, trust_self_asserted)
     if converted is not None:
-        if (endpoint, api, api_model, api_key_env, dimensions, precision, budget) != (None,) * 7:
+        of_endpoint = (api, api_model, api_key_env, dimensions)
+        if (precision, budget) != (None,) * 2 or (endpoint is None and of_endpoint != (None,) * 4):
             raise UsageError(
-                "--endpoint, its options, --precision and --budget are not for converted encoders",
+                "--precision, --budget and options of an endpoint are not for converted encoders",
                 remedy="leave them out",
             )
-        options_of_file = ConvertedOptions(converted, runtime.value if runtime else None, serving, keys or 64)
-        return convert_check(streams, hub.access(streams, device), options_of_file, copy)
+        server = endpoint and EndpointOptions(
+            endpoint,
+            (api or ApiName.LLAMACPP).value,
+            api_model,
+            api_key_env,
+            serving,
+            dimensions,
+            keys or 64,
+        )
+        of_file = ConvertedOptions(
+            converted, runtime.value if runtime else None, serving, keys or 64, server or None
+        )
+        return convert_check(streams, hub.access(streams, device), of_file, copy)
     if runtime is not None:
         raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
     if endpoint is not None:
