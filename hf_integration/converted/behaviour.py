@@ -149,7 +149,7 @@ def behaviour_of(
         reference,
         samples,
         answers,
-        expected=expected.recipe if expected.stated else None,
+        expected=expected.recipe if expected.stated or expected.recipe != PLAIN else None,
         noise=expected.noise,
     )
     finding: Finding = "fits" if judged.status == "authentic" else "open" if judged.found else "differs"
@@ -157,7 +157,7 @@ def behaviour_of(
         "these answers", "its embeddings"
     )
     rounded = {name for name in explained.roundings if name != "stored"}
-    altered = judged.status == "altered"
+    altered = judged.status == "altered" and expected.stated
     if finding == "differs" and not altered and rounded:
         finding = "open"  # arithmetic in half precision may be further from its reference than it allows
     if finding == "fits" and bool(explained.numbers) != expected.integers:

@@ -33,6 +33,7 @@ class FastembedModel(OnnxModel):
     def __init__(self, path: Path, graph: Graph, surroundings: Surroundings) -> None:
         super().__init__(path, graph, surroundings)
         self.read = (*self.read, *(path / name for name in READ if (path / name).is_file()))
+        self.prompt = ""
         self._loaded: Any = None
 
     @classmethod

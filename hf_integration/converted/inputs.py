@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hf_integration.base.errors import EncoderError, EndpointError, KeySampleError
+from hf_integration.base.text import quoted
 from hf_integration.converted.nasty_texts import LENGTHS, NASTY, long_text
 from hf_integration.converted.runtime import Array, Converted
+from hf_integration.converted.surroundings import own_prompt
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import Computed, own_length
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -28,6 +30,7 @@ class Read:
         asked: how many texts were.
         differences: what is read differently, in words, line by line.
         cut: tokens at which texts are cut, where the original cuts elsewhere; ``None`` if it does not.
+        prompt: put before every text, where the original puts another; ``None`` if it does not.
         settings: keys of the tokenizer's files that differ.
         alike: for each text that was given, whether it was read as the original reads it.
         other: whether anything but a cut differs.
@@ -37,6 +40,7 @@ class Read:
     asked: int
     differences: tuple[str, ...]
     cut: int | None
+    prompt: str | None
     settings: tuple[str, ...]
     alike: tuple[bool, ...]
     other: bool
@@ -53,9 +57,19 @@ def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recip
         recipe: what the converted encoder is expected to do, which may be to cut elsewhere.
     """
     if converted.cannot_run():
-        return Read(0, (), None, converted.settings(), tuple(True for _ in texts), other=False, known=False)
+        return Read(
+            0, (), None, None, converted.settings(), tuple(True for _ in texts), other=False, known=False
+        )
     named = {**NASTY, **{f"texts of {words} words": long_text(words) for words in LENGTHS}}
     reference = Computed(encoder, recipe).encoder
+    said, prompt = list[str](), converted.prompt
+    if prompt in (None, own_prompt(reference)):
+        prompt = None
+    else:
+        said.append(
+            f"texts begin with '{quoted(prompt)}', and the original's with '{quoted(own_prompt(reference))}'"
+        )
+        reference = Computed(encoder, recipe.but(prompt=prompt)).encoder
     everything = [*named.values(), *texts]
     theirs = [_original(reference, text) for text in everything]
     mine = _converted(converted, everything)
@@ -66,14 +80,20 @@ def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recip
     same = [_same(one, other, cut) for one, other in zip(mine, theirs, strict=True)]
     differing = [name for name, alike in zip(named, same, strict=False) if not alike]
     unlike = same[len(named) :].count(False)
-    said = [f"{name} {'is' if _single(name) else 'are'} tokenised differently" for name in differing]
     if cut is not None:
-        said.insert(0, f"texts are cut at {cut} tokens, and the original cuts at {own_length(reference)}")
+        said.append(f"texts are cut at {cut} tokens, and the original cuts at {own_length(reference)}")
+    said += [f"{name} {'is' if _single(name) else 'are'} tokenised differently" for name in differing]
     if unlike:
         said.append(f"{unlike} of {len(texts)} key samples are tokenised differently")
     exact = [one == other for one, other in zip(mine, theirs, strict=True)]
     return Read(
-        len(everything), tuple(said), cut, settings, tuple(exact[len(named) :]), bool(differing or unlike)
+        len(everything),
+        tuple(said),
+        cut,
+        prompt,
+        settings,
+        tuple(exact[len(named) :]),
+        bool(differing or unlike),
     )
 
 
@@ -138,7 +158,7 @@ def _by_embeddings(
         elif away > FAR:
             are = "is" if _single(name) else "are"
             said.append(f"{name} {are} read differently: their embeddings are {away:.1e} away")
-    return Read(len(named), tuple(said), None, settings, tuple(True for _ in texts), bool(said))
+    return Read(len(named), tuple(said), None, None, settings, tuple(True for _ in texts), bool(said))
 
 
 def _distance(encoder: TorchEncoder, converted: Converted, text: str) -> float | None:

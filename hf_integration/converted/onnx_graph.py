@@ -31,6 +31,7 @@ LONG = 16
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
 _STRING = 8
+_FLOAT, _INTEGER = 1, 2  # AttributeProto.FLOAT, INT
 _KINDS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 _INTEGERS = {2: "uint8", 3: "int8"}
 
@@ -158,6 +159,9 @@ def _tensors(model: Any) -> Iterator[tuple[str, Any]]:
                 said = name if node.op_type == "Constant" else f"{name}: {attribute.name}"
                 if attribute.HasField("t"):
                     yield said, attribute.t
+                if node.op_type == "Constant" and attribute.type in (_FLOAT, _INTEGER):
+                    kind, number = (1, attribute.f) if attribute.type == _FLOAT else (7, attribute.i)
+                    yield said, helper.make_tensor(said, kind, [], [number])
                 for tensor in attribute.tensors:
                     yield said, tensor
                 sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []

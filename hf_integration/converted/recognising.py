@@ -8,6 +8,7 @@ from hf_integration.base.errors import FlawError, UsageError
 from hf_integration.base.files import open_bounded
 from hf_integration.base.text import quoted
 from hf_integration.converted.runtime import LARGEST_FILE, Converted, RuntimeName
+from hf_integration.encoders.files.json_values import MAX_BYTES
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, local_names
 
@@ -79,8 +80,11 @@ def _is_ctranslate2(path: Path) -> bool:
 
 
 def _is_torchao(path: Path) -> bool:
-    config = path / "config.json"
-    return config.is_file() and b'"torchao"' in config.read_bytes()[: 1 << 20]
+    try:
+        with open_bounded(path / "config.json", MAX_BYTES) as (stream, _):
+            return b'"torchao"' in stream.read(1 << 20)
+    except FlawError:
+        return False
 
 
 _SIGNS: Mapping[RuntimeName, Callable[[Path], bool]] = {

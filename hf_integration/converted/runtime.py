@@ -70,11 +70,13 @@ class Converted(ABC):
         own_ids: whether it reads texts by the same library as the original, so that another reading of a text
             is another tokenizer and no other implementation of one.
         chaotic: whether it rounds activations to integers, so that answers jump where anything changes.
+        prompt: put before every text; ``None`` where nobody knows.
     """
 
     runtime: ClassVar[RuntimeName]
     own_ids: bool = True
     chaotic: bool = False
+    prompt: str | None = None
 
     def __init__(self, path: Path, read: Iterable[Path]) -> None:
         self.path = path

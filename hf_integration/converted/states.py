@@ -30,6 +30,7 @@ class StatesModel(Converted):
     def __init__(self, path: Path, read: Iterable[Path], surroundings: Surroundings) -> None:
         super().__init__(path, (*read, *surroundings.read))
         self.surroundings = surroundings
+        self.prompt = surroundings.prompt
 
     @property
     @abstractmethod

@@ -12,7 +12,7 @@ from torch import nn
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.converted.runtime import Array, readable
-from hf_integration.encoders.files.folder_files import check_file
+from hf_integration.encoders.files.folder_files import check_file, files_of
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.loading import load_tail
 from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
@@ -20,6 +20,7 @@ from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 TOKENIZER = "tokenizer.json"
@@ -41,7 +42,7 @@ class Surroundings:
         tokenizer: of the library ``tokenizers``; ``None`` if there is none.
         encoder: the trusted copy.
         length: tokens at which a text is cut; ``None`` if nothing says so.
-        prompt: put before every text.
+        prompt: put before every text; that of the trusted copy where no file names one.
         lower: whether texts are lower-cased first.
         readout: from the model's output to one vector for each text.
         tail: what follows.
@@ -135,14 +136,14 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
             tokenizer,
             encoder,
             length,
-            "",
+            own_prompt(encoder),
             False,
             encoder.parts[2],
             dict(encoder.parts[0].tail.items()),
             False,
             tuple(read),
         )
-    check_file(root / "modules.json")
+    files_of(root)
     modules = read_sentence_modules(root)
     if modules is None:  # pragma: no cover  # there is one, as was just seen
         raise EncoderError(f"{root}: no modules.json")
@@ -165,6 +166,12 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
         True,
         tuple(read),
     )
+
+
+def own_prompt(encoder: TorchEncoder) -> str:
+    """What a text encoder puts before every text."""
+    preparation = encoder.parts[1]
+    return preparation.prompt if isinstance(preparation, TextPreparation) else ""
 
 
 def read_tokenizer(path: Path, encoder: TorchEncoder) -> Any:

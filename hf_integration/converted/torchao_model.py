@@ -65,6 +65,7 @@ class TorchaoModel(StatesModel):
                 f"{path / CONFIG}: torchao's {quoted(str(kind))} is not known here",
                 remedy=f"supported: {', '.join(TORCHAO)}",
             )
+        check_file(path / SINGLE)
         read_header(path / SINGLE)
         return cls(path, kind, read_surroundings(path / SINGLE, encoder))
 

@@ -6,7 +6,7 @@ these is named.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,10 @@ NEAR = 0.5
 pooler's: a file need not hold that, and numbers of its shape may be something else."""
 
 CONSTANT = "constants of the graph"
+
+MOST_FLOATS, MOST_WHOLE = 64, 256
+"""Different numbers in all constants together: MiniLM's graph has 8 and some 20. Weights could be cut into
+pieces so small that each looks like a constant."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class _Accounts:
         """Account for everything."""
         left: list[Held] = []
         integers: list[_Nearest] = []
-        constants = 0
+        constants: list[Array] = []
         for entry in held:
             if isinstance(entry, Integers):
                 integers.append(self._integers(entry))
@@ -113,7 +117,7 @@ class _Accounts:
                 pass
             elif _is_constant(entry) and not self._lookup.namesake(entry.name):
                 self._ways[CONSTANT] += 1
-                constants += entry.values.size
+                constants.append(entry.values.reshape(-1))
             else:
                 left.append(entry)
         changed, not_compared = self._judged(integers)
@@ -124,10 +128,10 @@ class _Accounts:
             len(self._needed),
             changed=(*changed, *(_both(entry.name, name) for entry, name in paired)),
             missing=tuple(sorted(missing)),
-            unexplained=tuple(_shown(entry) for entry in unexplained),
+            unexplained=(*(_shown(entry) for entry in unexplained), *_too_many(constants)),
             not_compared=not_compared,
             roundings=tuple(sorted(self._roundings)),
-            constants=constants,
+            constants=sum(values.size for values in constants),
             numbers=self._numbers,
         )
 
@@ -234,6 +238,17 @@ def _is_constant(entry: Held) -> bool:
         return False
     steps = np.diff(values.astype(np.int64))
     return bool((steps == steps[0]).all())  # position numbers
+
+
+def _too_many(constants: Collection[Array]) -> Iterator[str]:
+    """What says that constants hold more than how to compute."""
+    floats = {bytes(number) for values in constants if values.dtype.kind == "f" for number in values[:FEW]}
+    whole = {
+        int(number) for values in constants if values.dtype.kind != "f" for number in values[:FEW_INTEGERS]
+    }
+    for numbers, most, kind in ((floats, MOST_FLOATS, "fractions"), (whole, MOST_WHOLE, "whole numbers")):
+        if len(numbers) > most:
+            yield f"{len(numbers)} different {kind} in {CONSTANT}, and {most} are the most that graphs have"
 
 
 def _within_a_step(entry: Integers, weights: Array) -> bool:

@@ -208,7 +208,36 @@ def _added_sparsely(graph: Any) -> None:
     graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, places, [4096]))
 
 
-@pytest.mark.parametrize("edit", [_added, _added_in_a_node, _added_in_a_subgraph, _added_sparsely])
+def _added_in_pieces(graph: Any) -> None:
+    """Each piece is as small as a constant."""
+    numbers = np.random.default_rng(0).normal(size=80).astype(np.float32)
+    for place in range(0, 80, 8):
+        graph.initializer.append(onnx.numpy_helper.from_array(numbers[place : place + 8], f"piece_{place}"))
+
+
+def _added_one_by_one(graph: Any) -> None:
+    for place, number in enumerate(np.random.default_rng(0).normal(size=80)):
+        graph.node.append(onnx.helper.make_node("Constant", [], [f"one_{place}"], value_float=float(number)))
+
+
+def _added_as_whole_numbers(graph: Any) -> None:
+    numbers = np.random.default_rng(0).integers(-(2**40), 2**40, size=400)
+    for place in range(0, 400, 40):
+        graph.initializer.append(onnx.numpy_helper.from_array(numbers[place : place + 40], f"piece_{place}"))
+
+
+ADDED = [
+    _added,
+    _added_in_a_node,
+    _added_in_a_subgraph,
+    _added_sparsely,
+    _added_in_pieces,
+    _added_one_by_one,
+    _added_as_whole_numbers,
+]
+
+
+@pytest.mark.parametrize("edit", ADDED)
 def test_an_array_that_is_no_weight_is_named_wherever_it_is(
     encoder: TorchEncoder, onnx_file: Path, tmp_path: Path, edit: Edit
 ) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from hf_integration.base.errors import EncoderError, UsageError
+from hf_integration.base.progress import Silent
+from hf_integration.converted.behaviour import Expected
+from hf_integration.converted.check import check_converted
 from hf_integration.converted.nasty_texts import NASTY
 from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.onnx_model import OnnxModel
@@ -216,6 +219,46 @@ class TestAnotherRecipe:
         assert verdict.status == "inconclusive"
         assert "float16 weights" in verdict.reason
         assert checked(folder, "float16-weights").status == "authentic"
+
+    @pytest.mark.parametrize("prompt", ["query: ", "one that nobody knows: "])
+    def test_of_a_prompt_is_named(self, checked: Checked, folder: Path, prompt: str) -> None:
+        settings = {"prompts": {"query": prompt}, "default_prompt_name": "query"}
+        write(folder / "config_sentence_transformers.json", settings)
+        verdict = checked(folder)
+        assert verdict.status == "inconclusive", verdict.reason
+        assert prompt.strip() in verdict.reason
+        assert verdict.conversion is not None
+        assert verdict.conversion.behaviour.finding == "fits"
+
+
+class TestADenseLayer:
+    @pytest.fixture(scope="class")
+    def with_dense(self, tmp_path_factory: pytest.TempPathFactory) -> TorchEncoder:
+        return small_encoders.opened(save(tmp_path_factory.mktemp("dense") / "small", dense=32))
+
+    def verdict(self, encoder: TorchEncoder, folder: Path) -> Verdict:
+        converted = open_converted(folder, encoder)
+        authentication, _ = check_converted(
+            encoder, converted, Expected(), trust="local", progress=Silent(), keys=24
+        )
+        return authentication.verdict
+
+    def test_is_part_of_the_file_and_named_if_it_is_altered(
+        self, with_dense: TorchEncoder, tmp_path: Path
+    ) -> None:
+        from safetensors.torch import load_file, save_file
+
+        folder = making.onnx_folder(with_dense, tmp_path / "folder")
+        assert with_dense.path is not None
+        file = folder / "2_Dense" / "model.safetensors"
+        file.write_bytes((with_dense.path / "2_Dense" / "model.safetensors").read_bytes())
+        assert self.verdict(with_dense, folder).status == "authentic"
+        tensors = load_file(file)
+        tensors["linear.weight"][0, 0] += 1e-6
+        save_file(tensors, file)
+        verdict = self.verdict(with_dense, folder)
+        assert verdict.status == "altered"
+        assert verdict.tensors.changed == ("2_Dense.linear.weight",)
 
 
 class TestIntegers:
