@@ -1,19 +1,22 @@
-"""Commands that check a converted encoder: its options, the trusted copy, and the check."""
+"""The option ``--converted``: a converted encoder, the trusted copy, and the check."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.cli.asking import CopyOptions, EndpointOptions, loaded_copy
+from hf_integration.base.vocabulary import USUAL_KEYS
+from hf_integration.checking.wanted import EndpointWanted
+from hf_integration.cli.asking import apart, keep_copy_apart
 from hf_integration.cli.streams import Streams
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
     from hf_integration.card import WatermarkCard
+    from hf_integration.checking.finding import Asked
     from hf_integration.checking.held_card import Access
     from hf_integration.converted.runtime import RuntimeName
 
@@ -29,48 +32,53 @@ class RuntimeChoice(StrEnum):
     TORCHAO = "torchao"
 
 
-@dataclass(frozen=True)
-class ConvertedOptions:
-    """What the command line says about a converted encoder.
-
-    Attributes:
-        path: file or folder.
-        runtime: what it was converted for, if that is said.
-        serving: name of the recipe that it is expected to follow.
-        keys: how many key samples to run.
-        server: of llama.cpp, which runs the file.
-    """
-
-    path: Path
-    runtime: "RuntimeName | None"
-    serving: str | None
-    keys: int
-    server: EndpointOptions | None = None
-
-
 def convert_check(
-    streams: Streams, access: "Access", options: ConvertedOptions, copy: CopyOptions
+    streams: Streams,
+    access: "Access",
+    asked: "Asked",
+    path: Path,
+    *,
+    runtime: "RuntimeName | None",
+    wanted: EndpointWanted,
+    picture: Path | None,
+    accept_self_asserted: bool,
 ) -> "tuple[Authentication, WatermarkCard]":
     """Check a converted encoder against a trusted copy.
+
+    Args:
+        streams: of the command.
+        access: to the Hub.
+        asked: the trusted copy.
+        path: file or folder.
+        runtime: what it was converted for, if that is said.
+        wanted: the expected recipe, how many key samples, and for a GGUF file the server that runs it.
+        picture: where one is written.
+        accept_self_asserted: let a copy count that nobody pinned.
 
     Raises:
         UsageError: an option that makes no sense, a missing extra, or a copy that takes no texts.
         SSLAuthError: the copy cannot be had or is not what is pinned, or the converted file is damaged.
     """
+    from hf_integration.checking.deployed import address_of
+    from hf_integration.checking.finding import Project
+    from hf_integration.checking.trusted_copy import trusted_copy
     from hf_integration.converted.behaviour import Expected
     from hf_integration.converted.check import check_converted
     from hf_integration.converted.gguf_model import GgufModel
     from hf_integration.converted.recognising import beside, open_converted
     from hf_integration.endpoints import Endpoint
 
-    expected = Expected.named(options.serving)
-    address = None if options.server is None else options.server.address
-    streams.keep_apart(options.path)
-    if copy.picture is not None:
-        check_apart(copy.picture, options.path)
-    trusted = loaded_copy(streams, access, copy)
-    converted = open_converted(options.path, trusted.encoder, options.runtime)
-    streams.say(f"{options.path}: for {converted.runtime}")
+    expected = Expected.named(wanted.serving)
+    address = None
+    if wanted.url is not None:
+        address = address_of(replace(wanted, api=wanted.api or "llamacpp"))
+    streams.keep_apart(path)
+    if picture is not None:
+        check_apart(picture, path)
+    copy = trusted_copy(Project(), asked, access, understood=apart(streams, picture))
+    keep_copy_apart(streams, copy, picture)
+    converted = open_converted(path, copy.encoder, runtime)
+    streams.say(f"{path}: for {converted.runtime}")
     with ExitStack() as stack:
         if address is not None:
             if not isinstance(converted, GgufModel):
@@ -79,12 +87,12 @@ def convert_check(
                 )
             converted.server = stack.enter_context(Endpoint(address, say=streams.say))
         return check_converted(
-            trusted.encoder,
+            copy.encoder,
             converted,
             expected,
-            trust=trusted.trust,
+            trust=copy.trust,
             progress=stack.enter_context(streams.progress()),
-            keys=options.keys,
+            keys=wanted.keys or USUAL_KEYS,
             not_covered=beside(converted),
-            accept_self_asserted=copy.accept_self_asserted,
+            accept_self_asserted=accept_self_asserted,
         )

@@ -100,9 +100,7 @@ def check_endpoint(
     own_tokenizer = stated is not None and stated.own_tokenizer
     claims = _claims(endpoint)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
-    samples = fresh_samples(encoder, asking.keys, ascii_only=own_tokenizer)
-    if padding_leaks(encoder, samples, seed=0):
-        encoder.never_pad()  # each text is asked by itself, so that the server has nothing to pad it to
+    samples = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
     asked = _ask(endpoint, encoder, samples)
     progress.advance(asking.keys)
     judged = judge_answers(
@@ -154,6 +152,32 @@ class _Asked:
     requests: int
     refused: int
     longest: int
+
+
+def ask_fresh(endpoint: Endpoint, encoder: TorchEncoder, *, keys: int) -> tuple[KeySamples, Tensor]:
+    """Ask an endpoint fresh key samples, without any question about the answers.
+
+    Args:
+        endpoint: the server.
+        encoder: the trusted copy, which takes texts.
+        keys: number of key samples.
+
+    Returns:
+        Those that were answered, and the answers: float64 ``(n, dim)``.
+
+    Raises:
+        EndpointError: the server did not answer, or not with embeddings.
+    """
+    asked = _ask(endpoint, encoder, _fresh(encoder, keys, ascii_only=False))
+    return asked.samples, asked.embeddings
+
+
+def _fresh(encoder: TorchEncoder, keys: int, *, ascii_only: bool) -> KeySamples:
+    """Fresh key samples; the copy is made to embed them as a server does that has one text at a time."""
+    samples = fresh_samples(encoder, keys, ascii_only=ascii_only)
+    if padding_leaks(encoder, samples, seed=0):
+        encoder.never_pad()  # each text is asked by itself, so that the server has nothing to pad it to
+    return samples
 
 
 def _ask(endpoint: Endpoint, encoder: TorchEncoder, samples: KeySamples) -> _Asked:

@@ -203,4 +203,4 @@ def test_every_runtime_and_recipe_is_documented() -> None:
     page = (ROOT / "docs/how-to/check-a-converted-encoder.md").read_text(encoding="utf-8")
     for runtime in RUNTIMES:
         assert f"| `{runtime}` |" in page
-    assert "`int8`" in page
+    assert "`--serving int8`" in page

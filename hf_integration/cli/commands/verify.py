@@ -1,5 +1,6 @@
 """``sslauth verify``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,9 +8,10 @@ import typer
 
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
+from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli import options
-from hf_integration.cli.asking import ApiName, CopyOptions, EndpointOptions, ask
-from hf_integration.cli.converting import ConvertedOptions, RuntimeChoice, convert_check
+from hf_integration.cli.asking import asks, opened
+from hf_integration.cli.converting import RuntimeChoice, convert_check
 from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
@@ -39,10 +41,12 @@ something against somebody who altered both: the others end with 3, unless you g
 name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
 weights or of another repository never passes.
 
-With --endpoint, the server there is asked fresh texts, and its answers are held against ENCODER, a copy you
-trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy, the copy has
-to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in another way,
-the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving, else with 3.
+With --endpoint or --pinned-endpoint, a server is asked fresh texts, and its answers are held against ENCODER,
+a copy you trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy,
+the copy has to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in
+another way, the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving,
+else with 3. Options you leave out are taken from the encoder's entry in sslauth.toml. With another URL
+than the entry's, only its serving, dimensions and keys are.
 
 With --converted, a file or folder of ONNX Runtime, OpenVINO, CTranslate2, fastembed, torchao or llama.cpp is
 held against such a copy in the same way: its weights are compared, texts go through its own tokenizer, and
@@ -67,6 +71,7 @@ Quiet: authentic, altered or inconclusive; then, in brackets, how many key sampl
 waived alteration: until when and why."""
 
 
+@asks
 def check(
     streams: Streams,
     hub: HubOptions,
@@ -100,42 +105,6 @@ def check(
             "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
         ),
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint",
-            metavar="URL",
-            help="Check the server that answers there against ENCODER, a trusted copy.",
-        ),
-    ] = None,
-    api: Annotated[
-        ApiName | None,
-        typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
-    ] = None,
-    api_model: Annotated[
-        str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
-    ] = None,
-    api_key_env: Annotated[
-        str | None,
-        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
-    ] = None,
-    serving: Annotated[
-        str | None,
-        typer.Option(
-            "--serving",
-            metavar="RECIPE",
-            help="What was done to the encoder, as you expect it: tei, ollama, int8 and so on.",
-        ),
-    ] = None,
-    dimensions: Annotated[
-        int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
-    ] = None,
-    keys: Annotated[
-        int | None,
-        typer.Option(
-            "--keys", min=8, max=4096, help="Fresh key samples for an endpoint or converted encoder."
-        ),
-    ] = None,
     converted: Annotated[
         Path | None,
         typer.Option(
@@ -148,6 +117,7 @@ def check(
         RuntimeChoice | None,
         typer.Option("--runtime", help="The runtime, where the files do not tell.", show_default=False),
     ] = None,
+    wanted: EndpointWanted | None = None,
 ) -> "tuple[Authentication, WatermarkCard]":
     """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
 
@@ -158,54 +128,44 @@ def check(
         check_file(picture)
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
-    copy = CopyOptions(encoder, card, revision, signer, picture, trust_self_asserted)
-    if converted is not None:
-        of_endpoint = (api, api_model, api_key_env, dimensions)
-        if (precision, budget) != (None,) * 2 or (endpoint is None and of_endpoint != (None,) * 4):
-            raise UsageError(
-                "--precision, --budget and options of an endpoint are not for converted encoders",
-                remedy="leave them out",
-            )
-        server = endpoint and EndpointOptions(
-            endpoint,
-            (api or ApiName.LLAMACPP).value,
-            api_model,
-            api_key_env,
-            serving,
-            dimensions,
-            keys or 64,
-        )
-        of_file = ConvertedOptions(
-            converted, runtime.value if runtime else None, serving, keys or 64, server or None
-        )
-        return convert_check(streams, hub.access(streams, device), of_file, copy)
-    if runtime is not None:
-        raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
-    if endpoint is not None:
-        if precision is not None or budget is not None:
-            raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
-        asked_for = EndpointOptions(
-            endpoint, (api or ApiName.OPENAI).value, api_model, api_key_env, serving, dimensions, keys or 64
-        )
-        return ask(streams, hub.access(streams, device), asked_for, copy)
-    if (api, keys, serving, api_model, api_key_env, dimensions) != (None,) * 6:
+    if wanted is not None and (precision is not None or budget is not None):
         raise UsageError(
-            "--api, --keys, --serving and so on are for an endpoint",
-            remedy="add --endpoint URL, or --converted PATH where --keys and --serving are for that",
+            "--precision and --budget are not for endpoints and converted encoders", remedy="leave them out"
         )
+    if runtime is not None and converted is None:
+        raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.subject import load_subject
 
-    by = chosen_signer(signer)
-    asked = Asked(encoder=encoder, card=card, revision=revision, signer=by, own_card="fallback")
-    found = understood(Project().find(asked), streams)
+    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
+    access = hub.access(streams, device)
+    if converted is not None and wanted is not None:
+        return convert_check(
+            streams,
+            access,
+            asked,
+            converted,
+            runtime=None if runtime is None else runtime.value,
+            wanted=wanted,
+            picture=picture,
+            accept_self_asserted=trust_self_asserted,
+        )
+    if wanted is not None:
+        with (
+            opened(streams, access, asked, wanted, picture=picture) as deployed,
+            streams.progress() as progress,
+        ):
+            return deployed.check(progress, accept_self_asserted=trust_self_asserted)
+    found = understood(Project().find(replace(asked, own_card="fallback")), streams)
+    if found.encoder.pin is not None and found.encoder.pin.endpoint is not None:
+        streams.say(f"the endpoint of {found.encoder.pin} is not asked: --pinned-endpoint does that")
     if picture is not None:
         check_apart(picture, Path(PINS_FILE), *found.inputs)
         streams.keep_apart(picture)
-    subject = load_subject(found, hub.access(streams, device))
+    subject = load_subject(found, access)
     read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
     streams.keep_apart(*read)
     if picture is not None:
@@ -223,7 +183,7 @@ def check(
 @job(REPORTERS)
 @options_of(check)
 def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
-    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+    """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
     authentication, card = check(streams, hub, *arguments, **chosen)
     return _report(authentication, card, chosen["picture"], streams)
 
