@@ -227,3 +227,26 @@ def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
     command.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
     return command
+
+
+def options_of(
+    other: Callable[..., Any], *, leave_out: Iterable[str] = ()
+) -> Callable[[Callable[P, int]], Callable[P, int]]:
+    """Give a command's work the arguments and options of another function besides its own keyword options.
+
+    Args:
+        other: begins with streams and Hub options, as all work does.
+        leave_out: names of its parameters that the command does not have.
+    """
+
+    def decorate(work: Callable[P, int]) -> Callable[P, int]:
+        own = [
+            parameter
+            for parameter in list(inspect.signature(work).parameters.values())[2:]
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        ]
+        taken = [one for one in inspect.signature(other).parameters.values() if one.name not in leave_out]
+        work.__signature__ = inspect.Signature([*taken, *own])  # type: ignore[attr-defined]  # what job() reads
+        return work
+
+    return decorate

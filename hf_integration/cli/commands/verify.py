@@ -1,7 +1,7 @@
 """``sslauth verify``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,7 @@ from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
 from hf_integration.cli.asking import ApiName, EndpointOptions, ask
-from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
 
@@ -57,8 +57,7 @@ Quiet: authentic, altered or inconclusive; then, in brackets, how many key sampl
 waived alteration: until when and why."""
 
 
-@job(REPORTERS)
-def verify(
+def check(
     streams: Streams,
     hub: HubOptions,
     encoder: Annotated[
@@ -125,8 +124,12 @@ def verify(
         int | None,
         typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
     ] = None,
-) -> int:
-    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+) -> "tuple[Authentication, WatermarkCard]":
+    """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
+
+    Raises:
+        SSLAuthError: the question could not even be asked.
+    """
     if picture is not None:
         check_file(picture)
     if encoder is None:
@@ -137,7 +140,7 @@ def verify(
         asked_for = EndpointOptions(
             endpoint, (api or ApiName.OPENAI).value, api_model, api_key_env, serving, dimensions, keys or 64
         )
-        authentication, session = ask(
+        return ask(
             streams,
             hub.access(streams, device),
             encoder,
@@ -148,7 +151,6 @@ def verify(
             picture=picture,
             accept_self_asserted=trust_self_asserted,
         )
-        return _report(authentication, session, picture, streams)
     if (api, keys, serving, api_model, api_key_env, dimensions) != (None,) * 6:
         raise UsageError(
             "--api, --keys, --serving and so on are for an endpoint", remedy="add --endpoint URL"
@@ -177,7 +179,15 @@ def verify(
             accept_self_asserted=trust_self_asserted,
             progress=progress,
         )
-    return _report(authentication, subject.card, picture, streams)
+    return authentication, subject.card
+
+
+@job(REPORTERS)
+@options_of(check)
+def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
+    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+    authentication, card = check(streams, hub, *arguments, **chosen)
+    return _report(authentication, card, chosen["picture"], streams)
 
 
 def _report(
