@@ -115,6 +115,7 @@ class History:
         marks = ", ".join(f":{name}" for name in values)
         with self._opened(to_write=True) as connection, _transaction(connection):
             self._prepare(connection)
+            self._check_whole(connection)
             done = connection.execute(f"INSERT INTO checks ({names}) VALUES ({marks})", values)  # noqa: S608
             return replace(entry, number=int(done.lastrowid or 0))
 
@@ -248,7 +249,7 @@ class History:
         """
         (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
-            raise self._damaged(str(said))
+            raise self._damaged(str(said).splitlines()[-1])
 
     def _explained(self, error: sqlite3.Error, *, to_write: bool) -> SSLAuthError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
