@@ -43,6 +43,18 @@ Modality = Literal["text", "image", "audio"]
 
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
+
+Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
+"""APIs that embedding servers speak."""
+
+APIS: tuple[Api, ...] = get_args(Api)
+
+FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 4096
+"""Fresh key samples that an endpoint is asked."""
+
+MOST_WIDTH = 16_384
+"""Numbers of one embedding; of the models known to us, OpenAI's davinci of 2022 had most: 12,288."""
+
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
 SIGNATURE_FILE = "card.sig"
 """Files of a card."""

@@ -1,25 +1,21 @@
 """``sslauth verify --endpoint``: real servers over HTTP, honest ones and others, against a trusted copy."""
 
 import json
-import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
-from hf_integration import load_encoder
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import APIS, Api
-from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.presets import presets
-from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.recipe import Recipe
 from hf_integration.verdict import Verdict
 from tests.cli.conftest import ROOT, Ended
 from tests.endpoints import faults
 from tests.endpoints.asking import WITH_MODEL
+from tests.endpoints.encoders import serving
 from tests.endpoints.server import MODEL, EmbeddingServer
 from tests.hub_server.faults import Behaviour, Fault, status
 from tests.hub_server.messages import Reply, Request
@@ -27,26 +23,6 @@ from tests.hub_server.messages import Reply, Request
 Run = Callable[..., Ended]
 
 KEYS = ("--keys", "24")
-
-
-@cache
-def encoder(folder: Path) -> TorchEncoder:
-    loaded = load_encoder(str(folder))
-    assert isinstance(loaded, TorchEncoder)
-    return loaded
-
-
-def serving(folder: Path, recipe: Recipe = PLAIN) -> Callable[[list[str]], list[list[float]]]:
-    """What a server answers that computes in float32 under a recipe."""
-    lock = threading.Lock()
-
-    def embed(texts: list[str]) -> list[list[float]]:
-        with lock:
-            embeddings = Computed(encoder(folder), recipe).embed(texts, precision="float32")
-        answers: list[list[float]] = recipe.form.rounded(embeddings.float().double()).tolist()
-        return answers
-
-    return embed
 
 
 def asked(sslauth: Run, server: EmbeddingServer, *more: str, copy: str = "./tiny") -> Ended:
