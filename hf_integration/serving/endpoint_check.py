@@ -1,6 +1,5 @@
 """Checking the encoder behind an endpoint against a trusted copy, with key samples that nobody has seen."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from hf_integration.endpoints import Endpoint
 from hf_integration.minting.padding import padding_leaks
 from hf_integration.serving.computing import own_length
 from hf_integration.serving.judging import Judged, judge_answers
+from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
 from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import fresh_samples
 from hf_integration.serving.recipe import Recipe
@@ -29,9 +29,6 @@ from hf_integration.verdict import (
     Trust,
     Verdict,
 )
-
-CONFIDENCE = 0.99
-"""With which a verdict states what share of requests may have gone unnoticed, unless the caller chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,22 +46,6 @@ class Asking:
     keys: int = 64
     spread: float = 0.0
     confidence: float = CONFIDENCE
-
-
-def requests_to_notice(share: float, confidence: float = CONFIDENCE) -> int:
-    """Requests after which another encoder that answers a share of them shows with a confidence.
-
-    Raises:
-        ValueError: one of them is not between 0 and 1.
-    """
-    if not (0 < share < 1 and 0 < confidence < 1):
-        raise ValueError(f"share {share} and confidence {confidence} must lie between 0 and 1")
-    return math.ceil(math.log(1 - confidence) / math.log(1 - share))
-
-
-def unnoticed_share(requests: int, confidence: float = CONFIDENCE) -> float:
-    """Share of requests that another encoder may answer and go unnoticed with the confidence's complement."""
-    return 1 - (1 - confidence) ** (1 / requests) if requests else 1.0
 
 
 def check_endpoint(

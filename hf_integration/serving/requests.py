@@ -89,7 +89,7 @@ def planned(tokens: Sequence[int], *, batches: int) -> Plan:
     return Plan(
         tuple(groups),
         frozenset(place for place, index in alone.items() if tokens[index] >= min(CUTS)),
-        frozenset(range(len(groups))) - alone.keys(),
+        frozenset(range(len(groups))).difference(alone),
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,8 +54,10 @@ class Watch:
             seconds = time.monotonic() - clock
             entry = of_error(reason, status, self.subject, began=began, seconds=seconds)
         else:
-            seconds = time.monotonic() - clock
-            entry = of_verdict(verdict, self.subject, began=began, seconds=seconds)
+            seconds, subject = time.monotonic() - clock, self.subject
+            if verdict.deployment is not None:  # an entry may name another server by now
+                subject = replace(subject, endpoint=verdict.deployment.address)
+            entry = of_verdict(verdict, subject, began=began, seconds=seconds)
         try:
             return self.history.record(entry), None
         except SSLAuthError as error:

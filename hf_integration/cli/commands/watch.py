@@ -1,6 +1,7 @@
 """``sslauth watch``."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +12,14 @@ from hf_integration.base.errors import OutputError, SSLAuthError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.vocabulary import ExitStatus
+from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.commands.verify import check
 from hf_integration.cli.options import HubOptions, job, options_of, span
 from hf_integration.cli.streams import Format, Streams, abandon_output, complain, without_tokens
 
 if TYPE_CHECKING:
     from hf_integration.verdict import Verdict
-    from hf_integration.watching.entry import Entry
+    from hf_integration.watching.entry import Entry, Subject
     from hf_integration.watching.watching import Watch
 
 
@@ -25,6 +27,7 @@ EPILOG = """\b
 Examples:
   sslauth watch NAME --history checks.db --once
   sslauth watch NAME --history checks.db --every 1h --endpoint http://localhost:8080 --api tei
+  sslauth watch NAME --history checks.db --every 6h --pinned-endpoint --notice 0.05 --spread 10m
   sslauth watch NAME --history checks.db --once --prometheus /var/lib/node_exporter/sslauth.prom
 
 Checks as 'sslauth verify' does, with the same options, and records what came of it in a history, an SQLite
@@ -76,7 +79,6 @@ def watch(
     if pause is not None and streams.output is not None:
         raise UsageError("--output holds one result", remedy="leave it out: the history holds all of them")
     from hf_integration.checking.pins import PINS_FILE
-    from hf_integration.watching.entry import Subject
     from hf_integration.watching.history import History
     from hf_integration.watching.watching import Watch
 
@@ -96,11 +98,27 @@ def watch(
         heard = next(said, replace(streams, quiet=True))
         return check(heard, hub, encoder, picture=None, **chosen)[0].verdict
 
-    subject = Subject(encoder or "", chosen["endpoint"] or "", chosen["api_model"] or "")
-    watching = Watch(subject, kept, verdict, _explained)
+    watching = Watch(_subject(encoder, chosen), kept, verdict, _explained)
     if pause is None:
         return _checked(watching, prometheus, streams)
     return _until_stopped(watching, prometheus, streams, pause)
+
+
+def _subject(encoder: str | None, chosen: Mapping[str, Any]) -> "Subject":
+    """Who is watched, also by the endpoint that an entry of sslauth.toml names.
+
+    Raises:
+        UsageError: the entry contradicts the options, or names no endpoint.
+    """
+    from hf_integration.checking.deployed import wanted_of
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.watching.entry import Subject
+
+    if encoder is None or not (chosen["endpoint"] or chosen["pinned_endpoint"]):
+        return Subject(encoder or "")
+    said = EndpointWanted(url=chosen["endpoint"], model=chosen["api_model"])
+    whole = wanted_of(Project().encoder(Asked(encoder=encoder)), said)
+    return Subject(encoder, whole.url or "", whole.model or "")
 
 
 def _until_stopped(watching: "Watch", prometheus: Path | None, streams: Streams, pause: float) -> int:
