@@ -66,7 +66,7 @@ def main() -> int:
         help="of floors: only this one; may be repeated; by default those with goals",
     )
     parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
-    parser.add_argument("--checks", type=int, default=20, help="of routing: real checks of each server")
+    parser.add_argument("--checks", type=int, default=200, help="of routing: real checks of each server")
     parser.add_argument(
         "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
     )

@@ -1,27 +1,24 @@
-"""Mixed routing: a server that answers one request in twenty with another encoder, and how often it is noticed.
+"""Mixed routing: how often a server is noticed that answers one request in twenty with another encoder.
 
 First each key sample is looked at by itself: does the other encoder's answer to it alone break the watermark?
-Then many checks are simulated with these answers, and some are real: over HTTP, against a local server whose
-router draws for each request.
+From that follows how often a check notices, which is simulated as well, and tried: real checks over HTTP ask
+a local server whose router draws for each request. The answers of both encoders are computed once.
 """
 
 import random
-import threading
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 
-from hf_integration.base.progress import Silent
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Address, Endpoint
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed
-from hf_integration.serving.endpoint_check import Asking, check_endpoint
 from hf_integration.serving.noticing import requests_to_notice
-from hf_integration.serving.presets import preset
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import PLAIN
-from hf_integration.serving.yardstick import yardstick
+from hf_integration.serving.requests import BATCHES, Asked, ask
+from hf_integration.serving.yardstick import Yardstick, yardstick
 from hf_integration.tampering.weights.fine_tuning import fine_tune
 from tests.benchmarks.subjects import Subject
 from tests.endpoints.server import EmbeddingServer
@@ -30,50 +27,77 @@ SHARE, CONFIDENCE = 0.05, 0.99
 MOST_REQUESTS = 90
 SIMULATED = 100_000
 RATES = (1e-4, 1e-6)
-"""Of one AdamW step that makes the other encoder of this one: one that a canary sees, and one that none does."""
+"""Of one AdamW step that makes another encoder of this one: the first a canary sees, the second none does."""
 
-Embed = Callable[[list[str]], list[list[float]]]
+HONEST = 20
+"""Checks of a server that routes nothing elsewhere."""
+
+Answers = dict[str, list[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The trusted copy, the key samples, and what they are held against."""
+
+    encoder: TorchEncoder
+    samples: KeySamples
+    held: Yardstick
+    right: Answers
+
+    def notices(self, asked: Asked) -> bool:
+        """Whether a check of these answers, which expects the encoder's own recipe, is no pass."""
+        assert len(asked.samples) == len(self.samples)
+        return not all(self.held.held_against(rows).intact for rows in (asked.embeddings, *asked.again))
 
 
 def run(subject: Subject, *, checks: int) -> list[str]:
-    """Print what is noticed, simulated and in so many real checks."""
+    """Print what is noticed: as it follows, simulated, and in so many real checks."""
     encoder = subject.encoder
     if not isinstance(encoder, TorchEncoder) or encoder.modality != "text":
         return []
     requests = requests_to_notice(SHARE, CONFIDENCE)
     print(f"one request in {1 / SHARE:g} goes to another encoder; {requests} requests in each check")
     short = [] if requests <= MOST_REQUESTS else [f"{requests} requests, goal {MOST_REQUESTS}"]
+    samples = fresh_samples(encoder, requests)
+    held = yardstick(encoder, PLAIN, samples)
+    scene = Scene(encoder, samples, held, _answers(encoder, samples))
     for rate in RATES:
         other = encoder.duplicate()
         fine_tune(1)(other, rate, 0)
-        shows = _shows(encoder, other, requests)
-        simulated = _simulated(shows)
+        wrong = _answers(other, samples)
+        shows = _shows(scene, wrong)
+        follows = 1 - (1 - SHARE) ** sum(shows)
         print(
-            f"one AdamW step at {rate:.0e}: {sum(shows)} of {requests} key samples show it;"
-            f" {simulated:.2%} of {SIMULATED:,} simulated checks notice it",
+            f"one AdamW step at {rate:.0e}: {sum(shows)} of {requests} key samples show it, so that"
+            f" {follows:.2%} of checks notice it; simulated: {_simulated(shows):.2%} of {SIMULATED:,}",
             flush=True,
         )
-        noticed, passed = _real(encoder, other, requests, checks), _real(encoder, encoder, requests, 2)
-        print(f"  over HTTP: {noticed} of {checks} checks notice it; {passed} of 2 without it", flush=True)
-        if simulated < CONFIDENCE:
-            short.append(f"one step at {rate:.0e}: {simulated:.2%} are noticed, goal {CONFIDENCE:.0%}")
-        if passed:
-            short.append("an honest server was taken for another")
+        print(f"  real, over HTTP: {_real(scene, wrong, checks)} of {checks} checks notice it", flush=True)
+        if follows < CONFIDENCE:
+            short.append(f"one step at {rate:.0e}: {follows:.2%} are noticed, goal {CONFIDENCE:.0%}")
+    if alarms := _real(scene, scene.right, HONEST):
+        short.append(f"{alarms} of {HONEST} checks of an honest server are no pass")
+    print(f"an honest server, over HTTP: {alarms} of {HONEST} checks are no pass")
     return short
 
 
-def _shows(encoder: TorchEncoder, other: TorchEncoder, keys: int) -> list[bool]:
+def _answers(encoder: TorchEncoder, samples: KeySamples) -> Answers:
+    """What a server gives that computes in float32, one text at a time."""
+    computed = Computed(encoder, PLAIN)
+    rows = ((text, computed.embed([text], precision="float32")) for text in texts_of(samples))
+    return {text: row.float().double()[0].tolist() for text, row in rows}
+
+
+def _shows(scene: Scene, wrong: Answers) -> list[bool]:
     """Of each key sample, whether the other encoder's answer to it alone breaks the watermark."""
-    samples = fresh_samples(encoder, keys)
-    right, wrong = (_answers(one)(texts_of(samples)) for one in (encoder, other))
-    held = yardstick(encoder, PLAIN, samples)
-    answers = torch.tensor(right, dtype=torch.float64)
-    assert held.held_against(answers).intact
+    texts = texts_of(scene.samples)
+    answers = torch.tensor([scene.right[text] for text in texts], dtype=torch.float64)
+    assert scene.held.held_against(answers).intact
     found = []
-    for row, answer in enumerate(wrong):
+    for row, text in enumerate(texts):
         mixed = answers.clone()
-        mixed[row] = torch.tensor(answer, dtype=torch.float64)
-        found.append(not held.held_against(mixed).intact)
+        mixed[row] = torch.tensor(wrong[text], dtype=torch.float64)
+        found.append(not scene.held.held_against(mixed).intact)
     return found
 
 
@@ -84,37 +108,21 @@ def _simulated(shows: list[bool]) -> float:
     return float((routed & torch.tensor(shows)).any(dim=1).double().mean())
 
 
-def _real(encoder: TorchEncoder, other: TorchEncoder, requests: int, checks: int) -> int:
-    """How many real checks of a server that routes at random were no pass."""
-    right, wrong = _answers(encoder.duplicate()), _answers(other)
-    router = random.Random(0)  # noqa: S311  # to be repeated
-    lock = threading.Lock()
+def _real(scene: Scene, wrong: Answers, checks: int) -> int:
+    """How many real checks of a server that routes at random are no pass."""
+    router = random.Random(str(wrong))  # noqa: S311  # to be repeated, and another one for another encoder
 
     def embed(texts: list[str]) -> list[list[float]]:
-        with lock:
-            return (wrong if router.random() < SHARE else right)(texts)
+        chosen = wrong if router.random() < SHARE else scene.right
+        return [chosen[text] for text in texts]
 
-    asking = Asking(serving=preset("torch"), keys=requests)
     noticed = 0
     with EmbeddingServer("tei", embed) as server:
         for _ in range(checks):
             with Endpoint(Address(url=server.url, api="tei")) as endpoint:
-                authentication, _ = check_endpoint(
-                    encoder, endpoint, asking, trust="local", progress=Silent()
+                asked = ask(
+                    endpoint, scene.encoder, scene.samples, batches=BATCHES, spread=0, told=lambda: None
                 )
-            found = authentication.verdict
-            assert found.deployment is not None
-            assert found.deployment.requests <= MOST_REQUESTS
-            noticed += found.status != "authentic"
+            assert asked.sent <= MOST_REQUESTS
+            noticed += scene.notices(asked)
     return noticed
-
-
-def _answers(encoder: TorchEncoder) -> Embed:
-    computed = Computed(encoder, PLAIN)
-    return partial(_embed, computed)
-
-
-def _embed(computed: Computed, texts: list[str]) -> list[list[float]]:
-    rows = [computed.embed([text], precision="float32") for text in texts]
-    answers: list[list[float]] = torch.cat(rows).float().double().tolist()
-    return answers
