@@ -23,7 +23,7 @@ class EndpointWanted:
         dimensions: how many dimensions to ask for.
         keys: number of fresh key samples to ask.
         confidence: with which it is said what share of requests may have gone unnoticed.
-        spread: seconds over which the requests are spread.
+        spread: time over which the requests are spread at random, such as ``10m``; here in seconds.
     """
 
     url: str | None = None

@@ -8,6 +8,7 @@ from hf_integration.cli.commands import add as adding
 from hf_integration.cli.commands import bundle as bundling
 from hf_integration.cli.commands import demo as demonstrating
 from hf_integration.cli.commands import history as remembering
+from hf_integration.cli.commands import identify as identifying
 from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
 from hf_integration.cli.commands import mint as minting
@@ -66,6 +67,7 @@ def command() -> Any:
         (adding.add, adding),
         (minting.mint, minting),
         (verifying.verify, verifying),
+        (identifying.identify, identifying),
         (watching.watch, watching),
         (remembering.history, remembering),
         (inspecting.inspect, inspecting),

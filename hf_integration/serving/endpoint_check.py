@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
 from hf_integration.base.errors import EndpointError
@@ -11,6 +13,7 @@ from hf_integration.base.progress import Progress
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.padding import padding_leaks
 from hf_integration.serving.computing import own_length
 from hf_integration.serving.judging import Judged, judge_answers
@@ -80,10 +83,7 @@ def check_endpoint(
     own_tokenizer = stated is not None and stated.own_tokenizer
     claims = _claims(endpoint)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
-    samples = fresh_samples(encoder, asking.keys, ascii_only=own_tokenizer)
-    leaks = padding_leaks(encoder, samples, seed=0)
-    if leaks:
-        encoder.never_pad()  # each text is asked by itself, so that the server has nothing to pad it to
+    samples, leaks = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
     asked = ask(
         endpoint,
         encoder,
@@ -122,6 +122,40 @@ def check_endpoint(
         judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
     return _authentication(encoder, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
+
+
+def ask_fresh(
+    endpoint: Endpoint, encoder: TorchEncoder, *, keys: int, spread: float = 0.0
+) -> tuple[KeySamples, Tensor]:
+    """Ask an endpoint fresh key samples one by one, without any question about the answers.
+
+    Args:
+        endpoint: the server.
+        encoder: the trusted copy, which takes texts.
+        keys: number of key samples.
+        spread: seconds over which the requests are spread at random.
+
+    Returns:
+        Those that were answered, and the answers: float64 ``(n, dim)``.
+
+    Raises:
+        EndpointError: the server did not answer, or not with embeddings.
+    """
+    samples, _ = _fresh(encoder, keys, ascii_only=False)
+    asked = ask(endpoint, encoder, samples, batches=0, spread=spread, told=lambda: None)
+    return asked.samples, asked.embeddings
+
+
+def _fresh(encoder: TorchEncoder, keys: int, *, ascii_only: bool) -> tuple[KeySamples, bool]:
+    """Fresh key samples, and whether padding would change what the copy gives for them.
+
+    Then the copy is made to embed them as a server does that has one text at a time.
+    """
+    samples = fresh_samples(encoder, keys, ascii_only=ascii_only)
+    leaks = padding_leaks(encoder, samples, seed=0)
+    if leaks:
+        encoder.never_pad()
+    return samples, leaks
 
 
 def _left_out(asked: Asked, encoder: TorchEncoder, *, own_tokenizer: bool) -> Iterator[str]:

@@ -61,6 +61,7 @@ def run(subject: Subject, *, checks: int) -> list[str]:
     samples = fresh_samples(encoder, requests)
     held = yardstick(encoder, PLAIN, samples)
     scene = Scene(encoder, samples, held, _answers(encoder, samples))
+    router = random.Random(0)  # noqa: S311  # to be repeated
     for rate in RATES:
         other = encoder.duplicate()
         fine_tune(1)(other, rate, 0)
@@ -72,10 +73,14 @@ def run(subject: Subject, *, checks: int) -> list[str]:
             f" {follows:.2%} of checks notice it; simulated: {_simulated(shows):.2%} of {SIMULATED:,}",
             flush=True,
         )
-        print(f"  real, over HTTP: {_real(scene, wrong, checks)} of {checks} checks notice it", flush=True)
+        noticed, met = _real(scene, wrong, router, checks)
+        print(f"  real, over HTTP: {noticed} of {checks} checks notice it, {met} met it", flush=True)
+        if noticed < met:
+            short.append(f"one step at {rate:.0e}: {met - noticed} of {met} checks that met it passed")
         if follows < CONFIDENCE:
             short.append(f"one step at {rate:.0e}: {follows:.2%} are noticed, goal {CONFIDENCE:.0%}")
-    if alarms := _real(scene, scene.right, HONEST):
+    alarms, _ = _real(scene, scene.right, router, HONEST)
+    if alarms:
         short.append(f"{alarms} of {HONEST} checks of an honest server are no pass")
     print(f"an honest server, over HTTP: {alarms} of {HONEST} checks are no pass")
     return short
@@ -108,21 +113,23 @@ def _simulated(shows: list[bool]) -> float:
     return float((routed & torch.tensor(shows)).any(dim=1).double().mean())
 
 
-def _real(scene: Scene, wrong: Answers, checks: int) -> int:
-    """How many real checks of a server that routes at random are no pass."""
-    router = random.Random(str(wrong))  # noqa: S311  # to be repeated, and another one for another encoder
+def _real(scene: Scene, wrong: Answers, router: random.Random, checks: int) -> tuple[int, int]:
+    """Of real checks of a server that routes at random: how many are no pass, and how many met the other."""
+    routed: list[bool] = []
 
     def embed(texts: list[str]) -> list[list[float]]:
-        chosen = wrong if router.random() < SHARE else scene.right
+        routed.append(router.random() < SHARE)
+        chosen = wrong if routed[-1] else scene.right
         return [chosen[text] for text in texts]
 
-    noticed = 0
+    noticed = met = 0
     with EmbeddingServer("tei", embed) as server:
         for _ in range(checks):
+            routed.clear()
             with Endpoint(Address(url=server.url, api="tei")) as endpoint:
                 asked = ask(
                     endpoint, scene.encoder, scene.samples, batches=BATCHES, spread=0, told=lambda: None
                 )
-            assert asked.sent <= MOST_REQUESTS
-            noticed += scene.notices(asked)
-    return noticed
+            assert asked.sent == len(routed) <= MOST_REQUESTS
+            noticed, met = noticed + scene.notices(asked), met + any(routed)
+    return noticed, met
