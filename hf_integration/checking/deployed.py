@@ -97,12 +97,18 @@ def deployed(
         SSLAuthError: as of :func:`trusted_copy`.
     """
     from hf_integration.serving.endpoint_check import Asking
+    from hf_integration.serving.noticing import CONFIDENCE
     from hf_integration.serving.presets import preset
 
     whole = wanted_of(project.encoder(asked), wanted)
     address = address_of(whole)
     serving = None if whole.serving is None else preset(whole.serving)
-    asking = Asking(serving=serving, keys=whole.keys or USUAL_KEYS)
+    asking = Asking(
+        serving=serving,
+        keys=whole.keys or USUAL_KEYS,
+        spread=whole.spread or 0.0,
+        confidence=whole.confidence or CONFIDENCE,
+    )
     copy = trusted_copy(project, asked, access, understood=understood)
     with Endpoint(address, say=access.say) as endpoint:
         yield Deployed(copy, endpoint, asking)

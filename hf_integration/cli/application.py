@@ -7,6 +7,7 @@ import typer
 from hf_integration.cli.commands import add as adding
 from hf_integration.cli.commands import bundle as bundling
 from hf_integration.cli.commands import demo as demonstrating
+from hf_integration.cli.commands import history as remembering
 from hf_integration.cli.commands import identify as identifying
 from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
@@ -15,6 +16,7 @@ from hf_integration.cli.commands import publish as publishing
 from hf_integration.cli.commands import sign as signing
 from hf_integration.cli.commands import stress as stressing
 from hf_integration.cli.commands import verify as verifying
+from hf_integration.cli.commands import watch as watching
 from hf_integration.cli.options import Job
 
 EXIT_STATUSES = """\b
@@ -36,6 +38,8 @@ Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
+  sslauth watch NAME --history checks.db --every 1h --endpoint URL --api tei
+  sslauth history checks.db
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
@@ -64,6 +68,8 @@ def command() -> Any:
         (minting.mint, minting),
         (verifying.verify, verifying),
         (identifying.identify, identifying),
+        (watching.watch, watching),
+        (remembering.history, remembering),
         (inspecting.inspect, inspecting),
         (signing.sign, signing),
         (bundling.bundle, bundling),

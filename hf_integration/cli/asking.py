@@ -14,8 +14,9 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
 from hf_integration.base.vocabulary import FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
 from hf_integration.checking.wanted import EndpointWanted
-from hf_integration.cli.options import understood
+from hf_integration.cli.options import span, understood
 from hf_integration.cli.streams import Streams
+from hf_integration.serving.noticing import CONFIDENCE, requests_to_notice
 
 if TYPE_CHECKING:
     from hf_integration.checking.deployed import Deployed
@@ -72,6 +73,28 @@ def _options(
         int | None,
         typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Fresh key samples to ask the endpoint."),
     ] = None,
+    notice: Annotated[
+        float | None,
+        typer.Option(
+            "--notice",
+            metavar="SHARE",
+            help="In place of --keys: as many as it takes to notice another encoder behind this share of"
+            " requests, such as 0.05.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            metavar="C",
+            help="How surely that is noticed.  [default: 0.99]",
+            show_default=False,
+        ),
+    ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option("--spread", metavar="SPAN", help="Ask at random moments within 90s, 10m or 1h."),
+    ] = None,
 ) -> None:
     """The options that name an endpoint; this function is only read."""
 
@@ -107,6 +130,12 @@ def _wanted(
     *, endpoint: str | None, pinned_endpoint: bool, api: str | None, api_model: str | None, **rest: Any
 ) -> EndpointWanted | None:
     key_env = rest.pop("api_key_env")
+    if (over := rest["spread"]) is not None:
+        rest["spread"] = span("--spread", over).total_seconds()
+    if (share := rest.pop("notice")) is not None:
+        rest["keys"] = _enough(share, rest["confidence"], keys=rest["keys"])
+    elif rest["confidence"] is not None and not 0 < rest["confidence"] < 1:
+        raise UsageError(f"--confidence {rest['confidence']:g}", remedy=_BETWEEN)
     said = EndpointWanted(
         url=endpoint, api=None if api is None else str(api), model=api_model, key_env=key_env, **rest
     )
@@ -120,6 +149,28 @@ def _wanted(
             remedy="add --endpoint URL or --pinned-endpoint",
         )
     return None
+
+
+_BETWEEN = "give a number between 0 and 1, such as 0.05 for --notice and 0.99 for --confidence"
+
+
+def _enough(share: float, confidence: float | None, *, keys: int | None) -> int:
+    """Key samples that it takes to notice another encoder behind a share of requests.
+
+    Raises:
+        UsageError: no number of them does, or the caller gives one as well.
+    """
+    if keys is not None:
+        raise UsageError("--notice and --keys both say how many key samples", remedy="give one of them")
+    try:
+        enough = requests_to_notice(share, CONFIDENCE if confidence is None else confidence)
+    except ValueError as error:
+        raise UsageError(f"--notice and --confidence: {error}", remedy=_BETWEEN) from None
+    if enough > MOST_KEYS:
+        raise UsageError(
+            f"--notice {share:g} takes {enough} requests, more than {MOST_KEYS}", remedy="ask for less"
+        )
+    return max(enough, FEWEST_KEYS)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    routing,
     storage,
     subjects,
 )
@@ -40,7 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments")
+WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "routing")
 """They take long, so they run only when they are named."""
 
 
@@ -65,6 +66,7 @@ def main() -> int:
         help="of floors: only this one; may be repeated; by default those with goals",
     )
     parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
+    parser.add_argument("--checks", type=int, default=200, help="of routing: real checks of each server")
     parser.add_argument(
         "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
     )
@@ -86,6 +88,7 @@ def main() -> int:
         ),
         "storage": storage.run,
         "deployments": deployments.run,
+        "routing": partial(routing.run, checks=arguments.checks),
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

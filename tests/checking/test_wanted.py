@@ -20,6 +20,8 @@ OURS: dict[str, Any] = {
     "serving": "tei",
     "dimensions": 64,
     "keys": 32,
+    "confidence": 0.95,
+    "spread": 600.0,
 }
 OTHERS: dict[str, Any] = {
     "url": "http://other:2",
@@ -29,6 +31,8 @@ OTHERS: dict[str, Any] = {
     "serving": "torch",
     "dimensions": 128,
     "keys": 16,
+    "confidence": 0.9,
+    "spread": 90.0,
 }
 PINNED = EndpointWanted(**OURS)
 OF_THE_ENCODER = {"serving", "dimensions"}
@@ -87,7 +91,9 @@ class TestTables:
 
     @staticmethod
     def line(name: str, value: Any) -> str:
-        return f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"'
+        if name == "spread":
+            return f'spread = "{value / 60:g}m"'
+        return f"{name} = {value}" if isinstance(value, (int, float)) else f'{name} = "{value}"'
 
     def test_every_key_is_read(self, tmp_path: Path) -> None:
         lines = [self.line(name, value) for name, value in OURS.items()]
@@ -118,6 +124,17 @@ class TestTables:
             *(
                 (('url = "http://h"', f"{name} = {value}"), f"line 6: encoders.a.endpoint.{name}: ")
                 for name, value in itertools.product(("model", "key_env", "serving"), ("7", '""', "[]"))
+            ),
+            *(
+                (
+                    ('url = "http://h"', f"confidence = {value}"),
+                    "confidence: must be a number between 0 and 1",
+                )
+                for value in ("0.0", "1.0", "1", "nan", "inf", '"0.9"')
+            ),
+            *(
+                (('url = "http://h"', f"spread = {value}"), "spread: must be a span of time such as '90s'")
+                for value in ("600", '"600"', '"0s"', '"-1m"', '"1 m"', '""')
             ),
         ],
     )
