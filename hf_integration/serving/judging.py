@@ -110,7 +110,8 @@ def judge_answers(
     stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
     if dimensions is not None and dimensions < encoder.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
-    seed, texts, nearest = secrets.randbits(63), texts_of(samples), ()
+    seed, texts = secrets.randbits(63), texts_of(samples)
+    nearest: tuple[Match, ...] = ()
     told("comparing answers")
     if answers.shape[1] == Computed(encoder, recipe).width:
         held = yardstick(encoder, recipe, samples, noise=noise, seed=seed)
@@ -189,8 +190,8 @@ def _too_little(held: Yardstick) -> str | None:
         return f"answers of {held.exact.shape[1]} dimensions are too few to tell encoders apart"
     if held.away > MOST_NOISE[held.recipe.arithmetic]:
         return (
-            f"runs of the trusted copy itself differ by {held.away:.1e} of an embedding's length, which is too "
-            "much to judge answers by"
+            f"runs of the trusted copy itself differ by {held.away:.1e} of an embedding's length, which is "
+            "too much to judge answers by"
         )
     return None
 
@@ -204,7 +205,8 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     said = f"the answers are this encoder's, computed as expected ({recipe})"
     if tolerated < WIDE:
         return said
-    return f"{said}; an alteration that moves embeddings by up to {tolerated:.1e} of their length may go unnoticed"
+    size = f"{tolerated:.1e} of their length"
+    return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
 def _finer(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
