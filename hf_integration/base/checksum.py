@@ -1,4 +1,4 @@
-"""A record's checksum, kept in the record: it finds what was edited by accident or half copied, and no attacker."""
+"""A record's checksum, kept in the record: it finds accidents and half copies, and no attacker."""
 
 import hashlib
 import json

@@ -27,10 +27,12 @@ class TrustedCopy:
         encoder: it takes texts.
         trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a folder
             of the caller's, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+        card: digest of its card, which it fits, or ``None`` without one.
     """
 
     encoder: "TorchEncoder"
     trust: "Trust"
+    card: str | None = None
 
 
 def _trust(encoder: "Encoder", asked: Asked, place: Place) -> "Trust":
@@ -60,6 +62,7 @@ def trusted_copy(
     """
     from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
+    digest = None
     try:
         found = project.find(asked)
     except CardNotFoundError:
@@ -73,6 +76,7 @@ def trusted_copy(
         understood(found)
         subject = load_subject(found, access)
         encoder, card = subject.encoder, subject.card
+        digest = card.digest
         trust = subject.trust or _trust(encoder, asked, found.encoder)
         if card.expired(today()):
             raise InconclusiveError(
@@ -98,5 +102,5 @@ def trusted_copy(
             remedy="check the endpoint in a process without that",
         )
     if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
-        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and endpoints are asked texts")
-    return TrustedCopy(encoder, trust)
+        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and only texts are asked")
+    return TrustedCopy(encoder, trust, digest)

@@ -6,12 +6,14 @@ import typer
 
 from hf_integration.cli.commands import add as adding
 from hf_integration.cli.commands import bundle as bundling
+from hf_integration.cli.commands import check_stamp as stamp_checking
 from hf_integration.cli.commands import demo as demonstrating
 from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
 from hf_integration.cli.commands import mint as minting
 from hf_integration.cli.commands import publish as publishing
 from hf_integration.cli.commands import sign as signing
+from hf_integration.cli.commands import stamp as stamping
 from hf_integration.cli.commands import stress as stressing
 from hf_integration.cli.commands import verify as verifying
 from hf_integration.cli.options import Job
@@ -19,7 +21,8 @@ from hf_integration.cli.options import Job
 EXIT_STATUSES = """\b
 Exit statuses:
   0    authentic, an alteration that sslauth.toml waives, or done
-  1    the encoder was altered; nothing else ever ends with 1
+  1    the encoder was altered, or another one answers than a stamp or a baseline holds; nothing else ever
+       ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no access, no card, a card nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
@@ -39,6 +42,8 @@ Examples:
   sslauth sign cards/NAME --key key.pem
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
   sslauth stress ORG/NAME --card cards/NAME
+  sslauth stamp NAME --out stamp.json
+  sslauth check-stamp stamp.json --endpoint http://localhost:8080 --api tei
   sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
@@ -66,6 +71,8 @@ def command() -> Any:
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),
+        (stamping.stamp, stamping),
+        (stamp_checking.check_stamp, stamp_checking),
         (publishing.publish, publishing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
 from hf_integration.cli.options import chosen_signer, understood
 from hf_integration.cli.streams import Streams
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
-    from hf_integration.endpoints import Api
+    from hf_integration.endpoints import Address, Api
 
 
 class ApiName(StrEnum):
@@ -26,6 +29,43 @@ class ApiName(StrEnum):
     LLAMACPP = "llamacpp"
     COHERE = "cohere"
     HF = "hf"
+
+
+ApiOption = Annotated[
+    ApiName | None,
+    typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
+]
+ApiModelOption = Annotated[
+    str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
+]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
+]
+DimensionsOption = Annotated[
+    int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
+]
+
+
+def address_of(
+    url: str | None, api: ApiName | None, model: str | None, key_variable: str | None, dimensions: int | None
+) -> "Address | None":
+    """The server that the options name, or ``None`` without any of them.
+
+    Raises:
+        UsageError: they make no sense, or there is no URL among them.
+    """
+    if url is None:
+        if (api, model, key_variable, dimensions) != (None,) * 4:
+            raise UsageError(
+                "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
+                remedy="add --endpoint URL",
+            )
+        return None
+    from hf_integration.endpoints import Address
+
+    spoken: Api = (api or ApiName.OPENAI).value
+    return Address(url=url, api=spoken, model=model, key_variable=key_variable, dimensions=dimensions)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -76,7 +77,7 @@ def make_stamp(
         _add(others, encoder, texts, exact, recipe, other, tolerance)
         progress.advance()
     return Stamp(
-        encoder=encoder.repo or encoder.name,
+        encoder=encoder.repo or Path(encoder.name).name,  # it is public, and a path says too much
         commit=encoder.commit,
         card=card,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,10 +114,13 @@ def _add(
     if same_width and _apart(own, given).max() <= tolerance and other.arithmetic == "float32":
         return  # what the encoder does by itself
     numbers = projected(given)
-    for known in others:
-        if known.long == long and known.width == given.shape[1] and other.arithmetic == "float32":
-            if np.linalg.norm(known.numbers - numbers, axis=1).max() <= tolerance:
-                return
+    if other.arithmetic == "float32" and any(
+        known.long == long
+        and known.width == given.shape[1]
+        and np.linalg.norm(known.numbers - numbers, axis=1).max() <= tolerance
+        for known in others
+    ):
+        return
     says = "; ".join(recipe.differences(other))
     others.append(Other(says, long, given.shape[1], min(tolerance, 0.5), numbers))
 

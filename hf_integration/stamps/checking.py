@@ -2,23 +2,11 @@
 
 from os import PathLike
 
-from hf_integration.base.errors import InconclusiveError, RequestRefusedError, UsageError
+from hf_integration.base.errors import AnotherSpaceError, InconclusiveError, UsageError
 from hf_integration.endpoints import Endpoint
 from hf_integration.stamps.embedding import embeddings_of
 from hf_integration.stamps.likeness import Likeness, likeness
 from hf_integration.stamps.stamp import Stamp
-
-
-class AnotherSpaceError(InconclusiveError):
-    """What embeds queries is not what embedded the index that a stamp is of (exit status 3).
-
-    Attributes:
-        likeness: what was found.
-    """
-
-    def __init__(self, likeness: Likeness) -> None:
-        super().__init__(f"{likeness.reason}", remedy=likeness.advice)
-        self.likeness = likeness
 
 
 def check_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: float = 0.0) -> Likeness:
@@ -38,7 +26,7 @@ def check_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: fl
     Raises:
         UsageError: there is no such stamp, or nothing that embeds.
         RecordError: the stamp is damaged.
-        InconclusiveError: ``embed`` raised something, or gave something else than one embedding for each text.
+        InconclusiveError: ``embed`` raised something, or gave something else than an embedding for each text.
     """
     if not 0 <= accept < 1:  # written so that NaN is refused, too
         raise UsageError(f"a distance of {accept} cannot be accepted", remedy="choose one from 0 to below 1")
@@ -50,7 +38,7 @@ def check_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: fl
         return likeness(kept, rows, refused=refused, accept=accept)
     try:
         return likeness(kept, embeddings_of(embed, kept.texts), accept=accept)
-    except (InconclusiveError, RequestRefusedError):
+    except InconclusiveError:
         if not kept.long:
             raise
         # some refuse what is too long for them instead of cutting it: then the short ones tell why
@@ -73,5 +61,5 @@ def assert_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: f
     """
     found = check_stamp(stamp, embed, accept=accept)
     if found.status != "same":
-        raise AnotherSpaceError(found)
+        raise AnotherSpaceError(found.reason, remedy=found.advice)
     return found

@@ -15,7 +15,7 @@ FLOOR = 4e-6
 from each other."""
 
 TIMES = 4.0
-"""Times the largest difference of two answers to one text that is tolerated: these two may be near by chance."""
+"""Times the largest difference of two answers to one text that is tolerated: two may be near by chance."""
 
 MOST_NOISE = 0.05
 """Of answers to one text, with which a stamp says anything."""

@@ -35,7 +35,7 @@ CHANCE = 1.6
 within 1.6 in all but one of 10,000 cases."""
 
 NEARER = 3.0
-"""Times that answers must be nearer to another recipe than to the stamp's for it to be named as the nearest."""
+"""Times that answers must be nearer to another recipe than to the stamp's for it to be named."""
 
 _STATUS: Mapping[Space, ExitStatus] = {
     "same": ExitStatus.DONE,
@@ -56,7 +56,7 @@ class Likeness:
     """What the answers to a stamp's texts say.
 
     Attributes:
-        status: ``same`` space, another ``recipe`` of the same encoder, ``near`` and not the same, or ``other``.
+        status: ``same`` space, another ``recipe`` of the encoder, ``near`` and not the same, or ``other``.
         reason: one sentence for people.
         advice: what to do, or an empty string.
         differences: how the recipe differs, in words, as far as it could be named.
@@ -112,7 +112,7 @@ class _Held:
 
     @property
     def width(self) -> int:
-        return min(self.answers.shape[1], self.stamp.dimensions)
+        return min(int(self.answers.shape[1]), self.stamp.dimensions)
 
     @cached_property
     def distances(self) -> Array:
@@ -204,7 +204,9 @@ def likeness(stamp: Stamp, answers: Array, *, refused: bool = False, accept: flo
     cosines = 1 - distances[short] ** 2 / 2
     if found is not None and found.distance**2 / 2 <= 1 - NEAR and found.distance < found.base / NEARER:
         named = (*more, found.other.says)
-        return _said("recipe", f"{_list(named)}; and besides, {found.distance:.1e} away from that", held, named)
+        return _said(
+            "recipe", f"{_list(named)}; and besides, {found.distance:.1e} away from that", held, named
+        )
     if np.median(cosines) >= NEAR and _each_nearest_to_itself(held):
         return _said("near", _moved(held), held, more)
     if held.width < max(answers.shape[1], stamp.dimensions):

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hf_integration.base import strict_json
 from hf_integration.base.checksum import FIELD, check, checksum
-from hf_integration.base.errors import FlawError, IntegrityError, UsageError
+from hf_integration.base.errors import FlawError, RecordError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import is_plain, quoted
 from hf_integration.endpoints.answers import LARGEST, MOST_WIDTH
@@ -31,10 +31,6 @@ NAME, TEXT = 512, 20_000
 """Most characters of a name, and of a text."""
 
 _REMEDY = "get it again, or make a new one"
-
-
-class RecordError(IntegrityError):
-    """A stamp or a baseline that is damaged, edited, oversized or of another version (exit status 4)."""
 
 
 class Record(BaseModel):

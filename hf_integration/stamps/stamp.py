@@ -132,7 +132,7 @@ class Stamp:
         """
         if isinstance(source, Stamp):
             return source
-        if isinstance(source, str) and source.lstrip().startswith("{"):
+        if isinstance(source, str) and is_line(source):
             where, data = "the given text", source.encode(errors="surrogatepass")
         else:
             where, data = str(source), records.read(Path(source), "stamp")
@@ -140,6 +140,11 @@ class Stamp:
             return _stamp(records.parse(_StampRecord, FORMAT, SCHEMA, data))
         except FlawError as flaw:
             raise records.damaged("stamp", where, flaw) from None
+
+
+def is_line(source: str | PathLike[str]) -> bool:
+    """Whether this is what the file of a stamp holds, and not a file's name."""
+    return isinstance(source, str) and source.lstrip().startswith("{")
 
 
 class _OtherRecord(records.Record):
@@ -221,6 +226,8 @@ def unit(embeddings: Array) -> Array:
 def _signs(width: int) -> Array:
     """Plus and minus one over the square root of their number: ``(NUMBERS, width)``, from SHA-256."""
     size = NUMBERS * width
-    blocks = (hashlib.sha256(f"{FORMAT}\0{width}\0{block}".encode()).digest() for block in range(size // 256 + 1))
+    blocks = (
+        hashlib.sha256(f"{FORMAT}\0{width}\0{block}".encode()).digest() for block in range(size // 256 + 1)
+    )
     bits = np.unpackbits(np.frombuffer(b"".join(blocks), np.uint8))[:size]
     return np.asarray((2.0 * bits - 1).reshape(NUMBERS, width) / NUMBERS**0.5)

@@ -8,7 +8,15 @@ import typer
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.cli import options
-from hf_integration.cli.asking import ApiName, EndpointOptions, ask
+from hf_integration.cli.asking import (
+    ApiKeyOption,
+    ApiModelOption,
+    ApiName,
+    ApiOption,
+    DimensionsOption,
+    EndpointOptions,
+    ask,
+)
 from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
@@ -99,17 +107,9 @@ def verify(
             help="Check the server that answers there against ENCODER, a trusted copy.",
         ),
     ] = None,
-    api: Annotated[
-        ApiName | None,
-        typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
-    ] = None,
-    api_model: Annotated[
-        str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
-    ] = None,
-    api_key_env: Annotated[
-        str | None,
-        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
-    ] = None,
+    api: ApiOption = None,
+    api_model: ApiModelOption = None,
+    api_key_env: ApiKeyOption = None,
     serving: Annotated[
         str | None,
         typer.Option(
@@ -118,9 +118,7 @@ def verify(
             help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
         ),
     ] = None,
-    dimensions: Annotated[
-        int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
-    ] = None,
+    dimensions: DimensionsOption = None,
     keys: Annotated[
         int | None,
         typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
