@@ -27,12 +27,13 @@ def embedder(embed: object) -> Callable[[list[str]], Any]:
     Raises:
         UsageError: there is none.
     """
-    for name in METHODS:
-        method = getattr(embed, name, None)
-        if callable(method) and not isinstance(embed, type):
-            return method  # type: ignore[no-any-return]  # what it gives is read strictly
-    if callable(embed) and not isinstance(embed, type):
-        return embed
+    if not isinstance(embed, type | str | bytes):  # which have methods of these names
+        for name in METHODS:
+            method = getattr(embed, name, None)
+            if callable(method):
+                return method  # type: ignore[no-any-return]  # what it gives is read strictly
+        if callable(embed):
+            return embed
     raise UsageError(f"a {type(embed).__name__} does not embed texts", remedy=_GIVE)
 
 

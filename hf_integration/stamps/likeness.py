@@ -5,6 +5,7 @@
 | within the tolerance | as in the stamp | same |
 | within the tolerance | others | recipe |
 | those of another recipe of the stamp's encoder, or much nearer to them | | recipe |
+| as near as half precision is, and as near to that as to the stamp | | near |
 | within what the caller accepts | width and lengths as in the stamp | same |
 | typical cosine of 0.9 or more, each text nearest to itself | | near |
 | all others | | other |
@@ -36,6 +37,10 @@ within 1.6 in all but one of 10,000 cases."""
 
 NEARER = 3.0
 """Times that answers must be nearer to another recipe than to the stamp's for it to be named."""
+
+WIDE = 10.0
+"""Times the tolerance of the stamp from which that of another recipe is wide: half precision is so, and
+answers within it may as well be those of an altered encoder."""
 
 _STATUS: Mapping[Space, ExitStatus] = {
     "same": ExitStatus.DONE,
@@ -192,15 +197,15 @@ def likeness(stamp: Stamp, answers: Array, *, refused: bool = False, accept: flo
     found = _nearest(held)
     if found is not None and found.fits:
         named = (*more, found.other.says, *_also_cut(held))
-        half = (
-            f"; an alteration that moves embeddings by less than {found.other.tolerance:.1e} cannot be told "
-            "from that"
-            if found.other.tolerance > 10 * stamp.tolerance
-            else ""
-        )
         if distances.max() <= accept and named == (found.other.says,):
             return _accepted(held, named)
-        return _said("recipe", _list(named) + half, held, named)
+        if found.other.tolerance > WIDE * stamp.tolerance and found.distance > found.base / NEARER:
+            reason = (
+                f"as near as it would be {_list(named)}, and an alteration that moves embeddings by less "
+                f"than {found.other.tolerance:.1e} cannot be told from that; {_moved(held)}"
+            )
+            return _said("near", reason, held, named)
+        return _said("recipe", _list(named), held, named)
     cosines = 1 - distances[short] ** 2 / 2
     if found is not None and found.distance**2 / 2 <= 1 - NEAR and found.distance < found.base / NEARER:
         named = (*more, found.other.says)
@@ -296,7 +301,8 @@ def _said(status: Space, reason: str, held: _Held, differences: tuple[str, ...] 
         if stamp.tolerance < distances.max() < FAR:
             reason = f"{reason}; {_moved(held)}"
     else:
-        advice = "" if status == "same" else f"go back to {stamp.name}, or embed the index again"
+        accept = ", or accept the distance" if status == "near" else ""
+        advice = "" if status == "same" else f"go back to {stamp.name}, or embed the index again{accept}"
     return Likeness(
         status=status,
         reason=reason,
