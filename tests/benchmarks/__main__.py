@@ -23,6 +23,7 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    stamps,
     storage,
     subjects,
 )
@@ -40,7 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments")
+WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "stamps")
 """They take long, so they run only when they are named."""
 
 
@@ -86,6 +87,7 @@ def main() -> int:
         ),
         "storage": storage.run,
         "deployments": deployments.run,
+        "stamps": stamps.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
