@@ -5,7 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from hf_integration.cli.commands import add as adding
+from hf_integration.cli.commands import baseline as baselining
 from hf_integration.cli.commands import bundle as bundling
+from hf_integration.cli.commands import check_baseline as baseline_checking
 from hf_integration.cli.commands import check_stamp as stamp_checking
 from hf_integration.cli.commands import demo as demonstrating
 from hf_integration.cli.commands import inspect as inspecting
@@ -73,6 +75,8 @@ def command() -> Any:
         (stressing.stress, stressing),
         (stamping.stamp, stamping),
         (stamp_checking.check_stamp, stamp_checking),
+        (baselining.baseline, baselining),
+        (baseline_checking.check_baseline, baseline_checking),
         (publishing.publish, publishing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),

@@ -12,6 +12,7 @@ import transformers
 from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
+    baselines,
     cost,
     coverage,
     deployments,
@@ -41,7 +42,16 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "stamps")
+WHEN_NAMED = (
+    "floors",
+    "storage",
+    "last_bit",
+    "attackers",
+    "attackers_full",
+    "deployments",
+    "stamps",
+    "baselines",
+)
 """They take long, so they run only when they are named."""
 
 
@@ -88,6 +98,7 @@ def main() -> int:
         "storage": storage.run,
         "deployments": deployments.run,
         "stamps": stamps.run,
+        "baselines": baselines.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
