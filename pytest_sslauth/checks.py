@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ from pytest_sslauth.outcome import Outcome, altered_since, compared, judged, not
 if TYPE_CHECKING:
     from hf_integration.stamps.likeness import Likeness
     from hf_integration.stamps.stamp import Stamp
+
+if TYPE_CHECKING:
+    from pytest_sslauth.endpoints import AuthenticEndpoint, EndpointChecks
 
 
 @dataclass
@@ -60,13 +64,29 @@ class Checks:
         self._checked: dict[tuple[object, ...], Checked] = {}
         self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
 
+    @cached_property
+    def _endpoints(self) -> "EndpointChecks":
+        from pytest_sslauth.endpoints import EndpointChecks
+
+        return EndpointChecks(self._settings, self._project, self._access, self._artifacts)
+
+    def of_endpoint(self, request: CheckRequest) -> "tuple[Outcome, AuthenticEndpoint | None]":
+        """Ask an endpoint once in the session.
+
+        Returns:
+            The outcome, and what embeds if the encoder behind the endpoint is authentic.
+        """
+        return self._endpoints.check(request)
+
     def of_name(self, request: CheckRequest, *, keep: bool = False) -> Outcome:
         """Check a folder or a Hub repository; for the same unchanged files, give the earlier outcome again.
 
         Args:
-            request: what to check.
+            request: what to check; an endpoint, if it names one.
             keep: keep the encoder in memory, because a test is about to be handed it.
         """
+        if request.endpoint is not None:
+            return self.of_endpoint(request)[0]
         try:
             return self._recall(request, keep=keep).outcome
         except Exception as error:

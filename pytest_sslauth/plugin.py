@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sslauth.failure import unexcused
-from pytest_sslauth.marker import marker_line, refuse_idle_mark, refuse_idle_marks
+from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
+from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import add_options, header_line, settings_of
 from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
+    from pytest_sslauth.endpoints import AuthenticEndpoint
     from pytest_sslauth.sslauth import SSLAuth
 
 
@@ -114,3 +116,9 @@ def sslauth(pytestconfig: pytest.Config) -> "SSLAuth":
 def authentic_encoder(request: pytest.FixtureRequest) -> "Encoder":
     """The encoder the test's ``sslauth`` marker or indirect parameter names, authenticated."""
     return request.config.stash[SESSION].encoder_for(request)
+
+
+@pytest.fixture
+def authentic_endpoint(request: pytest.FixtureRequest) -> "AuthenticEndpoint":
+    """The endpoint the test's ``sslauth`` marker or indirect parameter names, authenticated: it embeds."""
+    return request.config.stash[SESSION].endpoint_for(request)

@@ -34,6 +34,7 @@ class Evidence:
         card: digest of the card, if one was read.
         partial: how many key samples a budget allowed, unless all were run.
         waiver: ``waived until DATE: REASON`` of an alteration that is accepted.
+        endpoint: URL of the server that was asked, if one was.
     """
 
     status: str
@@ -45,6 +46,7 @@ class Evidence:
     card: str | None = None
     partial: str | None = None
     waiver: str | None = None
+    endpoint: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,6 +66,7 @@ class Evidence:
             card=verdict.card.digest,
             partial=verdict.partial,
             waiver=f"waived until {waiver.until}: {waiver.reason}" if (waiver := verdict.waiver) else None,
+            endpoint=None if verdict.deployment is None else verdict.deployment.address,
         )
 
     def attach_to(self, item: pytest.Item) -> None:
@@ -158,7 +161,8 @@ def _line(evidence: Evidence, *, all_passed: bool) -> str:
     status = "ALTERED" if evidence.status == "altered" else evidence.status
     if evidence.waiver:
         status = f"{status}, {harmless(evidence.waiver)}"
-    line = f"{status:<12}  {harmless(evidence.encoder)}" + (f"  ({shown})" if shown else "")
+    at = f" at {harmless(evidence.endpoint)}" if evidence.endpoint else ""
+    line = f"{status:<12}  {harmless(evidence.encoder)}{at}" + (f"  ({shown})" if shown else "")
     if evidence.status in PASSED:
         return line
     ending = "; yet no test failed" if all_passed and not evidence.passed else ""

@@ -5,6 +5,7 @@ The engine is imported by the first check.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,18 @@ import pytest
 
 from pytest_sslauth.current_test import CurrentTest
 from pytest_sslauth.failure import MisuseError, NotAuthenticError
-from pytest_sslauth.marker import EXAMPLE, CheckRequest, MarkerWatch, read_marker, read_parameter
+from pytest_sslauth.marked import MarkerWatch
+from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from pytest_sslauth.checks import Checks
+    from pytest_sslauth.endpoints import AuthenticEndpoint
     from pytest_sslauth.sslauth import SSLAuth
 
 
-FIXTURE = "authentic_encoder"
+ENCODER_FIXTURE, ENDPOINT_FIXTURE = "authentic_encoder", "authentic_endpoint"
 
 
 class Session:
@@ -89,6 +92,11 @@ class Session:
         with self._current.noting():
             return requested_encoder(request, self._checks, self._current)
 
+    def endpoint_for(self, request: pytest.FixtureRequest) -> "AuthenticEndpoint":
+        """The endpoint behind the fixture ``authentic_endpoint``."""
+        with self._current.noting():
+            return requested_endpoint(request, self._checks, self._current)
+
     def _check_markers(self, item: pytest.Item) -> None:
         with self._current.noting():
             if requests := self._watch.unchecked(item):
@@ -111,7 +119,7 @@ def check_requests(
     """
     failures = []
     for request in requests:
-        outcome = checks.of_name(request, keep=FIXTURE in getattr(item, "fixturenames", ()))
+        outcome = checks.of_name(request, keep=ENCODER_FIXTURE in getattr(item, "fixturenames", ()))
         current.record(outcome.evidence)
         if outcome.failure:
             failures.append(outcome.failure)
@@ -126,30 +134,66 @@ def requested_encoder(request: pytest.FixtureRequest, checks: "Checks", current:
         NotAuthenticError: it is not authentic.
         MisuseError: the test does not say which encoder.
     """
-    nodeid = request.node.nodeid
-    named = hasattr(request, "param")
-    wanted = read_parameter(request.param, nodeid) if named else _closest(request.node)
-    outcome, encoder = checks.hand_over(wanted, nodeid)
+    outcome, encoder = checks.hand_over(_requested(request, ENCODER_FIXTURE), request.node.nodeid)
     current.record(outcome.evidence)
     if outcome.failure or encoder is None:
         raise NotAuthenticError(outcome.failure or "no encoder was checked")
     return encoder
 
 
-def _closest(item: pytest.Item) -> CheckRequest:
+def requested_endpoint(
+    request: pytest.FixtureRequest, checks: "Checks", current: CurrentTest
+) -> "AuthenticEndpoint":
+    """The endpoint that a test is handed: that of its parameter, else of its marker.
+
+    Raises:
+        NotAuthenticError: the encoder behind it is not authentic.
+        MisuseError: the test does not say which endpoint.
+    """
+    outcome, endpoint = checks.of_endpoint(_requested(request, ENDPOINT_FIXTURE))
+    current.record(outcome.evidence)
+    if outcome.failure or endpoint is None:
+        raise NotAuthenticError(outcome.failure or "no endpoint was checked")
+    return endpoint
+
+
+def _requested(request: pytest.FixtureRequest, fixture: str) -> CheckRequest:
+    nodeid = request.node.nodeid
+    wanted = (
+        read_parameter(request.param, nodeid, fixture)
+        if hasattr(request, "param")
+        else _closest(request.node, fixture)
+    )
+    if fixture == ENDPOINT_FIXTURE and wanted.endpoint is None:
+        return replace(wanted, endpoint=())
+    if fixture == ENCODER_FIXTURE and wanted.endpoint is not None:
+        raise MisuseError(f"{nodeid}: {fixture} hands out encoders; {ENDPOINT_FIXTURE} is for endpoints")
+    return wanted
+
+
+def _closest(item: pytest.Item, fixture: str) -> CheckRequest:
     """The marker nearest to the test: on the function, else its class, else its module."""
-    found = list(item.iter_markers_with_node("sslauth"))
+    found = [
+        (node, request)
+        for node, mark in item.iter_markers_with_node("sslauth")
+        if ((request := read_marker(mark, item.nodeid)).endpoint is None) == (fixture == ENCODER_FIXTURE)
+    ]
+    example, one = (
+        (EXAMPLE, '"org/encoder"')
+        if fixture == ENCODER_FIXTURE
+        else ('@pytest.mark.sslauth("name", endpoint=True)', '"name"')
+    )
     if not found:
         raise MisuseError(
-            f"{item.nodeid}: {FIXTURE} does not know which encoder: mark the test with {EXAMPLE} "
-            f'or write @pytest.mark.parametrize("{FIXTURE}", ["org/encoder"], indirect=True)'
+            f"{item.nodeid}: {fixture} does not know which {fixture.partition('_')[2]}: mark the test with "
+            f'{example} or write @pytest.mark.parametrize("{fixture}", [{one}], indirect=True)'
         )
-    nearest = {read_marker(mark, item.nodeid) for node, mark in found if node is found[0][0]}
+    nearest = {request for node, request in found if node is found[0][0]}
     if len(nearest) > 1:
         names = ", ".join(sorted(repr(request.encoder) for request in nearest))
         raise MisuseError(
-            f"{item.nodeid}: {FIXTURE} does not know which of {names}: "
-            f'write @pytest.mark.parametrize("{FIXTURE}", [...], indirect=True)'
+            f"{item.nodeid}: {fixture} does not know which of {names}: "
+            f'write @pytest.mark.parametrize("{fixture}", [...], indirect=True)'
         )
     return nearest.pop()
 

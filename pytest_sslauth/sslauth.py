@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hf_integration.stamps.likeness import Likeness
     from hf_integration.stamps.stamp import Stamp
     from hf_integration.verdict import Verdict
+    from pytest_sslauth.endpoints import AuthenticEndpoint
 
 
 class SSLAuth:
@@ -89,6 +90,67 @@ class SSLAuth:
             if outcome.failure or checked is None:
                 raise NotAuthenticError(outcome.failure or "no encoder was checked")
             return checked
+
+    def assert_endpoint(
+        self,
+        encoder: "str | os.PathLike[str]",
+        endpoint: bool | str = True,
+        *,
+        revision: str | None = None,
+        card: str | None = None,
+        api: str | None = None,
+        model: str | None = None,
+        key_env: str | None = None,
+        serving: str | None = None,
+        dimensions: int | None = None,
+        keys: int | None = None,
+    ) -> "AuthenticEndpoint":
+        """Fail the test unless the encoder that is meant answers behind an endpoint.
+
+        The server is asked fresh key samples, and its answers are held against a trusted copy. What is left
+        out is taken from the copy's entry in ``sslauth.toml``. An endpoint is asked once in a session.
+
+        Args:
+            encoder: the trusted copy: a name in ``sslauth.toml``, a folder, or a Hub repo id.
+            endpoint: URL of the server; ``True`` for the one of the entry.
+            revision: branch, tag or commit of the copy.
+            card: folder or Hub repo id of the card that the copy has to fit.
+            api: how the server is spoken to, by default ``openai``.
+            model: the model to ask it for.
+            key_env: environment variable that holds its key.
+            serving: name of the recipe that it is expected to follow, such as ``tei``.
+            dimensions: how many dimensions to ask for.
+            keys: number of key samples, one request each; by default 64.
+
+        Returns:
+            A client that embeds, with the ``verdict``.
+
+        Raises:
+            NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
+        """
+        with self._current.noting():
+            try:
+                request = sslauth(
+                    encoder,  # type: ignore[arg-type]  # paths are taken as well
+                    revision=revision,
+                    card=card,
+                    endpoint=endpoint,
+                    api=api,
+                    model=model,
+                    key_env=key_env,
+                    serving=serving,
+                    dimensions=dimensions,
+                    keys=keys,
+                )
+            except (TypeError, ValueError) as error:
+                raise MisuseError(f"sslauth: {error}; nothing was checked") from None
+            if request.endpoint is None:
+                raise MisuseError("sslauth: endpoint is empty; nothing was checked")
+            outcome, client = self._checks.of_endpoint(request)
+            self._current.record(outcome.evidence)
+            if outcome.failure or client is None:
+                raise NotAuthenticError(outcome.failure or "no endpoint was checked")
+            return client
 
     def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
         """Fail the test unless a Hub repository passes by the card it publishes itself.

@@ -1,7 +1,7 @@
-"""Words that every room uses, as types; how repositories are named, and how days are written."""
+"""Words that every room uses, as types; how repositories are named, and how days and spans are written."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from typing import Literal, get_args
 
@@ -42,6 +42,18 @@ EMBEDDING_STRIP = "embedding"
 Modality = Literal["text", "image", "audio"]
 
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+
+Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
+"""APIs that embedding servers speak."""
+
+APIS: tuple[Api, ...] = get_args(Api)
+
+FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 4096
+"""Fresh key samples that an endpoint is asked."""
+
+MOST_WIDTH = 16_384
+"""Numbers of one embedding; of the models known to us, OpenAI's davinci of 2022 had most: 12,288."""
 
 CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "watermark.png"
 SIGNATURE_FILE = "card.sig"
@@ -85,3 +97,25 @@ def read_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError("not a day of the calendar") from None
+
+
+_SPAN = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+
+LONGEST_SPAN = timedelta(days=3660)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def read_span(text: str) -> timedelta:
+    """A span of time written as ``90s``, ``10m``, ``1h``, ``30d`` or ``2w``.
+
+    Raises:
+        ValueError: it is not one, or as good as none.
+    """
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError("not a span of time such as 90s, 10m, 1h, 30d or 2w")
+    span = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if not timedelta() < span <= LONGEST_SPAN:
+        raise ValueError(f"a span of time has 1s to {LONGEST_SPAN.days}d")
+    return span

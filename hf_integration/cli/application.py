@@ -10,6 +10,8 @@ from hf_integration.cli.commands import bundle as bundling
 from hf_integration.cli.commands import check_baseline as baseline_checking
 from hf_integration.cli.commands import check_stamp as stamp_checking
 from hf_integration.cli.commands import demo as demonstrating
+from hf_integration.cli.commands import history as remembering
+from hf_integration.cli.commands import identify as identifying
 from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
 from hf_integration.cli.commands import mint as minting
@@ -18,6 +20,7 @@ from hf_integration.cli.commands import sign as signing
 from hf_integration.cli.commands import stamp as stamping
 from hf_integration.cli.commands import stress as stressing
 from hf_integration.cli.commands import verify as verifying
+from hf_integration.cli.commands import watch as watching
 from hf_integration.cli.options import Job
 
 EXIT_STATUSES = """\b
@@ -40,6 +43,8 @@ Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
+  sslauth watch NAME --history checks.db --every 1h --endpoint URL --api tei
+  sslauth history checks.db
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
@@ -69,6 +74,9 @@ def command() -> Any:
         (adding.add, adding),
         (minting.mint, minting),
         (verifying.verify, verifying),
+        (identifying.identify, identifying),
+        (watching.watch, watching),
+        (remembering.history, remembering),
         (inspecting.inspect, inspecting),
         (signing.sign, signing),
         (bundling.bundle, bundling),

@@ -1,27 +1,32 @@
-"""Commands that ask an endpoint: its options, the trusted copy, and the check."""
+"""Commands that ask an endpoint: the options by which they all name one."""
 
-from dataclasses import dataclass
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.cli.options import chosen_signer, understood
+from hf_integration.base.vocabulary import FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.checking.wanted import EndpointWanted
+from hf_integration.cli.options import span, understood
 from hf_integration.cli.streams import Streams
+from hf_integration.serving.noticing import CONFIDENCE, requests_to_notice
 
 if TYPE_CHECKING:
-    from hf_integration.authentication import Authentication
-    from hf_integration.card import WatermarkCard
-    from hf_integration.checking.finding import Found, Place
+    from hf_integration.checking.deployed import Deployed
+    from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.endpoints import Address, Api
 
 
 class ApiName(StrEnum):
-    """Names of the APIs, spelled out so that ``--help`` needs no more than this file."""
+    """Names of the APIs, spelled out for typer."""
 
     OPENAI = "openai"
     TEI = "tei"
@@ -43,14 +48,15 @@ ApiKeyOption = Annotated[
     typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
 ]
 DimensionsOption = Annotated[
-    int | None, typer.Option("--dimensions", min=1, help="Ask the endpoint for so many dimensions.")
+    int | None,
+    typer.Option("--dimensions", min=1, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."),
 ]
 
 
 def address_of(
     url: str | None, api: ApiName | None, model: str | None, key_variable: str | None, dimensions: int | None
 ) -> "Address | None":
-    """The server that the options name, or ``None`` without any of them.
+    """The server that the options name, for a command that has no trusted copy; ``None`` without any of them.
 
     Raises:
         UsageError: they make no sense, or there is no URL among them.
@@ -68,63 +74,151 @@ def address_of(
     return Address(url=url, api=spoken, model=model, key_variable=key_variable, dimensions=dimensions)
 
 
-@dataclass(frozen=True)
-class EndpointOptions:
-    """What the command line says about an endpoint.
+def _options(
+    *,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="URL", help="Ask the server that answers there; ENCODER is a trusted copy."
+        ),
+    ] = None,
+    pinned_endpoint: Annotated[
+        bool, typer.Option("--pinned-endpoint", help="Ask the server that sslauth.toml names for ENCODER.")
+    ] = False,
+    api: ApiOption = None,
+    api_model: ApiModelOption = None,
+    api_key_env: ApiKeyOption = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(
+            "--serving",
+            metavar="RECIPE",
+            help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
+        ),
+    ] = None,
+    dimensions: DimensionsOption = None,
+    keys: Annotated[
+        int | None,
+        typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Fresh key samples to ask the endpoint."),
+    ] = None,
+    notice: Annotated[
+        float | None,
+        typer.Option(
+            "--notice",
+            metavar="SHARE",
+            help="In place of --keys: as many as it takes to notice another encoder behind this share of"
+            " requests, such as 0.05.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            metavar="C",
+            help="How surely that is noticed.  [default: 0.99]",
+            show_default=False,
+        ),
+    ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option("--spread", metavar="SPAN", help="Ask at random moments within 90s, 10m or 1h."),
+    ] = None,
+) -> None:
+    """The options that name an endpoint; this function is only read."""
 
-    Attributes:
-        url: where it is.
-        api: how it is spoken to.
-        model: the model to ask it for.
-        key_variable: environment variable that holds its key.
-        serving: name of the recipe that it is expected to follow.
-        dimensions: how many dimensions to ask for.
-        keys: how many key samples to ask.
+
+Result = TypeVar("Result")
+
+
+def asks(work: Callable[..., Result]) -> Callable[..., Result]:
+    """Give a command the options of an endpoint in place of its parameter ``wanted``.
+
+    Args:
+        work: takes ``wanted``, an :class:`EndpointWanted`, or ``None`` if the command line names no endpoint.
+
+    Returns:
+        A function with the options instead.
     """
+    signature = inspect.signature(work)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "wanted"]
+    options = inspect.signature(_options).parameters
 
-    url: str
-    api: "Api"
-    model: str | None
-    key_variable: str | None
-    serving: str | None
-    dimensions: int | None
-    keys: int
+    @functools.wraps(work)
+    def command(*args: Any, **given: Any) -> Result:
+        said = {name: given.pop(name, None) for name in options}
+        return work(*args, **given, wanted=_wanted(**said))
+
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what the decorator of jobs reads
+        parameters=[*own, *options.values()]
+    )
+    return command
 
 
-def ask(
+def _wanted(
+    *, endpoint: str | None, pinned_endpoint: bool, api: str | None, api_model: str | None, **rest: Any
+) -> EndpointWanted | None:
+    key_env = rest.pop("api_key_env")
+    if (over := rest["spread"]) is not None:
+        rest["spread"] = span("--spread", over).total_seconds()
+    if (share := rest.pop("notice")) is not None:
+        rest["keys"] = _enough(share, rest["confidence"], keys=rest["keys"])
+    elif rest["confidence"] is not None and not 0 < rest["confidence"] < 1:
+        raise UsageError(f"--confidence {rest['confidence']:g}", remedy=_BETWEEN)
+    said = EndpointWanted(
+        url=endpoint, api=None if api is None else str(api), model=api_model, key_env=key_env, **rest
+    )
+    if endpoint is not None or pinned_endpoint:
+        if endpoint is not None and pinned_endpoint:
+            raise UsageError("--endpoint and --pinned-endpoint name two servers", remedy="give one of them")
+        return said
+    if said != EndpointWanted():
+        raise UsageError(
+            "--api, --keys, --serving and so on are for an endpoint",
+            remedy="add --endpoint URL or --pinned-endpoint",
+        )
+    return None
+
+
+_BETWEEN = "give a number between 0 and 1, such as 0.05 for --notice and 0.99 for --confidence"
+
+
+def _enough(share: float, confidence: float | None, *, keys: int | None) -> int:
+    """Key samples that it takes to notice another encoder behind a share of requests.
+
+    Raises:
+        UsageError: no number of them does, or the caller gives one as well.
+    """
+    if keys is not None:
+        raise UsageError("--notice and --keys both say how many key samples", remedy="give one of them")
+    try:
+        enough = requests_to_notice(share, CONFIDENCE if confidence is None else confidence)
+    except ValueError as error:
+        raise UsageError(f"--notice and --confidence: {error}", remedy=_BETWEEN) from None
+    if enough > MOST_KEYS:
+        raise UsageError(
+            f"--notice {share:g} takes {enough} requests, more than {MOST_KEYS}", remedy="ask for less"
+        )
+    return max(enough, FEWEST_KEYS)
+
+
+@contextmanager
+def opened(
     streams: Streams,
     access: "Access",
-    encoder: str,
-    options: EndpointOptions,
+    asked: "Asked",
+    wanted: EndpointWanted,
     *,
-    card: str | None,
-    revision: str | None,
-    signer: str | None,
-    picture: Path | None,
-    accept_self_asserted: bool,
-) -> "tuple[Authentication, WatermarkCard]":
-    """Check an endpoint against a trusted copy.
+    picture: Path | None = None,
+) -> "Iterator[Deployed]":
+    """Load a trusted copy and open its endpoint, with all outputs kept apart from what is read.
 
     Raises:
         UsageError: an option that makes no sense, or a copy that takes no texts.
-        SSLAuthError: the copy cannot be had or is not what is pinned, or the endpoint does not answer.
+        SSLAuthError: the copy cannot be had or is not what is pinned.
     """
-    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.deployed import deployed
+    from hf_integration.checking.finding import Project
     from hf_integration.checking.pins import PINS_FILE
-    from hf_integration.checking.trusted_copy import trusted_copy
-    from hf_integration.endpoints import Address, Endpoint
-    from hf_integration.serving.endpoint_check import Asking, check_endpoint
-    from hf_integration.serving.presets import preset
-
-    address = Address(
-        url=options.url,
-        api=options.api,
-        model=options.model,
-        key_variable=options.key_variable,
-        dimensions=options.dimensions,
-    )
-    asking = Asking(serving=None if options.serving is None else preset(options.serving), keys=options.keys)
-    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
 
     def apart(found: "Found | Place") -> None:
         understood(found, streams)
@@ -132,17 +226,9 @@ def ask(
             check_apart(picture, Path(PINS_FILE), *found.inputs)
             streams.keep_apart(picture)
 
-    copy = trusted_copy(Project(), asked, access, understood=apart)
-    if copy.encoder.path is not None:
-        streams.keep_apart(copy.encoder.path)
-        if picture is not None:
-            check_apart(picture, copy.encoder.path)
-    with Endpoint(address, say=streams.say) as endpoint, streams.progress() as progress:
-        return check_endpoint(
-            copy.encoder,
-            endpoint,
-            asking,
-            trust=copy.trust,
-            progress=progress,
-            accept_self_asserted=accept_self_asserted,
-        )
+    with deployed(Project(), asked, wanted, access, understood=apart) as found:
+        if (folder := found.copy.encoder.path) is not None:
+            streams.keep_apart(folder)
+            if picture is not None:
+                check_apart(picture, folder)
+        yield found

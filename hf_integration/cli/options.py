@@ -5,12 +5,15 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import read_span
 from hf_integration.cli.streams import Format, Streams, check_token
 
 if TYPE_CHECKING:
@@ -162,6 +165,18 @@ def given_file(name: str | Path | None) -> list[Path]:
     return [Path(name)] if name is not None and os.path.lexists(name) else []
 
 
+def span(option: str, text: str) -> timedelta:
+    """The span of time that an option names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    try:
+        return read_span(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}") from None
+
+
 P = ParamSpec("P")
 
 Job = Callable[[], int]
@@ -227,3 +242,26 @@ def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
     command.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
     return command
+
+
+def options_of(
+    other: Callable[..., Any], *, leave_out: Iterable[str] = ()
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command's work the arguments and options of another function besides its own keyword options.
+
+    Args:
+        other: begins with streams and Hub options, as all work does.
+        leave_out: names of its parameters that the command does not have.
+    """
+
+    def decorate(work: Callable[..., int]) -> Callable[..., int]:
+        own = [
+            parameter
+            for parameter in list(inspect.signature(work).parameters.values())[2:]
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        ]
+        taken = [one for one in inspect.signature(other).parameters.values() if one.name not in leave_out]
+        work.__signature__ = inspect.Signature([*taken, *own])  # type: ignore[attr-defined]  # what job() reads
+        return work
+
+    return decorate

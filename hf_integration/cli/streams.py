@@ -32,11 +32,13 @@ class Streams:
         format: what the result looks like; one of :class:`Format`, or a reporter's name.
         output: file for the result instead of standard output.
         quiet: no messages and no progress; errors are still said.
+        beside: other files that the command writes.
     """
 
     format: str
     output: Path | None
     quiet: bool
+    beside: tuple[Path, ...] = ()
 
     @classmethod
     def chosen(cls, format: str | None, output: Path | None, quiet: bool) -> "Streams":
@@ -62,8 +64,8 @@ class Streams:
         Raises:
             OutputError: it is, or does.
         """
-        if self.output is not None:
-            check_apart(self.output, *places)
+        for path in (*([self.output] if self.output else []), *self.beside):
+            check_apart(path, *places)
 
     @property
     def color(self) -> bool:

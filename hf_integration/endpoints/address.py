@@ -1,23 +1,17 @@
 """Where a server is and how it is spoken to, as a caller says it."""
 
-import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import is_plain, quoted
-from hf_integration.base.vocabulary import is_repo_id
-from hf_integration.endpoints.answers import MOST_WIDTH
-from hf_integration.endpoints.apis import APIS, DIALECTS, Api, Dialect
+from hf_integration.base.urls import check_url
+from hf_integration.base.vocabulary import APIS, MOST_WIDTH, Api, is_repo_id
+from hf_integration.endpoints.apis import DIALECTS, Dialect
 from hf_integration.endpoints.keys import Key
 
-LONGEST_URL = 500
 LONGEST_MODEL = 300
-
-_GIVE_ADDRESS = "give it as http://HOST:PORT or https://HOST, with a path if the server has one"
-_PLAIN = re.compile(r"[!-~]+", re.ASCII)
-_HOST = re.compile(r"[a-z0-9._:-]+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +44,7 @@ class Address:
     def __post_init__(self) -> None:
         if self.api not in APIS:
             raise UsageError(f"no API is called '{quoted(self.api)}'", remedy=f"one of {', '.join(APIS)}")
-        _check_url(self.url)
+        check_url(self.url)
         self._check_model()
         if self.dimensions is not None:
             if not self.dialect.dimensions:
@@ -118,29 +112,6 @@ class Address:
                 raise UsageError(
                     "the URL is a full route, which names the model", remedy="leave one of them out"
                 )
-
-
-def _check_url(url: str) -> None:
-    """Refuse what is no address of a server, or holds a secret. What might is not quoted.
-
-    Raises:
-        UsageError: it is or does.
-    """
-    for sign, what in (("@", "a user name or password"), ("?", "a query"), ("#", "a fragment")):
-        if sign in url:
-            raise UsageError(
-                f"the endpoint's URL holds {what}, and it is shown in reports",
-                remedy="leave it out; a key is given by the name of its environment variable",
-            )
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
-        known = known and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        known = False
-    # a backslash is a slash to some readers and none to others, who would then ask different hosts
-    if not known or len(url) > LONGEST_URL or not _PLAIN.fullmatch(url) or "\\" in url:
-        raise UsageError(f"'{quoted(url)}' is no URL of a server", remedy=_GIVE_ADDRESS)
 
 
 def _joined(path: str, route: list[str]) -> str:

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hf_integration.base.errors import FlawError
+from hf_integration.base.vocabulary import MOST_WIDTH
 
 Wire = Literal["json", "base64"]
 """How numbers travel: in decimal, or as little-endian float32 in base64."""
-
-MOST_WIDTH = 16_384
-"""Numbers of one embedding; of the models known to us, OpenAI's davinci of 2022 had most: 12,288."""
 
 BYTES_PER_NUMBER = 32
 """In decimal, with sign, 17 digits, exponent, separator and some white space."""

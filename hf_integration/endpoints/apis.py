@@ -11,13 +11,10 @@ https://huggingface.co/docs/inference-providers/tasks/feature-extraction.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 from hf_integration.base.errors import FlawError
-
-Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
-
-APIS: tuple[Api, ...] = get_args(Api)
+from hf_integration.base.vocabulary import Api
 
 MOST_TEXTS = 128
 """Texts of one request where the API allows more: their answer must fit into memory, however wide it is."""

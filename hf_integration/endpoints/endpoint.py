@@ -26,8 +26,8 @@ MOST_VALUES_OF_A_DESCRIPTION = 200_000
 _CHECK = "check the URL and --api, and any proxy on the way"
 
 
-def _to_nobody(_: str) -> None:
-    """Say nothing."""
+def _to_nobody(_: object) -> None:
+    """Do nothing."""
 
 
 class Endpoint:
@@ -87,15 +87,42 @@ class Endpoint:
             raise UsageError(
                 "nothing to ask an endpoint for", remedy="give texts, and at least 1 per request"
             )
+        size = min(per_request, self.address.dialect.most_texts)
+        groups = [texts[place : place + size] for place in range(0, len(texts), size)]
+        return self.embed_groups(groups, may_refuse=may_refuse if size == 1 else ())
+
+    def embed_groups(
+        self,
+        groups: Sequence[Sequence[str]],
+        *,
+        may_refuse: Collection[int] = (),
+        before: Callable[[int], object] = _to_nobody,
+    ) -> Answers:
+        """Ask for the embeddings of texts that share a request as the caller says.
+
+        Args:
+            groups: the texts of each request, none empty.
+            may_refuse: places of groups that the server may refuse.
+            before: is called with the place of each group before it is sent, and may wait; the server's
+                patience does not begin before that.
+
+        Returns:
+            The embeddings in the order of the texts; ``refused`` holds places of groups.
+
+        Raises:
+            EndpointError: as :meth:`embed` does.
+        """
         begin, sent = time.monotonic(), self._sent
         end = begin + self._patience.total
-        size = min(per_request, self.address.dialect.most_texts)
         answers, refused = [], []
-        for place in range(0, len(texts), size):
+        for place, texts in enumerate(groups):
+            waits = time.monotonic()
+            before(place)
+            end += time.monotonic() - waits
             try:
-                answers.append(self._embedded(texts[place : place + size], end))
+                answers.append(self._embedded(texts, end))
             except RequestRefusedError:
-                if size > 1 or place not in may_refuse:
+                if place not in may_refuse:
                     raise
                 refused.append(place)
         if not answers:

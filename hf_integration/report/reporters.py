@@ -180,7 +180,8 @@ def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]
         ("floor", f"answers that are up to {number(deployment.tolerated)} away may go unseen"),
         (
             "unnoticed",
-            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)",
+            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests"
+            f" ({100 * deployment.confidence:g} % sure)",
         ),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]

@@ -36,12 +36,36 @@ class CannotComputeError(UsageError):
     """A recipe that torch cannot follow with this encoder."""
 
 
+class Kernels:
+    """Copies of a trusted encoder with other weights, another GELU and another arithmetic.
+
+    The latest is kept: recipes that differ in how texts are prepared and pooled share it.
+
+    Args:
+        encoder: the trusted copy; it is left as it is.
+    """
+
+    def __init__(self, encoder: TorchEncoder) -> None:
+        self._encoder = encoder
+        self._latest: dict[Any, TorchEncoder] = {}
+
+    def of(self, recipe: Recipe, precision: Precision | None = None) -> TorchEncoder:
+        """The copy for a recipe, in the encoder's own precision or in a given one."""
+        key = (recipe.weights, recipe.gelu, precision)
+        if key not in self._latest:
+            made = _weighted(self._encoder, recipe) if precision is None else _at(self.of(recipe), precision)
+            self._latest = {known: kept for known, kept in self._latest.items() if known[:2] == key[:2]}
+            self._latest[key] = made
+        return self._latest[key]
+
+
 class Computed:
     """A trusted encoder under one recipe.
 
     Args:
         encoder: the trusted copy; it is left as it is.
         recipe: what a deployment does to it; how it writes its numbers is left to the caller.
+        kernels: of the same encoder, where many recipes are tried and nobody changes a model's settings.
 
     Raises:
         UsageError: the encoder takes no texts, or a pooling is not known.
@@ -50,10 +74,12 @@ class Computed:
         encoder: what computes: the trusted copy itself, or what the recipe makes of it.
     """
 
-    def __init__(self, encoder: TorchEncoder, recipe: Recipe) -> None:
+    def __init__(self, encoder: TorchEncoder, recipe: Recipe, kernels: Kernels | None = None) -> None:
         _texts(encoder)
         self.recipe = recipe
-        self.encoder = _prepared(_weighted(encoder, recipe), recipe)
+        self._kernels = kernels
+        weighted = _weighted(encoder, recipe) if kernels is None else kernels.of(recipe)
+        self.encoder = _prepared(weighted, recipe)
 
     @property
     def width(self) -> int:
@@ -80,9 +106,10 @@ class Computed:
             CannotComputeError: torch cannot run this encoder so.
         """
         precision = precision or self.reference_precision
-        # only a copy in another precision can leave tables empty; whether it may takes a while to find out
-        run_only = precision != self.encoder.own_precision
-        running = self.encoder.at_precision(precision, run_only=run_only)
+        if self._kernels is None:
+            running = _at(self.encoder, precision)
+        else:
+            running = _prepared(self._kernels.of(self.recipe, precision), self.recipe)
         try:
             with full_precision():
                 embeddings = running.embed(texts, batch_size=batch_size).double()
@@ -94,6 +121,11 @@ class Computed:
         if self.recipe.dimensions is not None:
             embeddings = F.normalize(embeddings[:, : self.recipe.dimensions], dim=1)
         return embeddings
+
+
+def _at(encoder: TorchEncoder, precision: Precision) -> TorchEncoder:
+    # only a copy in another precision can leave tables empty; whether it may takes a while to find out
+    return encoder.at_precision(precision, run_only=precision != encoder.own_precision)
 
 
 def simplified(encoder: TorchEncoder, recipe: Recipe) -> Recipe:

@@ -16,6 +16,7 @@ from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import (
     CannotComputeError,
     Computed,
+    Kernels,
     has_dense,
     other_gelus,
     own_length,
@@ -84,9 +85,15 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     short = uncut or order[:FEW]
     longest = [place for place in order if tokens[place] > min(LENGTHS)][-LONGEST:]
 
+    kernels = Kernels(encoder)
+
     def best(recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
         some = [texts[place] for place in places]
-        matches = [_match(encoder, recipe, some, answers[list(places)]) for recipe in dict.fromkeys(recipes)]
+        # those of one kernel one after another, as only the latest is kept
+        apart = sorted(dict.fromkeys(recipes), key=lambda recipe: (recipe.weights, recipe.gelu or ""))
+        matches = [
+            _match(Computed(encoder, recipe, kernels), some, answers[list(places)]) for recipe in apart
+        ]
         # those that are the same function for these texts are said once, by the plainest
         alike: dict[tuple[float, float], Match] = {}
         for match in sorted(matches, key=_rank):
@@ -159,8 +166,8 @@ def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
             yield recipe.but(gelu=gelu, arithmetic=arithmetic)
 
 
-def _match(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
-    computed = Computed(encoder, recipe)
+def _match(computed: Computed, texts: Sequence[str], answers: Tensor) -> Match:
+    recipe = computed.recipe
     if computed.width != answers.shape[1]:
         return Match(recipe, float("inf"), float("inf"))
     try:

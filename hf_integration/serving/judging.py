@@ -48,6 +48,8 @@ not."""
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
 
+IN_A_BATCH = "what texts give alone is this encoder's, and what some of them give in a batch is not"
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -79,6 +81,7 @@ def judge_answers(
     samples: KeySamples,
     answers: Tensor,
     *,
+    again: Sequence[Tensor] = (),
     expected: Recipe | None = None,
     dimensions: int | None = None,
     noise: float = 0.0,
@@ -89,6 +92,7 @@ def judge_answers(
         encoder: the trusted copy.
         samples: the key samples that were asked, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
+        again: the same with other answers to some of the texts, which have to fit as well.
         expected: the recipe that the caller states; by default that of the encoder itself, not stated.
         dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
@@ -96,6 +100,7 @@ def judge_answers(
     """
     if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
+        again = [F.normalize(others, dim=1) for others in again]
     stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
     if dimensions is not None and dimensions < encoder.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
@@ -109,7 +114,7 @@ def judge_answers(
             )
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            return _judged("authentic", _fits(recipe, held.tolerated), recipe, recipe, (), held, found)
+            return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
         held, found = _nothing(encoder, recipe, samples)
     if answers.shape[1] > (most := widest(encoder)):
@@ -138,10 +143,25 @@ def judge_answers(
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
-    fine = shown_by_numbers(encoder, answers).form.exact and recipe.arithmetic in FINE
-    return _judged(
-        "altered" if stated and fine else "inconclusive", reason, recipe, None, nearest, held, found
-    )
+    status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
+    return _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
+
+
+def _fitting(
+    held: Yardstick, found: Reconstruction, again: Sequence[Tensor], *, stated: bool, fine: bool
+) -> Judged:
+    """What comes of answers that fit as expected: a pass if all that was asked again fits as well."""
+    recipe = held.recipe
+    for seen in map(held.held_against, again):
+        if not seen.intact:
+            status = _no_pass(recipe, stated=stated, fine=fine)
+            return _judged(status, IN_A_BATCH, recipe, None, (), held, seen)
+    return _judged("authentic", _fits(recipe, held.tolerated), recipe, recipe, (), held, found)
+
+
+def _no_pass(recipe: Recipe, *, stated: bool, fine: bool) -> Status:
+    """The status of answers that are another encoder's, if an alteration cannot be taken for rounding."""
+    return "altered" if stated and fine and recipe.arithmetic in FINE else "inconclusive"
 
 
 def _fits(recipe: Recipe, tolerated: float) -> str:
@@ -149,6 +169,16 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     if tolerated < WIDE:
         return said
     return f"{said}; answers that are up to {tolerated:.1e} away may go unseen"
+
+
+def _few(held: Yardstick, answers: Tensor) -> str:
+    """How many answers are further away than benign ones are, if most are not."""
+    if answers.shape != held.exact.shape:
+        return ""
+    off = int((held.distances(answers) > held.tolerated).sum())
+    if not 0 < off <= len(answers) // 2:
+        return ""
+    return f"{off} of {len(answers)} answers are not this encoder's, and the others are; "
 
 
 def _far(match: Match) -> str:

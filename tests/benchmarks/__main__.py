@@ -24,6 +24,7 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    routing,
     stamps,
     storage,
     subjects,
@@ -49,6 +50,7 @@ WHEN_NAMED = (
     "attackers",
     "attackers_full",
     "deployments",
+    "routing",
     "stamps",
     "baselines",
 )
@@ -76,6 +78,7 @@ def main() -> int:
         help="of floors: only this one; may be repeated; by default those with goals",
     )
     parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
+    parser.add_argument("--checks", type=int, default=200, help="of routing: real checks of each server")
     parser.add_argument(
         "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
     )
@@ -99,6 +102,7 @@ def main() -> int:
         "deployments": deployments.run,
         "stamps": stamps.run,
         "baselines": baselines.run,
+        "routing": partial(routing.run, checks=arguments.checks),
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

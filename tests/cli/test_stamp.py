@@ -11,8 +11,8 @@ from hf_integration.serving.numeric import Form
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.stamps.stamp import Stamp
 from tests.cli.conftest import Ended, Published, finish, start
-from tests.cli.test_verify_endpoint import serving
 from tests.endpoints.asking import WITH_MODEL
+from tests.endpoints.encoders import serving
 from tests.endpoints.server import MODEL, EmbeddingServer
 from tests.hub_server.faults import Fault, status
 from tests.hub_server.messages import Reply, Request

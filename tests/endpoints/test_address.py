@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from hf_integration.base.text import is_plain
+from hf_integration.base.urls import LONGEST_URL
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.endpoints import Address, Patience
-from hf_integration.endpoints.address import LONGEST_URL
 from hf_integration.errors import UsageError
 
 ROUTES = [

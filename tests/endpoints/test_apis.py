@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from hf_integration.base.text import is_plain
+from hf_integration.base.vocabulary import MOST_WIDTH
 from hf_integration.endpoints import APIS, Address, Api, Endpoint
-from hf_integration.endpoints.answers import MOST_WIDTH, most_bytes, to_array
+from hf_integration.endpoints.answers import most_bytes, to_array
 from hf_integration.endpoints.apis import DIALECTS
 from hf_integration.errors import EndpointError, UsageError
 from tests.endpoints import faults as ours

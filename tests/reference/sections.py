@@ -276,6 +276,11 @@ def pins_keys() -> str:
     return _keys(sources.Pin, leave_out=("name", "file"))
 
 
+def endpoint_keys() -> str:
+    """Keys of an endpoint."""
+    return _keys(sources.EndpointWanted)
+
+
 def waiver_keys() -> str:
     """Keys of a waiver."""
     return _keys(sources.Waiver)
@@ -401,6 +406,7 @@ SECTIONS: Sections = {
     "sslauth methods": sslauth_methods,
     "keys of an entry": pins_keys,
     "keys of a waiver": waiver_keys,
+    "keys of an endpoint": endpoint_keys,
     "verdict": verdict_json,
     "parts of a verdict": verdict_parts,
     "public API": public_api,

@@ -5,6 +5,7 @@ from typing import Any
 import hf_integration
 from hf_integration import errors
 from hf_integration.checking.pins import Pin, Waiver, read_pins
+from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.application import EXIT_STATUSES, command
 from hf_integration.errors import SSLAuthError, UsageError
 from hf_integration.report import pictures
@@ -30,6 +31,7 @@ __all__ = [
     "PUBLIC",
     "CardIdentity",
     "Claim",
+    "EndpointWanted",
     "FileEvidence",
     "Pin",
     "SSLAuth",

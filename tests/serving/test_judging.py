@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import Computed, simplified
-from hf_integration.serving.judging import MOST_NOISE, Judged, judge_answers
+from hf_integration.serving.judging import IN_A_BATCH, MOST_NOISE, Judged, judge_answers
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.presets import presets
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -400,3 +400,20 @@ def test_a_large_alteration_within_half_precision_is_never_authentic(encoder: To
         if judged.status == "inconclusive":
             assert "the answers are as near as the encoder would be if it were computed in" in judged.reason
             assert f"less than {judged.tolerated:.1e} cannot be told from that" in judged.reason
+
+
+class TestTextsThatWereAskedAgain:
+    """What fits alone has to fit in a batch as well."""
+
+    @pytest.mark.parametrize("row", range(16))
+    def test_one_other_answer_to_any_text_is_no_pass(self, encoder: TorchEncoder, row: int) -> None:
+        answers = answered(encoder)
+        other = answers.clone()
+        other[row] = answers[row] * 1.001
+        stated = judge(encoder, answers, PLAIN, again=[answers, other])
+        assert (stated.status, stated.reason) == ("altered", IN_A_BATCH)
+        assert judge(encoder, answers, None, again=[other]).status == "inconclusive"
+
+    def test_the_same_answers_again_pass(self, encoder: TorchEncoder) -> None:
+        answers = answered(encoder)
+        assert judge(encoder, answers, PLAIN, again=[answers, answers]).status == "authentic"

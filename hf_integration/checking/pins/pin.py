@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import same_repo
+from hf_integration.checking.wanted import EndpointWanted
 
 DEFAULT_TRACK = "main"
 
@@ -40,6 +41,7 @@ class Pin:
         card_digest: ``sha256:…``, written by ``lock``.
         signer: public key file relative to the file, or ``sigstore:IDENTITY@ISSUER``.
         waivers: accepted alterations.
+        endpoint: the server that answers with this encoder, and how it is asked.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Pin:
     card_digest: str | None = None
     signer: str | None = None
     waivers: tuple[Waiver, ...] = ()
+    endpoint: EndpointWanted | None = None
 
     @property
     def folder(self) -> Path | None:

@@ -5,14 +5,18 @@ bounded, plain, and lead nowhere but below the file's own surroundings.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from hf_integration.base.checked_types import Commit, Day, Digest, RepoId, Revision, Said, kind_of, line
+from hf_integration.base.errors import UsageError
+from hf_integration.base.urls import check_url
+from hf_integration.base.vocabulary import APIS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH, read_span
 from hf_integration.checking.pins.pin import Pin, Waiver
+from hf_integration.checking.wanted import EndpointWanted
 
 VERSION = 1
 MOST_ENCODERS = 1000
@@ -57,8 +61,50 @@ def _signer(value: object) -> str:
     return text
 
 
+def _url(value: object) -> str:
+    text = line(value)
+    try:
+        check_url(text)
+    except UsageError as error:
+        raise ValueError(error.args[0]) from None
+    return text
+
+
+def _api(value: object) -> str:
+    if value not in APIS:
+        raise ValueError(f"{line(value)[:80]!r} is no API; known are {', '.join(APIS)}")
+    return str(value)
+
+
+def _from_to(fewest: int, most: int) -> Callable[[object], int]:
+    """A check for whole numbers."""
+
+    def check(value: object) -> int:
+        if type(value) is not int or not fewest <= value <= most:
+            raise ValueError(f"must be a whole number from {fewest} to {most}")
+        return value
+
+    return check
+
+
+def _share(value: object) -> float:
+    if type(value) is not float or not 0 < value < 1:
+        raise ValueError("must be a number between 0 and 1")
+    return value
+
+
+def _seconds(value: object) -> float:
+    try:
+        return read_span(line(value)).total_seconds()
+    except ValueError:
+        raise ValueError("must be a span of time such as '90s', '10m' or '1h'") from None
+
+
 RelativePath = Annotated[str, BeforeValidator(_relative)]
 SignerName = Annotated[str, BeforeValidator(_signer)]
+Line = Annotated[str, BeforeValidator(line)]
+Url = Annotated[str, BeforeValidator(_url)]
+ApiName = Annotated[str, BeforeValidator(_api)]
 
 
 class _Table(BaseModel):
@@ -71,6 +117,18 @@ class _Waiver(_Table):
     until: Day
 
 
+class _Endpoint(_Table):
+    url: Url
+    api: ApiName | None = None
+    model: Line | None = None
+    key_env: Line | None = None
+    serving: Line | None = None
+    dimensions: Annotated[int, BeforeValidator(_from_to(1, MOST_WIDTH))] | None = None
+    keys: Annotated[int, BeforeValidator(_from_to(FEWEST_KEYS, MOST_KEYS))] | None = None
+    confidence: Annotated[float, BeforeValidator(_share)] | None = None
+    spread: Annotated[float, BeforeValidator(_seconds)] | None = None
+
+
 class _Entry(_Table):
     repo: RepoId | None = None
     path: RelativePath | None = None
@@ -80,6 +138,7 @@ class _Entry(_Table):
     card_digest: Digest | None = None
     signer: SignerName | None = None
     waivers: list[_Waiver] = []
+    endpoint: _Endpoint | None = None
 
 
 class _Document(_Table):
@@ -132,7 +191,9 @@ def _pin(name: str, entry: _Entry, file: Path) -> Pin:
         if entry.path is not None and getattr(entry, key) is not None:
             raise SchemaFlawError((*keys, key), "a folder ('path') has no revisions")
     waivers = tuple(Waiver(waiver.state, waiver.reason, waiver.until) for waiver in entry.waivers)
-    return Pin(name, file, **entry.model_dump(exclude={"waivers"}), waivers=waivers)
+    endpoint = None if entry.endpoint is None else EndpointWanted(**entry.endpoint.model_dump())
+    plain = entry.model_dump(exclude={"waivers", "endpoint"})
+    return Pin(name, file, **plain, waivers=waivers, endpoint=endpoint)
 
 
 def _first_flaw(error: ValidationError) -> SchemaFlawError:
@@ -141,10 +202,17 @@ def _first_flaw(error: ValidationError) -> SchemaFlawError:
     first = next((flaw for flaw in flaws if flaw["type"] == "extra_forbidden"), flaws[0])
     keys: Keys = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
-        table: type[BaseModel] = _Document if len(keys) == 1 else _Entry if len(keys) == 3 else _Waiver
-        return SchemaFlawError(keys, f"unknown key; known are {', '.join(table.model_fields)}")
+        return SchemaFlawError(keys, f"unknown key; known are {', '.join(_table(keys).model_fields)}")
     if first["type"] == "missing":
-        return SchemaFlawError(keys[:-1], f"a waiver without '{keys[-1]}'")
+        what = "an endpoint" if _table(keys) is _Endpoint else "a waiver"
+        return SchemaFlawError(keys[:-1], f"{what} without '{keys[-1]}'")
     if first["type"] == "value_error":
         return SchemaFlawError(keys, str(first["ctx"]["error"]))
     return SchemaFlawError(keys, f"must be a table, not {kind_of(first['input'])}")
+
+
+def _table(keys: Keys) -> type[BaseModel]:
+    """The table that a key is in."""
+    if len(keys) < 4:
+        return _Document if len(keys) == 1 else _Entry
+    return _Endpoint if keys[2] == "endpoint" else _Waiver

@@ -1,6 +1,5 @@
 """``sslauth baseline``."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
-from hf_integration.base.text import harmless, quoted
+from hf_integration.base.text import harmless
 from hf_integration.cli.asking import (
     ApiKeyOption,
     ApiModelOption,
@@ -17,7 +16,7 @@ from hf_integration.cli.asking import (
     address_of,
 )
 from hf_integration.cli.commands.stamp import check_new
-from hf_integration.cli.options import HubOptions, job
+from hf_integration.cli.options import HubOptions, job, span
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -43,30 +42,19 @@ The file is private: a server that has it could replay the answers.
 JSON: {"schema": 1, "baseline", "url", "texts", "rounds", "dimensions", "form", "noise", "begun", "created"}
 Quiet: the file."""
 
-LONGEST_SPREAD = 7 * 24 * 3600
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-
 
 def seconds(text: str | None) -> float:
-    """Seconds that a duration such as ``90s``, ``10m`` or ``2h`` has; 0 without one.
+    """Seconds that ``--spread`` names; 0 without one.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it names none.
     """
-    if text is None:
-        return 0.0
-    match = re.fullmatch(r"(\d{1,6})([smh])", text, re.ASCII)
-    found = int(match[1]) * _SECONDS[match[2]] if match else -1
-    if not 0 <= found <= LONGEST_SPREAD:
-        raise UsageError(
-            f"--spread {quoted(text)} is no duration up to a week", remedy="give one such as 90s, 10m or 2h"
-        )
-    return float(found)
+    return 0.0 if text is None else span("--spread", text).total_seconds()
 
 
 SpreadOption = Annotated[
     str | None,
-    typer.Option("--spread", metavar="TIME", help="Spread the rounds over so much time, such as 10m."),
+    typer.Option("--spread", metavar="SPAN", help="Spread the rounds over 90s, 10m or 1h."),
 ]
 
 

@@ -1,23 +1,17 @@
 """``sslauth verify``."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
+from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli import options
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiName,
-    ApiOption,
-    DimensionsOption,
-    EndpointOptions,
-    ask,
-)
-from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.asking import asks, opened
+from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
 
@@ -44,10 +38,12 @@ something against somebody who altered both: the others end with 3, unless you g
 name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
 weights or of another repository never passes.
 
-With --endpoint, the server there is asked fresh texts, and its answers are held against ENCODER, a copy you
-trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy, the copy has
-to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in another way,
-the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving, else with 3.
+With --endpoint or --pinned-endpoint, a server is asked fresh texts, and its answers are held against ENCODER,
+a copy you trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy,
+the copy has to fit it. --serving says what the server is expected to do to the encoder. If the answers fit in
+another way, the check ends with 3 and names it. If they fit in none, it ends with 1 if you gave --serving,
+else with 3. Options you leave out are taken from the encoder's entry in sslauth.toml. With another URL
+than the entry's, only its serving, dimensions and keys are.
 
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
@@ -60,13 +56,13 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
-"requests", "refused", "unnoticed", "tolerated", "claims"} or null}
+"requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
 
-@job(REPORTERS)
-def verify(
+@asks
+def check(
     streams: Streams,
     hub: HubOptions,
     encoder: Annotated[
@@ -99,71 +95,40 @@ def verify(
             "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
         ),
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint",
-            metavar="URL",
-            help="Check the server that answers there against ENCODER, a trusted copy.",
-        ),
-    ] = None,
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    serving: Annotated[
-        str | None,
-        typer.Option(
-            "--serving",
-            metavar="RECIPE",
-            help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
-        ),
-    ] = None,
-    dimensions: DimensionsOption = None,
-    keys: Annotated[
-        int | None,
-        typer.Option("--keys", min=8, max=4096, help="Fresh key samples to ask the endpoint."),
-    ] = None,
-) -> int:
-    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+    wanted: EndpointWanted | None = None,
+) -> "tuple[Authentication, WatermarkCard]":
+    """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
+
+    Raises:
+        SSLAuthError: the question could not even be asked.
+    """
     if picture is not None:
         check_file(picture)
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
-    if endpoint is not None:
-        if precision is not None or budget is not None:
-            raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
-        asked_for = EndpointOptions(
-            endpoint, (api or ApiName.OPENAI).value, api_model, api_key_env, serving, dimensions, keys or 64
-        )
-        authentication, session = ask(
-            streams,
-            hub.access(streams, device),
-            encoder,
-            asked_for,
-            card=card,
-            revision=revision,
-            signer=signer,
-            picture=picture,
-            accept_self_asserted=trust_self_asserted,
-        )
-        return _report(authentication, session, picture, streams)
-    if (api, keys, serving, api_model, api_key_env, dimensions) != (None,) * 6:
-        raise UsageError(
-            "--api, --keys, --serving and so on are for an endpoint", remedy="add --endpoint URL"
-        )
+    if wanted is not None and (precision is not None or budget is not None):
+        raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.subject import load_subject
 
-    by = chosen_signer(signer)
-    asked = Asked(encoder=encoder, card=card, revision=revision, signer=by, own_card="fallback")
-    found = understood(Project().find(asked), streams)
+    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
+    access = hub.access(streams, device)
+    if wanted is not None:
+        with (
+            opened(streams, access, asked, wanted, picture=picture) as deployed,
+            streams.progress() as progress,
+        ):
+            return deployed.check(progress, accept_self_asserted=trust_self_asserted)
+    found = understood(Project().find(replace(asked, own_card="fallback")), streams)
+    if found.encoder.pin is not None and found.encoder.pin.endpoint is not None:
+        streams.say(f"the endpoint of {found.encoder.pin} is not asked: --pinned-endpoint does that")
     if picture is not None:
         check_apart(picture, Path(PINS_FILE), *found.inputs)
         streams.keep_apart(picture)
-    subject = load_subject(found, hub.access(streams, device))
+    subject = load_subject(found, access)
     read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
     streams.keep_apart(*read)
     if picture is not None:
@@ -175,7 +140,15 @@ def verify(
             accept_self_asserted=trust_self_asserted,
             progress=progress,
         )
-    return _report(authentication, subject.card, picture, streams)
+    return authentication, subject.card
+
+
+@job(REPORTERS)
+@options_of(check)
+def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
+    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+    authentication, card = check(streams, hub, *arguments, **chosen)
+    return _report(authentication, card, chosen["picture"], streams)
 
 
 def _report(
