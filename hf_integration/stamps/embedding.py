@@ -11,7 +11,8 @@ import numpy as np
 
 from hf_integration.base.errors import ENDING, InconclusiveError, SSLAuthError, UsageError, in_one_line
 from hf_integration.base.text import quoted
-from hf_integration.endpoints.answers import LARGEST, MOST_WIDTH
+from hf_integration.base.vocabulary import MOST_WIDTH
+from hf_integration.endpoints.answers import LARGEST
 from hf_integration.stamps.forms import Array
 
 METHODS = ("encode", "embed_documents", "embed")

@@ -19,7 +19,8 @@ from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError, RecordError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import is_plain, quoted
-from hf_integration.endpoints.answers import LARGEST, MOST_WIDTH
+from hf_integration.base.vocabulary import MOST_WIDTH
+from hf_integration.endpoints.answers import LARGEST
 from hf_integration.stamps.forms import FLOAT32, FORMS, Array
 
 MOST_BYTES = 32 << 20
