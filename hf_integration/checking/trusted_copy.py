@@ -32,10 +32,12 @@ class TrustedCopy:
         encoder: it takes texts.
         trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a folder
             of the caller's, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+        card: digest of its card, which it fits, or ``None`` without one.
     """
 
     encoder: "TorchEncoder"
     trust: "Trust"
+    card: str | None = None
 
 
 def _trust(encoder: "Encoder", asked: Asked, place: Place) -> "Trust":
@@ -82,8 +84,8 @@ def trusted_copy(
             remedy="check the endpoint in a process without that",
         )
     if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
-        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and endpoints are asked texts")
-    return TrustedCopy(encoder, trust)
+        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and only texts are asked")
+    return TrustedCopy(encoder, trust, None if subject is None else subject.card.digest)
 
 
 def _with_card(

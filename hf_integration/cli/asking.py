@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hf_integration.checking.deployed import Deployed
     from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
+    from hf_integration.endpoints import Address, Api
 
 
 class ApiName(StrEnum):
@@ -35,6 +36,44 @@ class ApiName(StrEnum):
     HF = "hf"
 
 
+ApiOption = Annotated[
+    ApiName | None,
+    typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
+]
+ApiModelOption = Annotated[
+    str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
+]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
+]
+DimensionsOption = Annotated[
+    int | None,
+    typer.Option("--dimensions", min=FEWEST_DIMENSIONS, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."),
+]
+
+
+def address_of(
+    url: str | None, api: ApiName | None, model: str | None, key_variable: str | None, dimensions: int | None
+) -> "Address | None":
+    """The server that the options name, for a command that has no trusted copy; ``None`` without any of them.
+
+    Raises:
+        UsageError: they make no sense, or there is no URL among them.
+    """
+    if url is None:
+        if (api, model, key_variable, dimensions) != (None,) * 4:
+            raise UsageError(
+                "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
+                remedy="add --endpoint URL",
+            )
+        return None
+    from hf_integration.endpoints import Address
+
+    spoken: Api = (api or ApiName.OPENAI).value
+    return Address(url=url, api=spoken, model=model, key_variable=key_variable, dimensions=dimensions)
+
+
 def _options(
     *,
     endpoint: Annotated[
@@ -46,17 +85,9 @@ def _options(
     pinned_endpoint: Annotated[
         bool, typer.Option("--pinned-endpoint", help="Ask the server that sslauth.toml names for ENCODER.")
     ] = False,
-    api: Annotated[
-        ApiName | None,
-        typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
-    ] = None,
-    api_model: Annotated[
-        str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
-    ] = None,
-    api_key_env: Annotated[
-        str | None,
-        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
-    ] = None,
+    api: ApiOption = None,
+    api_model: ApiModelOption = None,
+    api_key_env: ApiKeyOption = None,
     serving: Annotated[
         str | None,
         typer.Option(
@@ -65,15 +96,7 @@ def _options(
             help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
         ),
     ] = None,
-    dimensions: Annotated[
-        int | None,
-        typer.Option(
-            "--dimensions",
-            min=FEWEST_DIMENSIONS,
-            max=MOST_WIDTH,
-            help="Ask the endpoint for so many dimensions.",
-        ),
-    ] = None,
+    dimensions: DimensionsOption = None,
     keys: Annotated[
         int | None,
         typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Fresh key samples to ask the endpoint."),

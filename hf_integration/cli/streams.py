@@ -88,6 +88,21 @@ class Streams:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
 
+    def conclude(self, text: str, status: int) -> int:
+        """Write what was found, and give the status: a finding stands, whether or not anybody could read it.
+
+        Raises:
+            OutputError: it could not be written, and the status would be 0.
+        """
+        try:
+            self.result(text)
+        except OutputError as error:
+            if not status:
+                raise
+            complain(f"error: {error}")
+            abandon_output()
+        return status
+
     def say(self, message: str) -> None:
         """A message for the person who waits."""
         if not self.quiet:

@@ -12,6 +12,7 @@ import transformers
 from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
+    baselines,
     cost,
     coverage,
     deployments,
@@ -24,6 +25,7 @@ from tests.benchmarks import (
     minting,
     refusals,
     routing,
+    stamps,
     storage,
     subjects,
 )
@@ -41,7 +43,17 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "routing")
+WHEN_NAMED = (
+    "floors",
+    "storage",
+    "last_bit",
+    "attackers",
+    "attackers_full",
+    "deployments",
+    "routing",
+    "stamps",
+    "baselines",
+)
 """They take long, so they run only when they are named."""
 
 
@@ -88,6 +100,8 @@ def main() -> int:
         ),
         "storage": storage.run,
         "deployments": deployments.run,
+        "stamps": stamps.run,
+        "baselines": baselines.run,
         "routing": partial(routing.run, checks=arguments.checks),
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
