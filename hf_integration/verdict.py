@@ -182,6 +182,51 @@ class Deployment:
     claims: Mapping[str, str] = field(default_factory=dict)
 
 
+Finding = Literal["fits", "differs", "open"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question about a converted encoder.
+
+    Attributes:
+        finding: ``fits``, ``differs``, or ``open`` where the question could not be answered.
+        said: one sentence for people.
+        details: line by line, what it rests on, or what differs.
+    """
+
+    finding: Finding
+    said: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of a converted encoder: three questions, each with its own answer.
+
+    Attributes:
+        path: file or folder that was checked.
+        runtime: whose form it has, and which ran it.
+        file: whether its numbers are the weights of the trusted copy.
+        behaviour: whether it computes what the trusted copy does under the recipe that was expected.
+        inputs: whether it reads texts as the trusted copy does.
+        expected: the recipe that was expected, in words.
+        found: the recipe that fits, in words; ``None`` if none does.
+        nearest: recipes by how near they come, if the expected one does not fit.
+        tolerated: relative distance that embeddings may have without being seen, under the recipe judged.
+    """
+
+    path: str
+    runtime: str
+    file: Answer
+    behaviour: Answer
+    inputs: Answer
+    expected: str
+    found: str | None
+    nearest: tuple[Near, ...] = ()
+    tolerated: float = 0.0
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What was found out about one encoder.
@@ -212,6 +257,7 @@ class Verdict:
             hooks, patched functions, training mode with dropout, autocast. Named even if the watermark is
             intact.
         deployment: of an encoder that is deployed: how it was asked, and what its answers look like.
+        conversion: of an encoder that was converted for another runtime: what came of the three questions.
     """
 
     status: Status
@@ -236,6 +282,7 @@ class Verdict:
     key_samples: KeySamplesRun = KeySamplesRun()
     process: tuple[str, ...] = ()
     deployment: Deployment | None = None
+    conversion: Conversion | None = None
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -300,6 +347,7 @@ class Verdict:
                 "waiver": Accepted(**fields["waiver"]) if fields.get("waiver") else None,
                 "key_samples": KeySamplesRun(**fields.get("key_samples", {})),
                 "deployment": _deployment(fields.get("deployment")),
+                "conversion": _conversion(fields.get("conversion")),
             }
         )
 
@@ -308,6 +356,13 @@ def _deployment(said: Mapping[str, Any] | None) -> Deployment | None:
     if said is None:
         return None
     return Deployment(**{**said, "nearest": tuple(Near(**near) for near in said["nearest"])})
+
+
+def _conversion(said: Mapping[str, Any] | None) -> Conversion | None:
+    if said is None:
+        return None
+    answers = {name: Answer(**_tuples(said[name])) for name in ("file", "behaviour", "inputs")}
+    return Conversion(**{**said, **answers, "nearest": tuple(Near(**near) for near in said["nearest"])})
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

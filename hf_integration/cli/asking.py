@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hf_integration.checking.deployed import Deployed
     from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
+    from hf_integration.checking.trusted_copy import TrustedCopy
     from hf_integration.endpoints import Address, Api
 
 
@@ -49,7 +50,9 @@ ApiKeyOption = Annotated[
 ]
 DimensionsOption = Annotated[
     int | None,
-    typer.Option("--dimensions", min=FEWEST_DIMENSIONS, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."),
+    typer.Option(
+        "--dimensions", min=FEWEST_DIMENSIONS, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."
+    ),
 ]
 
 
@@ -93,13 +96,13 @@ def _options(
         typer.Option(
             "--serving",
             metavar="RECIPE",
-            help="What the endpoint is expected to do to the encoder, such as tei or ollama.",
+            help="What was done to the encoder, as you expect it: tei, ollama, int8 and so on.",
         ),
     ] = None,
     dimensions: DimensionsOption = None,
     keys: Annotated[
         int | None,
-        typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Fresh key samples to ask the endpoint."),
+        typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Number of fresh key samples."),
     ] = None,
     notice: Annotated[
         float | None,
@@ -135,6 +138,7 @@ def asks(work: Callable[..., Result]) -> Callable[..., Result]:
 
     Args:
         work: takes ``wanted``, an :class:`EndpointWanted`, or ``None`` if the command line names no endpoint.
+            If it takes ``converted`` as well and that is given, ``wanted`` may have no URL.
 
     Returns:
         A function with the options instead.
@@ -146,7 +150,7 @@ def asks(work: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(work)
     def command(*args: Any, **given: Any) -> Result:
         said = {name: given.pop(name, None) for name in options}
-        return work(*args, **given, wanted=_wanted(**said))
+        return work(*args, **given, wanted=_wanted(**said, converted=given.get("converted") is not None))
 
     command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what the decorator of jobs reads
         parameters=[*own, *options.values()]
@@ -155,7 +159,13 @@ def asks(work: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _wanted(
-    *, endpoint: str | None, pinned_endpoint: bool, api: str | None, api_model: str | None, **rest: Any
+    *,
+    endpoint: str | None,
+    pinned_endpoint: bool,
+    api: str | None,
+    api_model: str | None,
+    converted: bool,
+    **rest: Any,
 ) -> EndpointWanted | None:
     key_env = rest.pop("api_key_env")
     if (over := rest["spread"]) is not None:
@@ -167,6 +177,11 @@ def _wanted(
     said = EndpointWanted(
         url=endpoint, api=None if api is None else str(api), model=api_model, key_env=key_env, **rest
     )
+    if converted:
+        of_both = EndpointWanted(serving=said.serving, keys=said.keys)
+        if pinned_endpoint or (endpoint is None and said != of_both):
+            raise UsageError("options of an endpoint are not for converted encoders", remedy="leave them out")
+        return said
     if endpoint is not None or pinned_endpoint:
         if endpoint is not None and pinned_endpoint:
             raise UsageError("--endpoint and --pinned-endpoint name two servers", remedy="give one of them")
@@ -174,7 +189,7 @@ def _wanted(
     if said != EndpointWanted():
         raise UsageError(
             "--api, --keys, --serving and so on are for an endpoint",
-            remedy="add --endpoint URL or --pinned-endpoint",
+            remedy="add --endpoint URL, --pinned-endpoint or --converted PATH",
         )
     return None
 
@@ -218,17 +233,32 @@ def opened(
     """
     from hf_integration.checking.deployed import deployed
     from hf_integration.checking.finding import Project
+
+    with deployed(Project(), asked, wanted, access, understood=apart(streams, picture)) as found:
+        keep_copy_apart(streams, found.copy, picture)
+        yield found
+
+
+def apart(streams: Streams, picture: Path | None) -> "Callable[[Found | Place], None]":
+    """What is told how names were understood: it keeps all outputs apart from what they name."""
     from hf_integration.checking.pins import PINS_FILE
 
-    def apart(found: "Found | Place") -> None:
+    def told(found: "Found | Place") -> None:
         understood(found, streams)
         if picture is not None:
             check_apart(picture, Path(PINS_FILE), *found.inputs)
             streams.keep_apart(picture)
 
-    with deployed(Project(), asked, wanted, access, understood=apart) as found:
-        if (folder := found.copy.encoder.path) is not None:
-            streams.keep_apart(folder)
-            if picture is not None:
-                check_apart(picture, folder)
-        yield found
+    return told
+
+
+def keep_copy_apart(streams: Streams, copy: "TrustedCopy", picture: Path | None) -> None:
+    """Keep all outputs apart from the folder of a trusted copy.
+
+    Raises:
+        UsageError: an output is in it.
+    """
+    if copy.encoder.path is not None:
+        streams.keep_apart(copy.encoder.path)
+        if picture is not None:
+            check_apart(picture, copy.encoder.path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hf_integration.base.text import harmless
 from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN
 
 
@@ -43,3 +44,25 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[s
         ).rstrip()
         for row in rows
     ]
+
+
+def margin_said(margin: float | None) -> str:
+    """A margin, and what it means; or that there is none."""
+    if margin is None:
+        return "none, as the question stays open"
+    return f"{margin_text(margin)} (tolerance / error of the worst strip; above 1 is intact)"
+
+
+MOST_NAMES = 10
+"""Differing files and tensors that are listed; the others are counted."""
+
+
+def names_of(what: str, names: Sequence[str]) -> list[str]:
+    """A heading with how many there are, and the first of them; nothing where there are none."""
+    if not names:
+        return []
+    lines = [f"{what}: {len(names)}"]
+    lines += [f"  {harmless(name)}" for name in names[:MOST_NAMES]]
+    if len(names) > MOST_NAMES:
+        lines.append(f"  and {len(names) - MOST_NAMES} more")
+    return lines

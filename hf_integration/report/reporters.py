@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.report.columns import margin_text, number, pairs, table
+from hf_integration.report.columns import margin_said, names_of, number, pairs, table
+from hf_integration.report.deployed import answers, converted, deployed, nearest
 from hf_integration.verdict import (
     LARGEST_ERROR,
     Accepted,
     Claim,
-    Deployment,
     Status,
     StripResult,
     Trust,
@@ -77,19 +77,9 @@ TRUST: dict[Trust, str] = {
     "self-asserted": "it comes from the very repository or folder that it vouches for",
 }
 
-COPY_TRUST: dict[Trust, str] = {
-    "pinned": "the copy is at the commit that you pinned",
-    "signed": "the copy fits a card whose signature was checked",
-    "local": "the copy is a folder of yours",
-    "self-asserted": "the copy is whatever the Hub gave for a name; nobody pinned it",
-}
-
 COLORS: dict[Status, str] = {"authentic": "1;32", "altered": "1;31", "inconclusive": "1;33"}
 
 WAIVED = "1;33"
-
-MOST_NAMES = 10
-"""Differing files and tensors that are listed; the others are counted."""
 
 DIGEST_DIGITS = 16
 
@@ -112,24 +102,32 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     Returns:
         Several lines without a final line break, harmless in a terminal.
     """
-    subject = verdict.encoder if verdict.deployment is None else verdict.deployment.address
+    subject = verdict.encoder
+    if verdict.deployment is not None:
+        subject = verdict.deployment.address
+    elif verdict.conversion is not None:
+        subject = verdict.conversion.path
     head = headline(verdict) if verdict.waiver else f"{headline(verdict)}: {harmless(subject)}"
+    known = "card" if verdict.conversion is None else "trusted copy"
     painted = _paint(head, WAIVED if verdict.waiver else COLORS[verdict.status], color)
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],
         pairs(_facts(verdict)),
-        _nearest(verdict.deployment),
+        nearest(verdict.deployment or verdict.conversion),
+        answers(verdict.conversion),
         _claims(verdict.claims, color),
         _strips(verdict.strips, color),
-        _names("behaviour settings that differ", verdict.files.changed),
-        _names(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
-        _names("tensors of the card that this encoder lacks", verdict.tensors.missing),
-        _names("tensors that the card does not know", verdict.tensors.unexpected),
-        _names("tensors outside the embedding path that differ", verdict.tensors.outside),
-        _names("found in this process", verdict.process),
-        _names("settings that the libraries derive otherwise from equal files", verdict.files.derived),
-        _names("differences that cannot change the embedding that was checked", verdict.files.notes),
-        _names("not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered),
+        names_of("behaviour settings that differ", verdict.files.changed),
+        names_of(f"tensors that differ, of {verdict.tensors.checked}", verdict.tensors.changed),
+        names_of(f"tensors of the {known} that this encoder lacks", verdict.tensors.missing),
+        names_of(f"tensors that the {known} does not know", verdict.tensors.unexpected),
+        names_of("tensors outside the embedding path that differ", verdict.tensors.outside),
+        names_of("found in this process", verdict.process),
+        names_of("settings that libraries derive otherwise from equal files", verdict.files.derived),
+        names_of("differences that cannot change the embedding that was checked", verdict.files.notes),
+        names_of(
+            "not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered
+        ),
         _advice(verdict),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
@@ -144,7 +142,9 @@ def short_digest(digest: str) -> str:
 def _facts(verdict: Verdict) -> list[tuple[str, str]]:
     tensors, files = verdict.tensors, verdict.files
     if verdict.deployment is not None:
-        return _deployed(verdict, verdict.deployment)
+        return deployed(verdict, verdict.deployment)
+    if verdict.conversion is not None:
+        return converted(verdict, verdict.conversion)
     compared = f"{tensors.checked} tensors" if tensors.checked else "no tensors at hand"
     facts = [
         ("encoder", harmless(verdict.encoder)),
@@ -152,7 +152,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location or 'memory')}"),
         ("trust", f"{verdict.trust}: {TRUST[verdict.trust]}"),
         ("precision", verdict.precision),
-        ("margin", _margin(verdict.margin)),
+        ("margin", margin_said(verdict.margin)),
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]
@@ -163,49 +163,6 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         said = f"a re-encoding: the recorded weights rounded to {tensors.matches}{kept}"
         facts.insert(-1, ("weights", said))
     return facts
-
-
-def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]:
-    samples = verdict.key_samples.run
-    said = ", ".join(f"{harmless(name)} {harmless(value)}" for name, value in deployment.claims.items())
-    return [
-        ("endpoint", f"{harmless(deployment.address)}, asked by the API {harmless(deployment.api)}"),
-        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
-        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
-        ("expected", harmless(deployment.expected)),
-        ("found", harmless(deployment.found or "no recipe that is known")),
-        ("the server says", said or "nothing about itself"),
-        ("margin", _margin(verdict.margin)),
-        ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
-        (
-            "floor",
-            f"what moves embeddings by up to {number(deployment.tolerated)} of their length may go unnoticed",
-        ),
-        (
-            "unnoticed",
-            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests"
-            f" ({100 * deployment.confidence:g} % sure)",
-        ),
-        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
-    ]
-
-
-def _nearest(deployment: Deployment | None) -> list[str]:
-    """Recipes that come near the answers, where another one was expected."""
-    if deployment is None or not deployment.nearest:
-        return []
-    rows = [("recipe", "largest distance", "typical")]
-    rows += [
-        (harmless(near.recipe, longest=120), number(near.distance), number(near.typical))
-        for near in deployment.nearest
-    ]
-    return ["recipes that come nearest:", *table(rows, right=(1, 2))]
-
-
-def _margin(margin: float | None) -> str:
-    if margin is None:
-        return "none, as the question stays open"
-    return f"{margin_text(margin)} (tolerance / error of the worst strip; above 1 is intact)"
 
 
 def _strips(strips: Sequence[StripResult], color: bool) -> list[str]:
@@ -248,16 +205,6 @@ def _claims(claims: Sequence[Claim], color: bool) -> list[str]:
             for line, claim in zip(shown, claims, strict=True)
         ),
     ]
-
-
-def _names(what: str, names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    lines = [f"{what}: {len(names)}"]
-    lines += [f"  {harmless(name)}" for name in names[:MOST_NAMES]]
-    if len(names) > MOST_NAMES:
-        lines.append(f"  and {len(names) - MOST_NAMES} more")
-    return lines
 
 
 def _advice(verdict: Verdict) -> list[str]:

@@ -13,6 +13,7 @@ from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
     baselines,
+    converted,
     cost,
     coverage,
     deployments,
@@ -53,6 +54,7 @@ WHEN_NAMED = (
     "routing",
     "stamps",
     "baselines",
+    "converted",
 )
 """They take long, so they run only when they are named."""
 
@@ -103,6 +105,7 @@ def main() -> int:
         "stamps": stamps.run,
         "baselines": baselines.run,
         "routing": partial(routing.run, checks=arguments.checks),
+        "converted": converted.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

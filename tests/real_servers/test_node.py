@@ -62,7 +62,7 @@ class TestTransformersJs:
 
         copytree(source, target, ignore=ignore_patterns("*.safetensors", "*.bin"))
         (target / "onnx").mkdir()
-        export(load_encoder(str(source)), INPUTS, target / "onnx" / "model.onnx")
+        export(encoder(source), INPUTS, target / "onnx" / "model.onnx")
         return target
 
     def test_the_real_encoder_is_authentic(self, minilm: Path, tmp_path: Path) -> None:

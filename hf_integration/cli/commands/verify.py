@@ -11,6 +11,7 @@ from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli import options
 from hf_integration.cli.asking import asks, opened
+from hf_integration.cli.converting import RuntimeChoice, convert_check
 from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, Reporter
@@ -28,6 +29,8 @@ Examples:
   sslauth verify ORG/NAME --signer keys/publisher.pub
   sslauth verify ORG/NAME --precision bfloat16 --format json
   sslauth verify NAME --endpoint http://localhost:8080 --api tei --serving tei
+  sslauth verify NAME --converted ./my-encoder-onnx
+  sslauth verify NAME --converted model_quantized.onnx --serving int8
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -45,6 +48,11 @@ another way, the check ends with 3 and names it. If they fit in none, it ends wi
 else with 3. Options you leave out are taken from the encoder's entry in sslauth.toml. With another URL
 than the entry's, only its serving, dimensions and keys are.
 
+With --converted, a file or folder of ONNX Runtime, OpenVINO, CTranslate2, fastembed, torchao or llama.cpp is
+held against such a copy in the same way: its weights are compared, texts go through its own tokenizer, and
+fresh texts through the runtime. 1 if a weight, the tokenizer or what it computes is another's; 3 if it fits
+another recipe, or if something in the file could not be compared.
+
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
 
@@ -56,7 +64,9 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "seconds", "environment", "state", "waiver": {"reason", "until"} or null,
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
-"requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null}
+"requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null,
+"conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
+"expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
@@ -95,6 +105,18 @@ def check(
             "--picture", metavar="PNG", help="Write expected and reconstructed watermark side by side."
         ),
     ] = None,
+    converted: Annotated[
+        Path | None,
+        typer.Option(
+            "--converted",
+            metavar="PATH",
+            help="Check a file or folder of another runtime, such as ONNX, against ENCODER, a trusted copy.",
+        ),
+    ] = None,
+    runtime: Annotated[
+        RuntimeChoice | None,
+        typer.Option("--runtime", help="The runtime, where the files do not tell.", show_default=False),
+    ] = None,
     wanted: EndpointWanted | None = None,
 ) -> "tuple[Authentication, WatermarkCard]":
     """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
@@ -107,7 +129,11 @@ def check(
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
     if wanted is not None and (precision is not None or budget is not None):
-        raise UsageError("--precision and --budget are not for endpoints", remedy="leave them out")
+        raise UsageError(
+            "--precision and --budget are not for endpoints and converted encoders", remedy="leave them out"
+        )
+    if runtime is not None and converted is None:
+        raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
     from hf_integration.checking.finding import Asked, Project
@@ -116,6 +142,17 @@ def check(
 
     asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
     access = hub.access(streams, device)
+    if converted is not None and wanted is not None:
+        return convert_check(
+            streams,
+            access,
+            asked,
+            converted,
+            runtime=None if runtime is None else runtime.value,
+            wanted=wanted,
+            picture=picture,
+            accept_self_asserted=trust_self_asserted,
+        )
     if wanted is not None:
         with (
             opened(streams, access, asked, wanted, picture=picture) as deployed,
@@ -146,7 +183,7 @@ def check(
 @job(REPORTERS)
 @options_of(check)
 def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
-    """Check an encoder against a watermark card, or an endpoint against a trusted copy."""
+    """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
     authentication, card = check(streams, hub, *arguments, **chosen)
     return _report(authentication, card, chosen["picture"], streams)
 

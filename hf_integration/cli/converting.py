@@ -1,0 +1,98 @@
+"""The option ``--converted``: a converted encoder, the trusted copy, and the check."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.output_files import check_apart
+from hf_integration.base.vocabulary import USUAL_KEYS
+from hf_integration.checking.wanted import EndpointWanted
+from hf_integration.cli.asking import apart, keep_copy_apart
+from hf_integration.cli.streams import Streams
+
+if TYPE_CHECKING:
+    from hf_integration.authentication import Authentication
+    from hf_integration.card import WatermarkCard
+    from hf_integration.checking.finding import Asked
+    from hf_integration.checking.held_card import Access
+    from hf_integration.converted.runtime import RuntimeName
+
+
+class RuntimeChoice(StrEnum):
+    """Names of the runtimes, spelled out so that ``--help`` needs no more than this file."""
+
+    ONNX = "onnx"
+    FASTEMBED = "fastembed"
+    OPENVINO = "openvino"
+    CTRANSLATE2 = "ctranslate2"
+    GGUF = "gguf"
+    TORCHAO = "torchao"
+
+
+def convert_check(
+    streams: Streams,
+    access: "Access",
+    asked: "Asked",
+    path: Path,
+    *,
+    runtime: "RuntimeName | None",
+    wanted: EndpointWanted,
+    picture: Path | None,
+    accept_self_asserted: bool,
+) -> "tuple[Authentication, WatermarkCard]":
+    """Check a converted encoder against a trusted copy.
+
+    Args:
+        streams: of the command.
+        access: to the Hub.
+        asked: the trusted copy.
+        path: file or folder.
+        runtime: what it was converted for, if that is said.
+        wanted: the expected recipe, how many key samples, and for a GGUF file the server that runs it.
+        picture: where one is written.
+        accept_self_asserted: let a copy count that nobody pinned.
+
+    Raises:
+        UsageError: an option that makes no sense, a missing extra, or a copy that takes no texts.
+        SSLAuthError: the copy cannot be had or is not what is pinned, or the converted file is damaged.
+    """
+    from hf_integration.checking.deployed import address_of
+    from hf_integration.checking.finding import Project
+    from hf_integration.checking.trusted_copy import trusted_copy
+    from hf_integration.converted.behaviour import Expected
+    from hf_integration.converted.check import check_converted
+    from hf_integration.converted.gguf_model import GgufModel
+    from hf_integration.converted.recognising import beside, open_converted
+    from hf_integration.endpoints import Endpoint
+
+    expected = Expected.named(wanted.serving)
+    address = None
+    if wanted.url is not None:
+        address = address_of(replace(wanted, api=wanted.api or "llamacpp"))
+    streams.keep_apart(path)
+    if picture is not None:
+        check_apart(picture, path)
+    copy = trusted_copy(Project(), asked, access, understood=apart(streams, picture))
+    keep_copy_apart(streams, copy, picture)
+    converted = open_converted(path, copy.encoder, runtime)
+    streams.say(f"{path}: for {converted.runtime}")
+    with ExitStack() as stack:
+        if address is not None:
+            if not isinstance(converted, GgufModel):
+                raise UsageError(
+                    f"--endpoint is not for {converted.runtime}, which runs here", remedy="leave it out"
+                )
+            converted.server = stack.enter_context(Endpoint(address, say=streams.say))
+        return check_converted(
+            copy.encoder,
+            converted,
+            expected,
+            trust=copy.trust,
+            progress=stack.enter_context(streams.progress()),
+            keys=wanted.keys or USUAL_KEYS,
+            not_covered=beside(converted),
+            accept_self_asserted=accept_self_asserted,
+        )

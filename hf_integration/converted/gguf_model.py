@@ -1,0 +1,121 @@
+"""GGUF files of llama.cpp: their tensors are read here; what runs them is a server of llama.cpp."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hf_integration.base.errors import EncoderError, FlawError
+from hf_integration.base.files import open_bounded, read_exactly
+from hf_integration.converted.runtime import (
+    LARGEST_FILE,
+    MOST_TENSORS,
+    Array,
+    Converted,
+    Held,
+    Integers,
+    needed,
+    readable,
+)
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.endpoints import Endpoint
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+MOST_KEYS = 10_000
+
+_PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64"}
+
+
+class GgufModel(Converted):
+    """A GGUF file, and the server of llama.cpp that runs it, if there is one.
+
+    Attributes:
+        server: what is asked; nothing says that it runs this very file, and no other.
+    """
+
+    runtime = "gguf"
+    own_ids = False
+    server: Endpoint | None = None
+
+    @classmethod
+    def open(cls, path: Path, encoder: TorchEncoder) -> "GgufModel":  # noqa: ARG003  # of the interface
+        """Look at a file, or at the only one in a folder.
+
+        Raises:
+            EncoderError: damaged.
+            UsageError: the extra is not installed.
+        """
+        needed("gguf", "gguf")
+        files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
+        if len(files) != 1:
+            raise EncoderError(f"{path}: {len(files)} GGUF files", remedy="name the file itself")
+        check_start(files[0])
+        return cls(path, files)
+
+    def tensors(self) -> Iterator[Held]:
+        """See :meth:`Converted.tensors`."""
+        from gguf import GGUFReader, quants
+
+        (file,) = self.read
+        with readable(file, "read as GGUF"):
+            found = GGUFReader(file).tensors
+        for tensor in found:
+            kind = tensor.tensor_type.name
+            with readable(file, "read as GGUF"):
+                if kind in _PLAIN:
+                    yield Held(tensor.name, np.asarray(tensor.data), _PLAIN[kind])
+                    continue
+                values = np.asarray(tensor.data)
+                numbers = quants.dequantize(values, tensor.tensor_type)
+            if kind == "BF16":
+                yield Held(tensor.name, numbers, "bfloat16")
+            else:
+                one = np.ones(1, dtype=np.float32)
+                yield Integers(tensor.name, values, kind, f"gguf {kind}", one, None, numbers, arrays=1)
+
+    def cannot_run(self) -> str | None:
+        """See :meth:`Converted.cannot_run`."""
+        if self.server is not None:
+            return None
+        return "llama.cpp runs GGUF files: add --endpoint URL --api llamacpp of a server that runs it"
+
+    def said(self) -> Iterator[str]:
+        """See :meth:`Converted.said`."""
+        if self.server is not None:
+            yield f"{self.server.address.url} was asked, and nothing shows that it runs this very file"
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]] | None:  # noqa: ARG002
+        """See :meth:`Converted.ids`."""
+        return None
+
+    def embed(self, texts: Sequence[str], *, together: bool = False) -> Array:
+        """See :meth:`Converted.embed`.
+
+        Raises:
+            EncoderError: there is no server.
+            EndpointError: it does not answer.
+        """
+        if self.server is None:
+            raise EncoderError(f"{self.path}: {self.cannot_run()}")
+        return self.server.embed(list(texts), per_request=len(texts) if together else 1).embeddings
+
+
+def check_start(file: Path) -> None:
+    """Check what a file says of its own size before anything is made of it.
+
+    Raises:
+        EncoderError: no GGUF file, or more of something than any encoder has.
+    """
+    try:
+        with open_bounded(file, LARGEST_FILE) as (stream, _):
+            start = read_exactly(stream, 24)
+    except FlawError as flaw:
+        raise EncoderError(f"{file}: {flaw}", remedy="convert the encoder again") from None
+    version, tensors, keys = (
+        int.from_bytes(start[place:end], "little") for place, end in ((4, 8), (8, 16), (16, 24))
+    )
+    if start[:4] != MAGIC or version not in VERSIONS:
+        raise EncoderError(f"{file}: no GGUF file of version 2 or 3", remedy="convert the encoder again")
+    if tensors > MOST_TENSORS or keys > MOST_KEYS:
+        raise EncoderError(f"{file}: {tensors} tensors and {keys} keys are more than any encoder has")

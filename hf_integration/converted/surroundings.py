@@ -1,0 +1,243 @@
+"""What is beside a converted model and decides what its users get: tokenizer, cut, prompt, pooling, tail."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hf_integration.base.errors import EncoderError
+from hf_integration.converted.runtime import Array, readable
+from hf_integration.encoders.files.folder_files import check_file, files_of
+from hf_integration.encoders.files.json_values import read_json
+from hf_integration.encoders.files.loading import load_tail
+from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
+from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_costly, text_steps
+from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
+from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
+from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.modalities.text import TextPreparation
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+
+TOKENIZER = "tokenizer.json"
+INNER = ("onnx", "openvino", "ctranslate2")
+"""Folders for a runtime's files within a folder of sentence-transformers."""
+
+_NOT_OBEYED = frozenset({"truncation", "padding", "version", "decoder"})
+"""Keys of a tokenizer's file that its users set by themselves, or that no text passes."""
+
+LONGEST = 1 << 20
+"""Tokens that a tokenizer may leave of a text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """The files beside a model, as they are in effect.
+
+    Attributes:
+        tokenizer: of the library ``tokenizers``; ``None`` if there is none.
+        encoder: the trusted copy.
+        length: tokens at which a text is cut; ``None`` if nothing says so.
+        prompt: put before every text; that of the trusted copy where no file names one.
+        lower: whether texts are lower-cased first.
+        readout: from the model's output to one vector for each text.
+        tail: what follows.
+        own: whether readout and tail are the folder's own, and not those of the trusted copy.
+        read: files that were read.
+    """
+
+    tokenizer: Any
+    encoder: TorchEncoder
+    length: int | None
+    prompt: str
+    lower: bool
+    readout: Recipe
+    tail: Mapping[str, nn.Module]
+    own: bool
+    read: tuple[Path, ...]
+
+    def tokenised(self, texts: Sequence[str]) -> list[Any]:
+        """Encodings of texts, each by itself and without padding.
+
+        Raises:
+            EncoderError: there is no tokenizer, or it fails.
+        """
+        if self.tokenizer is None:
+            raise EncoderError(f"no {TOKENIZER} beside the model", remedy="put it there")
+        given = [self.prompt + (text.lower() if self.lower else text) for text in texts]
+        with readable(Path(TOKENIZER), "used"):
+            return [self.tokenizer.encode(text) for text in given]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]] | None:
+        """Token numbers of each text; ``None`` without a tokenizer."""
+        return None if self.tokenizer is None else [list(found.ids) for found in self.tokenised(texts)]
+
+    def settings(self) -> tuple[str, ...]:
+        """Keys of the tokenizer's file that differ from the trusted copy's."""
+        if self.tokenizer is None:
+            return ()
+        mine, theirs = (
+            Behaviour({TOKENIZER: {key: said[key] for key in said if key not in _NOT_OBEYED}})
+            for said in (
+                pipeline_as_saved(SimpleNamespace(backend_tokenizer=self.tokenizer)),
+                pipeline_as_saved(self.encoder.processor),
+            )
+        )
+        return tuple(theirs.differences_to(mine).values())
+
+    def pooled(self, outputs: Mapping[str, Array], mask: Array) -> Array:
+        """One embedding for each text.
+
+        Args:
+            outputs: what the model gives, by the names of transformers, float ``(n, positions, dim)`` each.
+            mask: 1 where a position is a token, ``(n, positions)``.
+        """
+        named = {
+            name: torch.from_numpy(np.asarray(array, dtype=np.float32)) for name, array in outputs.items()
+        }
+        with torch.inference_mode():
+            embeddings = self.readout.head(SimpleNamespace(**named), torch.from_numpy(mask))
+            for module in self.tail.values():
+                embeddings = module(embeddings)
+        found: Array = embeddings.double().numpy()
+        return found
+
+    def tail_tensors(self) -> Iterator[tuple[str, Array]]:
+        """Weights of what follows the pooling, if they are the folder's own."""
+        if self.own:
+            for name, module in self.tail.items():
+                for part, tensor in module.named_parameters():
+                    yield f"{name}.{part}", tensor.detach().float().numpy()
+
+
+def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
+    """Read what is beside a model file, or in the folder above one that is named after a runtime.
+
+    Args:
+        model: the file.
+        encoder: the trusted copy, whose pooling counts where the files name none.
+
+    Raises:
+        EncoderError: a file is damaged, or of a kind that is not known here.
+    """
+    folders = [model.parent, *([model.parent.parent] if model.parent.name in INNER else [])]
+    root = next((folder for folder in folders if (folder / "modules.json").is_file()), None)
+    tokenizer, read = None, []
+    if where := next((folder for folder in folders if (folder / TOKENIZER).is_file()), None):
+        tokenizer = read_tokenizer(where / TOKENIZER, encoder)
+        read.append(where / TOKENIZER)
+    if root is None:
+        length = _stated_length(tokenizer, where)
+        return Surroundings(
+            tokenizer,
+            encoder,
+            length,
+            own_prompt(encoder),
+            False,
+            encoder.parts[2],
+            dict(encoder.parts[0].tail.items()),
+            False,
+            tuple(read),
+        )
+    files_of(root)
+    modules = read_sentence_modules(root)
+    if modules is None:  # pragma: no cover  # there is one, as was just seen
+        raise EncoderError(f"{root}: no modules.json")
+    read += [root / name for name in modules.behaviour.files if (root / name).is_file()]
+    length = modules.max_seq_length or _stated_length(tokenizer, where)
+    if tokenizer is not None and length is not None:
+        tokenizer.enable_truncation(max_length=length)
+    left_out = 0
+    if modules.prompt and not modules.include_prompt and tokenizer is not None:
+        left_out = len(tokenizer.encode(modules.prompt).ids) - 1  # without what ends a text
+    readout = sentence_recipe(encoder.model.config, modules.modes, left_out)
+    return Surroundings(
+        tokenizer,
+        encoder,
+        length,
+        modules.prompt,
+        modules.do_lower_case,
+        readout,
+        _tail(modules),
+        True,
+        tuple(read),
+    )
+
+
+def own_prompt(encoder: TorchEncoder) -> str:
+    """What a text encoder puts before every text."""
+    preparation = encoder.parts[1]
+    return preparation.prompt if isinstance(preparation, TextPreparation) else ""
+
+
+def read_tokenizer(path: Path, encoder: TorchEncoder) -> Any:
+    """A tokenizer's file, read within bounds; nothing in it may cost more than the trusted copy's.
+
+    Raises:
+        EncoderError: it is damaged, or could take for ever.
+    """
+    from tokenizers import Tokenizer
+
+    check_file(path)
+    pipeline = read_json(path, dict)
+    check_growth(path, pipeline)
+    with readable(path, "read"):
+        tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
+    steps = text_steps(SimpleNamespace(backend_tokenizer=tokenizer))
+    if steps != text_steps(encoder.processor) and is_costly(steps):
+        raise EncoderError(
+            f"{path}: its steps differ from the trusted copy's, and it is not known what they cost to run",
+            remedy="take the tokenizer of the trusted copy",
+        )
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _stated_length(tokenizer: Any, folder: Path | None) -> int | None:
+    """Tokens at which a tokenizer cuts by its own files; it is set to do so."""
+    if tokenizer is None or folder is None:
+        return None
+    if tokenizer.truncation is not None:
+        return int(tokenizer.truncation["max_length"])
+    config = folder / "tokenizer_config.json"
+    check_file(config)
+    length = read_json(config, dict).get("model_max_length") if config.is_file() else None
+    if not isinstance(length, int | float) or not 0 < length <= LONGEST:
+        return None
+    tokenizer.enable_truncation(max_length=int(length))
+    return int(length)
+
+
+def _tail(modules: Any) -> dict[str, nn.Module]:
+    tail: dict[str, nn.Module] = {}
+    for name, spec in modules.tail.items():
+        if spec is None:
+            tail[name] = Normalize()
+        else:
+            tail[name] = spec.build()
+            load_tail(spec.folder, tail[name])
+    if modules.truncate_dim is not None:
+        tail["truncated"] = Truncate(modules.truncate_dim)
+    return tail
+
+
+def padded(encodings: Sequence[Any], *, fill: int) -> dict[str, Array]:
+    """Right-padded arrays of token numbers, mask and types, int64 ``(n, longest)``."""
+    longest = max(len(found.ids) for found in encodings)
+    shape = len(encodings), longest
+    arrays = {
+        "input_ids": np.full(shape, fill, dtype=np.int64),
+        "attention_mask": np.zeros(shape, dtype=np.int64),
+        "token_type_ids": np.zeros(shape, dtype=np.int64),
+        "position_ids": np.tile(np.arange(longest, dtype=np.int64), (len(encodings), 1)),
+    }
+    for place, found in enumerate(encodings):
+        size = len(found.ids)
+        arrays["input_ids"][place, :size] = found.ids
+        arrays["attention_mask"][place, :size] = found.attention_mask
+        arrays["token_type_ids"][place, :size] = found.type_ids
+    return arrays

@@ -1,0 +1,270 @@
+"""The first question to a converted file: are its numbers the weights of the trusted encoder?
+
+Every array of the file is accounted for: it is a weight as it was stored, turned round, rounded to half
+precision, made integers by a known rule, put together with others, or it is no weight at all. What is none of
+these is named.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hf_integration.converted.lookup import Lookup, bare
+from hf_integration.converted.quantising import Rule, follows, rules
+from hf_integration.converted.runtime import Array, Held, Integers
+from hf_integration.encoders.identity.stored_tensors import same_name
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+
+FEW = 16
+"""Numbers up to which an array may be a constant of the graph: a scale, a slope, a mask's value."""
+
+FEW_INTEGERS = 64
+"""The same for integers: shapes, axes, orders."""
+
+NEAR = 0.5
+"""Mean relative difference up to which an array is taken for a tensor that no embedding needs, such as a
+pooler's: a file need not hold that, and numbers of its shape may be something else."""
+
+CONSTANT = "constants of the graph"
+
+MOST_FLOATS, MOST_WHOLE = 64, 256
+"""Different numbers in all constants together: MiniLM's graph has 8 and some 20. Weights could be cut into
+pieces so small that each looks like a constant."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came of a file's arrays.
+
+    Attributes:
+        ways: how arrays are explained -> how many are.
+        tensors: how many of the encoder's tensors were looked for.
+        changed: arrays that are a weight with other numbers: name in the file, and the tensor's.
+        missing: tensors of the encoder that no array holds.
+        unexplained: arrays that are no weight and too large for a constant.
+        not_compared: integers that no rule known here makes.
+        roundings: what weights are rounded to: ``stored``, ``float16``, …, or a rule for integers.
+        constants: numbers in constants of the graph, which only running it can judge.
+        numbers: float32 weights that the file's integers mean, by tensor, where integers are explained.
+    """
+
+    ways: Mapping[str, int]
+    tensors: int
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    roundings: tuple[str, ...] = ()
+    constants: int = 0
+    numbers: Mapping[str, Array] = field(default_factory=dict, repr=False)
+
+    @property
+    def equal(self) -> bool:
+        """Whether every array is explained and every tensor is there."""
+        return not (self.changed or self.missing or self.unexplained or self.not_compared)
+
+
+def explain(encoder: TorchEncoder, held: Iterable[Held], *, tail: bool) -> Explained:
+    """Account for every array of a file.
+
+    Args:
+        encoder: the trusted copy.
+        held: the arrays.
+        tail: whether the file has to hold what follows the pooling as well.
+    """
+    lookup = Lookup(encoder)
+    outside = {name for name, _ in encoder.parts[0].tail.named_parameters()} if not tail else set()
+    return _Accounts(lookup, lookup.used - outside).close(held)
+
+
+@dataclass(frozen=True, eq=False)
+class _Nearest:
+    """Integers, the tensors that they are nearest to, the rule that makes them of these, and if any could."""
+
+    held: Integers
+    names: tuple[str, ...]
+    rule: str | None
+    may_be: bool
+
+
+class _Accounts:
+    """Which of the encoder's tensors were found, and how.
+
+    Args:
+        lookup: finds tensors.
+        needed: names of those that a file has to hold.
+    """
+
+    def __init__(self, lookup: Lookup, needed: Collection[str]) -> None:
+        self._lookup = lookup
+        self._needed = frozenset(needed)
+        self._found: set[str] = set()
+        self._ways: Counter[str] = Counter()
+        self._roundings: set[str] = set()
+        self._numbers: dict[str, Array] = {}
+
+    def close(self, held: Iterable[Held]) -> Explained:
+        """Account for everything."""
+        left: list[Held] = []
+        integers: list[_Nearest] = []
+        constants: list[Array] = []
+        for entry in held:
+            if isinstance(entry, Integers):
+                integers.append(self._integers(entry))
+            elif _is_weight_kind(entry) and self._weight(entry):
+                pass
+            elif _is_constant(entry) and not self._lookup.namesake(entry.name):
+                self._ways[CONSTANT] += 1
+                constants.append(entry.values.reshape(-1))
+            else:
+                left.append(entry)
+        changed, not_compared = self._judged(integers)
+        paired, unexplained = self._paired(left)
+        missing = self._needed - self._found - {name for _, name in paired}
+        return Explained(
+            dict(self._ways),
+            len(self._needed),
+            changed=(*changed, *(_both(entry.name, name) for entry, name in paired)),
+            missing=tuple(sorted(missing)),
+            unexplained=(*(_shown(entry) for entry in unexplained), *_too_many(constants)),
+            not_compared=not_compared,
+            roundings=tuple(sorted(self._roundings)),
+            constants=sum(values.size for values in constants),
+            numbers=self._numbers,
+        )
+
+    def _weight(self, entry: Held) -> bool:
+        """Whether an array is a weight, or several of them put together."""
+        values = bare(entry.values.astype(np.float32))
+        if found := self._lookup.equal(values):
+            way, rounding, names = found
+        elif pieces := self._lookup.together(values):
+            way, rounding, names = "put together of others", *pieces
+        else:
+            return False
+        self._count(way if rounding == "stored" else f"{way}, rounded to {rounding}", rounding, names)
+        return True
+
+    def _count(self, way: str, rounding: str, names: Collection[str], arrays: int = 1) -> None:
+        self._found.update(names)
+        self._ways[way] += arrays
+        if self._needed.intersection(names):
+            self._roundings.add(rounding)
+
+    def _integers(self, entry: Integers) -> _Nearest:
+        numbers = bare(entry.numbers)
+        ways = [self._lookup.nearest(numbers)]
+        if numbers.ndim == 2:
+            ways.append(self._lookup.nearest(numbers.T))
+        away, names = min(ways, key=lambda way: way[0])
+        if not names:
+            return _Nearest(entry, (), None, may_be=True)
+        weights = np.concatenate([self._lookup.known[name] for name in names])
+        turned = away != ways[0][0]
+        weights = np.ascontiguousarray(weights.T if turned else weights).reshape(entry.numbers.shape)
+        for rule in rules(entry):
+            if follows(entry, weights, rule):
+                return self._by_rule(entry, names, rule, turned=turned)
+        return _Nearest(entry, tuple(names), None, _within_a_step(entry, weights))
+
+    def _by_rule(self, entry: Integers, names: list[str], rule: Rule, *, turned: bool) -> _Nearest:
+        self._count(f"made integers: {rule[0]}", rule[0], names, entry.arrays)
+        numbers, place = bare(entry.numbers), 0
+        for name in names:
+            whole = self._lookup.known[name]
+            rows = numbers.T if turned else numbers
+            self._numbers[name] = rows[place : place + len(whole)]
+            place += len(whole)
+        return _Nearest(entry, tuple(names), rule[0], may_be=True)
+
+    def _judged(self, integers: Collection[_Nearest]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Integers that differ, and those that no rule known here makes of anything in this file.
+
+        A converter makes all of a file by a rule or two: where some are made by one that is known, all others
+        of the same method have to be.
+        """
+        known = {(one.held.method, one.held.kind) for one in integers if one.rule}
+        changed, not_compared = list[str](), list[str]()
+        for one in integers:
+            if one.rule is None:
+                self._found.update(one.names)  # there, whatever it holds
+                altered = not one.may_be or (one.held.method, one.held.kind) in known
+                (changed if altered else not_compared).append(_both(one.held.name, " and ".join(one.names)))
+        return tuple(changed), tuple(not_compared)
+
+    def _paired(self, left: Collection[Held]) -> tuple[list[tuple[Held, str]], list[Held]]:
+        """Arrays that are a tensor with other numbers, by name or else by shape; and all others."""
+        paired: list[tuple[Held, str]] = []
+        others: list[Held] = []
+        for entry in left:
+            if namesake := self._lookup.namesake(entry.name):
+                paired.append((entry, namesake))
+            else:
+                others.append(entry)
+        unexplained = []
+        for entry in others:
+            free = self._needed - self._found - {name for _, name in paired}
+            values = bare(entry.values)
+            names, differing = self._lookup.differing(values.astype(np.float32)) if values.ndim else ([], [])
+            outside = self._lookup.known.keys() - self._needed - self._found - {name for _, name in paired}
+            if name := self._lookup.of_shape(values, free) or self._lookup.of_shape(
+                values, outside, most=NEAR
+            ):
+                paired.append((entry, name))
+            elif free.intersection(names):  # put together of several, of which some differ
+                paired += [(entry, name) for name in differing]
+                self._found.update(names)
+            else:
+                unexplained.append(entry)
+        return paired, unexplained
+
+
+def _is_weight_kind(entry: Held) -> bool:
+    if entry.kind == "float64":  # exact only if nothing is lost
+        with np.errstate(over="ignore"):
+            return bool((entry.values.astype(np.float32) == entry.values).all())
+    return entry.kind in ("float32", "float16", "bfloat16")
+
+
+def _is_constant(entry: Held) -> bool:
+    """Whether an array is so small, or so regular, that it says nothing but how to compute."""
+    values = entry.values.reshape(-1)
+    integers = values.dtype.kind not in "fc"
+    if values.size <= (FEW_INTEGERS if integers else FEW) or bool((values == values[0]).all()):
+        return True
+    if not integers:
+        return False
+    steps = np.diff(values.astype(np.int64))
+    return bool((steps == steps[0]).all())  # position numbers
+
+
+def _too_many(constants: Collection[Array]) -> Iterator[str]:
+    """What says that constants hold more than how to compute."""
+    floats = {bytes(number) for values in constants if values.dtype.kind == "f" for number in values[:FEW]}
+    whole = {
+        int(number) for values in constants if values.dtype.kind != "f" for number in values[:FEW_INTEGERS]
+    }
+    for numbers, most, kind in ((floats, MOST_FLOATS, "fractions"), (whole, MOST_WHOLE, "whole numbers")):
+        if len(numbers) > most:
+            yield f"{len(numbers)} different {kind} in {CONSTANT}, and {most} are the most that graphs have"
+
+
+def _within_a_step(entry: Integers, weights: Array) -> bool:
+    """Whether rounding can have moved weights to what integers mean."""
+    if entry.method != "onnx":
+        return True
+    steps = entry.scale.astype(np.float32)
+    if steps.size > 1:
+        axis = 1 if entry.numbers.shape[-1] == steps.size else 0
+        steps = steps.reshape([-1 if place == axis else 1 for place in range(entry.numbers.ndim)])
+    return bool((np.abs(entry.numbers - weights) <= steps).all())
+
+
+def _both(name: str, tensor: str) -> str:
+    return name if not tensor or same_name(name, tensor) else f"{name} ({tensor})"
+
+
+def _shown(entry: Held) -> str:
+    return f"{entry.name} {list(entry.values.shape)} {entry.kind}"

@@ -1,0 +1,89 @@
+"""What reports say of encoders that are held against a trusted copy: behind an endpoint, or converted."""
+
+from collections.abc import Mapping
+
+from hf_integration.base.text import harmless
+from hf_integration.report.columns import margin_said, names_of, number, table
+from hf_integration.verdict import Answer, Conversion, Deployment, Finding, Trust, Verdict
+
+COPY_TRUST: dict[Trust, str] = {
+    "pinned": "the copy is at the commit that you pinned",
+    "signed": "the copy fits a card whose signature was checked",
+    "local": "the copy is a folder of yours",
+    "self-asserted": "nobody pinned the copy: it is what the Hub gives for this name today",
+}
+
+
+def converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]:
+    """Facts about a converted encoder, name and value."""
+    return [
+        ("runtime", harmless(conversion.runtime)),
+        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
+        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        ("expected", harmless(conversion.expected)),
+        ("found", harmless(conversion.found or "no recipe that is known")),
+        ("file", _answer(conversion.file)),
+        ("behaviour", _answer(conversion.behaviour)),
+        ("inputs", _answer(conversion.inputs)),
+        ("margin", margin_said(verdict.margin)),
+        ("compared", f"{verdict.tensors.checked} tensors, {verdict.key_samples.run} fresh key samples"),
+        ("floor", _floor(conversion.tolerated)),
+        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
+    ]
+
+
+def _floor(tolerated: float) -> str:
+    return f"what moves embeddings by up to {number(tolerated)} of their length may go unnoticed"
+
+
+FINDINGS: Mapping[Finding, str] = {"fits": "fits", "differs": "DIFFERS", "open": "OPEN"}
+
+
+def _answer(answer: Answer) -> str:
+    return f"{FINDINGS[answer.finding]}: {harmless(answer.said)}"
+
+
+def answers(conversion: Conversion | None) -> list[str]:
+    """What the answers about a converted encoder rest on."""
+    if conversion is None:
+        return []
+    return [
+        line
+        for what, answer in (("file", conversion.file), ("inputs", conversion.inputs))
+        for line in names_of(f"{what}, in detail", answer.details)
+    ]
+
+
+def deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]:
+    """Facts about an endpoint, name and value."""
+    samples = verdict.key_samples.run
+    said = ", ".join(f"{harmless(name)} {harmless(value)}" for name, value in deployment.claims.items())
+    return [
+        ("endpoint", f"{harmless(deployment.address)}, asked by the API {harmless(deployment.api)}"),
+        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
+        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        ("expected", harmless(deployment.expected)),
+        ("found", harmless(deployment.found or "no recipe that is known")),
+        ("the server says", said or "nothing about itself"),
+        ("margin", margin_said(verdict.margin)),
+        ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
+        ("floor", _floor(deployment.tolerated)),
+        (
+            "unnoticed",
+            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests"
+            f" ({100 * deployment.confidence:g} % sure)",
+        ),
+        ("took", f"{verdict.seconds:.1f} s, loading not counted"),
+    ]
+
+
+def nearest(deployment: Deployment | Conversion | None) -> list[str]:
+    """Recipes that come near the answers, where another one was expected."""
+    if deployment is None or not deployment.nearest:
+        return []
+    rows = [("recipe", "largest distance", "typical")]
+    rows += [
+        (harmless(near.recipe, longest=120), number(near.distance), number(near.typical))
+        for near in deployment.nearest
+    ]
+    return ["recipes that come nearest:", *table(rows, right=(1, 2))]
