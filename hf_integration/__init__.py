@@ -12,14 +12,19 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder, load_encoder, wrap_module
     from hf_integration.minting import mint
+    from hf_integration.stamps.checking import assert_stamp, check_stamp
+    from hf_integration.stamps.likeness import Likeness
     from hf_integration.verdict import Verdict
 
 _HOMES = {
     "Authenticator": "authentication",
     "Encoder": "encoders",
+    "Likeness": "stamps.likeness",
     "Verdict": "verdict",
     "WatermarkCard": "card",
+    "assert_stamp": "stamps.checking",
     "authenticate": "authentication",
+    "check_stamp": "stamps.checking",
     "load_encoder": "encoders",
     "mint": "minting",
     "wrap_module": "encoders",
@@ -28,9 +33,12 @@ _HOMES = {
 __all__ = [
     "Authenticator",
     "Encoder",
+    "Likeness",
     "Verdict",
     "WatermarkCard",
+    "assert_stamp",
     "authenticate",
+    "check_stamp",
     "load_encoder",
     "mint",
     "wrap_module",

@@ -5,6 +5,7 @@ The classes and their exit statuses are those of :mod:`hf_integration.base.error
 
 from hf_integration.base.errors import (
     AdvertisedCardMissingError,
+    AnotherSpaceError,
     CardError,
     CardNotFoundError,
     EncoderError,
@@ -18,6 +19,7 @@ from hf_integration.base.errors import (
     OutputError,
     PublishingConflictError,
     PublishingRefusedError,
+    RecordError,
     RequestRefusedError,
     SSLAuthError,
     UsageError,
@@ -25,6 +27,7 @@ from hf_integration.base.errors import (
 
 __all__ = [
     "AdvertisedCardMissingError",
+    "AnotherSpaceError",
     "CardError",
     "CardNotFoundError",
     "EncoderError",
@@ -38,6 +41,7 @@ __all__ = [
     "OutputError",
     "PublishingConflictError",
     "PublishingRefusedError",
+    "RecordError",
     "RequestRefusedError",
     "SSLAuthError",
     "UsageError",

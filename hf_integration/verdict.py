@@ -161,9 +161,10 @@ class Deployment:
         expected: the recipe that was expected, in words.
         found: the recipe that fits, in words; ``None`` if none does.
         nearest: recipes by how near they come, if the expected one does not fit.
-        requests: how many requests were sent, each with one key sample.
+        requests: how many requests were sent, each with one new key sample.
         refused: how many long texts the server did not answer; the others were compared.
-        unnoticed: share of requests that another encoder may answer and go unnoticed by 1 check of 100.
+        unnoticed: share of requests that another encoder may answer and go unnoticed, see ``confidence``.
+        confidence: share of checks that notice another encoder behind a larger share of requests.
         tolerated: relative distance that answers may have without being seen, under the recipe judged.
         claims: what the server says of itself.
     """
@@ -176,6 +177,7 @@ class Deployment:
     requests: int = 0
     refused: int = 0
     unnoticed: float = 1.0
+    confidence: float = 0.99
     tolerated: float = 0.0
     claims: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """The checks of one session: every named encoder is checked once, and handed out only as it was checked."""
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,11 @@ from pytest_sslauth.artifacts import Artifacts
 from pytest_sslauth.engine import Held, fingerprint
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
-from pytest_sslauth.outcome import Outcome, altered_since, judged, not_checked
+from pytest_sslauth.outcome import Outcome, altered_since, compared, judged, not_checked
+
+if TYPE_CHECKING:
+    from hf_integration.stamps.likeness import Likeness
+    from hf_integration.stamps.stamp import Stamp
 
 if TYPE_CHECKING:
     from pytest_sslauth.endpoints import AuthenticEndpoint, EndpointChecks
@@ -131,6 +136,30 @@ class Checks:
             return outcome, encoder if outcome.verdict is None else encoder.keep(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
+
+    def of_stamp(
+        self, stamp: "str | os.PathLike[str] | Stamp", embed: object, accept: float
+    ) -> "tuple[Outcome, Likeness | None]":
+        """Hold what embeds texts against the stamp of an index; never remembered.
+
+        Args:
+            stamp: a file, relative to rootdir, or what is in it.
+            embed: what embeds texts.
+            accept: distance up to which embeddings are taken for the same.
+
+        Returns:
+            The outcome, and what was found if the question could be answered.
+        """
+        try:
+            from hf_integration.stamps.checking import check_stamp
+            from hf_integration.stamps.stamp import is_line
+
+            if isinstance(stamp, str | os.PathLike) and not is_line(stamp):
+                stamp = self._settings.rootdir / stamp
+            likeness = check_stamp(stamp, embed, accept=accept)
+            return compared(likeness), likeness
+        except Exception as error:
+            return not_checked("stamp", error), None
 
     def hand_over(self, request: CheckRequest, borrower: str) -> tuple[Outcome, Encoder | None]:
         """Check an encoder and hand it out, after its digests were compared again.

@@ -3,11 +3,15 @@
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import IntegrityError, SSLAuthError
 from hf_integration.report import harmless, render
 from hf_integration.verdict import Verdict
-from pytest_sslauth.record import Evidence
+from pytest_sslauth.record import SAME_SPACE, Evidence
+
+if TYPE_CHECKING:
+    from hf_integration.stamps.likeness import Likeness
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,19 @@ def judged(verdict: Verdict, *, source: str, reports: str = "") -> Outcome:
     ]
     failure = "\n".join([render(verdict), "", *(note for note in notes if note)])
     return Outcome(Evidence.of(verdict), "" if verdict.accepted else failure, verdict)
+
+
+def compared(likeness: "Likeness") -> Outcome:
+    """The outcome of holding something against a stamp.
+
+    Args:
+        likeness: what was found.
+    """
+    statuses: dict[str, str] = {"same": SAME_SPACE, "other": "another space"}
+    status = statuses.get(likeness.status, "inconclusive")
+    evidence = Evidence(status, likeness.encoder, likeness.reason)
+    text = "\n".join(harmless(line, longest=1000) for line in str(likeness).split("\n"))
+    return Outcome(evidence, "" if likeness.status == "same" else text)
 
 
 def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) -> Outcome:

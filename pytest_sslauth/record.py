@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 
 PROPERTY = "sslauth_check"
 
+SAME_SPACE = "same space"
+"""What passes and is not authentic: it is embedded as an index was, whatever that is worth."""
+
+PASSED = ("authentic", SAME_SPACE)
+
 
 @dataclass(frozen=True)
 class Evidence:
     """One check in short.
 
     Attributes:
-        status: ``authentic``, ``altered`` or ``inconclusive``.
+        status: ``authentic``, ``altered`` or ``inconclusive``; of a stamp ``same space``, ``another space``
+            or ``inconclusive``.
         encoder: what was checked, as the caller named it.
         reason: one sentence for people.
         revision: resolved Hub commit, if any.
@@ -45,7 +51,7 @@ class Evidence:
     @property
     def passed(self) -> bool:
         """Whether a test may depend on the encoder."""
-        return self.status == "authentic" or bool(self.waiver)
+        return self.status in PASSED or bool(self.waiver)
 
     @classmethod
     def of(cls, verdict: "Verdict") -> "Evidence":
@@ -86,7 +92,7 @@ class Evidence:
         return [cls(**json.loads(str(value))) for name, value in report.user_properties if name == PROPERTY]
 
 
-ORDER = {"altered": 0, "inconclusive": 1, "authentic": 3}
+ORDER = {"altered": 0, "inconclusive": 1, **dict.fromkeys(PASSED, 3)}
 WAIVED = 2
 
 
@@ -126,7 +132,7 @@ def summary_lines(
             ``authenticate`` only reports, and a test that forgets to look at the verdict passes.
     """
     shown = sorted(
-        (item for item in evidence if verbose or item.partial or item.status != "authentic"),
+        (item for item in evidence if verbose or item.partial or item.status not in PASSED),
         key=lambda item: WAIVED if item.waiver else ORDER.get(item.status, 0),
     )
     return [(_line(item, all_passed=all_passed), _color(item)) for item in shown]
@@ -157,7 +163,7 @@ def _line(evidence: Evidence, *, all_passed: bool) -> str:
         status = f"{status}, {harmless(evidence.waiver)}"
     at = f" at {harmless(evidence.endpoint)}" if evidence.endpoint else ""
     line = f"{status:<12}  {harmless(evidence.encoder)}{at}" + (f"  ({shown})" if shown else "")
-    if evidence.status == "authentic":
+    if evidence.status in PASSED:
         return line
     ending = "; yet no test failed" if all_passed and not evidence.passed else ""
     return f"{line}: {harmless(evidence.reason)}{ending}"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from hf_integration.encoders import Encoder
+    from hf_integration.stamps.likeness import Likeness
+    from hf_integration.stamps.stamp import Stamp
     from hf_integration.verdict import Verdict
     from pytest_sslauth.endpoints import AuthenticEndpoint
 
@@ -173,6 +175,31 @@ class SSLAuth:
             if outcome.failure or outcome.verdict is None:
                 raise NotAuthenticError(outcome.failure or "no model card was checked")
             return outcome.verdict
+
+    def assert_stamp(
+        self, stamp: "str | os.PathLike[str] | Stamp", embed: object, *, accept: float = 0.0
+    ) -> "Likeness":
+        """Fail the test unless texts are embedded as the index of a stamp was.
+
+        Args:
+            stamp: a file that ``sslauth stamp`` wrote, or the line in it, as an index's metadata holds it.
+            embed: a function from a list of texts to one embedding for each, or an object with a method
+                ``encode``, ``embed_documents`` or ``embed``.
+            accept: distance up to which embeddings are taken for the same, besides what runtimes differ by.
+
+        Returns:
+            What was found.
+
+        Raises:
+            NotAuthenticError: another recipe, a near encoder, another space, or not checked; what
+                ``pytest.fail`` raises.
+        """
+        with self._current.noting():
+            outcome, likeness = self._checks.of_stamp(stamp, embed, accept)
+            self._current.record(outcome.evidence)
+            if outcome.failure or likeness is None:
+                raise NotAuthenticError(outcome.failure or "no stamp was checked")
+            return likeness
 
     def _check(
         self,

@@ -96,6 +96,10 @@ class RequestRefusedError(EndpointError):
     """An embedding server that understood a request and does not answer it, as of a text that is too long."""
 
 
+class AnotherSpaceError(InconclusiveError):
+    """What embeds queries does not embed as what embedded the index of a stamp."""
+
+
 class IntegrityError(SSLAuthError):
     """The evidence itself is damaged or contradicts its pin (exit status 4)."""
 
@@ -117,6 +121,10 @@ class CardError(IntegrityError):
         )
         self.file = file
         self.field = field
+
+
+class RecordError(IntegrityError):
+    """A stamp or a baseline that is damaged, edited, oversized or of another version."""
 
 
 class ModelCardError(IntegrityError):

@@ -114,12 +114,12 @@ def _check_string(key: str, text: str) -> None:
         raise FlawError(key, "a string with a lone surrogate")
 
 
-def strict_json(value: Any) -> str:
+def strict_json(value: Any, *, one_line: bool = False) -> str:
     """JSON that every parser accepts: no NaN or infinity (null instead), and ASCII only.
 
     ASCII, because JSON allows characters that a terminal would obey, such as bidirectional overrides.
     """
-    return json.dumps(_finite(value), allow_nan=False, indent=2)
+    return json.dumps(_finite(value), allow_nan=False, indent=None if one_line else 2)
 
 
 def _finite(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Words that every room uses, as types; how repositories are named, and how days are written."""
+"""Words that every room uses, as types; how repositories are named, and how days and spans are written."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from typing import Literal, get_args
 
@@ -49,8 +49,11 @@ Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
 
 APIS: tuple[Api, ...] = get_args(Api)
 
-FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 4096
-"""Fresh key samples that an endpoint is asked."""
+FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 1024
+"""Fresh key samples that an endpoint is asked. The generator of more would take minutes to train."""
+
+FEWEST_DIMENSIONS = 8
+"""Of embeddings that are judged: a single one is little more than a sign."""
 
 MOST_WIDTH = 16_384
 """Numbers of one embedding; of the models known to us, OpenAI's davinci of 2022 had most: 12,288."""
@@ -97,3 +100,25 @@ def read_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError("not a day of the calendar") from None
+
+
+_SPAN = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+
+LONGEST_SPAN = timedelta(days=3660)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def read_span(text: str) -> timedelta:
+    """A span of time written as ``90s``, ``10m``, ``1h``, ``30d`` or ``2w``.
+
+    Raises:
+        ValueError: it is not one, or as good as none.
+    """
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError("not a span of time such as 90s, 10m, 1h, 30d or 2w")
+    span = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if not timedelta() < span <= LONGEST_SPAN:
+        raise ValueError(f"a span of time has 1s to {LONGEST_SPAN.days}d")
+    return span

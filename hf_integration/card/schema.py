@@ -7,14 +7,13 @@ It finds edits by accident or by somebody who does not know better. Whoever mean
 one is found by the card's identity, the SHA-256 of the file, which is pinned or signed elsewhere.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from hf_integration.base import strict_json
+from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import (
@@ -186,7 +185,7 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
     if record.files.picture.bytes > MOST_BYTES[PICTURE_FILE]:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
-    check(content)
+    check(content, remedy="get it anew, or mint it again")
     return record
 
 
@@ -222,27 +221,3 @@ def _first_flaw(error: ValidationError) -> FlawError:
     field = ".".join(quoted(str(part)) for part in first["loc"])
     reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
     return FlawError(field, reason[:1].lower() + reason[1:])
-
-
-FIELD = "checksum"
-
-
-def checksum(record: Mapping[str, Any]) -> str:
-    """SHA-256 of a record without its checksum, as canonical JSON: layout and order of keys do not count."""
-    content = {key: value for key, value in record.items() if key != FIELD}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def check(record: Mapping[str, Any]) -> None:
-    """Compare a record with its checksum.
-
-    Raises:
-        FlawError: they do not fit.
-    """
-    if record.get(FIELD) != checksum(record):
-        raise FlawError(
-            FIELD,
-            "does not fit the rest of the file: edited or damaged",
-            remedy="get it anew, or mint it again",
-        )

@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hf_integration.base.errors import CardNotFoundError, InconclusiveError, IntegrityError, UsageError
-from hf_integration.base.vocabulary import today
+from hf_integration.base.errors import (
+    AdvertisedCardMissingError,
+    CardNotFoundError,
+    InconclusiveError,
+    IntegrityError,
+    UsageError,
+)
 from hf_integration.checking.finding import Asked, Found, Place, Project
 from hf_integration.checking.held_card import Access
-from hf_integration.checking.subject import load_encoder_at, load_subject
+from hf_integration.checking.subject import Subject, load_encoder_at, load_subject
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
@@ -27,10 +32,12 @@ class TrustedCopy:
         encoder: it takes texts.
         trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a folder
             of the caller's, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
+        card: digest of its card, which it fits, or ``None`` without one.
     """
 
     encoder: "TorchEncoder"
     trust: "Trust"
+    card: str | None = None
 
 
 def _trust(encoder: "Encoder", asked: Asked, place: Place) -> "Trust":
@@ -56,47 +63,67 @@ def trusted_copy(
         IntegrityError: the copy is not the encoder of its card, or not at the pinned commit.
         UsageError: it takes no texts, which is all that endpoints are asked.
         EncoderError: it cannot be loaded.
-        InconclusiveError: the Hub could not be asked.
+        InconclusiveError: the Hub could not be asked, the copy is rounded, or its card vouches for nothing.
     """
     from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
-    try:
-        found = project.find(asked)
-    except CardNotFoundError:
-        if asked.card is not None or asked.signer is not None:
-            raise  # what the caller asks for is never passed over
+    subject = _with_card(project, asked, access, understood)
+    if subject is None:
         place = project.encoder(asked)
         understood(place)
         encoder = load_encoder_at(place, access, revision=asked.revision)
         trust = _trust(encoder, asked, place)
     else:
-        understood(found)
-        subject = load_subject(found, access)
-        encoder, card = subject.encoder, subject.card
-        trust = subject.trust or _trust(encoder, asked, found.encoder)
-        if card.expired(today()):
-            raise InconclusiveError(
-                f"the card of the trusted copy expired on {card.expires}", remedy="mint a new one"
-            )
-        from hf_integration.authentication.evidence import compare
-
-        compared = compare(encoder, card)
-        if compared.other_kind:
-            raise IntegrityError(
-                f"the trusted copy '{encoder.name}' is not the encoder of its card: {compared.other_kind}"
-            )
-        if differs := (*compared.files.changed, *compared.tensors.changed, *compared.tensors.missing):
-            raise IntegrityError(
-                f"the trusted copy '{encoder.name}' is not the encoder of its card: {differs[0]}",
-                remedy="run `sslauth verify` on it, and get it again from its publisher",
-            )
-        if compared.tensors.matches is None:
-            raise IntegrityError(f"the trusted copy '{encoder.name}' has other tensors than its card")
+        encoder = subject.encoder
+        trust = _checked(subject)
+        if trust == "self-asserted":  # of the card; the copy itself may be pinned
+            trust = _trust(encoder, asked, project.encoder(asked))
     if process := [found.what for found in encoder.process_state() if found.remedy]:
         raise InconclusiveError(
             f"the trusted copy '{encoder.name}' does not run as it is: {process[0]}",
             remedy="check the endpoint in a process without that",
         )
     if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
-        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and endpoints are asked texts")
-    return TrustedCopy(encoder, trust)
+        raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and only texts are asked")
+    return TrustedCopy(encoder, trust, None if subject is None else subject.card.digest)
+
+
+def _with_card(
+    project: Project, asked: Asked, access: Access, understood: Callable[[Found | Place], object]
+) -> "Subject | None":
+    """The copy with its card, or ``None`` where nobody names a card and none is there."""
+    found: Found | None = None
+    try:
+        found = project.find(asked)
+        understood(found)
+        return load_subject(found, access)
+    except AdvertisedCardMissingError:
+        raise
+    except CardNotFoundError:
+        pins = () if found is None else found.pins
+        named = asked.card is not None or asked.signer is not None
+        if named or any(pin.card or pin.card_digest or pin.signer for pin in pins):
+            raise  # what the caller or the entry asks for is never passed over
+        return None
+
+
+def _checked(subject: Subject) -> "Trust":
+    """Why a copy is believed that passed the check by its card, with as few key samples as there may be.
+
+    All tensors and files are compared, and a rounded copy would make other references.
+    """
+    verdict = subject.authenticate(budget=0, accept_self_asserted=True).verdict
+    copy = f"the trusted copy '{subject.encoder.name}'"
+    if verdict.status == "altered":
+        raise IntegrityError(
+            f"{copy} is not the encoder of its card: {verdict.reason}",
+            remedy="run `sslauth verify` on it, and get it again from its publisher",
+        )
+    if verdict.status != "authentic":
+        raise InconclusiveError(f"{copy} cannot be held against its card: {verdict.reason}")
+    if verdict.tensors.matches != "stored":
+        raise InconclusiveError(
+            f"{copy} is its card's encoder rounded to {verdict.tensors.matches}",
+            remedy="take a copy with the weights as they were published",
+        )
+    return verdict.trust

@@ -22,6 +22,8 @@ class EndpointWanted:
         serving: name of the recipe that it is expected to follow.
         dimensions: how many dimensions to ask for.
         keys: number of fresh key samples to ask.
+        confidence: with which it is said what share of requests may have gone unnoticed.
+        spread: time over which the requests are spread at random, such as ``10m``; here in seconds.
     """
 
     url: str | None = None
@@ -31,6 +33,8 @@ class EndpointWanted:
     serving: str | None = None
     dimensions: int | None = None
     keys: int | None = None
+    confidence: float | None = None
+    spread: float | None = None
 
     def completed(self, pinned: "EndpointWanted | None", *, entry: str) -> "EndpointWanted":
         """With what an entry says besides.

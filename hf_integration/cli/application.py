@@ -5,22 +5,29 @@ from typing import Annotated, Any
 import typer
 
 from hf_integration.cli.commands import add as adding
+from hf_integration.cli.commands import baseline as baselining
 from hf_integration.cli.commands import bundle as bundling
+from hf_integration.cli.commands import check_baseline as baseline_checking
+from hf_integration.cli.commands import check_stamp as stamp_checking
 from hf_integration.cli.commands import demo as demonstrating
+from hf_integration.cli.commands import history as remembering
 from hf_integration.cli.commands import identify as identifying
 from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
 from hf_integration.cli.commands import mint as minting
 from hf_integration.cli.commands import publish as publishing
 from hf_integration.cli.commands import sign as signing
+from hf_integration.cli.commands import stamp as stamping
 from hf_integration.cli.commands import stress as stressing
 from hf_integration.cli.commands import verify as verifying
+from hf_integration.cli.commands import watch as watching
 from hf_integration.cli.options import Job
 
 EXIT_STATUSES = """\b
 Exit statuses:
   0    authentic, an alteration that sslauth.toml waives, or done
-  1    the encoder was altered; nothing else ever ends with 1
+  1    the encoder was altered, or another one answers than a stamp or a baseline holds; nothing else ever
+       ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no access, no card, a card nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
@@ -36,10 +43,14 @@ Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
+  sslauth watch NAME --history checks.db --every 1h --endpoint URL --api tei
+  sslauth history checks.db
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
   sslauth stress ORG/NAME --card cards/NAME
+  sslauth stamp NAME --out stamp.json
+  sslauth check-stamp stamp.json --endpoint http://localhost:8080 --api tei
   sslauth publish cards/NAME ORG/NAME"""
 
 STREAMS = """Results go to standard output, or with --output to a file; progress and messages to standard
@@ -64,10 +75,16 @@ def command() -> Any:
         (minting.mint, minting),
         (verifying.verify, verifying),
         (identifying.identify, identifying),
+        (watching.watch, watching),
+        (remembering.history, remembering),
         (inspecting.inspect, inspecting),
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),
+        (stamping.stamp, stamping),
+        (stamp_checking.check_stamp, stamp_checking),
+        (baselining.baseline, baselining),
+        (baseline_checking.check_baseline, baseline_checking),
         (publishing.publish, publishing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),

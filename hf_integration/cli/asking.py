@@ -12,16 +12,18 @@ import typer
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.base.vocabulary import FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
 from hf_integration.checking.wanted import EndpointWanted
-from hf_integration.cli.options import understood
+from hf_integration.cli.options import span, understood
 from hf_integration.cli.streams import Streams
+from hf_integration.serving.noticing import CONFIDENCE, requests_to_notice
 
 if TYPE_CHECKING:
     from hf_integration.checking.deployed import Deployed
     from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.checking.trusted_copy import TrustedCopy
+    from hf_integration.endpoints import Address, Api
 
 
 class ApiName(StrEnum):
@@ -35,6 +37,46 @@ class ApiName(StrEnum):
     HF = "hf"
 
 
+ApiOption = Annotated[
+    ApiName | None,
+    typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
+]
+ApiModelOption = Annotated[
+    str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
+]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
+]
+DimensionsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--dimensions", min=FEWEST_DIMENSIONS, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."
+    ),
+]
+
+
+def address_of(
+    url: str | None, api: ApiName | None, model: str | None, key_variable: str | None, dimensions: int | None
+) -> "Address | None":
+    """The server that the options name, for a command that has no trusted copy; ``None`` without any of them.
+
+    Raises:
+        UsageError: they make no sense, or there is no URL among them.
+    """
+    if url is None:
+        if (api, model, key_variable, dimensions) != (None,) * 4:
+            raise UsageError(
+                "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
+                remedy="add --endpoint URL",
+            )
+        return None
+    from hf_integration.endpoints import Address
+
+    spoken: Api = (api or ApiName.OPENAI).value
+    return Address(url=url, api=spoken, model=model, key_variable=key_variable, dimensions=dimensions)
+
+
 def _options(
     *,
     endpoint: Annotated[
@@ -46,17 +88,9 @@ def _options(
     pinned_endpoint: Annotated[
         bool, typer.Option("--pinned-endpoint", help="Ask the server that sslauth.toml names for ENCODER.")
     ] = False,
-    api: Annotated[
-        ApiName | None,
-        typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
-    ] = None,
-    api_model: Annotated[
-        str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
-    ] = None,
-    api_key_env: Annotated[
-        str | None,
-        typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
-    ] = None,
+    api: ApiOption = None,
+    api_model: ApiModelOption = None,
+    api_key_env: ApiKeyOption = None,
     serving: Annotated[
         str | None,
         typer.Option(
@@ -65,13 +99,32 @@ def _options(
             help="What was done to the encoder, as you expect it: tei, ollama, int8 and so on.",
         ),
     ] = None,
-    dimensions: Annotated[
-        int | None,
-        typer.Option("--dimensions", min=1, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."),
-    ] = None,
+    dimensions: DimensionsOption = None,
     keys: Annotated[
         int | None,
         typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Number of fresh key samples."),
+    ] = None,
+    notice: Annotated[
+        float | None,
+        typer.Option(
+            "--notice",
+            metavar="SHARE",
+            help="In place of --keys: as many as it takes to notice another encoder behind this share of"
+            " requests, such as 0.05.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            metavar="C",
+            help="How surely that is noticed.  [default: 0.99]",
+            show_default=False,
+        ),
+    ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option("--spread", metavar="SPAN", help="Ask at random moments within 90s, 10m or 1h."),
     ] = None,
 ) -> None:
     """The options that name an endpoint; this function is only read."""
@@ -115,6 +168,12 @@ def _wanted(
     **rest: Any,
 ) -> EndpointWanted | None:
     key_env = rest.pop("api_key_env")
+    if (over := rest["spread"]) is not None:
+        rest["spread"] = span("--spread", over).total_seconds()
+    if (share := rest.pop("notice")) is not None:
+        rest["keys"] = _enough(share, rest["confidence"], keys=rest["keys"])
+    elif rest["confidence"] is not None and not 0 < rest["confidence"] < 1:
+        raise UsageError(f"--confidence {rest['confidence']:g}", remedy=_BETWEEN)
     said = EndpointWanted(
         url=endpoint, api=None if api is None else str(api), model=api_model, key_env=key_env, **rest
     )
@@ -133,6 +192,28 @@ def _wanted(
             remedy="add --endpoint URL, --pinned-endpoint or --converted PATH",
         )
     return None
+
+
+_BETWEEN = "give a number between 0 and 1, such as 0.05 for --notice and 0.99 for --confidence"
+
+
+def _enough(share: float, confidence: float | None, *, keys: int | None) -> int:
+    """Key samples that it takes to notice another encoder behind a share of requests.
+
+    Raises:
+        UsageError: no number of them does, or the caller gives one as well.
+    """
+    if keys is not None:
+        raise UsageError("--notice and --keys both say how many key samples", remedy="give one of them")
+    try:
+        enough = requests_to_notice(share, CONFIDENCE if confidence is None else confidence)
+    except ValueError as error:
+        raise UsageError(f"--notice and --confidence: {error}", remedy=_BETWEEN) from None
+    if enough > MOST_KEYS:
+        raise UsageError(
+            f"--notice {share:g} takes {enough} requests, more than {MOST_KEYS}", remedy="ask for less"
+        )
+    return max(enough, FEWEST_KEYS)
 
 
 @contextmanager

@@ -5,12 +5,15 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
+from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import read_span
 from hf_integration.cli.streams import Format, Streams, check_token
 
 if TYPE_CHECKING:
@@ -162,6 +165,18 @@ def given_file(name: str | Path | None) -> list[Path]:
     return [Path(name)] if name is not None and os.path.lexists(name) else []
 
 
+def span(option: str, text: str) -> timedelta:
+    """The span of time that an option names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    try:
+        return read_span(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}") from None
+
+
 P = ParamSpec("P")
 
 Job = Callable[[], int]
@@ -231,7 +246,7 @@ def _command(formats: Iterable[str], work: Work[P]) -> Callable[..., Job]:
 
 def options_of(
     other: Callable[..., Any], *, leave_out: Iterable[str] = ()
-) -> Callable[[Callable[P, int]], Callable[P, int]]:
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command's work the arguments and options of another function besides its own keyword options.
 
     Args:
@@ -239,7 +254,7 @@ def options_of(
         leave_out: names of its parameters that the command does not have.
     """
 
-    def decorate(work: Callable[P, int]) -> Callable[P, int]:
+    def decorate(work: Callable[..., int]) -> Callable[..., int]:
         own = [
             parameter
             for parameter in list(inspect.signature(work).parameters.values())[2:]

@@ -32,11 +32,13 @@ class Streams:
         format: what the result looks like; one of :class:`Format`, or a reporter's name.
         output: file for the result instead of standard output.
         quiet: no messages and no progress; errors are still said.
+        beside: other files that the command writes.
     """
 
     format: str
     output: Path | None
     quiet: bool
+    beside: tuple[Path, ...] = ()
 
     @classmethod
     def chosen(cls, format: str | None, output: Path | None, quiet: bool) -> "Streams":
@@ -62,8 +64,8 @@ class Streams:
         Raises:
             OutputError: it is, or does.
         """
-        if self.output is not None:
-            check_apart(self.output, *places)
+        for path in (*([self.output] if self.output else []), *self.beside):
+            check_apart(path, *places)
 
     @property
     def color(self) -> bool:
@@ -85,6 +87,21 @@ class Streams:
         with _named("standard output"):
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
+
+    def conclude(self, text: str, status: int) -> int:
+        """Write what was found, and give the status: a finding stands, whether or not anybody could read it.
+
+        Raises:
+            OutputError: it could not be written, and the status would be 0.
+        """
+        try:
+            self.result(text)
+        except OutputError as error:
+            if not status:
+                raise
+            complain(f"error: {error}")
+            abandon_output()
+        return status
 
     def say(self, message: str) -> None:
         """A message for the person who waits."""

@@ -10,7 +10,7 @@ COPY_TRUST: dict[Trust, str] = {
     "pinned": "the copy is at the commit that you pinned",
     "signed": "the copy fits a card whose signature was checked",
     "local": "the copy is a folder of yours",
-    "self-asserted": "the copy is whatever the Hub gave for a name; nobody pinned it",
+    "self-asserted": "nobody pinned the copy: it is what the Hub gives for this name today",
 }
 
 
@@ -27,9 +27,13 @@ def converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]
         ("inputs", _answer(conversion.inputs)),
         ("margin", margin_said(verdict.margin)),
         ("compared", f"{verdict.tensors.checked} tensors, {verdict.key_samples.run} fresh key samples"),
-        ("floor", f"embeddings that are up to {number(conversion.tolerated)} away may go unseen"),
+        ("floor", _floor(conversion.tolerated)),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]
+
+
+def _floor(tolerated: float) -> str:
+    return f"what moves embeddings by up to {number(tolerated)} of their length may go unnoticed"
 
 
 FINDINGS: Mapping[Finding, str] = {"fits": "fits", "differs": "DIFFERS", "open": "OPEN"}
@@ -63,10 +67,11 @@ def deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]:
         ("the server says", said or "nothing about itself"),
         ("margin", margin_said(verdict.margin)),
         ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
-        ("floor", f"answers that are up to {number(deployment.tolerated)} away may go unseen"),
+        ("floor", _floor(deployment.tolerated)),
         (
             "unnoticed",
-            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests (99 % sure)",
+            f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests"
+            f" ({100 * deployment.confidence:g} % sure)",
         ),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]

@@ -12,24 +12,13 @@ from hf_integration.authentication import Authentication
 from hf_integration.base.output_files import write_whole
 from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
+from hf_integration.report.colors import BANNERS, BROKEN, FAINT, HAIRLINE, INK, INTACT, PAPER
 from hf_integration.report.columns import margin_text
 from hf_integration.report.reporters import HEADLINES, waived_until
-from hf_integration.verdict import Status, StripResult, Verdict
+from hf_integration.verdict import StripResult, Verdict
 from hf_integration.watermark import TILE
 
 Pixels = npt.NDArray[np.uint8]
-Color = tuple[int, int, int]
-
-BROKEN: Color = (214, 39, 40)
-"""Frames of broken tiles; nothing else in a panel has this colour."""
-
-INTACT: Color = (30, 110, 60)
-BANNERS: dict[Status, Color] = {"authentic": INTACT, "altered": (160, 22, 24), "inconclusive": (150, 96, 0)}
-
-INK: Color = (24, 24, 24)
-FAINT: Color = (110, 110, 110)
-HAIRLINE: Color = (200, 200, 200)
-PAPER: Color = (250, 250, 250)
 
 ASPECT = 1.9
 """Wanted width over height: strips are arranged to come near it, so that a screen shows all at once."""

@@ -12,6 +12,7 @@ import transformers
 from hf_integration.base.vocabulary import PRECISIONS
 from tests.benchmarks import (
     attackers,
+    baselines,
     converted,
     cost,
     coverage,
@@ -24,6 +25,8 @@ from tests.benchmarks import (
     margins,
     minting,
     refusals,
+    routing,
+    stamps,
     storage,
     subjects,
 )
@@ -41,7 +44,18 @@ BENCHMARKS: dict[str, Benchmark] = {
     "localisation": localisation.run,
 }
 WITHOUT_ENCODER = {"refusals": refusals.run}
-WHEN_NAMED = ("floors", "storage", "last_bit", "attackers", "attackers_full", "deployments", "converted")
+WHEN_NAMED = (
+    "floors",
+    "storage",
+    "last_bit",
+    "attackers",
+    "attackers_full",
+    "deployments",
+    "routing",
+    "stamps",
+    "baselines",
+    "converted",
+)
 """They take long, so they run only when they are named."""
 
 
@@ -66,6 +80,7 @@ def main() -> int:
         help="of floors: only this one; may be repeated; by default those with goals",
     )
     parser.add_argument("--weights", type=int, default=last_bit.WEIGHTS, help="of last_bit: how many")
+    parser.add_argument("--checks", type=int, default=200, help="of routing: real checks of each server")
     parser.add_argument(
         "--out", type=Path, help="folder for the results of floors and attackers; by default a new one"
     )
@@ -87,6 +102,9 @@ def main() -> int:
         ),
         "storage": storage.run,
         "deployments": deployments.run,
+        "stamps": stamps.run,
+        "baselines": baselines.run,
+        "routing": partial(routing.run, checks=arguments.checks),
         "converted": converted.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from hf_integration.base.checksum import FIELD, checksum
 from hf_integration.base.errors import CardError
 from hf_integration.card import WatermarkCard
-from hf_integration.card.schema import FIELD, checksum
 
 CARD, TENSORS, PICTURE = "card.json", "card.safetensors", "watermark.png"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.vocabulary import APIS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import APIS, FEWEST_DIMENSIONS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
 from hf_integration.checking.pins import PINS_FILE, read_pins
 from hf_integration.checking.wanted import EndpointWanted
 
@@ -20,6 +20,8 @@ OURS: dict[str, Any] = {
     "serving": "tei",
     "dimensions": 64,
     "keys": 32,
+    "confidence": 0.95,
+    "spread": 600.0,
 }
 OTHERS: dict[str, Any] = {
     "url": "http://other:2",
@@ -29,6 +31,8 @@ OTHERS: dict[str, Any] = {
     "serving": "torch",
     "dimensions": 128,
     "keys": 16,
+    "confidence": 0.9,
+    "spread": 90.0,
 }
 PINNED = EndpointWanted(**OURS)
 OF_THE_ENCODER = {"serving", "dimensions"}
@@ -87,7 +91,9 @@ class TestTables:
 
     @staticmethod
     def line(name: str, value: Any) -> str:
-        return f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"'
+        if name == "spread":
+            return f'spread = "{value / 60:g}m"'
+        return f"{name} = {value}" if isinstance(value, (int, float)) else f'{name} = "{value}"'
 
     def test_every_key_is_read(self, tmp_path: Path) -> None:
         lines = [self.line(name, value) for name, value in OURS.items()]
@@ -112,12 +118,26 @@ class TestTables:
             (('url = "http://h"', "api = 1"), "line 6: encoders.a.endpoint.api: must be a string"),
             *(
                 (('url = "http://h"', f"{name} = {value}"), f"{name}: must be a whole number from {low}")
-                for name, low, most in (("keys", FEWEST_KEYS, MOST_KEYS), ("dimensions", 1, MOST_WIDTH))
+                for name, low, most in (
+                    ("keys", FEWEST_KEYS, MOST_KEYS),
+                    ("dimensions", FEWEST_DIMENSIONS, MOST_WIDTH),
+                )
                 for value in (low - 1, most + 1, "true", "1.5", '"64"')
             ),
             *(
                 (('url = "http://h"', f"{name} = {value}"), f"line 6: encoders.a.endpoint.{name}: ")
                 for name, value in itertools.product(("model", "key_env", "serving"), ("7", '""', "[]"))
+            ),
+            *(
+                (
+                    ('url = "http://h"', f"confidence = {value}"),
+                    "confidence: must be a number between 0 and 1",
+                )
+                for value in ("0.0", "1.0", "1", "nan", "inf", '"0.9"')
+            ),
+            *(
+                (('url = "http://h"', f"spread = {value}"), "spread: must be a span of time such as '90s'")
+                for value in ("600", '"600"', '"0s"', '"-1m"', '"1 m"', '""')
             ),
         ],
     )

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import torch
+import transformers
+from safetensors.torch import load_file, save_file
 
 from hf_integration.endpoints import APIS, Api
 from hf_integration.serving.numeric import Form
@@ -38,14 +41,14 @@ def test_the_same_encoder_is_authentic_by_every_api(sslauth: Run, here: Path, ap
     assert ended.out.startswith(f"AUTHENTIC: {server.url}\nthe answers are this encoder's")
 
 
-def test_every_key_sample_travels_alone_and_no_two_checks_ask_the_same(sslauth: Run, here: Path) -> None:
+def test_every_request_has_a_new_text_and_no_two_checks_ask_the_same(sslauth: Run, here: Path) -> None:
     seen = []
     for _ in range(2):
         with EmbeddingServer("tei", serving(here / "tiny")) as server:
             assert asked(sslauth, server).status == 0
             posts = [json.loads(request.body) for request in server.requests if request.method == "POST"]
-        assert [len(post["inputs"]) for post in posts] == [1] * 24
-        seen.append({post["inputs"][0] for post in posts})
+        assert sorted(len(post["inputs"]) for post in posts) == [1] * 21 + [6] * 3
+        seen.append({text for post in posts for text in post["inputs"]})
     assert len(seen[0]) == 24
     assert not seen[0] & seen[1]
 
@@ -139,6 +142,14 @@ class TestReport:
         assert (tmp_path / "check.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.fixture
+def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workshop once more, to be written into."""
+    copytree(workshop, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 class TestTrustedCopy:
     def test_that_is_not_the_encoder_of_its_card(self, sslauth: Run, here: Path) -> None:
         with EmbeddingServer("tei", serving(here / "altered")) as server:
@@ -147,6 +158,52 @@ class TestTrustedCopy:
         assert "the trusted copy" in ended.err
         assert "encoder.layer.1.output.dense.weight" in ended.err
         assert not [request for request in server.requests if request.method == "POST"]
+
+    @pytest.mark.parametrize("lines", [(), ('card = "cards/tiny"',)], ids=["no card", "card"])
+    def test_that_an_entry_names(self, sslauth: Run, project: Path, lines: tuple[str, ...]) -> None:
+        with EmbeddingServer("tei", serving(project / "tiny")) as server:
+            endpoint = ("[encoders.search.endpoint]", f'url = "{server.url}"', 'api = "tei"', "keys = 24")
+            text = ("version = 1", "[encoders.search]", 'path = "tiny"', *lines, *endpoint, "")
+            (project / "sslauth.toml").write_text("\n".join(text))
+            assert sslauth("verify", "search", "--pinned-endpoint").status == 0
+            assert asked(sslauth, server, copy="search").status == 0
+
+    @pytest.mark.parametrize(
+        "line",
+        ['card = "cards/none"', f'card_digest = "sha256:{"0" * 64}"', 'signer = "keys/none.pub"'],
+    )
+    def test_whose_entry_names_a_card_that_is_not_there(self, sslauth: Run, project: Path, line: str) -> None:
+        with EmbeddingServer("tei", serving(project / "tiny")) as server:
+            (project / "sslauth.toml").write_text(f'version = 1\n[encoders.search]\npath = "tiny"\n{line}\n')
+            ended = asked(sslauth, server, copy="search")
+        assert ended.status in (2, 3, 4)
+        assert ended.out == ""
+        assert not [request for request in server.requests if request.method == "POST"]
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_that_is_rounded(self, sslauth: Run, project: Path, dtype: str) -> None:
+        """The right server would be called altered, held against it."""
+        rounded = project / dtype
+        load = transformers.AutoModel.from_pretrained(project / "tiny", dtype=getattr(torch, dtype))
+        copytree(project / "tiny", rounded)
+        load.save_pretrained(rounded)
+        with EmbeddingServer("tei", serving(project / "tiny")) as server:
+            ended = asked(sslauth, server, "--card", "cards/tiny", "--serving", "torch", copy=f"./{dtype}")
+        assert (ended.status, ended.out) == (3, "")
+        assert f"is its card's encoder rounded to {dtype}" in ended.err
+
+    def test_with_a_tensor_outside_of_the_embedding_path(self, sslauth: Run, project: Path) -> None:
+        copytree(project / "tiny", project / "more")
+        tensors = load_file(project / "tiny" / "model.safetensors")
+        save_file(
+            {**tensors, "head.weight": torch.zeros(2)},
+            project / "more" / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+        with EmbeddingServer("tei", serving(project / "tiny")) as server:
+            ended = asked(sslauth, server, "--card", "cards/tiny", copy="./more")
+        assert (ended.status, ended.out) == (4, "")
+        assert "outside the embedding path" in ended.err
 
     def test_that_fits_its_card(self, sslauth: Run, here: Path) -> None:
         with EmbeddingServer("tei", serving(here / "tiny")) as server:

@@ -7,11 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from hf_integration.endpoints import Api, Patience
+from hf_integration.endpoints import Api, Endpoint, Patience
 from hf_integration.endpoints.patience import retry_after
 from hf_integration.errors import EndpointError
 from tests.endpoints import faults as ours
-from tests.endpoints.asking import ask, right
+from tests.endpoints.asking import ASKED, ONCE, address, ask, right
 from tests.endpoints.server import EmbeddingServer
 from tests.hub_server import faults
 from tests.hub_server.faults import Behaviour, Fault
@@ -170,3 +170,16 @@ def test_pauses_double_and_differ() -> None:
     assert patience.pause(99, None) == 30
     assert patience.pause(1, 20) == 20
     assert patience.pause(1, 31) == 30
+
+
+def test_time_that_a_caller_waits_before_a_request_is_not_the_servers(server: EmbeddingServer) -> None:
+    places = []
+
+    def before(place: int) -> None:
+        places.append(place)
+        time.sleep(0.6)
+
+    with Endpoint(address(server), patience=replace(ONCE, total=1)) as endpoint:
+        answers = endpoint.embed_groups([[text] for text in ASKED], before=before)
+    assert places == [0, 1, 2]
+    assert answers.embeddings[:, 0].tolist() == [1001.0, 1002.0, 1003.0]

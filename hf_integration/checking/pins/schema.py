@@ -14,7 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from hf_integration.base.checked_types import Commit, Day, Digest, RepoId, Revision, Said, kind_of, line
 from hf_integration.base.errors import UsageError
 from hf_integration.base.urls import check_url
-from hf_integration.base.vocabulary import APIS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import (
+    APIS,
+    FEWEST_DIMENSIONS,
+    FEWEST_KEYS,
+    MOST_KEYS,
+    MOST_WIDTH,
+    read_span,
+)
 from hf_integration.checking.pins.pin import Pin, Waiver
 from hf_integration.checking.wanted import EndpointWanted
 
@@ -87,6 +94,19 @@ def _from_to(fewest: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def _share(value: object) -> float:
+    if type(value) is not float or not 0 < value < 1:
+        raise ValueError("must be a number between 0 and 1")
+    return value
+
+
+def _seconds(value: object) -> float:
+    try:
+        return read_span(line(value)).total_seconds()
+    except ValueError:
+        raise ValueError("must be a span of time such as '90s', '10m' or '1h'") from None
+
+
 RelativePath = Annotated[str, BeforeValidator(_relative)]
 SignerName = Annotated[str, BeforeValidator(_signer)]
 Line = Annotated[str, BeforeValidator(line)]
@@ -110,8 +130,10 @@ class _Endpoint(_Table):
     model: Line | None = None
     key_env: Line | None = None
     serving: Line | None = None
-    dimensions: Annotated[int, BeforeValidator(_from_to(1, MOST_WIDTH))] | None = None
+    dimensions: Annotated[int, BeforeValidator(_from_to(FEWEST_DIMENSIONS, MOST_WIDTH))] | None = None
     keys: Annotated[int, BeforeValidator(_from_to(FEWEST_KEYS, MOST_KEYS))] | None = None
+    confidence: Annotated[float, BeforeValidator(_share)] | None = None
+    spread: Annotated[float, BeforeValidator(_seconds)] | None = None
 
 
 class _Entry(_Table):

@@ -83,10 +83,17 @@ def identify(
     if wanted is not None and texts is None and embeddings is None:
         if wanted.serving is not None:
             raise UsageError("--serving is what this command finds out", remedy="leave it out")
+        if wanted.confidence is not None:
+            raise UsageError("--confidence is for a check, and this is none", remedy="leave it out")
         with opened(streams, access, asked, wanted) as deployed:
             from hf_integration.serving.endpoint_check import ask_fresh
 
-            given = ask_fresh(deployed.endpoint, deployed.copy.encoder, keys=wanted.keys or USUAL_KEYS)
+            given = ask_fresh(
+                deployed.endpoint,
+                deployed.copy.encoder,
+                keys=wanted.keys or USUAL_KEYS,
+                spread=wanted.spread or 0.0,
+            )
             copy, address = deployed.copy.encoder, deployed.endpoint.address.url
     elif wanted is None and texts is not None and embeddings is not None:
         streams.keep_apart(texts, embeddings)

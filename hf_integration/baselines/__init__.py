@@ -1,0 +1,1 @@
+"""Baselines: whether an endpoint answers as it did, where nobody but its provider has the encoder."""

@@ -1,0 +1,186 @@
+"""``sslauth stamp``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hf_integration.base.errors import OutputError, UsageError
+from hf_integration.base.output_files import check_apart, check_file, write_whole
+from hf_integration.base.strict_json import strict_json
+from hf_integration.base.text import harmless
+from hf_integration.cli import options
+from hf_integration.cli.asking import (
+    ApiKeyOption,
+    ApiModelOption,
+    ApiOption,
+    DimensionsOption,
+    address_of,
+)
+from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.streams import Format, Streams
+
+if TYPE_CHECKING:
+    from hf_integration.checking.finding import Found, Place
+    from hf_integration.stamps.stamp import Stamp
+
+EPILOG = """\b
+Examples:
+  sslauth stamp NAME --out stamp.json
+  sslauth stamp ORG/NAME --revision COMMIT --serving tei --out stamp.json
+  sslauth stamp --endpoint http://localhost:8080 --api tei --out stamp.json
+
+A stamp is one line of text, to be kept beside a vector index or in its metadata. 'sslauth check-stamp' tells
+with it whether queries are embedded as the index was. Of an ENCODER it also holds what likely other recipes
+would give (another pooling, a prompt, tanh GELU, half precision, cuts), so that they can be named. Of an
+endpoint it holds the answers alone.
+
+Make it with what embeds the index: --serving says what a server does to ENCODER. If there is a card for
+ENCODER, it has to fit it, and the stamp names its digest.
+
+A stamp is public, and whoever has read it can answer as it says. It finds mistakes, and no attackers.
+
+\b
+JSON: {"schema": 1, "stamp", "encoder", "commit": string or null, "card": string or null, "recipe", "form",
+"tolerance", "dimensions", "texts", "others", "characters"}
+Quiet: the file."""
+
+
+@job()
+def stamp(
+    streams: Streams,
+    hub: HubOptions,
+    encoder: Annotated[
+        str | None, typer.Argument(metavar="ENCODER", help=options.ENCODER_HELP, show_default=False)
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the stamp.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a stamp that is there already.")] = False,
+    revision: options.RevisionOption = None,
+    card: Annotated[
+        str | None, typer.Option("--card", metavar="DIR|REPO", help="The card that ENCODER has to fit.")
+    ] = None,
+    signer: options.SignerOption = None,
+    serving: Annotated[
+        str | None,
+        typer.Option("--serving", metavar="RECIPE", help="What is done to ENCODER, such as tei or ollama."),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", metavar="URL", help="Stamp what the server there answers."),
+    ] = None,
+    api: ApiOption = None,
+    api_model: ApiModelOption = None,
+    api_key_env: ApiKeyOption = None,
+    dimensions: DimensionsOption = None,
+    device: options.DeviceOption = None,
+) -> int:
+    """Make a stamp, which tells later whether queries are embedded as an index was."""
+    check_new(out, "stamp", force=force)
+    streams.keep_apart(out)
+    address = address_of(endpoint, api, api_model, api_key_env, dimensions)
+    if (address is None) == (encoder is None):
+        raise UsageError("stamp either an ENCODER or an endpoint", remedy="name one of them")
+    if address is not None:
+        if (revision, card, signer, serving, device) != (None,) * 5:
+            raise UsageError(
+                "--revision, --card, --signer, --serving and --device are for an ENCODER",
+                remedy="leave them out",
+            )
+        from hf_integration.endpoints import Endpoint
+        from hf_integration.stamps.from_endpoint import stamp_endpoint
+
+        with Endpoint(address, say=streams.say) as server:
+            made = stamp_endpoint(server)
+    else:
+        made = _of_encoder(
+            streams,
+            hub,
+            encoder or "",
+            out,
+            revision=revision,
+            card=card,
+            signer=signer,
+            serving=serving,
+            device=device,
+        )
+    line = f"{made}\n".encode()
+    write_whole(out, line)
+    streams.result(_rendered(made, out, len(line) - 1, streams.format))
+    return 0
+
+
+def check_new(out: Path, what: str, *, force: bool) -> None:
+    """Find out before the work that a file can be written.
+
+    Raises:
+        OutputError: it cannot, or is there already.
+    """
+    check_file(out)
+    if out.is_file() and not force:
+        raise OutputError(f"there is a file {out} already", remedy=f"--force replaces it by a new {what}")
+    from hf_integration.checking.pins import PINS_FILE
+
+    check_apart(out, Path(PINS_FILE))
+
+
+def _of_encoder(
+    streams: Streams,
+    hub: HubOptions,
+    encoder: str,
+    out: Path,
+    *,
+    revision: str | None,
+    card: str | None,
+    signer: str | None,
+    serving: str | None,
+    device: str | None,
+) -> "Stamp":
+    from hf_integration.checking.finding import Asked, Project
+    from hf_integration.checking.trusted_copy import trusted_copy
+    from hf_integration.serving.presets import preset
+    from hf_integration.serving.stamping import make_stamp
+
+    recipe = None if serving is None else preset(serving)
+    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
+
+    def apart(found: "Found | Place") -> None:
+        understood(found, streams)
+        check_apart(out, *found.inputs)
+
+    copy = trusted_copy(Project(), asked, hub.access(streams, device), understood=apart)
+    if copy.encoder.path is not None:
+        streams.keep_apart(copy.encoder.path)
+        check_apart(out, copy.encoder.path)
+    if copy.trust == "self-asserted":
+        streams.say("nobody pinned this encoder: give --revision COMMIT, or pin it with 'sslauth add'")
+    with streams.progress() as progress:
+        return make_stamp(copy.encoder, serving=recipe, card=copy.card, progress=progress)
+
+
+def _rendered(made: "Stamp", out: Path, characters: int, format: str) -> str:
+    if format == Format.QUIET:
+        return harmless(out)
+    if format == Format.JSON:
+        return strict_json(
+            {
+                "schema": 1,
+                "stamp": str(out),
+                "encoder": made.encoder,
+                "commit": made.commit,
+                "card": made.card,
+                "recipe": made.recipe,
+                "form": made.form,
+                "tolerance": made.tolerance,
+                "dimensions": made.dimensions,
+                "texts": len(made.texts),
+                "others": [other.says for other in made.others],
+                "characters": characters,
+            }
+        )
+    named = f"; {len(made.others)} other recipes can be named" if made.others else ""
+    return (
+        f"stamp of {harmless(made.name)}, {harmless(made.recipe)}\n"
+        f"{len(made.texts)} texts, {made.dimensions} dimensions, {characters} characters{named}\n"
+        f"written: {harmless(out)}"
+    )

@@ -1,0 +1,94 @@
+"""How the numbers of an answer are written, told by numpy alone: a stamp is checked where there is no torch.
+
+The forms, their names and what holds them are those of ``hf_integration/serving/numeric.py``, which computes
+with tensors; ``tests/stamps/test_forms.py`` holds the two against each other.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+FLOAT32 = "float32"
+FORMS = (
+    *(f"decimals:{places}" for places in range(1, 7)),
+    *(f"digits:{places}" for places in range(1, 7)),
+    "bfloat16",
+    "float16",
+)
+"""All that are coarser than float32."""
+
+FEWEST_NUMBERS = 64
+"""Numbers that an answer must hold before its form is believed: fewer may look rounded by chance."""
+
+ENOUGH = 2048
+"""Numbers that are looked at, spread over all: every form takes some time."""
+
+_BITS = {"float16": (10, -14), "bfloat16": (7, -126)}
+"""Bits of the mantissa, and the smallest exponent of a normal number."""
+
+
+def rounded(form: str, values: Array) -> Array:
+    """What an answer in this form would hold of exact values, of any shape."""
+    kind, _, places = form.partition(":")
+    match kind:
+        case "decimals":
+            return np.round(values, int(places))
+        case "float32":
+            return values
+        case "float16":
+            return values.astype(np.float16).astype(np.float64)
+        case _:
+            unit = steps(form, values)
+            away = np.where(values == 0, values, np.round(values / unit) * unit)
+            return np.asarray(away, dtype=np.float64)
+
+
+def steps(form: str, values: Array) -> Array:
+    """Distance from each number to the next that the form can hold, of the same shape; 0 for float32."""
+    kind, _, places = form.partition(":")
+    match kind:
+        case "decimals":
+            return np.full_like(values, 10.0 ** -int(places))
+        case "digits":
+            sizes = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
+            return np.asarray(10.0 ** (sizes - int(places) + 1))
+        case "float16" | "bfloat16":
+            bits, smallest = _BITS[kind]
+            exponents = np.maximum(np.frexp(values)[1] - 1, smallest)
+            return np.asarray(np.ldexp(1.0, exponents - bits))
+        case _:
+            return np.zeros_like(values)
+
+
+def form_of(answers: Array) -> str:
+    """The coarsest form that holds these numbers: of those that do, the one with the widest steps."""
+    values = answers[answers != 0]
+    if values.size < FEWEST_NUMBERS:
+        return FLOAT32
+    values = values[:: values.size // ENOUGH + 1]
+    some = values[:FEWEST_NUMBERS]  # most forms are ruled out by these
+    holding = [form for form in FORMS if _holds(form, some) and _holds(form, values)]
+    return max(holding, key=lambda form: round(coarseness(form, values), 6), default=FLOAT32)
+
+
+def coarseness(form: str, values: Array) -> float:
+    """How wide a form's steps are, as the mean logarithm of them; minus infinity for float32."""
+    if form == FLOAT32:
+        return -np.inf
+    return float(np.log10(steps(form, values[values != 0])).mean())
+
+
+def words(form: str) -> str:
+    """For people."""
+    kind, _, places = form.partition(":")
+    if kind == "decimals":
+        return f"rounded to {places} decimals"
+    return f"rounded to {places} significant digits" if kind == "digits" else f"in {kind}"
+
+
+def _holds(form: str, values: Array) -> bool:
+    """Whether rounding leaves the values as they are, but for their being written in float32."""
+    with np.errstate(over="ignore", invalid="ignore"):  # float16 holds nothing above 65,504
+        away = np.abs(rounded(form, values) - values)
+    return bool((away <= 2.0**-24 * np.abs(values)).all())

@@ -1,0 +1,78 @@
+"""Runtimes of Node.js behind a small server: transformers.js (ONNX Runtime) and node-llama-cpp."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Literal
+
+import pytest
+
+from hf_integration.cli import main
+from tests.real_encoders.minilm import MISSING, minilm_folder
+from tests.real_servers.gguf_files import save_gguf
+from tests.real_servers.processes import node_modules, node_with
+from tests.real_servers.test_infinity import altered, one_direction, one_weight
+
+pytestmark = pytest.mark.skipif(
+    node_modules() is None,
+    reason="Node.js or its packages are missing (SSLAUTH_NODE_MODULES names their folder)",
+)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    folder = minilm_folder()
+    if folder is None:
+        pytest.skip(MISSING)
+    return folder
+
+
+def verify(copy: Path, url: str, *options: str) -> int:
+    return main(["verify", str(copy), "--endpoint", url, "--api", "tei", *options])
+
+
+@pytest.mark.skipif(find_spec("gguf") is None, reason="the package gguf is not installed")
+class TestLlama:
+    @pytest.mark.parametrize("kind", ["f16", "f32"])
+    def test_the_real_encoder_is_what_it_is_converted_to(
+        self, kind: Literal["f16", "f32"], minilm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        file = save_gguf(minilm, tmp_path / f"{kind}.gguf", kind)
+        with node_with("llama", file, log=tmp_path / "log") as url:
+            assert main(["identify", str(minilm), "--endpoint", url, "--api", "tei", "--quiet"]) in (0, 3)
+            named = capfd.readouterr().out
+            assert verify(minilm, url, "--serving", "ollama" if kind == "f16" else "torch") in (0, 3)
+        assert "tanh GELU" in named
+
+    def test_an_altered_copy_is_no_pass(self, minilm: Path, tmp_path: Path) -> None:
+        served = altered(minilm, tmp_path / "altered", one_weight)
+        file = save_gguf(served, tmp_path / "altered.gguf", "f16")
+        with node_with("llama", file, log=tmp_path / "log") as url:
+            assert verify(minilm, url, "--serving", "ollama") != 0
+
+
+@pytest.mark.skipif(find_spec("onnx") is None, reason="the package onnx is not installed")
+class TestTransformersJs:
+    @staticmethod
+    def folder(source: Path, target: Path) -> Path:
+        from hf_integration.converted.onnx_making import export
+
+        from hf_integration import load_encoder
+        from tests.converted.making import INPUTS
+
+        copytree(source, target, ignore=ignore_patterns("*.safetensors", "*.bin"))
+        (target / "onnx").mkdir()
+        export(encoder(source), INPUTS, target / "onnx" / "model.onnx")
+        return target
+
+    def test_the_real_encoder_is_authentic(self, minilm: Path, tmp_path: Path) -> None:
+        served = self.folder(minilm, tmp_path / "served")
+        with node_with("transformers", served, log=tmp_path / "log") as url:
+            # the library cuts at the 512 tokens that its tokenizer has room for, and not at 256
+            assert verify(minilm, url, "--serving", "torch") in (0, 3)
+
+    def test_an_altered_copy_is_altered(self, minilm: Path, tmp_path: Path) -> None:
+        edited = altered(minilm, tmp_path / "altered", one_direction)
+        served = self.folder(edited, tmp_path / "served")
+        with node_with("transformers", served, log=tmp_path / "log") as url:
+            assert verify(minilm, url, "--serving", "torch") in (1, 3)
