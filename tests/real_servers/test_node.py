@@ -56,9 +56,8 @@ class TestTransformersJs:
     @staticmethod
     def folder(source: Path, target: Path) -> Path:
         from hf_integration.converted.onnx_making import export
-
-        from hf_integration import load_encoder
         from tests.converted.making import INPUTS
+        from tests.endpoints.encoders import encoder
 
         copytree(source, target, ignore=ignore_patterns("*.safetensors", "*.bin"))
         (target / "onnx").mkdir()
