@@ -49,8 +49,11 @@ Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
 
 APIS: tuple[Api, ...] = get_args(Api)
 
-FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 4096
-"""Fresh key samples that an endpoint is asked."""
+FEWEST_KEYS, USUAL_KEYS, MOST_KEYS = 8, 64, 1024
+"""Fresh key samples that an endpoint is asked. The generator of more would take minutes to train."""
+
+FEWEST_DIMENSIONS = 8
+"""Of embeddings that are judged: a single one is little more than a sign."""
 
 MOST_WIDTH = 16_384
 """Numbers of one embedding; of the models known to us, OpenAI's davinci of 2022 had most: 12,288."""

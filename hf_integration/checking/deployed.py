@@ -10,7 +10,7 @@ from hf_integration.checking.finding import Asked, Found, Place, Project
 from hf_integration.checking.held_card import Access
 from hf_integration.checking.trusted_copy import TrustedCopy, trusted_copy
 from hf_integration.checking.wanted import EndpointWanted
-from hf_integration.endpoints import Address, Endpoint
+from hf_integration.endpoints import Address, Endpoint, Patience
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
@@ -110,5 +110,7 @@ def deployed(
         confidence=whole.confidence or CONFIDENCE,
     )
     copy = trusted_copy(project, asked, access, understood=understood)
-    with Endpoint(address, say=access.say) as endpoint:
+    # a text that is embedded elsewhere takes a second or two at worst
+    patience = Patience(total=Patience.total + 2 * asking.keys)
+    with Endpoint(address, patience=patience, say=access.say) as endpoint:
         yield Deployed(copy, endpoint, asking)

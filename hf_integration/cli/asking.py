@@ -12,7 +12,7 @@ import typer
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.base.vocabulary import FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.options import span, understood
 from hf_integration.cli.streams import Streams
@@ -49,7 +49,12 @@ ApiKeyOption = Annotated[
 ]
 DimensionsOption = Annotated[
     int | None,
-    typer.Option("--dimensions", min=1, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."),
+    typer.Option(
+        "--dimensions",
+        min=FEWEST_DIMENSIONS,
+        max=MOST_WIDTH,
+        help="Ask the endpoint for so many dimensions.",
+    ),
 ]
 
 

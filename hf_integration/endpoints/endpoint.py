@@ -23,6 +23,9 @@ MOST_OF_A_DESCRIPTION = 4 << 20
 
 MOST_VALUES_OF_A_DESCRIPTION = 200_000
 
+PATIENCE_FOR_A_DESCRIPTION = 10.0
+"""Seconds for what a server says of itself, which decides nothing."""
+
 _CHECK = "check the URL and --api, and any proxy on the way"
 
 
@@ -162,7 +165,7 @@ class Endpoint:
         body = json.dumps({"model": self.address.model}).encode() if about.posts_model else b""
         method, url = "POST" if about.posts_model else "GET", self.address.beside(about.route)
         question = Question(method, url, body, MOST_OF_A_DESCRIPTION)
-        reply = self._answered(question, time.monotonic() + self._patience.total)
+        reply = self._answered(question, time.monotonic() + PATIENCE_FOR_A_DESCRIPTION, tries=1)
         if reply.status in ABSENT:
             return {}
         if reply.status != 200:
@@ -189,14 +192,20 @@ class Endpoint:
             flaw = str(error)
         raise self._nonsense(flaw)
 
-    def _answered(self, question: Question, end: float) -> Reply:
+    def _answered(self, question: Question, end: float, *, tries: int | None = None) -> Reply:
         """The answer to a request, which is sent until one comes that another try would not better.
+
+        Args:
+            question: what is asked.
+            end: when to give up, on the monotonic clock.
+            tries: how often it may be sent, unless as often as patience says.
 
         Raises:
             EndpointError: none came.
         """
         patience, last = self._patience, f"{question.url}: no time was left to ask"
-        for tries in range(1, patience.tries + 1):
+        most = tries or patience.tries
+        for sent in range(1, most + 1):
             left = end - time.monotonic()
             if left <= 0:
                 break
@@ -206,18 +215,18 @@ class Endpoint:
                 if outcome.status not in BUSY:
                     return outcome
                 error = refusal(outcome, question.url, self.address, self._key)
-                pause = patience.pause(tries, retry_after(outcome.retry_after))
+                pause = patience.pause(sent, retry_after(outcome.retry_after))
             else:
                 error = EndpointError(f"{question.url}: the server {outcome.reason}", remedy=_CHECK)
                 if not outcome.transient:
                     raise error
-                pause = patience.pause(tries, None)
+                pause = patience.pause(sent, None)
             last = error.args[0]
-            if tries == patience.tries:
-                raise EndpointError(f"{last}, at the last of {tries} tries", remedy=error.remedy)
+            if sent == most:
+                raise EndpointError(f"{last}, at the last of {most} tries", remedy=error.remedy)
             if pause >= end - time.monotonic():
                 break
-            self._say(f"{last}; asking again in {pause:.1f} s (try {tries + 1} of {patience.tries})")
+            self._say(f"{last}; asking again in {pause:.1f} s (try {sent + 1} of {most})")
             time.sleep(pause)
         raise EndpointError(
             f"{last}; {patience.total:g} seconds were given for all requests", remedy="try again later"

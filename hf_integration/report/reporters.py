@@ -177,7 +177,10 @@ def _deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]
         ("the server says", said or "nothing about itself"),
         ("margin", _margin(verdict.margin)),
         ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
-        ("floor", f"answers that are up to {number(deployment.tolerated)} away may go unseen"),
+        (
+            "floor",
+            f"what moves embeddings by up to {number(deployment.tolerated)} of their length may go unnoticed",
+        ),
         (
             "unnoticed",
             f"another encoder behind up to {100 * deployment.unnoticed:.1f} % of requests"

@@ -10,12 +10,13 @@ from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
 from hf_integration.base.errors import EndpointError
 from hf_integration.base.progress import Progress
+from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.padding import padding_leaks
-from hf_integration.serving.computing import own_length
+from hf_integration.serving.computing import own_length, simplified
 from hf_integration.serving.judging import Judged, judge_answers
 from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
 from hf_integration.serving.presets import Preset, named
@@ -46,7 +47,7 @@ class Asking:
     """
 
     serving: Preset | None = None
-    keys: int = 64
+    keys: int = USUAL_KEYS
     spread: float = 0.0
     confidence: float = CONFIDENCE
 
@@ -81,7 +82,6 @@ def check_endpoint(
     started = time.perf_counter()
     stated = asking.serving
     own_tokenizer = stated is not None and stated.own_tokenizer
-    claims = _claims(endpoint)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
     samples, leaks = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
     asked = ask(
@@ -100,22 +100,26 @@ def check_endpoint(
         expected=None if stated is None else stated.recipe,
         dimensions=endpoint.address.dimensions,
         noise=0.0 if stated is None else stated.noise,
+        told=lambda stage: progress.start(stage, 1),
     )
+    if judged.status == "authentic" and len(asked.samples) < FEWEST_KEYS:
+        few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"
+        judged = replace(judged, status="inconclusive", reason=f"{few}; {judged.reason}")
     differ = different_answers(asked.repeated, judged.tolerated)
     said = [judged.reason, *filter(None, [differ]), *_left_out(asked, encoder, own_tokenizer=own_tokenizer)]
     judged = replace(judged, reason="; ".join(said))
     deployment = Deployment(
         address=endpoint.address.url,
         api=endpoint.address.api,
-        expected=_words(judged.expected, encoder),
-        found=None if judged.found is None else _words(judged.found, encoder),
+        expected=_words(judged.expected, encoder, stated),
+        found=None if judged.found is None else _words(judged.found, encoder, stated),
         nearest=tuple(Near(str(near.recipe), near.distance, near.typical) for near in judged.nearest),
         requests=asked.sent,
         refused=asked.refused,
         unnoticed=unnoticed_share(asked.compared, asking.confidence),
         confidence=asking.confidence,
         tolerated=judged.tolerated,
-        claims=dict(claims),
+        claims=dict(_claims(endpoint)),  # asked last, as the question gives the check away
     )
     if trust == "self-asserted" and judged.status == "authentic" and not accept_self_asserted:
         unpinned = f"nobody pinned the copy: give --revision COMMIT, or pin it; {judged.reason}"
@@ -178,8 +182,10 @@ def _claims(endpoint: Endpoint) -> Mapping[str, str]:
         return {"about itself": f"nothing that can be read: {error}"}
 
 
-def _words(recipe: Recipe, encoder: TorchEncoder) -> str:
-    """A recipe as people know it: by its name, if it has one, and by what it does."""
+def _words(recipe: Recipe, encoder: TorchEncoder, stated: Preset | None) -> str:
+    """A recipe as people know it: by the name that the caller gave, or its own if it has one."""
+    if stated is not None and recipe == simplified(encoder, stated.recipe):
+        return f"{stated.name}: {recipe}"
     preset = named(recipe, encoder)
     return str(recipe) if preset is None or not recipe.form.exact else f"{preset.name}: {recipe}"
 

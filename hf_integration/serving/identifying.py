@@ -166,6 +166,18 @@ def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
             yield recipe.but(gelu=gelu, arithmetic=arithmetic)
 
 
+def match_of(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
+    """How far answers are from one recipe.
+
+    Args:
+        encoder: the trusted copy.
+        recipe: the recipe.
+        texts: what was asked.
+        answers: what came back, float64 ``(n, dim)``.
+    """
+    return _match(Computed(encoder, recipe), texts, answers)
+
+
 def _match(computed: Computed, texts: Sequence[str], answers: Tensor) -> Match:
     recipe = computed.recipe
     if computed.width != answers.shape[1]:

@@ -8,7 +8,8 @@
 | does not fit | none fits | else inconclusive, with the nearest recipe |
 """
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, simplified, widest
-from hf_integration.serving.identifying import Match, identify, shown_by_numbers
+from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
@@ -32,9 +33,10 @@ from hf_integration.verdict import Status
 MOST_TRIED = 4
 """Recipes beside the expected one that are held against answers with a yardstick of their own."""
 
-MOST_NOISE: Mapping[Precision, float] = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+MOST_NOISE: Mapping[Precision, float] = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 2.5e-2}
 """Largest relative distance of benign runs, before anything is rounded, with which a question can be
-answered: where an encoder's own runs differ by more, another encoder's answers could pass for its own."""
+answered: where an encoder's own runs differ by more, another encoder's answers could pass for its own. Eight
+times as much is tolerated."""
 
 WIDE = 1e-4
 """Relative distance from which a verdict says how much may go unseen: an AdamW step at a learning rate of
@@ -43,10 +45,12 @@ WIDE = 1e-4
 NEARER = 3.0
 """Times that answers may be nearer to a float32 recipe than to one in half precision that they fit as well.
 An encoder in half precision is about as far from either, by its own rounding; an altered one in float32 is
-not."""
+not, nor is one that is served in float32."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
+
+_FINENESS = ("float32", "float16", "bfloat16")
 
 IN_A_BATCH = "what texts give alone is this encoder's, and what some of them give in a batch is not"
 
@@ -85,6 +89,7 @@ def judge_answers(
     expected: Recipe | None = None,
     dimensions: int | None = None,
     noise: float = 0.0,
+    told: Callable[[str], object] = lambda _: None,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy.
 
@@ -97,6 +102,7 @@ def judge_answers(
         dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
+        told: is given the name of each stage: a search takes a while.
     """
     if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
@@ -104,44 +110,62 @@ def judge_answers(
     stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
     if dimensions is not None and dimensions < encoder.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
+    seed, texts, nearest = secrets.randbits(63), texts_of(samples), ()
+    told("comparing answers")
     if answers.shape[1] == Computed(encoder, recipe).width:
-        held = yardstick(encoder, recipe, samples, noise=noise)
+        held = yardstick(encoder, recipe, samples, noise=noise, seed=seed)
         found = held.held_against(answers)
-        if held.away > MOST_NOISE[recipe.arithmetic]:
-            reason = (
-                f"runs of the trusted copy itself differ by {held.away:.1e}, so that nothing can be told of "
-                "answers of this recipe"
-            )
+        if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
+            nearest = _finer(encoder, recipe, texts, answers)
+        if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
-        held, found = _nothing(encoder, recipe, samples)
+        held, found = _nothing(encoder, recipe, samples, seed)
     if answers.shape[1] > (most := widest(encoder)):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
             "another encoder answers"
         )
         return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
-    nearest = identify(encoder, texts_of(samples), answers)
+    told("searching for another recipe that fits")
+    nearest = nearest or identify(encoder, texts, answers)
+    return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, seed=seed)
+
+
+def _otherwise(
+    encoder: TorchEncoder,
+    samples: KeySamples,
+    answers: Tensor,
+    nearest: Sequence[Match],
+    held: Yardstick,
+    found: Reconstruction,
+    *,
+    stated: bool,
+    seed: int,
+) -> Judged:
+    """What comes of answers that do not fit as expected: another recipe's, or nobody's."""
+    recipe = held.recipe
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
         known = named(match.recipe, encoder)
-        other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0)
+        other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0, seed=seed)
         seen = other.held_against(answers)
-        if seen.intact and other.away <= MOST_NOISE[match.recipe.arithmetic]:
-            if match.recipe.arithmetic not in (recipe.arithmetic, "float32"):
-                if match.typical > NEARER * nearest[0].typical:
-                    continue
-                reason = (
-                    f"the answers are as near as the encoder would be if it were {match.recipe}; alterations "
-                    f"that move embeddings by less than {other.tolerated:.1e} cannot be told from that"
-                )
-                return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
+        if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
+            continue
+        if match.recipe.arithmetic in (recipe.arithmetic, "float32"):
             ways = "; ".join(recipe.differences(match.recipe))
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
+        if match.typical <= NEARER * nearest[0].typical:
+            reason = (
+                f"these may be the encoder's answers, {match.recipe}, or an altered encoder's: an alteration "
+                f"that moves embeddings by up to {other.tolerated:.1e} of their length cannot be told from "
+                "such arithmetic"
+            )
+            return _judged("inconclusive", reason, recipe, None, nearest, held, found)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
     return _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
@@ -159,6 +183,18 @@ def _fitting(
     return _judged("authentic", _fits(recipe, held.tolerated), recipe, recipe, (), held, found)
 
 
+def _too_little(held: Yardstick) -> str | None:
+    """Why answers of a recipe cannot be judged, whatever they are."""
+    if held.exact.shape[1] < FEWEST_DIMENSIONS:
+        return f"answers of {held.exact.shape[1]} dimensions are too few to tell encoders apart"
+    if held.away > MOST_NOISE[held.recipe.arithmetic]:
+        return (
+            f"runs of the trusted copy itself differ by {held.away:.1e} of an embedding's length, which is too "
+            "much to judge answers by"
+        )
+    return None
+
+
 def _no_pass(recipe: Recipe, *, stated: bool, fine: bool) -> Status:
     """The status of answers that are another encoder's, if an alteration cannot be taken for rounding."""
     return "altered" if stated and fine and recipe.arithmetic in FINE else "inconclusive"
@@ -168,7 +204,18 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     said = f"the answers are this encoder's, computed as expected ({recipe})"
     if tolerated < WIDE:
         return said
-    return f"{said}; answers that are up to {tolerated:.1e} away may go unseen"
+    return f"{said}; an alteration that moves embeddings by up to {tolerated:.1e} of their length may go unnoticed"
+
+
+def _finer(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
+    if recipe.arithmetic in FINE:
+        return ()
+    own = match_of(encoder, recipe.but(form=form_of(answers)), texts, answers)
+    nearest = identify(encoder, texts, answers)
+    best = nearest[0]
+    finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
+    return nearest if finer and NEARER * best.typical < own.typical else ()
 
 
 def _few(held: Yardstick, answers: Tensor) -> str:
@@ -197,7 +244,9 @@ def _judged(
     return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.tolerated)
 
 
-def _nothing(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> tuple[Yardstick, Reconstruction]:
+def _nothing(
+    encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, seed: int
+) -> tuple[Yardstick, Reconstruction]:
     """The reconstruction from answers of another width: noise throughout."""
-    held = yardstick(encoder, recipe, samples)
+    held = yardstick(encoder, recipe, samples, seed=seed)
     return held, held.held_against(torch.full_like(held.exact, torch.nan))

@@ -1,7 +1,7 @@
 """Recipes with names: what known servers and runtimes do, one file each in the folder ``presets``."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -9,6 +9,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import simplified
+from hf_integration.serving.numeric import Form
 from hf_integration.serving.recipe import PLAIN, Recipe, read_recipe
 
 
@@ -55,12 +56,17 @@ def presets() -> dict[str, Preset]:
     return found
 
 
-def preset(name: str) -> Preset:
-    """The preset of a name.
+def preset(text: str) -> Preset:
+    """The preset of a name, whose answers may be rounded: ``tei``, ``torch,decimals:4``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none of that name, or no such numeric form.
     """
+    name, comma, form = text.partition(",")
+    if comma:
+        plain = preset(name)
+        written = Form.read(form, where=f"recipe {quoted(text)}")
+        return replace(plain, name=text, recipe=plain.recipe.but(form=written))
     if name not in presets():
         raise UsageError(
             f"no recipe is called {quoted(name)}", remedy=f"choose one of {', '.join(presets())}"

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.watermark import Calibration, Layout, calibrate, edge_error, sketch, train
+from hf_integration.watermark import Calibration, Generator, Layout, calibrate, edge_error, sketch, train
 from hf_integration.watermark.calibration import SAFETY
 
 SIMULATED = 32
@@ -160,9 +161,7 @@ def yardstick(
 def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed: int) -> WatermarkCard:
     """The card of one check."""
     encoder, samples = measured.encoder, measured.samples
-    layout = Layout(len(samples))
-    picture = watermark_picture(layout.side)
-    generator = train(picture, layout, seed=seed)
+    layout, picture, generator = _trained(len(samples), seed)
     return WatermarkCard(
         encoder_name=encoder.name,
         commit=encoder.commit,
@@ -180,6 +179,14 @@ def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed:
         digests={},
         behaviour=Behaviour(),
     )
+
+
+@lru_cache(maxsize=1)
+def _trained(samples: int, seed: int) -> tuple[Layout, Tensor, Generator]:
+    """Layout, picture and generator, which the yardsticks of one check share."""
+    layout = Layout(samples)
+    picture = watermark_picture(layout.side)
+    return layout, picture, train(picture, layout, seed=seed)
 
 
 def _largest(runs: Sequence[Tensor], exact: Tensor) -> float:

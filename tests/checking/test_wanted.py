@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.vocabulary import APIS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import APIS, FEWEST_DIMENSIONS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
 from hf_integration.checking.pins import PINS_FILE, read_pins
 from hf_integration.checking.wanted import EndpointWanted
 
@@ -118,7 +118,10 @@ class TestTables:
             (('url = "http://h"', "api = 1"), "line 6: encoders.a.endpoint.api: must be a string"),
             *(
                 (('url = "http://h"', f"{name} = {value}"), f"{name}: must be a whole number from {low}")
-                for name, low, most in (("keys", FEWEST_KEYS, MOST_KEYS), ("dimensions", 1, MOST_WIDTH))
+                for name, low, most in (
+                    ("keys", FEWEST_KEYS, MOST_KEYS),
+                    ("dimensions", FEWEST_DIMENSIONS, MOST_WIDTH),
+                )
                 for value in (low - 1, most + 1, "true", "1.5", '"64"')
             ),
             *(

@@ -14,12 +14,12 @@ import pytest
 
 from hf_integration.cli.commands import verify
 from hf_integration.verdict import Verdict
-from hf_integration.watching.entry import Entry
+from hf_integration.watching.entry import Entry, Subject
 from hf_integration.watching.history import History
 from tests.cli.conftest import Ended, finish, start
 from tests.endpoints import faults
 from tests.endpoints.encoders import serving
-from tests.endpoints.server import EmbeddingServer
+from tests.endpoints.server import MODEL, EmbeddingServer
 from tests.hub_server.faults import Fault, stall, status
 from tests.watching.histories import hourly
 
@@ -122,6 +122,49 @@ class TestEveryEnd:
         monkeypatch.setattr("hf_integration.checking.subject.load_subject", fail)
         ended = once(sslauth, db, *CARD)
         self.ends(ended, db, "error", 70, r"internal error: ZeroDivisionError: boom\x1b[2J [token]")
+
+
+class TestPinnedEndpoint:
+    """Who is watched is named by what the entry says, also where the server does not answer."""
+
+    @staticmethod
+    def pin(folder: Path, here: Path, url: str) -> None:
+        for name in ("tiny", "cards"):
+            (folder / name).symlink_to(here / name)
+        lines = [
+            "version = 1",
+            "[encoders.search]",
+            'path = "tiny"',
+            'card = "cards/tiny"',
+            "[encoders.search.endpoint]",
+            f'url = "{url}"',
+            f'model = "{MODEL}"',
+            "keys = 8",
+        ]
+        (folder / "sslauth.toml").write_text("\n".join([*lines, ""]))
+
+    def test_is_the_subject(self, sslauth: Run, here: Path, folder: Path, db: Path) -> None:
+        with EmbeddingServer("openai", serving(here / "tiny")) as server:
+            self.pin(folder, here, server.url)
+            assert once(sslauth, db, "search", "--pinned-endpoint").status == 0
+            server.faults.append(Fault(status(503), method="POST"))
+            assert once(sslauth, db, "search", "--pinned-endpoint").status == 3
+        subject = Subject("search", server.url, MODEL)
+        assert [(one.outcome, one.subject) for one in recorded(db)] == [
+            ("authentic", subject),
+            ("error", subject),
+        ]
+
+    def test_of_an_entry_without_one_is_wrong_usage(
+        self, sslauth: Run, here: Path, folder: Path, db: Path
+    ) -> None:
+        self.pin(folder, here, "http://h")
+        text = (folder / "sslauth.toml").read_text().partition("[encoders.search.endpoint]")[0]
+        (folder / "sslauth.toml").write_text(text)
+        ended = once(sslauth, db, "search", "--pinned-endpoint")
+        assert (ended.status, ended.out) == (2, "")
+        assert "names no endpoint" in ended.err
+        assert not db.exists()
 
 
 class TestWrongUsage:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.reference.sources import pictures
+from tests.reference.sources import colors, pictures
 
 SIDE, TIMES = 144, 2
 """Pixels of a panel in the picture of a check of all-MiniLM-L6-v2, and how much larger it is here."""
 
 GAP, LABEL = 36, 60
 CAPTIONS = (
-    ("expected", pictures.INK),
-    ("untouched encoder: intact", pictures.INTACT),
-    ("altered encoder: BROKEN", pictures.BROKEN),
+    ("expected", colors.INK),
+    ("untouched encoder: intact", colors.INTACT),
+    ("altered encoder: BROKEN", colors.BROKEN),
 )
 
 
@@ -36,13 +36,13 @@ def panel(picture: Path, place: int) -> Image.Image:
 def padlocks(folder: Path) -> Image.Image:
     """Expected, untouched and altered, each with its caption."""
     side = SIDE * TIMES
-    canvas = Image.new("RGB", (3 * side + 4 * GAP, side + GAP + LABEL), pictures.PAPER)
+    canvas = Image.new("RGB", (3 * side + 4 * GAP, side + GAP + LABEL), colors.PAPER)
     draw = ImageDraw.Draw(canvas)
     sources = (("authentic.png", 0), ("authentic.png", 1), ("altered.png", 1))
     for index, ((name, place), (caption, color)) in enumerate(zip(sources, CAPTIONS, strict=True)):
         left = GAP + index * (side + GAP)
         draw.text((left, 18), caption, font=ImageFont.load_default(22), fill=color)
-        draw.rectangle((left - 1, LABEL - 1, left + side, LABEL + side), outline=pictures.HAIRLINE)
+        draw.rectangle((left - 1, LABEL - 1, left + side, LABEL + side), outline=colors.HAIRLINE)
         canvas.paste(panel(folder / name, place), (left, LABEL))
     return canvas
 

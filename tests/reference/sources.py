@@ -8,7 +8,7 @@ from hf_integration.checking.pins import Pin, Waiver, read_pins
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.application import EXIT_STATUSES, command
 from hf_integration.errors import SSLAuthError, UsageError
-from hf_integration.report import pictures
+from hf_integration.report import colors, pictures
 from hf_integration.verdict import (
     CardIdentity,
     Claim,
@@ -41,6 +41,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Waiver",
+    "colors",
     "command",
     "errors",
     "marker_line",

@@ -12,7 +12,8 @@ from PIL import Image
 from hf_integration.authentication import Authentication, Reconstruction, reconstruct
 from hf_integration.base.errors import OutputError
 from hf_integration.card import WatermarkCard
-from hf_integration.report.pictures import BANNER, BANNERS, BROKEN, LABEL, MARGIN, draw_picture, write_picture
+from hf_integration.report.colors import BANNERS, BROKEN
+from hf_integration.report.pictures import BANNER, LABEL, MARGIN, draw_picture, write_picture
 from hf_integration.verdict import Status
 from tests.card.synthetic_cards import make_card
 from tests.report.verdicts import AUTHENTIC

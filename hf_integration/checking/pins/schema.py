@@ -14,7 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from hf_integration.base.checked_types import Commit, Day, Digest, RepoId, Revision, Said, kind_of, line
 from hf_integration.base.errors import UsageError
 from hf_integration.base.urls import check_url
-from hf_integration.base.vocabulary import APIS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH, read_span
+from hf_integration.base.vocabulary import (
+    APIS,
+    FEWEST_DIMENSIONS,
+    FEWEST_KEYS,
+    MOST_KEYS,
+    MOST_WIDTH,
+    read_span,
+)
 from hf_integration.checking.pins.pin import Pin, Waiver
 from hf_integration.checking.wanted import EndpointWanted
 
@@ -123,7 +130,7 @@ class _Endpoint(_Table):
     model: Line | None = None
     key_env: Line | None = None
     serving: Line | None = None
-    dimensions: Annotated[int, BeforeValidator(_from_to(1, MOST_WIDTH))] | None = None
+    dimensions: Annotated[int, BeforeValidator(_from_to(FEWEST_DIMENSIONS, MOST_WIDTH))] | None = None
     keys: Annotated[int, BeforeValidator(_from_to(FEWEST_KEYS, MOST_KEYS))] | None = None
     confidence: Annotated[float, BeforeValidator(_share)] | None = None
     spread: Annotated[float, BeforeValidator(_seconds)] | None = None
