@@ -38,7 +38,7 @@ def one_step(tensors: dict[str, Tensor]) -> None:
     generator = torch.Generator().manual_seed(0)
     for weight in tensors.values():
         if weight.ndim == 2 and weight.is_floating_point():
-            weight += 1e-6 * torch.randn(weight.shape, generator=generator).sign()
+            weight.add_(torch.randn(weight.shape, generator=generator).sign(), alpha=1e-6)
 
 
 def altered(source: Path, target: Path, edit: Edit) -> Path:
