@@ -85,7 +85,7 @@ def infinity() -> str | None:
 
 
 def node_modules() -> Path | None:
-    """The folder with the packages of ``package.json``, where Node.js can run them."""
+    """The folder of the packages that ``server.mjs`` imports, where Node.js can run them."""
     folder = os.environ.get("SSLAUTH_NODE_MODULES")
     return Path(folder) if folder and shutil.which("node") and Path(folder).is_dir() else None
 

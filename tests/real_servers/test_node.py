@@ -11,7 +11,7 @@ from hf_integration.cli import main
 from tests.real_encoders.minilm import MISSING, minilm_folder
 from tests.real_servers.gguf_files import save_gguf
 from tests.real_servers.processes import node_modules, node_with
-from tests.real_servers.test_infinity import altered, one_direction, one_weight
+from tests.real_servers.test_infinity import altered, one_step, one_weight
 
 pytestmark = pytest.mark.skipif(
     node_modules() is None,
@@ -56,9 +56,8 @@ class TestTransformersJs:
     @staticmethod
     def folder(source: Path, target: Path) -> Path:
         from hf_integration.converted.onnx_making import export
-
-        from hf_integration import load_encoder
         from tests.converted.making import INPUTS
+        from tests.endpoints.encoders import encoder
 
         copytree(source, target, ignore=ignore_patterns("*.safetensors", "*.bin"))
         (target / "onnx").mkdir()
@@ -72,7 +71,7 @@ class TestTransformersJs:
             assert verify(minilm, url, "--serving", "torch") in (0, 3)
 
     def test_an_altered_copy_is_altered(self, minilm: Path, tmp_path: Path) -> None:
-        edited = altered(minilm, tmp_path / "altered", one_direction)
+        edited = altered(minilm, tmp_path / "altered", one_step)
         served = self.folder(edited, tmp_path / "served")
         with node_with("transformers", served, log=tmp_path / "log") as url:
             assert verify(minilm, url, "--serving", "torch") in (1, 3)
