@@ -23,7 +23,7 @@ OPSET = 17
 OUTPUT = "last_hidden_state"
 
 
-class _States(nn.Module):
+class States(nn.Module):
     """A model called with arrays in an order, which gives its last hidden states alone."""
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
@@ -31,6 +31,7 @@ class _States(nn.Module):
         self.model, self.names = model, names
 
     def forward(self, *arrays: Tensor) -> Tensor:
+        """Hidden states, float ``(n, positions, dim)``, of the inputs in their order."""
         states: Tensor = self.model(**dict(zip(self.names, arrays, strict=True))).last_hidden_state
         return states
 
@@ -46,7 +47,7 @@ def export(encoder: TorchEncoder, names: Sequence[str], path: Path) -> None:
     array = torch.ones(2, 7, dtype=torch.long)
     with _silent(), torch.inference_mode():
         torch.onnx.export(
-            _States(encoder.model, names).eval(),
+            States(encoder.model, names).eval(),
             tuple(torch.zeros_like(array) if name == "token_type_ids" else array for name in names),
             str(path),
             input_names=list(names),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_integration.converted.onnx_making import export
+from hf_integration.converted.onnx_making import OUTPUT, States, export
 from hf_integration.converted.runtime import RuntimeName
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import own_length
@@ -122,10 +122,20 @@ class Kind:
 def openvino_folder(half: bool) -> Callable[[TorchEncoder, Path], None]:
     def make(encoder: TorchEncoder, folder: Path) -> None:
         import openvino
+        import torch
 
-        onnx_folder(encoder, folder)
-        model = openvino.convert_model(folder / "onnx" / "model.onnx")
-        shutil.rmtree(folder / "onnx")
+        # from torch, as optimum does: an ONNX file in between has constants, which would be rounded as well
+        assert encoder.path is not None
+        without_weights(encoder.path, folder)
+        array = torch.ones(2, 7, dtype=torch.long)
+        model = openvino.convert_model(
+            States(encoder.model, INPUTS).eval(),
+            example_input=(array, array.clone(), array * 0),
+            input=[([-1, -1], openvino.Type.i64)] * len(INPUTS),
+        )
+        for port, name in zip(model.inputs, INPUTS, strict=True):
+            port.get_tensor().set_names({name})
+        model.outputs[0].get_tensor().set_names({OUTPUT})
         (folder / "openvino").mkdir()
         target = folder / "openvino" / "openvino_model.xml"
         openvino.save_model(model, str(target), compress_to_fp16=half)
@@ -151,7 +161,7 @@ def fastembed_folder(encoder: TorchEncoder, folder: Path) -> None:
     onnx_folder(encoder, folder)
     (folder / "onnx" / "model.onnx").rename(folder / "model_optimized.onnx")
     for name in ("onnx", "1_Pooling", "2_Normalize"):
-        shutil.rmtree(folder / name)
+        shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "modules.json").unlink()
     config = folder / "tokenizer_config.json"
     said = json.loads(config.read_text()) | {"model_max_length": own_length(encoder)}

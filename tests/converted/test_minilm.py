@@ -10,6 +10,7 @@ from hf_integration.base.progress import Silent
 from hf_integration.converted.behaviour import Expected
 from hf_integration.converted.check import check_converted
 from hf_integration.converted.recognising import open_converted
+from hf_integration.converted.weights import explain
 from hf_integration.encoders import open_encoder
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.tampering.weights.fine_tuning import fine_tune
@@ -62,6 +63,16 @@ def test_is_what_it_is_in_every_runtime(
     assert verdict.status == ("inconclusive" if kind.runtime == "gguf" else "authentic"), verdict.reason
     assert verdict.conversion is not None
     assert verdict.conversion.file.finding == "fits"
-    verdict = checked(minilm, stepped, kind, tmp_path / "stepped")
+    kind.make(stepped, tmp_path / "stepped")
+    converted = open_converted(tmp_path / "stepped", minilm, kind.runtime)
+    assert len(explain(minilm, converted.tensors(), tail=False).changed) > 50
+
+
+def test_one_step_of_fine_tuning_is_altered(
+    minilm: TorchEncoder, stepped: TorchEncoder, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    verdict = checked(minilm, stepped, ALL["onnx"], tmp_path / "stepped")
     assert verdict.status == "altered"
-    assert verdict.tensors.changed
+    assert verdict.conversion is not None
+    assert [verdict.conversion.file.finding, verdict.conversion.behaviour.finding] == ["differs", "differs"]
