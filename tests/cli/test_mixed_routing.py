@@ -149,8 +149,8 @@ class TestNotice:
             (("--notice", "0.05", "--confidence", "1"), "must lie between 0 and 1"),
             (("--confidence", "1.5"), "--confidence 1.5"),
             (("--confidence", "nan"), "--confidence nan"),
-            (("--notice", "1e-300"), "more than 4096"),
-            (("--notice", "0.001"), "takes 4603 requests, more than 4096"),
+            (("--notice", "1e-300"), "more than 1024"),
+            (("--notice", "0.001"), "takes 4603 requests, more than 1024"),
             (("--spread", "10"), "--spread '10': not a span of time"),
         ],
     )
