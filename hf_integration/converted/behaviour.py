@@ -152,7 +152,7 @@ def behaviour_of(
         expected=expected.recipe if expected.stated or expected.recipe != PLAIN else None,
         noise=expected.noise,
     )
-    finding: Finding = "fits" if judged.status == "authentic" else "open" if judged.found else "differs"
+    finding: Finding = "fits" if judged.status == "authentic" else "differs" if judged.unexplained else "open"
     said = judged.reason.replace("the answers are", "its embeddings are").replace(
         "these answers", "its embeddings"
     )

@@ -20,6 +20,7 @@ from hf_integration.authentication import Authentication
 from hf_integration.authentication.references import environment_of
 from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
 from hf_integration.card import WatermarkCard
 from hf_integration.converted import inputs, weights
 from hf_integration.converted.behaviour import Behaved, Expected, behaviour_of, not_run
@@ -44,9 +45,6 @@ from hf_integration.verdict import (
     Verdict,
 )
 
-FEWEST = 8
-"""Key samples that both read alike, with which behaviour can be judged."""
-
 
 def check_converted(
     encoder: TorchEncoder,
@@ -55,7 +53,7 @@ def check_converted(
     *,
     trust: Trust,
     progress: Progress,
-    keys: int = 64,
+    keys: int = USUAL_KEYS,
     not_covered: tuple[str, ...] = (),
     accept_self_asserted: bool = False,
 ) -> tuple[Authentication, WatermarkCard]:
@@ -146,9 +144,9 @@ def _behaviour(
     texts = texts_of(samples)
     if read.other:
         texts = list(compress(texts, read.alike))
-        if len(texts) < FEWEST:
-            why = f"only {len(texts)} of {len(samples)} key samples are read as the original reads them"
-            return not_run(encoder, samples, expected, why)
+    if len(texts) < FEWEST_KEYS:
+        why = f"only {len(texts)} key samples are read as the original reads them, which are too few to judge"
+        return not_run(encoder, samples, expected, why)
     if read.prompt is not None:  # said by the answer about inputs; the graph is judged without it
         expected = replace(expected, recipe=expected.recipe.but(prompt=read.prompt))
     return behaviour_of(encoder, converted, expected, KeySamples(texts, origin=samples.origin), explained)

@@ -26,6 +26,7 @@ from hf_integration.serving.computing import (
 )
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.stamps.likeness import FAR
 
 PROMPTS = (
     "query: ",
@@ -41,9 +42,6 @@ LENGTHS = (32, 64, 128, 256, 384, 512, 1024, 2048, 4096, 8192)
 
 FEW, MORE, LONGEST = 8, 16, 4
 """Texts that the coarse and the fine part of the search look at, and those that the search for a cut does."""
-
-FAR = 0.02
-"""Relative distance from which pooling or prompt must be another: half precision moves less."""
 
 LENGTH_ONE = 1e-3
 """How far the length of an embedding that was scaled may be from 1, where rounding allows no more."""

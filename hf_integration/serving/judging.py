@@ -10,7 +10,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -68,6 +68,7 @@ class Judged:
         reconstruction: the watermark under the expected recipe, or under the one that fits.
         card: the card of this one check that the reconstruction was made with.
         tolerated: relative distance that every answer may have at least under that recipe without being seen.
+        unexplained: whether no recipe gives these answers; otherwise, what is inconclusive is open.
     """
 
     status: Status
@@ -78,6 +79,7 @@ class Judged:
     reconstruction: Reconstruction
     card: WatermarkCard
     tolerated: float
+    unexplained: bool = False
 
 
 def judge_answers(
@@ -129,7 +131,8 @@ def judge_answers(
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
             "another encoder answers"
         )
-        return _judged("altered" if stated else "inconclusive", reason, recipe, None, (), held, found)
+        status: Status = "altered" if stated else "inconclusive"
+        return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
     told("searching for another recipe that fits")
     nearest = nearest or identify(encoder, texts, answers)
     return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, seed=seed)
@@ -169,7 +172,8 @@ def _otherwise(
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
-    return _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
+    judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
+    return replace(judged, unexplained=True)
 
 
 def _fitting(

@@ -13,14 +13,9 @@ from torch import Tensor
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
+from hf_integration.stamps import forms
 
 Kind = Literal["float32", "float16", "bfloat16", "decimals", "digits"]
-
-MOST_DECIMALS = 6
-"""Seven decimals, or seven digits, hide nothing that float32 tells apart."""
-
-FEWEST_NUMBERS = 64
-"""Numbers that an answer must hold before its form is believed: fewer may look rounded by chance."""
 
 
 @dataclass(frozen=True)
@@ -54,30 +49,11 @@ class Form:
 
     def rounded(self, embeddings: Tensor) -> Tensor:
         """What an answer in this form would hold of exact embeddings, float64 of any shape."""
-        match self.kind:
-            case "float16" | "bfloat16":
-                return embeddings.to(getattr(torch, self.kind)).double()
-            case "decimals":
-                return torch.round(embeddings, decimals=self.places)
-            case "digits":
-                unit = _units(embeddings, self.places)
-                return torch.where(embeddings == 0, embeddings, torch.round(embeddings / unit) * unit)
-            case _:
-                return embeddings
+        return torch.from_numpy(forms.rounded(str(self), embeddings.numpy()))
 
     def steps(self, embeddings: Tensor) -> Tensor:
         """Distance from each number to the next that the form can hold, of the same shape; 0 for float32."""
-        match self.kind:
-            case "decimals":
-                return torch.full_like(embeddings, 10.0**-self.places)
-            case "digits":
-                return _units(embeddings, self.places)
-            case "float16" | "bfloat16":
-                kind = torch.finfo(getattr(torch, self.kind))
-                exponents = torch.frexp(embeddings.abs().clamp(min=kind.smallest_normal)).exponent
-                return kind.eps * torch.pow(torch.tensor(2.0, dtype=torch.float64), exponents - 1)
-            case _:
-                return torch.zeros_like(embeddings)
+        return torch.from_numpy(forms.steps(str(self), embeddings.numpy()))
 
     @staticmethod
     def read(text: str, *, where: str) -> "Form":
@@ -100,41 +76,10 @@ FLOAT32 = Form()
 """As a server computes it, or exact."""
 
 
-def _units(embeddings: Tensor, digits: int) -> Tensor:
-    """What the last of so many significant digits counts."""
-    size = torch.floor(torch.log10(embeddings.abs().clamp(min=1e-300)))
-    return torch.pow(torch.tensor(10.0, dtype=torch.float64), size - digits + 1)
-
-
 def form_of(answers: Tensor) -> Form:
     """The coarsest form that holds these numbers, as they came.
-
-    One digit of a number of 0.000002 is six decimals, and four decimals of numbers below 1 are four digits:
-    several forms may hold all of them, and the one with the widest steps says most.
 
     Args:
         answers: float64 tensor with shape ``(n, d)``.
     """
-    values = answers.flatten()
-    values = values[values != 0]
-    if len(values) < FEWEST_NUMBERS:
-        return Form()
-    candidates = [
-        *(Form("decimals", places) for places in range(1, MOST_DECIMALS + 1)),
-        *(Form("digits", places) for places in range(1, MOST_DECIMALS + 1)),
-        Form("bfloat16"),
-        Form("float16"),
-    ]
-    holding = [form for form in candidates if _holds(form, values)]
-    return max(holding, key=lambda form: round(_width(form, values), 6), default=Form())
-
-
-def _width(form: Form, values: Tensor) -> float:
-    """How wide a form's steps are, as the mean logarithm of them."""
-    return float(form.steps(values).log10().mean())
-
-
-def _holds(form: Form, values: Tensor) -> bool:
-    """Whether rounding leaves the values as they are, but for their being written in decimals."""
-    away = (form.rounded(values) - values).abs()
-    return bool((away <= 2**-24 * values.abs()).all())  # what was rounded may have been written as float32
+    return Form.read(forms.form_of(answers.numpy()), where="answers")

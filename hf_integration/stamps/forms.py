@@ -1,7 +1,7 @@
 """How the numbers of an answer are written, told by numpy alone: a stamp is checked where there is no torch.
 
-The forms, their names and what holds them are those of ``hf_integration/serving/numeric.py``, which computes
-with tensors; ``tests/stamps/test_forms.py`` holds the two against each other.
+One digit of a number of 0.000002 is six decimals, and four decimals of numbers below 1 are four digits:
+several forms may hold all numbers of an answer, and the one with the widest steps says most.
 """
 
 import numpy as np
@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 FLOAT32 = "float32"
+
+MOST_PLACES = 6
+"""Seven decimals, or seven digits, hide nothing that float32 tells apart."""
+
 FORMS = (
-    *(f"decimals:{places}" for places in range(1, 7)),
-    *(f"digits:{places}" for places in range(1, 7)),
+    *(f"decimals:{places}" for places in range(1, MOST_PLACES + 1)),
+    *(f"digits:{places}" for places in range(1, MOST_PLACES + 1)),
     "bfloat16",
     "float16",
 )
@@ -20,9 +24,6 @@ FORMS = (
 
 FEWEST_NUMBERS = 64
 """Numbers that an answer must hold before its form is believed: fewer may look rounded by chance."""
-
-ENOUGH = 2048
-"""Numbers that are looked at, spread over all: every form takes some time."""
 
 _BITS = {"float16": (10, -14), "bfloat16": (7, -126)}
 """Bits of the mantissa, and the smallest exponent of a normal number."""
@@ -37,10 +38,14 @@ def rounded(form: str, values: Array) -> Array:
         case "float32":
             return values
         case "float16":
-            return values.astype(np.float16).astype(np.float64)
+            with np.errstate(over="ignore"):  # it holds nothing above 65,504
+                return values.astype(np.float16).astype(np.float64)
         case _:
-            unit = steps(form, values)
-            away = np.where(values == 0, values, np.round(values / unit) * unit)
+            with np.errstate(over="ignore", invalid="ignore"):  # infinity stays what it is, or becomes NaN
+                if kind == "bfloat16":  # which is made of float32
+                    values = values.astype(np.float32).astype(np.float64)
+                unit = steps(form, values)
+                away = np.where(values == 0, values, np.round(values / unit) * unit)
             return np.asarray(away, dtype=np.float64)
 
 
@@ -55,7 +60,7 @@ def steps(form: str, values: Array) -> Array:
             return np.asarray(10.0 ** (sizes - int(places) + 1))
         case "float16" | "bfloat16":
             bits, smallest = _BITS[kind]
-            exponents = np.maximum(np.frexp(values)[1] - 1, smallest)
+            exponents = np.frexp(np.maximum(np.abs(values), 2.0**smallest))[1] - 1
             return np.asarray(np.ldexp(1.0, exponents - bits))
         case _:
             return np.zeros_like(values)
@@ -66,7 +71,6 @@ def form_of(answers: Array) -> str:
     values = answers[answers != 0]
     if values.size < FEWEST_NUMBERS:
         return FLOAT32
-    values = values[:: values.size // ENOUGH + 1]
     some = values[:FEWEST_NUMBERS]  # most forms are ruled out by these
     holding = [form for form in FORMS if _holds(form, some) and _holds(form, values)]
     return max(holding, key=lambda form: round(coarseness(form, values), 6), default=FLOAT32)
@@ -89,6 +93,6 @@ def words(form: str) -> str:
 
 def _holds(form: str, values: Array) -> bool:
     """Whether rounding leaves the values as they are, but for their being written in float32."""
-    with np.errstate(over="ignore", invalid="ignore"):  # float16 holds nothing above 65,504
+    with np.errstate(invalid="ignore"):  # what is beyond a form is no number in it
         away = np.abs(rounded(form, values) - values)
     return bool((away <= 2.0**-24 * np.abs(values)).all())

@@ -440,7 +440,7 @@ def test_a_large_alteration_within_half_precision_is_never_authentic(encoder: To
         judged = judge(encoder, answered(altered(encoder, rate)), PLAIN)
         assert judged.status != "authentic"
         if judged.status == "inconclusive":
-            assert "the answers are as near as the encoder would be if it were computed in" in judged.reason
+            assert judged.reason.startswith("these may be the encoder's answers, computed in")
             assert "cannot be told from such arithmetic" in judged.reason
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hf_integration.base.errors import UsageError
-from hf_integration.serving.numeric import FEWEST_NUMBERS, MOST_DECIMALS, Form, Kind, form_of
+from hf_integration.serving.numeric import Form, Kind, form_of
+from hf_integration.stamps.forms import FEWEST_NUMBERS, MOST_PLACES
 
-PLACES = range(1, MOST_DECIMALS + 1)
+PLACES = range(1, MOST_PLACES + 1)
 DECIMALS = [Form("decimals", places) for places in PLACES]
 DIGITS = [Form("digits", places) for places in PLACES]
 FORMS = [Form(), Form("float16"), Form("bfloat16"), *DECIMALS, *DIGITS]
@@ -78,7 +79,7 @@ def test_numbers_of_one_magnitude_have_a_form_that_rounds_them_alike(
     expected = Form("digits", places)
     found = form_of(expected.rounded(exact))
     torch.testing.assert_close(found.rounded(exact), expected.rounded(exact), rtol=1e-12, atol=0)
-    if 1 <= places + more <= MOST_DECIMALS:
+    if 1 <= places + more <= MOST_PLACES:
         assert found == Form("decimals", places + more)
 
 
