@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hf_integration.base.progress import Silent
-from hf_integration.checking.deployed import address_of, deployed, wanted_of
+from hf_integration.checking.deployed import deployed, wanted_of
 from hf_integration.checking.finding import Asked, Place, Project
 from hf_integration.checking.held_card import Access
 from hf_integration.checking.wanted import EndpointWanted
@@ -95,7 +95,7 @@ class EndpointChecks:
     def _ask(
         self, asked: Asked, said: EndpointWanted, place: Place
     ) -> tuple[Outcome, AuthenticEndpoint | None]:
-        address = address_of(wanted_of(place, said))
+        address = wanted_of(place, said).address()
         source = f"the server at {address.url}, against {place.found_in(self._settings.rootdir)}"
 
         try:

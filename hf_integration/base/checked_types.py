@@ -4,11 +4,13 @@ import contextlib
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from hf_integration.base.text import harmless
+from hf_integration.base import strict_json
+from hf_integration.base.errors import FlawError
+from hf_integration.base.text import harmless, quoted
 from hf_integration.base.vocabulary import REPO_ID
 
 LONGEST = 500
@@ -79,3 +81,54 @@ RepoId = Annotated[str, BeforeValidator(matching(REPO_ID, "a Hub repo id, org/na
 Revision = Annotated[str, BeforeValidator(matching(_REVISION, "the name of a branch or tag"))]
 Said = Annotated[str, BeforeValidator(said)]
 Day = Annotated[date, BeforeValidator(day)]
+
+
+_REASONS = {
+    "extra_forbidden": "unknown key",
+    "unexpected_keyword_argument": "unknown key",
+    "missing": "missing",
+    "dataclass_type": "not an object",
+}
+"""Of types of errors, where pydantic's message does not speak of JSON."""
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def read_record(
+    kind: type[Record], data: bytes, *, what: str, format: str, schema: int, again: str
+) -> tuple[Record, dict[str, Any]]:
+    """Parse and validate a file of ours that may come from a stranger.
+
+    Args:
+        kind: what it has to be.
+        data: untrusted bytes; the caller has bounded their number.
+        what: what to call it: ``card``.
+        format: what its ``format`` has to say.
+        schema: the version that is read.
+        again: how to get one of an older version anew.
+
+    Returns:
+        The record, and the values that it was made of.
+
+    Raises:
+        FlawError: anything at all is wrong with it.
+    """
+    content = strict_json.parse(data)
+    if not isinstance(content, dict) or content.get("format") != format:
+        raise FlawError("format", f"not a {what}, which says {format!r} here")
+    version = content.get("schema")
+    if type(version) is not int:  # pydantic would take True and 1.0 for 1
+        raise FlawError("schema", "not a whole number")
+    if version != schema:
+        raise FlawError(
+            "schema",
+            f"the {what} has version {version}, this version of pytest-sslauth reads version {schema}",
+            remedy="upgrade pytest-sslauth" if version > schema else again,
+        )
+    try:
+        return kind.model_validate(content), content
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(quoted(str(part)) for part in first["loc"])
+        reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
+        raise FlawError(field, reason[:1].lower() + reason[1:]) from None

@@ -7,7 +7,11 @@ from typing import Literal, get_args
 
 
 class ExitStatus(IntEnum):
-    """What a command ends with. They are part of the interface; ``ALTERED`` stands for nothing else, ever."""
+    """What a command ends with. They are part of the interface.
+
+    ``ALTERED`` says that another encoder is there than that of a card, copy, stamp or baseline, and stands
+    for nothing else, ever.
+    """
 
     DONE = 0
     ALTERED = 1

@@ -10,12 +10,11 @@ one is found by the card's identity, the SHA-256 of the file, which is pinned or
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from hf_integration.base import strict_json
+from hf_integration.base import checked_types
 from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError
-from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import (
     CARD_FILE,
     PICTURE_FILE,
@@ -162,22 +161,9 @@ def read_record(data: bytes) -> CardRecord:
     Raises:
         FlawError: anything at all is wrong with them.
     """
-    content = strict_json.parse(data)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FlawError("format", f"not a watermark card, which says {FORMAT!r} here")
-    version = content.get("schema")
-    if type(version) is not int:  # pydantic would take True and 1.0 for 1
-        raise FlawError("schema", "not a whole number")
-    if version != SCHEMA:
-        raise FlawError(
-            "schema",
-            f"the card has version {version}, this version of pytest-sslauth reads version {SCHEMA}",
-            remedy="upgrade pytest-sslauth" if version > SCHEMA else "mint the card again",
-        )
-    try:
-        record = CardRecord.model_validate(content)
-    except ValidationError as error:
-        raise _first_flaw(error) from None
+    record, content = checked_types.read_record(
+        CardRecord, data, what="watermark card", format=FORMAT, schema=SCHEMA, again="mint the card again"
+    )
     runs = [(reference.weights, reference.precision) for reference in record.references]
     if len(set(runs)) < len(runs):
         raise FlawError("references", "the same weights and precision occur twice")
@@ -204,20 +190,3 @@ def write_record(record: dict[str, Any]) -> bytes:
         raise FlawError("", f"{len(data)} bytes, more than {MOST_BYTES[CARD_FILE]}")
     read_record(data)
     return data
-
-
-_REASONS = {
-    "extra_forbidden": "unknown key",
-    "unexpected_keyword_argument": "unknown key",
-    "missing": "missing",
-    "dataclass_type": "not an object",
-}
-"""Of types of errors, where pydantic's message does not speak of JSON."""
-
-
-def _first_flaw(error: ValidationError) -> FlawError:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    first = details[0]
-    field = ".".join(quoted(str(part)) for part in first["loc"])
-    reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
-    return FlawError(field, reason[:1].lower() + reason[1:])

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hf_integration.base.vocabulary import APIS, USUAL_KEYS
+from hf_integration.base.vocabulary import USUAL_KEYS
 from hf_integration.checking.finding import Asked, Found, Place, Project
 from hf_integration.checking.held_card import Access
 from hf_integration.checking.trusted_copy import TrustedCopy, trusted_copy
 from hf_integration.checking.wanted import EndpointWanted
-from hf_integration.endpoints import Address, Endpoint, Patience
+from hf_integration.endpoints import Endpoint, Patience
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
@@ -59,21 +59,6 @@ def wanted_of(place: Place, wanted: EndpointWanted) -> EndpointWanted:
     return wanted.completed(None if place.pin is None else place.pin.endpoint, entry=entry)
 
 
-def address_of(wanted: EndpointWanted) -> Address:
-    """Where a named endpoint is, and how it is spoken to.
-
-    Raises:
-        UsageError: something of it makes no sense.
-    """
-    return Address(
-        url=wanted.url or "",
-        api=wanted.api or APIS[0],  # type: ignore[arg-type]  # which is refused unless it is one of them
-        model=wanted.model,
-        key_variable=wanted.key_env,
-        dimensions=wanted.dimensions,
-    )
-
-
 @contextmanager
 def deployed(
     project: Project,
@@ -101,7 +86,7 @@ def deployed(
     from hf_integration.serving.presets import preset
 
     whole = wanted_of(project.encoder(asked), wanted)
-    address = address_of(whole)
+    address = whole.address()
     serving = None if whole.serving is None else preset(whole.serving)
     asking = Asking(
         serving=serving,

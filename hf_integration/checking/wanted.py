@@ -1,10 +1,14 @@
 """What a caller or an entry of ``sslauth.toml`` says about an endpoint, before anything is read or asked."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import APIS
+
+if TYPE_CHECKING:
+    from hf_integration.endpoints import Address
 
 HOW_TO_SPEAK = ("api", "model", "key_env")
 EXPECTED = ("serving", "dimensions")
@@ -35,6 +39,24 @@ class EndpointWanted:
     keys: int | None = None
     confidence: float | None = None
     spread: float | None = None
+
+    def address(self) -> "Address":
+        """Where it is, and how it is spoken to.
+
+        Raises:
+            UsageError: there is no URL, or something makes no sense.
+        """
+        if self.url is None:
+            raise UsageError("no endpoint is named", remedy="give its URL")
+        from hf_integration.endpoints import Address
+
+        return Address(
+            url=self.url,
+            api=self.api or APIS[0],  # type: ignore[arg-type]  # which is refused unless it is one of them
+            model=self.model,
+            key_variable=self.key_env,
+            dimensions=self.dimensions,
+        )
 
     def completed(self, pinned: "EndpointWanted | None", *, entry: str) -> "EndpointWanted":
         """With what an entry says besides.

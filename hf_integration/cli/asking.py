@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.checking.trusted_copy import TrustedCopy
-    from hf_integration.endpoints import Address, Api
+    from hf_integration.endpoints import Address
 
 
 class ApiName(StrEnum):
@@ -56,25 +56,23 @@ DimensionsOption = Annotated[
 ]
 
 
-def address_of(
-    url: str | None, api: ApiName | None, model: str | None, key_variable: str | None, dimensions: int | None
+def server_of(
+    url: str | None, api: ApiName | None, model: str | None, key_env: str | None, dimensions: int | None
 ) -> "Address | None":
     """The server that the options name, for a command that has no trusted copy; ``None`` without any of them.
 
     Raises:
         UsageError: they make no sense, or there is no URL among them.
     """
-    if url is None:
-        if (api, model, key_variable, dimensions) != (None,) * 4:
-            raise UsageError(
-                "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
-                remedy="add --endpoint URL",
-            )
-        return None
-    from hf_integration.endpoints import Address
-
-    spoken: Api = (api or ApiName.OPENAI).value
-    return Address(url=url, api=spoken, model=model, key_variable=key_variable, dimensions=dimensions)
+    said = EndpointWanted(
+        url=url, api=None if api is None else str(api), model=model, key_env=key_env, dimensions=dimensions
+    )
+    if url is None and said != EndpointWanted():
+        raise UsageError(
+            "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
+            remedy="add --endpoint URL",
+        )
+    return None if url is None else said.address()
 
 
 def _options(

@@ -59,7 +59,6 @@ def convert_check(
         UsageError: an option that makes no sense, a missing extra, or a copy that takes no texts.
         SSLAuthError: the copy cannot be had or is not what is pinned, or the converted file is damaged.
     """
-    from hf_integration.checking.deployed import address_of
     from hf_integration.checking.finding import Project
     from hf_integration.checking.trusted_copy import trusted_copy
     from hf_integration.converted.behaviour import Expected
@@ -71,7 +70,7 @@ def convert_check(
     expected = Expected.named(wanted.serving)
     address = None
     if wanted.url is not None:
-        address = address_of(replace(wanted, api=wanted.api or "llamacpp"))
+        address = replace(wanted, api=wanted.api or "llamacpp").address()
     streams.keep_apart(path)
     if picture is not None:
         check_apart(picture, path)

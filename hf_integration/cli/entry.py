@@ -1,9 +1,9 @@
 """The one place where everything that can happen becomes an exit status.
 
-0 authentic or done, 1 altered and nothing else ever, 2 usage or bad local input, 3 inconclusive, 4 integrity
-of the evidence, 70 internal error, 130 interrupted. Python and typer end with 1 for an uncaught exception, a
-full disk and a closed pipe, which would read as "altered": so typer only parses here, and what it parsed is
-run outside of it.
+0 authentic or done, 1 altered or unlike a stamp or baseline and nothing else ever, 2 usage or bad local
+input, 3 inconclusive, 4 integrity of the evidence, 70 internal error, 130 interrupted. Python and typer end
+with 1 for an uncaught exception, a full disk and a closed pipe, which would read as "altered": so typer only
+parses here, and what it parsed is run outside of it.
 """
 
 import errno

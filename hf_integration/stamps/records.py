@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from hf_integration.base import strict_json
+from hf_integration.base.checked_types import read_record
 from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError, RecordError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.base.text import is_plain, quoted
+from hf_integration.base.text import is_plain
 from hf_integration.base.vocabulary import MOST_WIDTH
 from hf_integration.endpoints.answers import LARGEST
 from hf_integration.stamps.forms import FLOAT32, FORMS, Array
@@ -131,26 +131,9 @@ def parse(kind: type[Kind], format: str, schema: int, data: bytes) -> Kind:
     """
     if len(data) > MOST_BYTES:
         raise FlawError("", f"{len(data)} bytes; it may have 1 to {MOST_BYTES}")
-    content = strict_json.parse(data)
-    if not isinstance(content, dict) or content.get("format") != format:
-        raise FlawError("format", f"this is no {format}")
-    version = content.get("schema")
-    if type(version) is not int:  # pydantic would take True and 1.0 for 1
-        raise FlawError("schema", "not a whole number")
-    if version != schema:
-        raise FlawError(
-            "schema",
-            f"it has version {version}, and this version of pytest-sslauth reads version {schema}",
-            remedy="upgrade pytest-sslauth" if version > schema else "make a new one",
-        )
-    try:
-        record = kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"], first["msg"])
-        reason = reason.removeprefix("Value error, ")
-        field = ".".join(quoted(str(part)) for part in first["loc"])
-        raise FlawError(field, reason[:1].lower() + reason[1:]) from None
+    record, content = read_record(
+        kind, data, what=format.removeprefix("sslauth-"), format=format, schema=schema, again="make a new one"
+    )
     check(content, remedy=_REMEDY)
     return record
 

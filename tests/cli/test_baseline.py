@@ -188,7 +188,7 @@ def test_the_rounds_are_spread_over_time(sslauth: Run, tmp_path: Path, ours: Pat
         (("--spread", "-1m"), "not a span of time", 2),
         (("--spread", "9999w"), "--spread", 2),
         (("--rounds", "1"), "--rounds", 2),
-        (("--texts", "missing.txt"), "No such file", 2),
+        (("--texts", "missing.txt"), "the file is missing", 2),
         (("--texts", "few.txt"), "2 different texts", 2),
         (("--texts", "bytes.txt"), "not UTF-8", 2),
         (("--texts", "long.txt"), "a text of more than 20000 characters", 2),

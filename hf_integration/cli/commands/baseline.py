@@ -13,9 +13,10 @@ from hf_integration.cli.asking import (
     ApiModelOption,
     ApiOption,
     DimensionsOption,
-    address_of,
+    server_of,
 )
 from hf_integration.cli.commands.stamp import check_new
+from hf_integration.cli.given_files import texts_in
 from hf_integration.cli.options import HubOptions, job, span
 from hf_integration.cli.streams import Format, Streams
 
@@ -88,7 +89,7 @@ def baseline(
 
     check_new(out, "baseline", force=force)
     streams.keep_apart(out, *([] if texts is None else [texts]))
-    address = address_of(endpoint, api, api_model, api_key_env, dimensions)
+    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
     assert address is not None  # noqa: S101  # there is a URL
     asked = default_texts() if texts is None else _read(texts)
     with streams.progress() as progress:
@@ -116,12 +117,7 @@ def _read(file: Path) -> tuple[str, ...]:
     """
     from hf_integration.stamps.records import MOST_TEXTS, TEXT
 
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"--texts {harmless(file)}: {reason}", remedy="name a file of texts") from None
-    found = tuple(dict.fromkeys(line for line in lines if line.strip()))
+    found = tuple(dict.fromkeys(text for text in texts_in(file) if text.strip()))
     if not FEWEST_TEXTS <= len(found) <= MOST_TEXTS:
         raise UsageError(
             f"--texts {harmless(file)}: {len(found)} different texts",

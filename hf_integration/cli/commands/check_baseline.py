@@ -12,7 +12,7 @@ from hf_integration.cli.asking import (
     ApiModelOption,
     ApiOption,
     DimensionsOption,
-    address_of,
+    server_of,
 )
 from hf_integration.cli.commands.baseline import SpreadOption, seconds
 from hf_integration.cli.options import HubOptions, job
@@ -60,7 +60,7 @@ def check_baseline(
     from hf_integration.endpoints import Endpoint
 
     streams.keep_apart(baseline)
-    address = address_of(endpoint, api, api_model, api_key_env, dimensions)
+    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
     assert address is not None  # noqa: S101  # there is a URL
     known = Baseline.load(baseline)
     if (address.url, address.model) != (known.url, known.model):

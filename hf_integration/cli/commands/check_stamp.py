@@ -14,7 +14,7 @@ from hf_integration.cli.asking import (
     ApiModelOption,
     ApiOption,
     DimensionsOption,
-    address_of,
+    server_of,
 )
 from hf_integration.cli.options import HubOptions, job, understood
 from hf_integration.cli.streams import Format, Streams
@@ -71,7 +71,7 @@ def check_stamp(
     from hf_integration.stamps.stamp import Stamp
 
     streams.keep_apart(stamp)
-    address = address_of(endpoint, api, api_model, api_key_env, dimensions)
+    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
     if (address is None) == (encoder is None):
         raise UsageError("check either an ENCODER or an endpoint", remedy="name one of them")
     kept = Stamp.load(stamp)  # what cannot be read is said before anything is loaded or asked

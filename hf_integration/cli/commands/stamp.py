@@ -15,7 +15,7 @@ from hf_integration.cli.asking import (
     ApiModelOption,
     ApiOption,
     DimensionsOption,
-    address_of,
+    server_of,
 )
 from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
 from hf_integration.cli.streams import Format, Streams
@@ -78,7 +78,7 @@ def stamp(
     """Make a stamp, which tells later whether queries are embedded as an index was."""
     check_new(out, "stamp", force=force)
     streams.keep_apart(out)
-    address = address_of(endpoint, api, api_model, api_key_env, dimensions)
+    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
     if (address is None) == (encoder is None):
         raise UsageError("stamp either an ENCODER or an endpoint", remedy="name one of them")
     if address is not None:
