@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, Precision
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, simplified, widest
+from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.presets import named
@@ -135,7 +135,7 @@ def judge_answers(
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
     told("searching for another recipe that fits")
     nearest = nearest or identify(encoder, texts, answers)
-    return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, seed=seed)
+    return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
 
 
 def _otherwise(
@@ -147,6 +147,7 @@ def _otherwise(
     found: Reconstruction,
     *,
     stated: bool,
+    noise: float,
     seed: int,
 ) -> Judged:
     """What comes of answers that do not fit as expected: another recipe's, or nobody's."""
@@ -154,8 +155,8 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        known = named(match.recipe, encoder)
-        other = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0, seed=seed)
+        its_noise = _noise_of(match.recipe, encoder, recipe, noise)
+        other = yardstick(encoder, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
             continue
@@ -170,10 +171,60 @@ def _otherwise(
                 "such arithmetic"
             )
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
+    partly = _but_for_long_texts(encoder, samples, answers, recipe, nearest, noise=noise, seed=seed)
+    if partly is not None:
+        return partly
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
+
+
+def _noise_of(recipe: Recipe, encoder: TorchEncoder, expected: Recipe, noise: float) -> float:
+    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
+
+    llama.cpp's noise on a CPU would excuse any small alteration as another recipe, unless it was stated.
+    """
+    if all(getattr(recipe, field) == getattr(expected, field) for field in ("gelu", "weights", "arithmetic")):
+        return noise
+    known = named(recipe, encoder)
+    return known.noise if known else 0.0
+
+
+def _but_for_long_texts(
+    encoder: TorchEncoder,
+    samples: KeySamples,
+    answers: Tensor,
+    expected: Recipe,
+    nearest: Sequence[Match],
+    *,
+    noise: float,
+    seed: int,
+) -> Judged | None:
+    """What comes of answers that fit but for all texts that are cut: some runtimes cut in ways of their own.
+
+    transformers.js, for one, cuts off the token that ends a text as well.
+    """
+    texts = texts_of(samples)
+    tokens = tokens_of(encoder, texts)
+    exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
+    # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
+    for recipe in dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)]):
+        limit = recipe.length or own_length(encoder)
+        kept = [place for place, count in enumerate(tokens) if count <= limit]
+        if not FEWEST_KEYS <= len(kept) < len(texts):
+            continue
+        short = KeySamples([texts[place] for place in kept], origin=samples.origin)
+        its_noise = _noise_of(recipe, encoder, expected, noise)
+        held = yardstick(encoder, recipe, short, noise=its_noise, seed=seed)
+        seen = held.held_against(answers[kept])
+        if seen.intact and held.away <= MOST_NOISE["float32"]:
+            ways = "; ".join((*expected.differences(recipe), "longer texts are cut in an unknown way"))
+            reason = (
+                f"texts of up to {limit} tokens give this encoder's embeddings, but not as expected: {ways}"
+            )
+            return _judged("inconclusive", reason, expected, None, nearest, held, seen)
+    return None
 
 
 def _fitting(

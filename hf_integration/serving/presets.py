@@ -75,7 +75,7 @@ def preset(text: str) -> Preset:
 
 
 def named(recipe: Recipe, encoder: TorchEncoder | None = None) -> Preset | None:
-    """The preset of a recipe, whatever its answers are rounded to; ``None`` if none is like it.
+    """The preset of a recipe, whatever its answers are rounded to, that with the least noise; or ``None``.
 
     Args:
         recipe: the recipe.
@@ -86,4 +86,4 @@ def named(recipe: Recipe, encoder: TorchEncoder | None = None) -> Preset | None:
     alike = [found for found in presets().values() if found.recipe == bare]
     if encoder is not None:
         alike += [found for found in presets().values() if simplified(encoder, found.recipe) == bare]
-    return next(iter(alike), None)
+    return min(alike, key=lambda found: found.noise, default=None)

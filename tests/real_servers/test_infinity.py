@@ -41,6 +41,14 @@ def one_step(tensors: dict[str, Tensor]) -> None:
             weight.add_(torch.randn(weight.shape, generator=generator).sign(), alpha=1e-6)
 
 
+def noise(tensors: dict[str, Tensor]) -> None:
+    """A hundredth of each matrix, at random."""
+    generator = torch.Generator().manual_seed(0)
+    for weight in tensors.values():
+        if weight.ndim == 2 and weight.is_floating_point():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.01 * float(weight.std()))
+
+
 def altered(source: Path, target: Path, edit: Edit) -> Path:
     """A copy with edited weights."""
     from safetensors.torch import load_file, save_file

@@ -11,7 +11,7 @@ from hf_integration.cli import main
 from tests.real_encoders.minilm import MISSING, minilm_folder
 from tests.real_servers.gguf_files import save_gguf
 from tests.real_servers.processes import node_modules, node_with
-from tests.real_servers.test_infinity import altered, one_step, one_weight
+from tests.real_servers.test_infinity import altered, noise, one_step
 
 pytestmark = pytest.mark.skipif(
     node_modules() is None,
@@ -33,22 +33,27 @@ def verify(copy: Path, url: str, *options: str) -> int:
 
 @pytest.mark.skipif(find_spec("gguf") is None, reason="the package gguf is not installed")
 class TestLlama:
-    @pytest.mark.parametrize("kind", ["f16", "f32"])
-    def test_the_real_encoder_is_what_it_is_converted_to(
-        self, kind: Literal["f16", "f32"], minilm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize(("kind", "serving"), [("f16", "llamacpp"), ("f32", "llamacpp-f32")])
+    def test_the_real_encoder_is_no_other_encoder(
+        self,
+        kind: Literal["f16", "f32"],
+        serving: str,
+        minilm: Path,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         file = save_gguf(minilm, tmp_path / f"{kind}.gguf", kind)
         with node_with("llama", file, log=tmp_path / "log") as url:
-            assert main(["identify", str(minilm), "--endpoint", url, "--api", "tei", "--quiet"]) in (0, 3)
-            named = capfd.readouterr().out
-            assert verify(minilm, url, "--serving", "ollama" if kind == "f16" else "torch") in (0, 3)
-        assert "tanh GELU" in named
+            assert verify(minilm, url, "--serving", serving) == 3
+        # it cuts nowhere, and refuses what is longer than 512 tokens; the encoder itself cuts at 256
+        out = capfd.readouterr().out
+        assert "this is the encoder, but not as expected: cut at 384 tokens; the server refused 1 long" in out
 
-    def test_an_altered_copy_is_no_pass(self, minilm: Path, tmp_path: Path) -> None:
-        served = altered(minilm, tmp_path / "altered", one_weight)
+    def test_an_altered_copy_is_altered(self, minilm: Path, tmp_path: Path) -> None:
+        served = altered(minilm, tmp_path / "altered", noise)
         file = save_gguf(served, tmp_path / "altered.gguf", "f16")
         with node_with("llama", file, log=tmp_path / "log") as url:
-            assert verify(minilm, url, "--serving", "ollama") != 0
+            assert verify(minilm, url, "--serving", "llamacpp") == 1
 
 
 @pytest.mark.skipif(find_spec("onnx") is None, reason="the package onnx is not installed")
@@ -64,14 +69,19 @@ class TestTransformersJs:
         export(encoder(source), INPUTS, target / "onnx" / "model.onnx")
         return target
 
-    def test_the_real_encoder_is_authentic(self, minilm: Path, tmp_path: Path) -> None:
+    def test_the_real_encoder_cuts_long_texts_in_its_own_way(
+        self, minilm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         served = self.folder(minilm, tmp_path / "served")
         with node_with("transformers", served, log=tmp_path / "log") as url:
-            # the library cuts at the 512 tokens that its tokenizer has room for, and not at 256
-            assert verify(minilm, url, "--serving", "torch") in (0, 3)
+            assert verify(minilm, url, "--serving", "torch") == 3
+        # the library cuts at the 512 tokens that its tokenizer has room for, and the last one with the rest
+        out = capfd.readouterr().out
+        assert "texts of up to 512 tokens give this encoder's embeddings, but not as expected: " in out
+        assert ": cut at 512 tokens; longer texts are cut in an unknown way" in out
 
     def test_an_altered_copy_is_altered(self, minilm: Path, tmp_path: Path) -> None:
         edited = altered(minilm, tmp_path / "altered", one_step)
         served = self.folder(edited, tmp_path / "served")
         with node_with("transformers", served, log=tmp_path / "log") as url:
-            assert verify(minilm, url, "--serving", "torch") in (1, 3)
+            assert verify(minilm, url, "--serving", "torch") == 1

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, simplified
 from hf_integration.serving.judging import IN_A_BATCH, MOST_NOISE, Judged, judge_answers
 from hf_integration.serving.numeric import Form
@@ -442,6 +443,42 @@ def test_a_large_alteration_within_half_precision_is_never_authentic(encoder: To
         if judged.status == "inconclusive":
             assert judged.reason.startswith("these may be the encoder's answers, computed in")
             assert "cannot be told from such arithmetic" in judged.reason
+
+
+class TestLongTexts:
+    """Some runtimes cut them in ways of their own, which says nothing about the weights."""
+
+    @pytest.fixture
+    def mixed(self) -> KeySamples:
+        short = small_encoders.texts(12, fewest=3, most=20, seed=31)
+        return KeySamples([*short, *small_encoders.texts(4, fewest=60, most=90, seed=32)], origin="mixed")
+
+    @staticmethod
+    def cut_otherwise(encoder: TorchEncoder, samples: KeySamples) -> torch.Tensor:
+        """The end of long texts in the place of their beginning."""
+        texts = [str(sample) for sample in samples]
+        backwards = [" ".join(reversed(text.split())) for text in texts[12:]]
+        return Computed(encoder, PLAIN).embed([*texts[:12], *backwards], precision="float32").clone()
+
+    @pytest.mark.parametrize("stated", [PLAIN, None])
+    def test_that_are_cut_in_an_unknown_way_are_no_alteration_and_no_pass(
+        self, stated: Recipe | None, encoder: TorchEncoder, mixed: KeySamples
+    ) -> None:
+        judged = judge_answers(encoder, mixed, self.cut_otherwise(encoder, mixed), expected=stated)
+        assert judged.status == "inconclusive"
+        assert judged.found is None
+        assert judged.reason.startswith("texts of up to ")
+        assert "longer texts are cut in an unknown way" in judged.reason
+
+    def test_do_not_excuse_a_short_one(self, encoder: TorchEncoder, mixed: KeySamples) -> None:
+        for row in range(12):
+            answers = self.cut_otherwise(encoder, mixed)
+            answers[row] = answers[row].roll(1)
+            assert judge_answers(encoder, mixed, answers, expected=PLAIN).status == "altered"
+
+    def test_do_not_excuse_an_altered_encoder(self, encoder: TorchEncoder, mixed: KeySamples) -> None:
+        answers = self.cut_otherwise(altered(encoder, 1e-6), mixed)
+        assert judge_answers(encoder, mixed, answers, expected=PLAIN).status == "altered"
 
 
 class TestTextsThatWereAskedAgain:

@@ -15,7 +15,11 @@ async function llama(file) {
   const engine = await getLlama({ gpu: false, build: "never", logLevel: "error" });
   const model = await engine.loadModel({ modelPath: file });
   const context = await model.createEmbeddingContext();
-  return async (text) => Array.from((await context.getEmbeddingFor(text)).vector);
+  return async (text) => {
+    const { vector } = await context.getEmbeddingFor(text);
+    const size = Math.hypot(...vector); // llama.cpp's own server scales to length 1 by default
+    return Array.from(vector, (value) => value / size);
+  };
 }
 
 const [runtime, place, port, ...options] = process.argv.slice(2);
