@@ -38,9 +38,10 @@ class Deployed:
     ) -> "tuple[Authentication, WatermarkCard]":
         """Ask it; see :func:`~hf_integration.serving.endpoint_check.check_endpoint`."""
         from hf_integration.serving.endpoint_check import check_endpoint
+        from hf_integration.serving.sources import CopySource
 
         return check_endpoint(
-            self.copy.encoder,
+            CopySource(self.copy.encoder),
             self.endpoint,
             self.asking,
             trust=self.copy.trust,

@@ -28,6 +28,7 @@ from hf_integration.serving.judging import judge_answers
 from hf_integration.serving.presets import named, preset, presets
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.sources import CopySource
 from hf_integration.serving.yardstick import yardstick
 from hf_integration.verdict import Finding
 
@@ -146,7 +147,7 @@ def behaviour_of(
         return _agreeing(encoder, converted, expected, samples, answers, explained)
     reference = with_integers(encoder, explained.numbers) if explained.numbers else encoder
     judged = judge_answers(
-        reference,
+        CopySource(reference),
         samples,
         answers,
         expected=expected.recipe if expected.stated or expected.recipe != PLAIN else None,

@@ -19,6 +19,7 @@ from hf_integration.base.vocabulary import Weights, today
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.choosing import operations_per_sample
+from hf_integration.coverage.lengths import long_texts
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from hf_integration.encoders.interface import Encoder
@@ -171,10 +172,13 @@ def _choose(
 ) -> tuple[KeySamples, int | None]:
     """Key samples, and the number of tokens that no text gives, where that was found out."""
     count = FULL[encoder.modality] if keys == "full" else keys
+    long = long_texts(encoder, count - 1, seed=seed) if encoder.modality == "text" else []
     if pool is not None:
-        samples = samples_from_pool(pool, encoder.modality, count, seed=seed)
+        samples = samples_from_pool(pool, encoder.modality, count - len(long), seed=seed)
     else:
-        samples = chosen_samples(encoder, count, seed=seed, progress=progress)
+        samples = chosen_samples(encoder, count - len(long), seed=seed, progress=progress)
+    if long:
+        samples = KeySamples([*samples, *long], origin=f"{samples.origin}, and {len(long)} length probes")
     return swept_samples(encoder, samples, seed=seed) if keys == "full" else (samples, None)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from hf_integration.authentication import Authentication
-from hf_integration.authentication.references import environment_of
 from hf_integration.base.errors import EndpointError
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
@@ -15,16 +14,14 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.padding import padding_leaks
-from hf_integration.serving.computing import own_length, simplified
 from hf_integration.serving.judging import Judged, judge_answers
 from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
-from hf_integration.serving.presets import Preset, named
-from hf_integration.serving.probes import fresh_samples
+from hf_integration.serving.presets import Preset
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.requests import BATCHES, Asked, ask, different_answers
+from hf_integration.serving.sources import CopySource, Source
 from hf_integration.verdict import (
-    CardIdentity,
     Deployment,
     FileEvidence,
     KeySamplesRun,
@@ -53,7 +50,7 @@ class Asking:
 
 
 def check_endpoint(
-    encoder: TorchEncoder,
+    source: Source,
     endpoint: Endpoint,
     asking: Asking,
     *,
@@ -61,17 +58,17 @@ def check_endpoint(
     progress: Progress,
     accept_self_asserted: bool = False,
 ) -> tuple[Authentication, WatermarkCard]:
-    """Ask an endpoint fresh key samples, and hold its answers against a trusted copy.
+    """Ask an endpoint key samples, and hold its answers against a trusted copy or a card.
 
     Each request has one new text, see :mod:`~hf_integration.serving.requests`.
 
     Args:
-        encoder: the trusted copy, which takes texts.
+        source: the copy or the card.
         endpoint: the server.
         asking: how it is asked.
-        trust: why the copy is believed.
+        trust: why that is believed.
         progress: told how far it is.
-        accept_self_asserted: let a copy count that nobody pinned.
+        accept_self_asserted: let a copy or a card count that nobody pinned.
 
     Returns:
         The verdict with the pictures, and the card of this one check, with the key samples that were asked.
@@ -83,17 +80,17 @@ def check_endpoint(
     stated = asking.serving
     own_tokenizer = stated is not None and stated.own_tokenizer
     progress.start(f"asking {endpoint.address.url}", asking.keys)
-    samples, leaks = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
+    samples, leaks = source.key_samples(asking.keys, ascii_only=own_tokenizer)
     asked = ask(
         endpoint,
-        encoder,
         samples,
+        source.tokens(texts_of(samples)),
         batches=0 if leaks else BATCHES,
         spread=asking.spread,
         told=progress.advance,
     )
     judged = judge_answers(
-        encoder,
+        source,
         asked.samples,
         asked.embeddings,
         again=asked.again,
@@ -106,13 +103,13 @@ def check_endpoint(
         few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"
         judged = replace(judged, status="inconclusive", reason=f"{few}; {judged.reason}")
     differ = different_answers(asked.repeated, judged.tolerated)
-    said = [judged.reason, *filter(None, [differ]), *_left_out(asked, encoder, own_tokenizer=own_tokenizer)]
+    said = [judged.reason, *filter(None, [differ]), *_left_out(asked, source, own_tokenizer=own_tokenizer)]
     judged = replace(judged, reason="; ".join(said))
     deployment = Deployment(
         address=endpoint.address.url,
         api=endpoint.address.api,
-        expected=_words(judged.expected, encoder, stated),
-        found=None if judged.found is None else _words(judged.found, encoder, stated),
+        expected=_words(judged.expected, source, stated),
+        found=None if judged.found is None else _words(judged.found, source, stated),
         nearest=tuple(Near(str(near.recipe), near.distance, near.typical) for near in judged.nearest),
         requests=asked.sent,
         refused=asked.refused,
@@ -125,7 +122,7 @@ def check_endpoint(
         unpinned = f"nobody pinned the copy: give --revision COMMIT, or pin it; {judged.reason}"
         judged = replace(judged, status="inconclusive", reason=unpinned)
     seconds = time.perf_counter() - started
-    return _authentication(encoder, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
+    return _authentication(source, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
 
 
 def ask_fresh(
@@ -145,30 +142,20 @@ def ask_fresh(
     Raises:
         EndpointError: the server did not answer, or not with embeddings.
     """
-    samples, _ = _fresh(encoder, keys, ascii_only=False)
-    asked = ask(endpoint, encoder, samples, batches=0, spread=spread, told=lambda: None)
+    source = CopySource(encoder)
+    samples, _ = source.key_samples(keys, ascii_only=False)
+    tokens = source.tokens(texts_of(samples))
+    asked = ask(endpoint, samples, tokens, batches=0, spread=spread, told=lambda: None)
     return asked.samples, asked.embeddings
 
 
-def _fresh(encoder: TorchEncoder, keys: int, *, ascii_only: bool) -> tuple[KeySamples, bool]:
-    """Fresh key samples, and whether padding would change what the copy gives for them.
-
-    Then the copy is made to embed them as a server does that has one text at a time.
-    """
-    samples = fresh_samples(encoder, keys, ascii_only=ascii_only)
-    leaks = padding_leaks(encoder, samples, seed=0)
-    if leaks:
-        encoder.never_pad()
-    return samples, leaks
-
-
-def _left_out(asked: Asked, encoder: TorchEncoder, *, own_tokenizer: bool) -> Iterator[str]:
+def _left_out(asked: Asked, source: Source, *, own_tokenizer: bool) -> Iterator[str]:
     """What the key samples do not show, which a verdict has to say."""
     if asked.refused:
         yield f"the server refused {asked.refused} long texts"
     if asked.batches_refused:
         yield f"the server refused {asked.batches_refused} requests with several texts"
-    if asked.longest <= own_length(encoder):
+    if asked.longest <= source.length:
         yield f"no text of more than {asked.longest} tokens was answered, so it is not known where it cuts"
     if own_tokenizer:
         yield "only ASCII texts were asked, as such servers read other scripts by a tokenizer of their own"
@@ -182,16 +169,16 @@ def _claims(endpoint: Endpoint) -> Mapping[str, str]:
         return {"about itself": f"nothing that can be read: {error}"}
 
 
-def _words(recipe: Recipe, encoder: TorchEncoder, stated: Preset | None) -> str:
+def _words(recipe: Recipe, source: Source, stated: Preset | None) -> str:
     """A recipe as people know it: by the name that the caller gave, or its own if it has one."""
-    if stated is not None and recipe == simplified(encoder, stated.recipe):
+    if stated is not None and recipe == source.simplified(stated.recipe):
         return f"{stated.name}: {recipe}"
-    preset = named(recipe, encoder)
+    preset = source.named(recipe)
     return str(recipe) if preset is None or not recipe.form.exact else f"{preset.name}: {recipe}"
 
 
 def _authentication(
-    encoder: TorchEncoder,
+    source: Source,
     asked: Asked,
     judged: Judged,
     deployment: Deployment,
@@ -204,9 +191,9 @@ def _authentication(
         status=judged.status,
         reason=judged.reason,
         trust=trust,
-        encoder=encoder.name,
-        revision=encoder.commit,
-        card=CardIdentity(digest="", location="fresh key samples, and what the trusted copy gives for them"),
+        encoder=source.name,
+        revision=source.commit,
+        card=source.identity,
         precision=judged.expected.arithmetic,
         margin=None if judged.status == "inconclusive" else found.margin,
         strips=found.strips,
@@ -214,7 +201,7 @@ def _authentication(
         files=FileEvidence(checked=0),
         diagnosis=(),
         seconds=seconds,
-        environment=environment_of(encoder),
+        environment=dict(source.environment()),
         key_samples=KeySamplesRun(
             len(asked.samples), len(asked.samples) + asked.refused + asked.batches_refused
         ),

@@ -19,15 +19,13 @@ from torch.nn import functional as F
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
-from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
+from hf_integration.serving.identifying import Match
 from hf_integration.serving.numeric import form_of
-from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
-from hf_integration.serving.yardstick import Yardstick, yardstick
+from hf_integration.serving.sources import Source
+from hf_integration.serving.yardstick import Yardstick
 from hf_integration.verdict import Status
 
 MOST_TRIED = 4
@@ -49,6 +47,9 @@ not, nor is one that is served in float32."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
+
+FEWEST_CUT = 2
+"""Long texts that have to differ, all of them, before another way of cutting explains it."""
 
 _FINENESS = ("float32", "float16", "bfloat16")
 
@@ -83,7 +84,7 @@ class Judged:
 
 
 def judge_answers(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     *,
@@ -93,10 +94,10 @@ def judge_answers(
     noise: float = 0.0,
     told: Callable[[str], object] = lambda _: None,
 ) -> Judged:
-    """Hold answers of a deployment against a trusted copy.
+    """Hold answers of a deployment against a trusted copy or a card.
 
     Args:
-        encoder: the trusted copy.
+        source: the copy or the card.
         samples: the key samples that were asked, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
         again: the same with other answers to some of the texts, which have to fit as well.
@@ -106,27 +107,27 @@ def judge_answers(
             :func:`~hf_integration.serving.yardstick.yardstick`.
         told: is given the name of each stage: a search takes a while.
     """
-    if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
+    if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
-    stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
-    if dimensions is not None and dimensions < encoder.description.embedding_dim:
+    stated, recipe = expected is not None, source.simplified(expected or PLAIN)
+    if dimensions is not None and dimensions < source.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
     told("comparing answers")
-    if answers.shape[1] == Computed(encoder, recipe).width:
-        held = yardstick(encoder, recipe, samples, noise=noise, seed=seed)
+    if answers.shape[1] == source.width(recipe):
+        held = _yardstick(source, recipe, samples, noise=noise, seed=seed)
         found = held.held_against(answers)
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(encoder, recipe, texts, answers)
+            nearest = _finer(source, recipe, texts, answers)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
-        held, found = _nothing(encoder, recipe, samples, seed)
-    if answers.shape[1] > (most := widest(encoder)):
+        held, found = _nothing(source, recipe, samples, seed)
+    if answers.shape[1] > (most := source.widest()):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
             "another encoder answers"
@@ -134,12 +135,12 @@ def judge_answers(
         status: Status = "altered" if stated else "inconclusive"
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
     told("searching for another recipe that fits")
-    nearest = nearest or identify(encoder, texts, answers)
-    return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
+    nearest = nearest or source.identify(texts, answers)
+    return _otherwise(source, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
 
 
 def _otherwise(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     nearest: Sequence[Match],
@@ -155,8 +156,8 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        its_noise = _noise_of(match.recipe, encoder, recipe, noise)
-        other = yardstick(encoder, match.recipe, samples, noise=its_noise, seed=seed)
+        its_noise = _noise_of(match.recipe, source, recipe, noise)
+        other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
             continue
@@ -171,28 +172,28 @@ def _otherwise(
                 "such arithmetic"
             )
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
-    partly = _but_for_long_texts(encoder, samples, answers, recipe, nearest, noise=noise, seed=seed)
+    partly = _but_for_long_texts(source, samples, answers, recipe, nearest, noise=noise, seed=seed)
     if partly is not None:
         return partly
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
-    status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
+    status = _no_pass(recipe, stated=stated, fine=form_of(answers).exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
 
 
-def _noise_of(recipe: Recipe, encoder: TorchEncoder, expected: Recipe, noise: float) -> float:
+def _noise_of(recipe: Recipe, source: Source, expected: Recipe, noise: float) -> float:
     """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
 
     llama.cpp's noise on a CPU would excuse any small alteration as another recipe, unless it was stated.
     """
     if all(getattr(recipe, field) == getattr(expected, field) for field in ("gelu", "weights", "arithmetic")):
         return noise
-    known = named(recipe, encoder)
+    known = source.named(recipe)
     return known.noise if known else 0.0
 
 
 def _but_for_long_texts(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     expected: Recipe,
@@ -206,17 +207,24 @@ def _but_for_long_texts(
     transformers.js, for one, cuts off the token that ends a text as well.
     """
     texts = texts_of(samples)
-    tokens = tokens_of(encoder, texts)
+    tokens = source.tokens(texts)
     exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
     # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
-    for recipe in dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)]):
-        limit = recipe.length or own_length(encoder)
+    tried = dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)])
+    noises = {recipe: _noise_of(recipe, source, expected, noise) for recipe in tried}
+    if not tried:
+        return None
+    whole = [_yardstick(source, recipe, samples, noise=noises[recipe], seed=seed) for recipe in tried]
+    off = torch.stack([held.distances(answers) > held.tolerated for held in whole]).all(dim=0)
+    for recipe in tried:
+        limit = recipe.length or source.length
         kept = [place for place, count in enumerate(tokens) if count <= limit]
-        if not FEWEST_KEYS <= len(kept) < len(texts):
+        longer = [bool(off[place]) for place, count in enumerate(tokens) if count > limit]
+        # whoever cuts in a way of his own does so with every long text
+        if len(kept) < FEWEST_KEYS or len(longer) < FEWEST_CUT or not all(longer):
             continue
         short = KeySamples([texts[place] for place in kept], origin=samples.origin)
-        its_noise = _noise_of(recipe, encoder, expected, noise)
-        held = yardstick(encoder, recipe, short, noise=its_noise, seed=seed)
+        held = _yardstick(source, recipe, short, noise=noises[recipe], seed=seed)
         seen = held.held_against(answers[kept])
         if seen.intact and held.away <= MOST_NOISE["float32"]:
             ways = "; ".join((*expected.differences(recipe), "longer texts are cut in an unknown way"))
@@ -264,12 +272,12 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def _finer(source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
     """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
     if recipe.arithmetic in FINE:
         return ()
-    own = match_of(encoder, recipe.but(form=form_of(answers)), texts, answers)
-    nearest = identify(encoder, texts, answers)
+    own = source.match(recipe.but(form=form_of(answers)), texts, answers)
+    nearest = source.identify(texts, answers)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     return nearest if finer and NEARER * best.typical < own.typical else ()
@@ -301,9 +309,15 @@ def _judged(
     return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.tolerated)
 
 
+def _yardstick(
+    source: Source, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int
+) -> Yardstick:
+    return source.measure(recipe, samples).yardstick(recipe.form, noise=noise, seed=seed)
+
+
 def _nothing(
-    encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, seed: int
+    source: Source, recipe: Recipe, samples: KeySamples, seed: int
 ) -> tuple[Yardstick, Reconstruction]:
     """The reconstruction from answers of another width: noise throughout."""
-    held = yardstick(encoder, recipe, samples, seed=seed)
+    held = _yardstick(source, recipe, samples, seed=seed)
     return held, held.held_against(torch.full_like(held.exact, torch.nan))

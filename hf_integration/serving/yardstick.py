@@ -18,6 +18,7 @@ from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import EMBEDDING_STRIP
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.identity.behaviour import Behaviour
+from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.benign import CALIBRATION
@@ -87,21 +88,27 @@ class Yardstick:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was run with a trusted copy, from which a yardstick for every numeric form can be made.
+    """What the encoder gives under a recipe, from which a yardstick for every numeric form can be made.
 
     Attributes:
-        encoder: the trusted copy.
+        name: of the encoder.
+        commit: of the encoder, if it is from a Hub.
+        encoder: what else is known of it.
         recipe: what the deployment does, in whatever form it writes its answers.
         samples: the key samples.
         exact: their embeddings, float64 ``(n, dim)``.
-        away: differences of benign runs to these.
+        size: largest relative distance of a benign run to these.
+        away: differences of benign runs to these, where they are known.
     """
 
-    encoder: TorchEncoder
+    name: str
+    commit: str | None
+    encoder: EncoderDescription
     recipe: Recipe
     samples: KeySamples
     exact: Tensor
-    away: tuple[Tensor, ...]
+    size: float
+    away: tuple[Tensor, ...] = ()
 
     def yardstick(self, form: Form, *, noise: float = 0.0, seed: int | None = None) -> Yardstick:
         """The yardstick for answers that are written in one form.
@@ -114,8 +121,7 @@ class Measured:
         """
         seed = secrets.randbits(63) if seed is None else seed
         exact, written = self.exact, form.rounded(self.exact)
-        size = _largest(self.away, exact)
-        away = [*self.away, *_simulated(exact, max(size, noise / REACH), seed=seed)]
+        away = [*self.away, *_simulated(exact, max(self.size, noise / REACH), seed=seed)]
         answered = [form.rounded(exact + run) - written for run in away]
         if not form.exact:
             answered.append(_one_jump(exact, form))
@@ -126,7 +132,7 @@ class Measured:
             evenly=not form.exact,
         )
         card = _card(self, calibration, _sketched(written, exact, seed), seed)
-        return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), size)
+        return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), self.size)
 
 
 def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measured:
@@ -139,8 +145,9 @@ def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measu
     """
     computed, texts = Computed(encoder, recipe), texts_of(samples)
     exact = computed.embed(texts, batch_size=1)  # as a deployment is asked
-    away = (_benign(computed, texts, place) - exact for place in range(len(CALIBRATION)))
-    return Measured(encoder, recipe, samples, exact, tuple(away))
+    away = tuple(_benign(computed, texts, place) - exact for place in range(len(CALIBRATION)))
+    size, described = _largest(away, exact), encoder.description
+    return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, away)
 
 
 def yardstick(
@@ -160,12 +167,12 @@ def yardstick(
 
 def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed: int) -> WatermarkCard:
     """The card of one check."""
-    encoder, samples = measured.encoder, measured.samples
+    samples = measured.samples
     layout, picture, generator = _trained(len(samples), seed)
     return WatermarkCard(
-        encoder_name=encoder.name,
-        commit=encoder.commit,
-        encoder=encoder.description,
+        encoder_name=measured.name,
+        commit=measured.commit,
+        encoder=measured.encoder,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=dict(library_versions()),
         secret=True,

@@ -13,7 +13,7 @@ import torch
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Address, Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed
+from hf_integration.serving.computing import Computed, tokens_of
 from hf_integration.serving.noticing import requests_to_notice
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import PLAIN
@@ -127,9 +127,8 @@ def _real(scene: Scene, wrong: Answers, router: random.Random, checks: int) -> t
         for _ in range(checks):
             routed.clear()
             with Endpoint(Address(url=server.url, api="tei")) as endpoint:
-                asked = ask(
-                    endpoint, scene.encoder, scene.samples, batches=BATCHES, spread=0, told=lambda: None
-                )
+                tokens = tokens_of(scene.encoder, texts_of(scene.samples))
+                asked = ask(endpoint, scene.samples, tokens, batches=BATCHES, spread=0, told=lambda: None)
             assert asked.sent == len(routed) <= MOST_REQUESTS
             noticed, met = noticed + scene.notices(asked), met + any(routed)
     return noticed, met
