@@ -16,7 +16,10 @@ from hf_integration.authentication.references import library_versions
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import Weights, today
-from hf_integration.card import Reference, WatermarkCard
+from hf_integration.benign.padding import padding_leaks
+from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
+from hf_integration.card import WatermarkCard
+from hf_integration.card.picture import watermark_picture
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.choosing import operations_per_sample
 from hf_integration.coverage.lengths import long_texts
@@ -25,18 +28,15 @@ from hf_integration.encoders.identity.tensor_digests import cast_digests, digest
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
-from hf_integration.minting.padding import padding_leaks
-from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
     BenignRuns,
     Pair,
-    calibrate_strips,
     finite,
     pairs_for,
+    references_of,
     run_variant,
 )
 from hf_integration.minting.self_check import (
@@ -142,7 +142,7 @@ def mint(
         generator=generator,
         tolerance=edge_error(generator, layout.cut(picture), seed=seed),
         strips=strips,
-        references=_references(runs, strips),
+        references=references_of(runs, strips),
         digests=_digests(encoder, encoder.tensors()),
         behaviour=encoder.behaviour(),
         folder=encoder.folder or FolderRecord(),
@@ -259,22 +259,6 @@ def _run_instruction_sets(
             for pair, sketches in future.result().items():
                 runs.calibration[pair].append(runs.residuals(pair, sketches))
             progress.advance()
-
-
-def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, ...]:
-    references = []
-    for (weights, precision), sketches in runs.references.items():
-        calibrated = runs.calibration.get((weights, precision)) or runs.calibration["stored", precision]
-        references.append(
-            Reference(
-                weights=weights,
-                precision=precision,
-                sketches=torch.stack([sketches[strip] for strip in strips]),
-                calibrations=calibrate_strips(strips, precision, sketches, calibrated),
-                benign_margin=0.0,  # measured by the self-check
-            )
-        )
-    return tuple(references)
 
 
 def _digests(encoder: Encoder, tensors: Mapping[str, Tensor]) -> dict[Weights, dict[str, bytes]]:

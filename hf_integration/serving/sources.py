@@ -9,10 +9,10 @@ from typing import Protocol
 from torch import Tensor
 
 from hf_integration.authentication.references import environment_of
+from hf_integration.benign.padding import padding_leaks
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.padding import padding_leaks
 from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of
 from hf_integration.serving.presets import Preset, named

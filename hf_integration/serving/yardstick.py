@@ -16,14 +16,14 @@ from torch import Tensor
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import EMBEDDING_STRIP
+from hf_integration.benign.noise import ROUNDING_UNIT
+from hf_integration.benign.variants import CALIBRATION
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.card.picture import watermark_picture
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import CALIBRATION
-from hf_integration.minting.picture import watermark_picture
-from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.probes import texts_of

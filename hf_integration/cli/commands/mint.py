@@ -117,7 +117,7 @@ def mint(
     check_writable(out, force=force)
     streams.keep_apart(out, *given_file(watermark), *given_file(pool))
     if watermark is not None:
-        from hf_integration.minting.picture import read_picture
+        from hf_integration.card.picture import read_picture
 
         read_picture(watermark)  # what cannot be read is known before the minutes of minting
     from hf_integration.checking.finding import Asked, Project
