@@ -1,7 +1,7 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -47,6 +47,7 @@ from hf_integration.minting.self_check import (
     refuse_random,
 )
 from hf_integration.minting.simulated import SIMULATIONS
+from hf_integration.serving.recording import chosen_recipes, serve
 from hf_integration.watermark import Layout, edge_error, train
 
 MOST_SEED = 1 << 63
@@ -63,6 +64,7 @@ def mint(
     watermark: Path | None = None,
     secret: bool = False,
     expires: date | None = None,
+    recipes: Sequence[str] = (),
     ignore_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> WatermarkCard:
@@ -81,6 +83,8 @@ def mint(
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
+        recipes: names of what deployments do to the encoder, such as ``tei``: what they answer is minted into
+            the card besides what the encoder itself answers. Of text encoders only.
         ignore_remote_code: mint although the repository names code of its own, which is not run here: the
             card is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
@@ -111,6 +115,7 @@ def mint(
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
     refuse_non_finite(encoder)
+    served_as = chosen_recipes(recipes)
     unreachable = None
     if key_samples is not None:
         samples = key_samples
@@ -146,6 +151,7 @@ def mint(
         digests=_digests(encoder, encoder.tensors()),
         behaviour=encoder.behaviour(),
         folder=encoder.folder or FolderRecord(),
+        served=serve(encoder, samples, served_as, seed=seed, progress=progress),
         **_outside(encoder),
     )
     card = benign_margins(card, runs)

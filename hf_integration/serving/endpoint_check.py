@@ -79,6 +79,8 @@ def check_endpoint(
     started = time.perf_counter()
     stated = asking.serving
     own_tokenizer = stated is not None and stated.own_tokenizer
+    if stated is not None:
+        source.simplified(stated.recipe)  # what it does not know is said before the server is asked
     progress.start(f"asking {endpoint.address.url}", asking.keys)
     samples, leaks = source.key_samples(asking.keys, ascii_only=own_tokenizer)
     asked = ask(
@@ -103,7 +105,8 @@ def check_endpoint(
         few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"
         judged = replace(judged, status="inconclusive", reason=f"{few}; {judged.reason}")
     differ = different_answers(asked.repeated, judged.tolerated)
-    said = [judged.reason, *filter(None, [differ]), *_left_out(asked, source, own_tokenizer=own_tokenizer)]
+    left_out = _left_out(asked, source, own_tokenizer=own_tokenizer)
+    said = [judged.reason, *filter(None, [differ]), *left_out, *source.remarks()]
     judged = replace(judged, reason="; ".join(said))
     deployment = Deployment(
         address=endpoint.address.url,
@@ -118,9 +121,8 @@ def check_endpoint(
         tolerated=judged.tolerated,
         claims=dict(_claims(endpoint)),  # asked last, as the question gives the check away
     )
-    if trust == "self-asserted" and judged.status == "authentic" and not accept_self_asserted:
-        unpinned = f"nobody pinned the copy: give --revision COMMIT, or pin it; {judged.reason}"
-        judged = replace(judged, status="inconclusive", reason=unpinned)
+    if judged.status == "authentic" and (doubt := source.doubt(trust, accepted=accept_self_asserted)):
+        judged = replace(judged, status="inconclusive", reason=f"{doubt}; {judged.reason}")
     seconds = time.perf_counter() - started
     return _authentication(source, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
 

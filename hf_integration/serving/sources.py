@@ -19,7 +19,7 @@ from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import fresh_samples
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.yardstick import Measured, measure
-from hf_integration.verdict import CardIdentity
+from hf_integration.verdict import CardIdentity, Trust
 
 
 class Source(Protocol):
@@ -72,6 +72,17 @@ class Source(Protocol):
 
     def environment(self) -> Mapping[str, str]:
         """Versions and device of whatever is computed here."""
+
+    def doubt(self, trust: Trust, *, accepted: bool) -> str | None:
+        """Why answers that fit are no pass yet, if they are not.
+
+        Args:
+            trust: why the source is believed.
+            accepted: whether a source counts that nobody pinned.
+        """
+
+    def remarks(self) -> tuple[str, ...]:
+        """What every verdict says of the source."""
 
 
 class CopySource:
@@ -132,3 +143,13 @@ class CopySource:
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Source.environment`."""
         return environment_of(self._encoder)
+
+    def doubt(self, trust: Trust, *, accepted: bool) -> str | None:
+        """See :meth:`Source.doubt`."""
+        if trust != "self-asserted" or accepted:
+            return None
+        return "nobody pinned the copy: give --revision COMMIT, or pin it"
+
+    def remarks(self) -> tuple[str, ...]:
+        """See :meth:`Source.remarks`; there is nothing to say of fresh key samples."""
+        return ()
