@@ -194,6 +194,13 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError("references", "the same weights and precision occur twice")
     if "stored" not in record.tensors.weights:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
+    if record.served is not None:
+        if len(record.served.tokens) != record.key_samples.count:
+            count = f"{len(record.served.tokens)} numbers for {record.key_samples.count} key samples"
+            raise FlawError("served.tokens", count)
+        names = [name for recipe in record.served.recipes for name in recipe.names]
+        if len(set(names)) < len(names):
+            raise FlawError("served.recipes", "the same name occurs twice")
     if record.files.picture.bytes > MOST_BYTES[PICTURE_FILE]:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
     check(content, remedy="get it anew, or mint it again")

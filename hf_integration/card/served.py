@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hf_integration.base.errors import FlawError
 from hf_integration.card.schema import ServedRecord
 from hf_integration.card.tensor_file import TensorForm
 
@@ -56,21 +55,10 @@ def _name(place: int) -> str:
 
 
 def served_forms(record: ServedRecord | None, keys: int) -> dict[str, TensorForm]:
-    """The tensors that such a record asks for.
-
-    Raises:
-        FlawError: it is of another number of key samples, or a recipe's name occurs twice.
-    """
-    if record is None:
-        return {}
-    if len(record.tokens) != keys:
-        raise FlawError("served.tokens", f"{len(record.tokens)} numbers for {keys} key samples")
-    names = [name for answers in record.recipes for name in answers.names]
-    if len(set(names)) < len(names):
-        raise FlawError("served.recipes", "the same name occurs twice")
+    """The tensors that such a record asks for."""
     return {
         _name(place): TensorForm(torch.float32, (keys, answers.width))
-        for place, answers in enumerate(record.recipes)
+        for place, answers in enumerate(record.recipes if record else ())
     }
 
 
