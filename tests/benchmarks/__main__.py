@@ -24,6 +24,7 @@ from tests.benchmarks import (
     localisation,
     margins,
     minting,
+    recipes,
     refusals,
     routing,
     stamps,
@@ -55,6 +56,7 @@ WHEN_NAMED = (
     "stamps",
     "baselines",
     "converted",
+    "recipes",
 )
 """They take long, so they run only when they are named."""
 
@@ -106,6 +108,7 @@ def main() -> int:
         "baselines": baselines.run,
         "routing": partial(routing.run, checks=arguments.checks),
         "converted": converted.run,
+        "recipes": recipes.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
