@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError
 from hf_integration.encoders.modalities.recipes import POOLS
@@ -18,6 +19,7 @@ from hf_integration.serving.computing import (
     Computed,
     Kernels,
     has_dense,
+    most_tokens,
     other_gelus,
     own_length,
     own_prompts,
@@ -119,6 +121,12 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     return tuple(best(ranked, [*short[:MORE], *longest]))
 
 
+def as_compared(recipe: Recipe, answers: Tensor) -> Tensor:
+    """Answers as they are held against a recipe: some servers scale again what they cut, and some do not."""
+    cut = recipe.dimensions is not None and recipe.form.exact
+    return F.normalize(answers, dim=1) if cut else answers
+
+
 def shown_by_numbers(encoder: TorchEncoder, answers: Tensor) -> Recipe:
     """What answers show by themselves: how many dimensions, whether scaled to length 1, how rounded.
 
@@ -151,9 +159,11 @@ def _functions(encoder: TorchEncoder, shown: Recipe) -> Iterator[Recipe]:
 
 
 def _lengths(encoder: TorchEncoder, most: int) -> list[int | None]:
-    """Cuts that can show in texts of so many tokens at most."""
-    own = own_length(encoder)
-    return [None, *(length for length in LENGTHS if length != own and (length < most or length > own))]
+    """Cuts that can show in texts of so many tokens at most; of those that cut alike, the shortest."""
+    room = min(most, most_tokens(encoder))
+    kept = {min(length, room): length for length in reversed(LENGTHS)}
+    own = min(own_length(encoder), room)
+    return [None, *(length for cut, length in sorted(kept.items()) if cut != own)]
 
 
 def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
@@ -184,8 +194,8 @@ def _match(computed: Computed, texts: Sequence[str], answers: Tensor) -> Match:
         exact = computed.embed(texts, precision=recipe.arithmetic)
     except CannotComputeError:  # then no server can either
         return Match(recipe, float("inf"), float("inf"))
-    away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
-    away = away.nan_to_num(nan=float("inf"), posinf=float("inf"))
+    away = (as_compared(recipe, answers) - recipe.form.rounded(exact)).norm(dim=1)
+    away = (away / exact.norm(dim=1).clamp(min=1e-12)).nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
 
 

@@ -24,7 +24,7 @@ from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
 from hf_integration.serving.numeric import form_of
-from hf_integration.serving.presets import named
+from hf_integration.serving.presets import least_noise, same_kernels
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.yardstick import Yardstick, yardstick
@@ -155,7 +155,7 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        its_noise = _noise_of(match.recipe, encoder, recipe, noise)
+        its_noise = _noise_of(match.recipe, recipe, noise)
         other = yardstick(encoder, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
@@ -180,15 +180,9 @@ def _otherwise(
     return replace(judged, unexplained=True)
 
 
-def _noise_of(recipe: Recipe, encoder: TorchEncoder, expected: Recipe, noise: float) -> float:
-    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
-
-    llama.cpp's noise on a CPU would excuse any small alteration as another recipe, unless it was stated.
-    """
-    if all(getattr(recipe, field) == getattr(expected, field) for field in ("gelu", "weights", "arithmetic")):
-        return noise
-    known = named(recipe, encoder)
-    return known.noise if known else 0.0
+def _noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
+    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known."""
+    return noise if same_kernels(recipe, expected) else least_noise(recipe)
 
 
 def _but_for_long_texts(
@@ -215,7 +209,7 @@ def _but_for_long_texts(
         if not FEWEST_KEYS <= len(kept) < len(texts):
             continue
         short = KeySamples([texts[place] for place in kept], origin=samples.origin)
-        its_noise = _noise_of(recipe, encoder, expected, noise)
+        its_noise = _noise_of(recipe, expected, noise)
         held = yardstick(encoder, recipe, short, noise=its_noise, seed=seed)
         seen = held.held_against(answers[kept])
         if seen.intact and held.away <= MOST_NOISE["float32"]:

@@ -1,7 +1,7 @@
 """Real deployments of a BERT encoder with mean pooling, each with the recipe that it is known to follow.
 
-The recipe of each is written down from how it is set up, not from what it answers. Nothing here is computed by
-this project's own code but the conversion of files: other people's runtimes read the folder, cut, run and pool.
+The recipe of each is written down from how it is set up, not from what it answers. This project's own code
+converts files and pools hidden states; other runtimes compute these, or the whole embedding.
 """
 
 import json
@@ -89,7 +89,7 @@ class Deployment:
 
 
 def _pooled(states: Callable[[Place], States]) -> Answers:
-    """A runtime that gives hidden states, with the tokenizer, the pooling and the scaling of the model card."""
+    """A runtime that gives hidden states, with tokenizer, pooling and scaling as the model card has them."""
 
     def answers(place: Place, texts: Sequence[str]) -> tuple[Sequence[str], Array]:
         from transformers import AutoTokenizer
