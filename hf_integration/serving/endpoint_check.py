@@ -1,8 +1,11 @@
 """Checking the encoder behind an endpoint against a trusted copy, with key samples that nobody has seen."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
@@ -16,13 +19,14 @@ from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.padding import padding_leaks
-from hf_integration.serving.computing import own_length, simplified
-from hf_integration.serving.judging import Judged, judge_answers
+from hf_integration.serving.computing import own_length, simplified, tokens_of
+from hf_integration.serving.judging import Judged, expected_recipe, judge_answers
 from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
 from hf_integration.serving.presets import Preset, named
-from hf_integration.serving.probes import fresh_samples
+from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.requests import BATCHES, Asked, ask, different_answers
+from hf_integration.serving.yardstick import Measured, measure
 from hf_integration.verdict import (
     CardIdentity,
     Deployment,
@@ -84,14 +88,24 @@ def check_endpoint(
     own_tokenizer = stated is not None and stated.own_tokenizer
     progress.start(f"asking {endpoint.address.url}", asking.keys)
     samples, leaks = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
-    asked = ask(
-        endpoint,
-        encoder,
-        samples,
-        batches=0 if leaks else BATCHES,
-        spread=asking.spread,
-        told=progress.advance,
-    )
+    tokens = tokens_of(encoder, texts_of(samples))
+    recipe = expected_recipe(encoder, None if stated is None else stated.recipe, endpoint.address.dimensions)
+    with _Meanwhile(encoder, recipe, samples) as meanwhile:
+
+        def told() -> None:
+            progress.advance()
+            meanwhile.go_on()
+
+        asked = ask(
+            endpoint,
+            samples,
+            tokens,
+            batches=0 if leaks else BATCHES,
+            spread=asking.spread,
+            told=told,
+        )
+        progress.start("computing what the answers have to be", 1)
+        measured = meanwhile.measured()
     judged = judge_answers(
         encoder,
         asked.samples,
@@ -100,6 +114,7 @@ def check_endpoint(
         expected=None if stated is None else stated.recipe,
         dimensions=endpoint.address.dimensions,
         noise=0.0 if stated is None else stated.noise,
+        measured=measured.of(asked.samples),
         told=lambda stage: progress.start(stage, 1),
     )
     if judged.status == "authentic" and len(asked.samples) < FEWEST_KEYS:
@@ -146,8 +161,50 @@ def ask_fresh(
         EndpointError: the server did not answer, or not with embeddings.
     """
     samples, _ = _fresh(encoder, keys, ascii_only=False)
-    asked = ask(endpoint, encoder, samples, batches=0, spread=spread, told=lambda: None)
+    tokens = tokens_of(encoder, texts_of(samples))
+    asked = ask(endpoint, samples, tokens, batches=0, spread=spread, told=lambda: None)
     return asked.samples, asked.embeddings
+
+
+class _Meanwhile:
+    """The reference, which a thread computes while the server is asked, from the second request on.
+
+    A server that is not there is said to be so before anything is computed. The thread ends between two runs
+    once nobody waits for it.
+
+    Args:
+        encoder: the trusted copy. Nobody else may use it meanwhile, its tokenizer included.
+        recipe: what is expected.
+        samples: the key samples.
+    """
+
+    def __init__(self, encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> None:
+        self._of = (encoder, recipe, samples)
+        self._thread = ThreadPoolExecutor(1)
+        self._given_up = threading.Event()
+        self._calls = 0
+        self._found: Future[Measured] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._given_up.set()
+        self._thread.shutdown(cancel_futures=True)
+
+    def go_on(self) -> None:
+        """A request is about to be sent."""
+        self._calls += 1
+        if self._calls == 2:  # the first was answered
+            self._found = self._thread.submit(measure, *self._of, between=self._end)
+
+    def measured(self) -> Measured:
+        """What was computed, once it is."""
+        return measure(*self._of) if self._found is None else self._found.result()
+
+    def _end(self) -> None:
+        if self._given_up.is_set():
+            raise CancelledError
 
 
 def _fresh(encoder: TorchEncoder, keys: int, *, ascii_only: bool) -> tuple[KeySamples, bool]:

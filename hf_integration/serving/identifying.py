@@ -48,6 +48,9 @@ FEW, MORE, LONGEST = 8, 16, 4
 LENGTH_ONE = 1e-3
 """How far the length of an embedding that was scaled may be from 1, where rounding allows no more."""
 
+FINELY = 1e-5
+"""Distances that no half precision comes down to: answers as near as that were computed in float32."""
+
 SAME = 1e-7
 """Distances up to which float32 tells nothing apart."""
 
@@ -113,7 +116,7 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
         coarse = best(functions, short[:FEW])[:2]
     fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
-    half = [match for match in fine if match.recipe.arithmetic != "float32"]
+    half = [match for match in fine if match.recipe.arithmetic != "float32" and fine[0].typical > FINELY]
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
         length = cut(ranked[0], longest).length

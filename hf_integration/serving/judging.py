@@ -21,13 +21,13 @@ from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Preci
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
+from hf_integration.serving.computing import own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.presets import least_noise, same_kernels
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
-from hf_integration.serving.yardstick import Yardstick, yardstick
+from hf_integration.serving.yardstick import Measured, Yardstick, measure, yardstick
 from hf_integration.verdict import Status
 
 MOST_TRIED = 4
@@ -91,6 +91,7 @@ def judge_answers(
     expected: Recipe | None = None,
     dimensions: int | None = None,
     noise: float = 0.0,
+    measured: Measured | None = None,
     told: Callable[[str], object] = lambda _: None,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy.
@@ -104,19 +105,19 @@ def judge_answers(
         dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
+        measured: of these key samples under :func:`expected_recipe`, where that was computed already.
         told: is given the name of each stage: a search takes a while.
     """
     if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
-    stated, recipe = expected is not None, simplified(encoder, expected or PLAIN)
-    if dimensions is not None and dimensions < encoder.description.embedding_dim:
-        recipe = recipe.but(dimensions=dimensions)
+    stated, recipe = expected is not None, expected_recipe(encoder, expected, dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
     told("comparing answers")
-    if answers.shape[1] == Computed(encoder, recipe).width:
-        held = yardstick(encoder, recipe, samples, noise=noise, seed=seed)
+    measured = measured or measure(encoder, recipe, samples)
+    if answers.shape[1] == measured.exact.shape[1]:
+        held = measured.yardstick(recipe.form, noise=noise, seed=seed)
         found = held.held_against(answers)
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
@@ -125,7 +126,8 @@ def judge_answers(
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
-        held, found = _nothing(encoder, recipe, samples, seed)
+        held = measured.yardstick(recipe.form, seed=seed)
+        found = held.held_against(torch.full_like(held.exact, torch.nan))  # all noise
     if answers.shape[1] > (most := widest(encoder)):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
@@ -136,6 +138,19 @@ def judge_answers(
     told("searching for another recipe that fits")
     nearest = nearest or identify(encoder, texts, answers)
     return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
+
+
+def expected_recipe(encoder: TorchEncoder, stated: Recipe | None, dimensions: int | None) -> Recipe:
+    """What answers are expected to follow, without what the encoder does by itself.
+
+    Args:
+        encoder: the trusted copy.
+        stated: the recipe that the caller states, if one.
+        dimensions: how many the deployment is asked for, if it is.
+    """
+    recipe = simplified(encoder, stated or PLAIN)
+    fewer = dimensions is not None and dimensions < encoder.description.embedding_dim
+    return recipe.but(dimensions=dimensions) if fewer else recipe
 
 
 def _otherwise(
@@ -293,11 +308,3 @@ def _judged(
     reconstruction: Reconstruction,
 ) -> Judged:
     return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.tolerated)
-
-
-def _nothing(
-    encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, seed: int
-) -> tuple[Yardstick, Reconstruction]:
-    """The reconstruction from answers of another width: noise throughout."""
-    held = yardstick(encoder, recipe, samples, seed=seed)
-    return held, held.held_against(torch.full_like(held.exact, torch.nan))

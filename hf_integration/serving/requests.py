@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import tokens_of
 from hf_integration.serving.probes import CUTS, texts_of
 
 BATCHES = 3
@@ -100,8 +98,8 @@ def moments(requests: int, spread: float) -> list[float]:
 
 def ask(
     endpoint: Endpoint,
-    encoder: TorchEncoder,
     samples: KeySamples,
+    tokens: Sequence[int],
     *,
     batches: int,
     spread: float,
@@ -111,8 +109,8 @@ def ask(
 
     Args:
         endpoint: the server.
-        encoder: the trusted copy, for its tokenizer.
         samples: texts.
+        tokens: of each text.
         batches: most requests with several texts.
         spread: seconds over which the requests are spread at random.
         told: called before each request.
@@ -121,7 +119,6 @@ def ask(
         EndpointError: the server did not answer a text that is not long.
     """
     texts = texts_of(samples)
-    tokens = tokens_of(encoder, texts)
     plan = planned(tokens, batches=batches)
     begin, when = time.monotonic(), moments(len(plan.groups), spread)
 

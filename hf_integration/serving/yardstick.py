@@ -5,8 +5,8 @@ calibrated by benign runs, and a generator that draws the watermark from whateve
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -20,12 +20,12 @@ from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import CALIBRATION
+from hf_integration.minting.benign import CALIBRATION, Variant
 from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import ROUNDING_UNIT
-from hf_integration.serving.computing import Computed
+from hf_integration.serving.computing import Computed, tokens_of
 from hf_integration.serving.numeric import Form
-from hf_integration.serving.probes import texts_of
+from hf_integration.serving.probes import CUTS, texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.watermark import Calibration, Generator, Layout, calibrate, edge_error, sketch, train
 from hf_integration.watermark.calibration import SAFETY
@@ -103,6 +103,14 @@ class Measured:
     exact: Tensor
     away: tuple[Tensor, ...]
 
+    def of(self, samples: KeySamples) -> "Measured":
+        """The same of some of the key samples, in their order."""
+        kept = set(texts_of(samples))
+        places = [index for index, text in enumerate(texts_of(self.samples)) if text in kept]
+        return replace(
+            self, samples=samples, exact=self.exact[places], away=tuple(run[places] for run in self.away)
+        )
+
     def yardstick(self, form: Form, *, noise: float = 0.0, seed: int | None = None) -> Yardstick:
         """The yardstick for answers that are written in one form.
 
@@ -129,17 +137,26 @@ class Measured:
         return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), size)
 
 
-def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measured:
+def measure(
+    encoder: TorchEncoder,
+    recipe: Recipe,
+    samples: KeySamples,
+    *,
+    between: Callable[[], object] = lambda: None,
+) -> Measured:
     """Run a trusted copy as a deployment does, exactly and in benign ways.
 
     Args:
         encoder: the trusted copy.
         recipe: what the deployment does.
         samples: key samples, best fresh ones that nobody can have prepared for.
+        between: is called after each run, and may raise to end it all.
     """
-    computed, texts = Computed(encoder, recipe), texts_of(samples)
+    computed, texts, away = Computed(encoder, recipe), texts_of(samples), []
     exact = computed.embed(texts, batch_size=1)  # as a deployment is asked
-    away = (_benign(computed, texts, place) - exact for place in range(len(CALIBRATION)))
+    for variant in CALIBRATION:
+        between()
+        away.append(_benign(computed, texts, variant) - exact)
     return Measured(encoder, recipe, samples, exact, tuple(away))
 
 
@@ -194,18 +211,25 @@ def _largest(runs: Sequence[Tensor], exact: Tensor) -> float:
     return max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in runs)
 
 
-def _benign(computed: Computed, texts: Sequence[str], place: int) -> Tensor:
-    """One benign run, in the arithmetic of the deployment."""
-    variant = CALIBRATION[place]
+def _benign(computed: Computed, texts: Sequence[str], variant: Variant) -> Tensor:
+    """One benign run, in the arithmetic of the deployment.
+
+    Long texts are in batches of their own: among short ones, which are then mostly padding, they would make
+    this run cost more than all others together.
+    """
+    tokens = tokens_of(computed.encoder, texts)
+    long = {index for index, count in enumerate(tokens) if count >= min(CUTS)}
+    run = torch.empty(len(texts), computed.width, dtype=torch.float64)
     with variant.setting(computed.encoder):
-        order = variant.order(len(texts)) or list(range(len(texts)))
-        found = computed.embed(
-            [texts[index] for index in order],
-            precision=computed.recipe.arithmetic,
-            batch_size=variant.batch_size,
-        )
-    run = torch.empty_like(found)
-    run[order] = found
+        for places in (sorted(long ^ set(range(len(texts)))), sorted(long)):
+            shuffled = variant.order(len(places)) or range(len(places))
+            order = [places[index] for index in shuffled]
+            if order:
+                run[order] = computed.embed(
+                    [texts[index] for index in order],
+                    precision=computed.recipe.arithmetic,
+                    batch_size=variant.batch_size,
+                )
     return run
 
 

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     localisation,
     margins,
     minting,
+    overhead,
     recipes,
     refusals,
     routing,
@@ -57,6 +58,7 @@ WHEN_NAMED = (
     "baselines",
     "converted",
     "recipes",
+    "overhead",
 )
 """They take long, so they run only when they are named."""
 
@@ -109,6 +111,7 @@ def main() -> int:
         "routing": partial(routing.run, checks=arguments.checks),
         "converted": converted.run,
         "recipes": recipes.run,
+        "overhead": overhead.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

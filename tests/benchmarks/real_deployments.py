@@ -353,9 +353,9 @@ def _all() -> Iterator[Deployment]:
         **half,
     )
     yield made("Ollama, recorded", _recorded("Ollama"), gelu="tanh", weights="gguf-f16")
-    for level in ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"):
-        said = level.rpartition("_")[2].lower()
-        yield made(f"ONNX Runtime, optimisations: {said}", _onnx(level), "onnxruntime", "onnx")
+    for level in ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL"):
+        said = level.replace("_", " ").lower()
+        yield made(f"ONNX Runtime, {said}", _onnx(f"ORT_{level}"), "onnxruntime", "onnx")
     needs = ("onnxruntime", "onnx")
     yield made("ONNX Runtime, O2 fused", _fused(gelu=False, half=False), *needs)
     yield made("ONNX Runtime, O3 approximate GELU", _fused(gelu=True, half=False), *needs, gelu="tanh")
@@ -374,13 +374,13 @@ def _all() -> Iterator[Deployment]:
     yield made("torch, autocast float16", _torch(autocast="float16"), **half)
     yield made("torch, autocast bfloat16", _torch(autocast="bfloat16"), **short)
     yield made("torchao, int8 weights", _pooled(_torchao), "torchao", weights="int8-rows")
-    needs = ("sentence_transformers",)
-    yield made("sentence-transformers", _sentences(), *needs)
-    yield made("sentence-transformers, CLS", _sentences(_cls), *needs, pooling="cls")
-    yield made("sentence-transformers, cut at 128", _sentences(_at_128), *needs, length=128)
-    yield made("sentence-transformers, prompt", _sentences(prompt=PROMPT), *needs, prompt=PROMPT)
-    yield made("sentence-transformers, not scaled", _sentences(_unscaled), *needs, normalised=False)
-    yield made("sentence-transformers, truncate_dim", _sentences(truncate_dim=128), *needs, dimensions=128)
+    library = "sentence_transformers"
+    yield made("sentence-transformers", _sentences(), library)
+    yield made("sentence-transformers, CLS", _sentences(_cls), library, pooling="cls")
+    yield made("sentence-transformers, cut at 128", _sentences(_at_128), library, length=128)
+    yield made("sentence-transformers, prompt", _sentences(prompt=PROMPT), library, prompt=PROMPT)
+    yield made("sentence-transformers, not scaled", _sentences(_unscaled), library, normalised=False)
+    yield made("sentence-transformers, truncate_dim", _sentences(truncate_dim=128), library, dimensions=128)
     yield made("fastembed, local model", _fastembed, "fastembed", "onnx", length=512)
     yield made("llama.cpp, F16", _llama("f16"), "node", "gguf", gelu="tanh", weights="gguf-f16", length=512)
     yield made("llama.cpp, F32", _llama("f32"), "node", "gguf", gelu="tanh", length=512)

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hf_integration.serving.recipe import Recipe
 from tests.benchmarks.real_deployments import DEPLOYMENTS, Deployment, Place
 from tests.benchmarks.subjects import Subject
 
-KEYS = 64
+KEYS = 24
 FEWEST, GOAL = 20, 0.95
 
 
@@ -72,7 +73,7 @@ def _named(place: Place, deployment: Deployment, texts: list[str]) -> Named:
     return Named(best, same and best.fits)
 
 
-def _shown(encoder: TorchEncoder, recipe: Recipe, texts: list[str]) -> tuple[Recipe, list[int]]:
+def _shown(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str]) -> tuple[Recipe, list[int]]:
     """A recipe as far as texts show it: cuts that cut the same texts at the same place are one."""
     length = recipe.length or own_length(encoder)
     cut = [min(count, length) for count in tokens_of(encoder, texts)]

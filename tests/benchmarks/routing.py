@@ -13,7 +13,7 @@ import torch
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Address, Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed
+from hf_integration.serving.computing import Computed, tokens_of
 from hf_integration.serving.noticing import requests_to_notice
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import PLAIN
@@ -37,10 +37,10 @@ Answers = dict[str, list[float]]
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The trusted copy, the key samples, and what they are held against."""
+    """The key samples, how many tokens each has, and what they are held against."""
 
-    encoder: TorchEncoder
     samples: KeySamples
+    tokens: list[int]
     held: Yardstick
     right: Answers
 
@@ -60,7 +60,7 @@ def run(subject: Subject, *, checks: int) -> list[str]:
     short = [] if requests <= MOST_REQUESTS else [f"{requests} requests, goal {MOST_REQUESTS}"]
     samples = fresh_samples(encoder, requests)
     held = yardstick(encoder, PLAIN, samples)
-    scene = Scene(encoder, samples, held, _answers(encoder, samples))
+    scene = Scene(samples, tokens_of(encoder, texts_of(samples)), held, _answers(encoder, samples))
     router = random.Random(0)  # noqa: S311  # to be repeated
     for rate in RATES:
         other = encoder.duplicate()
@@ -128,7 +128,7 @@ def _real(scene: Scene, wrong: Answers, router: random.Random, checks: int) -> t
             routed.clear()
             with Endpoint(Address(url=server.url, api="tei")) as endpoint:
                 asked = ask(
-                    endpoint, scene.encoder, scene.samples, batches=BATCHES, spread=0, told=lambda: None
+                    endpoint, scene.samples, scene.tokens, batches=BATCHES, spread=0, told=lambda: None
                 )
             assert asked.sent == len(routed) <= MOST_REQUESTS
             noticed, met = noticed + scene.notices(asked), met + any(routed)
