@@ -1,6 +1,6 @@
 """A watermark card as that which answers of a deployment are held against: nobody has to hold the weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -67,16 +67,17 @@ class CardSource:
         known = [presets()[name] for name in self._found(recipe)[1].names if name in presets()]
         return min(known, key=lambda found: found.noise, default=None)
 
-    def width(self, recipe: Recipe) -> int:
-        """See :meth:`~hf_integration.serving.sources.Source.width`."""
-        whole: int = self._found(recipe)[1].embeddings.shape[1]
-        return whole if recipe.dimensions is None else min(whole, recipe.dimensions)
-
     def widest(self) -> int:
         """See :meth:`~hf_integration.serving.sources.Source.widest`."""
         return max(answers.embeddings.shape[1] for answers in self._served.answers)
 
-    def measure(self, recipe: Recipe, samples: KeySamples) -> Measured:
+    def measure(
+        self,
+        recipe: Recipe,
+        samples: KeySamples,
+        *,
+        between: Callable[[], object] = lambda: None,  # noqa: ARG002  # nothing is run
+    ) -> Measured:
         """See :meth:`~hf_integration.serving.sources.Source.measure`."""
         exact = self._exact(recipe, texts_of(samples))
         size = self._found(recipe)[1].noise

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.identifying import Match, identify
-from hf_integration.serving.judging import MOST_NOISE
-from hf_integration.serving.presets import named
+from hf_integration.serving.identifying import Match, as_compared, identify
+from hf_integration.serving.judging import FINE, MOST_NOISE, NEARER
+from hf_integration.serving.presets import least_noise, named
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN
 from hf_integration.serving.yardstick import yardstick
@@ -66,16 +66,19 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
         UsageError: the answers are wider than any recipe gives.
     """
     matches = identify(encoder, texts_of(samples), answers)
-    found = [
-        _explained(encoder, samples, answers, match) for match in matches if math.isfinite(match.distance)
-    ]
+    found: list[Explanation] = []
+    for match in matches:
+        # half precision fits whatever is near: it says nothing where a finer recipe is much nearer and fits
+        moot = match.typical > NEARER * matches[0].typical and any(nearer.fits for nearer in found)
+        if math.isfinite(match.distance) and not (moot and match.recipe.arithmetic not in FINE):
+            found.append(_explained(encoder, samples, answers, match))
     return tuple(sorted(found, key=lambda explanation: not explanation.fits))
 
 
 def _explained(encoder: TorchEncoder, samples: KeySamples, answers: Tensor, match: Match) -> Explanation:
     known = named(match.recipe, encoder)
-    held = yardstick(encoder, match.recipe, samples, noise=known.noise if known else 0.0)
-    strip = held.held_against(answers).strips[0]
+    held = yardstick(encoder, match.recipe, samples, noise=least_noise(match.recipe))
+    strip = held.held_against(as_compared(match.recipe, answers)).strips[0]
     fits = strip.intact and held.away <= MOST_NOISE[match.recipe.arithmetic]
     name = None if known is None or match.recipe.form != PLAIN.form else known.name
     return Explanation(match, name, strip.deviation, fits)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError
 from hf_integration.encoders.modalities.recipes import POOLS
@@ -18,6 +19,7 @@ from hf_integration.serving.computing import (
     Computed,
     Kernels,
     has_dense,
+    most_tokens,
     other_gelus,
     own_length,
     own_prompts,
@@ -45,6 +47,9 @@ FEW, MORE, LONGEST = 8, 16, 4
 
 LENGTH_ONE = 1e-3
 """How far the length of an embedding that was scaled may be from 1, where rounding allows no more."""
+
+FINELY = 1e-5
+"""Distances that no half precision comes down to: answers as near as that were computed in float32."""
 
 SAME = 1e-7
 """Distances up to which float32 tells nothing apart."""
@@ -111,12 +116,18 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
         coarse = best(functions, short[:FEW])[:2]
     fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
-    half = [match for match in fine if match.recipe.arithmetic != "float32"]
+    half = [match for match in fine if match.recipe.arithmetic != "float32" and fine[0].typical > FINELY]
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
         length = cut(ranked[0], longest).length
         ranked = [recipe.but(length=length) for recipe in ranked]
     return tuple(best(ranked, [*short[:MORE], *longest]))
+
+
+def as_compared(recipe: Recipe, answers: Tensor) -> Tensor:
+    """Answers as they are held against a recipe: some servers scale again what they cut, and some do not."""
+    cut = recipe.dimensions is not None and recipe.form.exact
+    return F.normalize(answers, dim=1) if cut else answers
 
 
 def shown_by_numbers(encoder: TorchEncoder, answers: Tensor) -> Recipe:
@@ -151,9 +162,11 @@ def _functions(encoder: TorchEncoder, shown: Recipe) -> Iterator[Recipe]:
 
 
 def _lengths(encoder: TorchEncoder, most: int) -> list[int | None]:
-    """Cuts that can show in texts of so many tokens at most."""
-    own = own_length(encoder)
-    return [None, *(length for length in LENGTHS if length != own and (length < most or length > own))]
+    """Cuts that can show in texts of so many tokens at most; of those that cut alike, the shortest."""
+    room = min(most, most_tokens(encoder))
+    kept = {min(length, room): length for length in reversed(LENGTHS)}
+    own = min(own_length(encoder), room)
+    return [None, *(length for cut, length in sorted(kept.items()) if cut != own)]
 
 
 def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
@@ -195,8 +208,8 @@ def match_with(recipe: Recipe, exact: Tensor, answers: Tensor) -> Match:
         exact: what it gives before it is rounded, float64 ``(n, dim)``.
         answers: what came back, of the same shape.
     """
-    away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
-    away = away.nan_to_num(nan=float("inf"), posinf=float("inf"))
+    away = (as_compared(recipe, answers) - recipe.form.rounded(exact)).norm(dim=1)
+    away = (away / exact.norm(dim=1).clamp(min=1e-12)).nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
 
 
