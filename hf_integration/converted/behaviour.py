@@ -260,7 +260,8 @@ def _strays(answers: Tensor, converted: Tensor, exact: Tensor) -> int:
 
 def _apart(rows: Tensor, others: Tensor) -> Tensor:
     """Distances of rows from others, relative to these, ``(n,)``."""
-    return (rows - others).norm(dim=1) / others.norm(dim=1).clamp(min=1e-12)
+    away: Tensor = (rows - others).norm(dim=1) / others.norm(dim=1).clamp(min=1e-12)
+    return away
 
 
 def with_integers(encoder: TorchEncoder, numbers: Mapping[str, Array]) -> TorchEncoder:
