@@ -28,13 +28,14 @@ from hf_integration.converted.runtime import (
     readable,
 )
 from hf_integration.converted.states import StatesModel
-from hf_integration.converted.surroundings import Surroundings, read_surroundings
+from hf_integration.converted.surroundings import Surroundings, read_surroundings, vocabulary_differences
 from hf_integration.encoders.files.folder_files import check_file
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.loading import silent_transformers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
-MODEL, VOCABULARY, CONFIG = "model.bin", "vocabulary.json", "config.json"
+MODEL, CONFIG = "model.bin", "config.json"
+VOCABULARIES = "vocabulary.json", "vocabulary.txt"
 VERSION = 6
 SPECIFICATION = "TransformerEncoderSpec"
 LONGEST_NAME, MOST_AXES = 1000, 8
@@ -55,7 +56,10 @@ class Ctranslate2Model(StatesModel):
     runtime = "ctranslate2"
 
     def __init__(self, path: Path, folder: Path, surroundings: Surroundings) -> None:
-        files = [folder / name for name in (MODEL, VOCABULARY, CONFIG)]
+        # the runtime looks for them in this order
+        there = (folder / name for name in VOCABULARIES if (folder / name).is_file())
+        self.vocabulary = next(there, folder / VOCABULARIES[0])
+        files = [folder / MODEL, self.vocabulary, folder / CONFIG]
         super().__init__(path, [file for file in files if file.is_file()], surroundings)
         self.folder = folder
         self.variables = read_variables(folder / MODEL)
@@ -72,7 +76,7 @@ class Ctranslate2Model(StatesModel):
         """
         needed("ctranslate2", "ctranslate2")
         folder = path if path.is_dir() else path.parent
-        for name in (VOCABULARY, CONFIG):
+        for name in (*VOCABULARIES, CONFIG):
             check_file(folder / name)
         return cls(path, folder, read_surroundings(folder / MODEL, encoder))
 
@@ -118,17 +122,7 @@ class Ctranslate2Model(StatesModel):
     def _vocabulary(self) -> Iterator[str]:
         words = self.surroundings.encoder.processor.get_vocab()
         theirs = sorted(words, key=words.__getitem__)
-        file = self.folder / VOCABULARY
-        mine = read_json(file, list) if file.is_file() else []
-        if len(mine) < len(theirs):
-            yield f"{VOCABULARY}: model (vocabulary and merges): {len(theirs)} words -> {len(mine)}"
-        for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
-            if one != other:
-                yield (
-                    f"{VOCABULARY}: model (vocabulary and merges): word {place}: "
-                    f"{quoted(str(other))} -> {quoted(str(one))}"
-                )
-                return
+        return vocabulary_differences(self.vocabulary.name, _words(self.vocabulary), theirs)
 
     def reference(
         self,
@@ -150,6 +144,16 @@ class Ctranslate2Model(StatesModel):
             return f"the trusted copy cannot be converted here: {quoted(in_one_line(error))}"
         finally:
             shutil.rmtree(folder)
+
+
+def _words(file: Path) -> list[Any]:
+    """Words of a vocabulary by their numbers; none if it is not there."""
+    if not file.is_file():
+        return []
+    if file.suffix == ".json":
+        return list(read_json(file, list))
+    with readable(file, "read"):
+        return file.read_text("utf-8").removesuffix("\n").split("\n")
 
 
 def convert(source: Path, target: Path, quantization: str | None) -> None:

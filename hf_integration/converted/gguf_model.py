@@ -1,7 +1,8 @@
 """GGUF files of llama.cpp: their tensors are read here; what runs them is a server of llama.cpp."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from hf_integration.converted.runtime import (
     needed,
     readable,
 )
+from hf_integration.converted.surroundings import vocabulary_differences
+from hf_integration.encoders.identity.behaviour import VOCABULARY
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 
@@ -24,11 +27,18 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MOST_KEYS = 10_000
 
+TOKENS, MODEL = "tokenizer.ggml.tokens", "tokenizer.ggml.model"
+
 _PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64"}
 
 
 class GgufModel(Converted):
     """A GGUF file, and the server of llama.cpp that runs it, if there is one.
+
+    Args:
+        path: as the caller named it.
+        read: the file.
+        encoder: the trusted copy, whose vocabulary the file has to hold.
 
     Attributes:
         server: what is asked; nothing says that it runs this very file, and no other.
@@ -38,8 +48,12 @@ class GgufModel(Converted):
     own_ids = False
     server: Endpoint | None = None
 
+    def __init__(self, path: Path, read: Iterable[Path], encoder: TorchEncoder) -> None:
+        super().__init__(path, read)
+        self._encoder = encoder
+
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "GgufModel":  # noqa: ARG003  # of the interface
+    def open(cls, path: Path, encoder: TorchEncoder) -> "GgufModel":
         """Look at a file, or at the only one in a folder.
 
         Raises:
@@ -51,7 +65,7 @@ class GgufModel(Converted):
         if len(files) != 1:
             raise EncoderError(f"{path}: {len(files)} GGUF files", remedy="name the file itself")
         check_start(files[0])
-        return cls(path, files)
+        return cls(path, files, encoder)
 
     def tensors(self) -> Iterator[Held]:
         """See :meth:`Converted.tensors`."""
@@ -85,6 +99,22 @@ class GgufModel(Converted):
         if self.server is not None:
             yield f"{self.server.address.url} was asked, and nothing shows that it runs this very file"
 
+    def settings(self) -> tuple[str, ...]:
+        """See :meth:`Converted.settings`: the vocabulary, word by word; nobody says how the rest is used."""
+        from gguf import GGUFReader
+
+        (file,) = self.read
+        with readable(file, "read as GGUF"):
+            fields = GGUFReader(file).fields
+            mine, model = _strings(fields.get(TOKENS)), _strings(fields.get(MODEL))
+        if not mine:
+            return (f"{TOKENS}: {VOCABULARY} is missing",)
+        words = self._encoder.processor.get_vocab()
+        theirs = sorted(words, key=words.__getitem__)
+        if model == ["bert"]:
+            theirs = [_as_llama_writes(word) for word in theirs]
+        return tuple(vocabulary_differences(TOKENS, mine, theirs))
+
     def ids(self, texts: Sequence[str]) -> list[list[int]] | None:  # noqa: ARG002
         """See :meth:`Converted.ids`."""
         return None
@@ -99,6 +129,22 @@ class GgufModel(Converted):
         if self.server is None:
             raise EncoderError(f"{self.path}: {self.cannot_run()}")
         return self.server.embed(list(texts), per_request=len(texts) if together else 1).embeddings
+
+
+def _strings(field: Any) -> list[str]:
+    """The strings of a field; none if the file has no such field."""
+    return (
+        []
+        if field is None
+        else [bytes(field.parts[place]).decode("utf-8", "replace") for place in field.data]
+    )
+
+
+def _as_llama_writes(word: str) -> str:
+    """A word of WordPiece with a mark where a word begins, and not where it goes on."""
+    if word.startswith("[") and word.endswith("]"):
+        return word
+    return word[2:] if word.startswith("##") else f"\N{LOWER ONE EIGHTH BLOCK}{word}"
 
 
 def check_start(file: Path) -> None:

@@ -1,5 +1,6 @@
 """OpenVINO files: ``.xml`` with a ``.bin`` beside it, and OpenVINO's own tokenizer where there is one."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,12 @@ class OpenvinoModel(StatesModel):
             raise EncoderError(f"{self.file}: more than {MOST_TENSORS} arrays")
         with readable(self.file, "read"):
             integers = {name: found for op in constants if (found := _integers(op)) for name in found[1]}
-            taken = {part for _, parts in integers.values() for part in parts}
+            called = Counter(op.get_friendly_name() for op in constants)
+            # a name that several have says of none of them that it was read with others
+            taken = {part for _, parts in integers.values() for part in parts if called[part] == 1}
             for op in constants:
                 name = op.get_friendly_name()
-                if name in integers and integers[name][1][0] == name:
+                if called[name] == 1 and name in integers and integers[name][1][0] == name:
                     yield integers[name][0]
                 elif name not in taken:
                     yield _held(op)

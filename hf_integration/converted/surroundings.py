@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from hf_integration.base.errors import EncoderError
+from hf_integration.base.text import quoted
 from hf_integration.converted.runtime import Array, readable
 from hf_integration.encoders.files.folder_files import check_file, files_of
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.loading import load_tail
-from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
+from hf_integration.encoders.identity.behaviour import VOCABULARY, Behaviour, pipeline_as_saved
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_costly, text_steps
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
@@ -171,6 +172,22 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
         True,
         tuple(read),
     )
+
+
+def vocabulary_differences(file: str, mine: Sequence[object], theirs: Sequence[str]) -> Iterator[str]:
+    """The first word in which a runtime's own vocabulary differs from the trusted copy's, if it does.
+
+    Args:
+        file: what holds the vocabulary.
+        mine: words by their numbers; there may be more of them.
+        theirs: those of the trusted copy.
+    """
+    if len(mine) < len(theirs):
+        yield f"{file}: {VOCABULARY}: {len(theirs)} words -> {len(mine)}"
+    for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+        if one != other:
+            yield f"{file}: {VOCABULARY}: word {place}: {quoted(other)} -> {quoted(str(one))}"
+            return
 
 
 def own_prompt(encoder: TorchEncoder) -> str:

@@ -4,20 +4,17 @@ A rollback journal keeps it whole, and no write-ahead log: that needs memory whi
 no shared disk may hold it. A check is written once in a while, so the speed of a log would gain nothing.
 """
 
-import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from hf_integration.base.errors import IntegrityError, OutputError, SSLAuthError, UsageError
 from hf_integration.base.output_files import ELSEWHERE, check_file
 from hf_integration.base.text import quoted
-from hf_integration.base.vocabulary import ExitStatus
-from hf_integration.watching.entry import OUTCOMES, Entry, Subject, written
+from hf_integration.watching.entry import Entry, Subject
+from hf_integration.watching.rows import COLUMNS, TABLE, entry_of
 
 APPLICATION = int.from_bytes(b"SSLA", "big")
 """In the header of every file that is ours (https://sqlite.org/fileformat.html#application_id)."""
@@ -29,56 +26,6 @@ SECONDS = 60.0
 
 MOST_BYTES = 32 << 20
 """Of one check: a verdict that names every tensor of a large encoder has a few of them."""
-
-TABLE = f"""\
-CREATE TABLE checks (
-    number INTEGER PRIMARY KEY,
-    began TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    encoder TEXT NOT NULL,
-    endpoint TEXT NOT NULL,
-    model TEXT NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN ({", ".join(f"'{outcome}'" for outcome in OUTCOMES)})),
-    exit_status INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    margin REAL,
-    trust TEXT,
-    card TEXT,
-    revision TEXT,
-    expected TEXT,
-    found TEXT,
-    unnoticed REAL,
-    verdict TEXT,
-    CHECK ((verdict IS NULL) = (outcome = 'error'))
-)"""
-
-_TEXT, _PERHAPS = (str,), (str, type(None))
-_KINDS: dict[str, tuple[type, ...]] = {
-    "number": (int,),
-    "began": _TEXT,
-    "seconds": (float,),
-    "encoder": _TEXT,
-    "endpoint": _TEXT,
-    "model": _TEXT,
-    "outcome": _TEXT,
-    "exit_status": (int,),
-    "reason": _TEXT,
-    "margin": (float, type(None)),
-    "trust": _PERHAPS,
-    "card": _PERHAPS,
-    "revision": _PERHAPS,
-    "expected": _PERHAPS,
-    "found": _PERHAPS,
-    "unnoticed": (float, type(None)),
-}
-"""Columns and what may be in them: all but the verdict, which is large and rarely asked for."""
-
-_STATUSES: dict[str, tuple[ExitStatus, ...]] = {
-    "authentic": (ExitStatus.DONE,),
-    "altered": (ExitStatus.ALTERED, ExitStatus.DONE),
-    "inconclusive": (ExitStatus.INCONCLUSIVE,),
-    "error": (ExitStatus.USAGE, ExitStatus.INCONCLUSIVE, ExitStatus.INTEGRITY, ExitStatus.INTERNAL),
-}
 
 _HEADER, _MAGIC = 100, b"SQLite format 3\x00"
 
@@ -169,11 +116,11 @@ class History:
         return None if found is None else found[0]
 
     def _entries(self, connection: sqlite3.Connection) -> list[Entry]:
-        asked = f"SELECT {', '.join(_KINDS)} FROM checks ORDER BY number"  # noqa: S608  # names of ours
+        asked = f"SELECT {', '.join(COLUMNS)} FROM checks ORDER BY number"  # noqa: S608  # names of ours
         found = []
         for row in connection.execute(asked):
             try:
-                found.append(_entry(dict(zip(_KINDS, row, strict=True))))
+                found.append(entry_of(dict(zip(COLUMNS, row, strict=True))))
             except (ValueError, TypeError) as error:
                 raise self._damaged(f"check {row[0]}: {error}") from None
         return found
@@ -214,8 +161,11 @@ class History:
             ) from None
         except OSError as error:
             raise UsageError(f"cannot read {self.path}: {error.strerror or error}") from None
-        if not head or self.path.with_name(f"{self.path.name}-journal").exists():
-            return  # nothing yet, or half of something, which SQLite is about to roll back
+        if not head:
+            return
+        half_written = self.path.with_name(f"{self.path.name}-journal").exists()  # SQLite is to roll it back
+        if half_written and (head.startswith(_MAGIC) or not any(head)):
+            return
         if not head.startswith(_MAGIC) or int.from_bytes(head[68:72], "big") != APPLICATION:
             raise self._foreign()
 
@@ -289,29 +239,3 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     """Whether nobody has written anything, as in a file whose writer was killed before its first check."""
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return bool(tables == 0)
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    """A row, read strictly: SQLite keeps whatever type it is given.
-
-    Raises:
-        ValueError: a value that no check has.
-        TypeError: a value of another type.
-    """
-    for name, kinds in _KINDS.items():
-        if not isinstance(row[name], kinds):
-            raise TypeError(f"{name} is {type(row[name]).__name__}")
-    for name in ("seconds", "margin", "unnoticed"):
-        if row[name] is not None and not math.isfinite(row[name]):
-            raise ValueError(f"{name} is {row[name]}")
-    if row["exit_status"] not in _STATUSES.get(row["outcome"], ()):
-        raise ValueError("an outcome that is unknown, or has another exit status")
-    subject = Subject(row.pop("encoder"), row.pop("endpoint"), row.pop("model"))
-    return Entry(**{**row, "began": _moment(row["began"]), "subject": subject})
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    if written(moment) != text:
-        raise ValueError("a moment that is written in another way")
-    return moment

@@ -125,6 +125,25 @@ class TestGgufBehindAServer:
         assert ended.status == 0, ended.out + ended.err
         assert "nothing shows that it runs this very file" in ended.out
 
+    @pytest.mark.parametrize("what", ["swapped", "changed", "cut short"])
+    def test_another_vocabulary_in_the_file_is_no_pass(
+        self, sslauth: Run, trusted: TorchEncoder, file: Path, what: str
+    ) -> None:
+        """The words may be rare ones, which no text that is tried has in it."""
+        words = making.llama_words(trusted)
+        if what == "swapped":
+            words[-2:] = reversed(words[-2:])
+        elif what == "changed":
+            words[len(words) // 2] = "another"
+        else:
+            del words[-1]
+        making.gguf_file(trusted, file, "F32", words)
+        with self.answering(trusted) as server:
+            given = ("--converted", file, "--endpoint", server.url, "--serving", "infinity")
+            ended = sslauth("verify", "./tiny", *given, *KEYS)
+        assert ended.status == 3, ended.out + ended.err
+        assert "tokenizer.ggml.tokens" in ended.out
+
     def test_names_the_texts_that_the_server_reads_differently(
         self, sslauth: Run, trusted: TorchEncoder, file: Path
     ) -> None:

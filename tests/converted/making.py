@@ -77,12 +77,30 @@ def one_step(values: Any) -> Any:
     return copy
 
 
-def gguf_file(encoder: TorchEncoder, target: Path, kind: str) -> Path:
-    """A GGUF file with llama.cpp's names for BERT: matrices in one type, all else in float32."""
+def llama_words(encoder: TorchEncoder) -> list[str]:
+    """The vocabulary as llama.cpp's converter writes it for BERT."""
+    words = encoder.processor.get_vocab()
+    return [
+        word if word.startswith("[") else word[2:] if word.startswith("##") else f"\u2581{word}"
+        for word in sorted(words, key=words.__getitem__)
+    ]
+
+
+def gguf_file(encoder: TorchEncoder, target: Path, kind: str, words: list[str] | None = None) -> Path:
+    """A GGUF file with llama.cpp's names for BERT: matrices in one type, all else in float32.
+
+    Args:
+        encoder: whose weights.
+        target: the file.
+        kind: the type of matrices.
+        words: the vocabulary, if it is not the encoder's.
+    """
     import gguf
     from gguf import GGMLQuantizationType, quants
 
     writer = gguf.GGUFWriter(str(target), "bert")
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(llama_words(encoder) if words is None else words)
     for name, tensor in encoder.tensors().items():
         values = np.ascontiguousarray(tensor.float().numpy())
         said = name.replace("encoder.layer.", "blk.").replace("embeddings.", "emb.")

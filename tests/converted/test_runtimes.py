@@ -7,9 +7,11 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hf_integration.base.errors import EncoderError, SSLAuthError
+from hf_integration.converted.onnx_making import OUTPUT
 from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.runtime import RuntimeName
 from hf_integration.converted.weights import explain
@@ -282,3 +284,50 @@ class TestGguf:
         with pytest.raises(EncoderError) as raised:
             list(open_converted(tmp_path / "model.gguf", encoder).tensors())
         assert len(str(raised.value).splitlines()) == 1
+
+
+class TestVocabulariesOfCtranslate2:
+    """The runtime takes ``vocabulary.json``, or ``vocabulary.txt`` where that is missing."""
+
+    @pytest.fixture
+    def words(self, folder: Path, kind: making.Kind) -> list[str]:
+        if kind.runtime != "ctranslate2":
+            pytest.skip("this runtime has no vocabulary of its own")
+        found: list[str] = json.loads((folder / "vocabulary.json").read_text())
+        (folder / "vocabulary.json").unlink()
+        return found
+
+    def test_of_lines_are_read_as_well(
+        self, checked: Checked, folder: Path, kind: making.Kind, words: list[str]
+    ) -> None:
+        (folder / "vocabulary.txt").write_text("\n".join(words) + "\n")
+        assert checked(folder, kind.serving).status == "authentic"
+        words[-2:] = reversed(words[-2:])
+        (folder / "vocabulary.txt").write_text("\n".join(words) + "\n")
+        assert checked(folder, kind.serving).status == "altered"
+
+
+def test_constants_of_openvino_that_have_one_name_are_all_read(encoder: TorchEncoder, tmp_path: Path) -> None:
+    """A scale is read with its integers; a weight that bears the name of the scale is not."""
+    openvino = pytest.importorskip("openvino", reason="needs the extra openvino")
+    making.openvino_folder(False)(encoder, tmp_path / "folder")
+    file = tmp_path / "folder" / "openvino" / "openvino_model.xml"
+    model, ops = openvino.Core().read_model(file), openvino.opset13
+    named = {
+        "integers": ops.constant(np.array([[1, 2]], np.int8)),
+        "scale": ops.constant(np.array([[0.5]], np.float32)),
+        "weight": ops.constant(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)),
+    }
+    for name, constant in named.items():
+        constant.set_friendly_name("scale" if name == "weight" else name)
+    scaled = ops.multiply(ops.convert(named["integers"], "f32"), named["scale"])
+    axes = ops.constant(np.array([0, 1]))
+    more = ops.add(ops.reduce_sum(scaled, axes), ops.reduce_sum(named["weight"], axes))
+    states = model.get_results()[0].input_value(0)
+    made = openvino.Model([ops.add(states, more)], model.get_parameters(), "more")
+    states.get_tensor().set_names(set())
+    made.outputs[0].get_tensor().set_names({OUTPUT})
+    (tmp_path / "more").mkdir()
+    openvino.save_model(made, tmp_path / "more" / "openvino_model.xml", compress_to_fp16=False)
+    held = list(open_converted(tmp_path / "more" / "openvino_model.xml", encoder).tensors())
+    assert [one.values.shape for one in held if one.name == "scale"].count((64, 64)) == 1

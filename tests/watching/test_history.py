@@ -170,6 +170,14 @@ class TestForeignFiles:
         with sqlite3.connect(history.path) as connection:
             assert connection.execute("SELECT * FROM checks").fetchall() == []
 
+    @pytest.mark.parametrize("written", [b"\n", b"notes\n", b"version = 1\n" * 999])
+    def test_another_file_with_a_journal_stays_as_it_is(self, history: History, written: bytes) -> None:
+        history.path.write_bytes(written)
+        journal = history.path.parent / "checks.db-journal"
+        journal.write_bytes(b"mine")
+        refused(history, UsageError)
+        assert journal.read_bytes() == b"mine"
+
     def test_a_history_of_another_schema_is_not_touched(self, history: History) -> None:
         history.record(entry("authentic"))
         with sqlite3.connect(history.path) as connection:
@@ -205,6 +213,10 @@ class TestForeignFiles:
             ("exit_status", 1.5),
             ("trust", b"\xff"),
             ("found", 7.5),
+            ("number", 0),
+            ("number", -1),
+            ("number", 2**53 + 1),
+            ("number", 2**63 - 1),  # the next check would get any number, and this stay the newest
         ],
     )
     def test_a_value_that_no_check_has_is_damage(self, history: History, column: str, value: object) -> None:
@@ -214,7 +226,7 @@ class TestForeignFiles:
         if (column, value) == ("found", 7.5):
             assert history.entries()[0].found == "7.5"  # a text column makes text of numbers
             return
-        with pytest.raises(IntegrityError, match=r"check 1: |CHECK constraint"):
+        with pytest.raises(IntegrityError, match=r"check -?\d+: |CHECK constraint"):
             history.entries()
 
     def test_an_outcome_cannot_be_turned_into_a_pass(self, history: History) -> None:
