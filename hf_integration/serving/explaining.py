@@ -10,6 +10,7 @@ from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match, identify
 from hf_integration.serving.judging import MOST_NOISE
+from hf_integration.serving.numeric import comparable
 from hf_integration.serving.presets import named
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN
@@ -65,6 +66,7 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
     Raises:
         UsageError: the answers are wider than any recipe gives.
     """
+    answers = comparable(answers)
     matches = identify(encoder, texts_of(samples), answers)
     found = [
         _explained(encoder, samples, answers, match) for match in matches if math.isfinite(match.distance)

@@ -21,10 +21,11 @@ from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Preci
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match
-from hf_integration.serving.numeric import form_of
+from hf_integration.serving.numeric import comparable, form_of
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.sources import Source
+from hf_integration.serving.whole_numbers import what_is_open
 from hf_integration.serving.yardstick import Yardstick
 from hf_integration.verdict import Status
 
@@ -107,12 +108,16 @@ def judge_answers(
             :func:`~hf_integration.serving.yardstick.yardstick`.
         told: is given the name of each stage: a search takes a while.
     """
-    if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
+    written = form_of(answers)
+    as_they_came, answers, again = answers, comparable(answers), [comparable(others) for others in again]
+    if answers.shape[1] < source.description.embedding_dim and written.exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
     stated, recipe = expected is not None, source.simplified(expected or PLAIN)
     if dimensions is not None and dimensions < source.description.embedding_dim:
         recipe = recipe.but(dimensions=dimensions)
+    if not recipe.form.has_lengths:
+        recipe = source.simplified(recipe.but(normalised=True))
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
     told("comparing answers")
@@ -127,6 +132,8 @@ def judge_answers(
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
         held, found = _nothing(source, recipe, samples, seed)
+    if reason := what_is_open(as_they_came, held.exact):
+        return _judged("inconclusive", reason, recipe, None, (), held, found)
     if answers.shape[1] > (most := source.widest()):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "

@@ -66,7 +66,8 @@ def preset(text: str) -> Preset:
     if comma:
         plain = preset(name)
         written = Form.read(form, where=f"recipe {quoted(text)}")
-        return replace(plain, name=text, recipe=plain.recipe.but(form=written))
+        scaled = plain.recipe.normalised if written.has_lengths else True
+        return replace(plain, name=text, recipe=plain.recipe.but(form=written, normalised=scaled))
     if name not in presets():
         raise UsageError(
             f"no recipe is called {quoted(name)}", remedy=f"choose one of {', '.join(presets())}"

@@ -226,11 +226,11 @@ class TestShapes:
 
 
 @cache
-def tuned(folder: Path) -> Mapping[str, Tensor]:
-    """The weights after one step of AdamW at 1e-6."""
+def tuned(folder: Path, rate: float) -> Mapping[str, Tensor]:
+    """The weights after one step of AdamW."""
     encoder = open_encoder(folder, name="minilm", device="cpu")
     assert isinstance(encoder, TorchEncoder)
-    found = ONE_STEP.at(1e-6, seed=1)(encoder)
+    found = ONE_STEP.at(rate, seed=1)(encoder)
     assert isinstance(found, TorchEncoder)
     return {name: tensor.detach().clone() for name, tensor in found.model.state_dict().items()}
 
@@ -263,12 +263,22 @@ def test_torch_was_expected(
 
 
 @long_check
+@pytest.mark.parametrize(
+    ("rate", "status", "said"),
+    [
+        (1e-7, 1, "no known recipe gives these answers"),
+        # as far as float16 arithmetic is, which would be no alteration: no pass, and named
+        (1e-6, 3, "cannot be told from such arithmetic"),
+        (1e-4, 1, "no known recipe gives these answers"),
+    ],
+)
 @pytest.mark.parametrize("name", SERVERS)
-def test_one_step_behind_the_door(name: Server, minilm: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with RecordedServer(name, minilm, tuned(minilm)) as server:
-        assert verify(minilm, server, "--serving", name, "--keys", "24") == 1
-        assert verify(minilm, server, "--keys", "24") == 3
-    assert "ALTERED" in capfd.readouterr().out
+def test_one_step_behind_the_door(
+    name: Server, rate: float, status: int, said: str, minilm: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with RecordedServer(name, minilm, tuned(minilm, rate)) as server:
+        assert verify(minilm, server, "--serving", name, "--keys", "24") == status
+    assert said in capfd.readouterr().out
 
 
 EXPLAINED = {
