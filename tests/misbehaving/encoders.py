@@ -1,6 +1,6 @@
 """What stands behind the servers of the table: the small encoder, others, and ways to answer with them."""
 
-import random
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,11 +116,18 @@ def every(number: int, other: Embed, right: Embed) -> Embed:
 
 
 def replicas(encoders: Encoders, count: int) -> Embed:
-    """One of several encoders, by chance: all but one are a step of fine-tuning away, each another one."""
-    altered = [encoders.altered(ONE_STEP, 1e-7 * number) for number in (1, 2, 3, 4, 5, 6, 7)[: count - 1]]
+    """Each request goes to the next of several encoders: all but the first are a step of fine-tuning away.
+
+    Requests with several texts take turns by themselves, so that no two of a check meet the same encoder.
+    """
+    altered = [encoders.altered(ONE_STEP, 1e-7 * number) for number in range(1, count)]
     all_of_them = [encoders.answers(), *(encoders.answers(one) for one in altered)]
-    chance = random.Random(0)  # noqa: S311  # no secret
-    return lambda texts: chance.choice(all_of_them)(texts)  # noqa: PLW0108  # for each request anew
+    alone, together = itertools.cycle(all_of_them), itertools.cycle(all_of_them)
+
+    def embed(texts: list[str]) -> Rows:
+        return next(together if len(texts) > 1 else alone)(texts)
+
+    return embed
 
 
 def cached(source: Embed, known: Mapping[str, list[float]]) -> Embed:
