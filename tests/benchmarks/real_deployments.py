@@ -71,13 +71,13 @@ class Deployment:
 
     Attributes:
         name: for people.
-        expected: the recipe that it follows.
+        expected: the recipe that it follows; ``None`` for one that this version has no words for.
         answers: asks it.
         needs: modules that have to be installed, or ``node`` or ``infinity``.
     """
 
     name: str
-    expected: Recipe
+    expected: Recipe | None
     answers: Answers
     needs: tuple[str, ...] = ()
 
@@ -166,7 +166,10 @@ def _openvino(*, half: bool = False, hint: str = "f32") -> Answers:
 
         made = place.made(f"openvino-{half}", lambda path: openvino_folder(half)(place.encoder, path))
         file = made / "openvino" / "openvino_model.xml"
-        compiled = openvino.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        core = openvino.Core()
+        if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise NotImplementedError("OpenVINO says that this processor has no bfloat16")
+        compiled = core.compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": hint})
         names = [port.get_any_name() for port in compiled.inputs]
         return lambda arrays: compiled({name: arrays[name] for name in names})[0]
 
@@ -373,7 +376,7 @@ def _all() -> Iterator[Deployment]:
     yield made("torch, bfloat16", _torch("bfloat16"), **short)
     yield made("torch, autocast float16", _torch(autocast="float16"), **half)
     yield made("torch, autocast bfloat16", _torch(autocast="bfloat16"), **short)
-    yield made("torchao, int8 weights", _pooled(_torchao), "torchao", weights="int8-rows")
+    yield Deployment("torchao, int8 weights", None, _pooled(_torchao), ("torchao",))
     library = "sentence_transformers"
     yield made("sentence-transformers", _sentences(), library)
     yield made("sentence-transformers, CLS", _sentences(_cls), library, pooling="cls")
