@@ -18,10 +18,9 @@ from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.yardstick import measure
 
-
 ALIKE = 1.05
-"""Times that one recipe may be further from answers than another and still be as likely, where a runtime's noise
-is larger than what is between them."""
+"""Times that one recipe may be further from answers than another and still be as likely, where a runtime's
+noise is larger than what is between them."""
 
 
 @dataclass(frozen=True)
