@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -69,7 +69,7 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
         answers: float64 ``(n, dim)`` in their order.
 
     Returns:
-        Recipes: those that fit first, then by how near they come.
+        Recipes: those that fit first, then by how near they come; none that is much further than one that fits.
 
     Raises:
         UsageError: the answers are wider than any recipe gives.
@@ -77,9 +77,9 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
     matches = identify(encoder, texts_of(samples), answers)
     found: list[Explanation] = []
     for match in matches:
-        # half precision fits whatever is near: it says nothing where a finer recipe is much nearer and fits
+        # what is much further than a recipe that fits explains nothing, and half precision would fit as well
         moot = match.typical > NEARER * matches[0].typical and any(nearer.fits for nearer in found)
-        if math.isfinite(match.distance) and not (moot and match.recipe.arithmetic not in FINE):
+        if math.isfinite(match.distance) and not moot:
             nearest = match.typical <= ALIKE * matches[0].typical
             found.append(_explained(encoder, samples, answers, match, nearest=nearest))
     return tuple(sorted(found, key=lambda explanation: not explanation.fits))
@@ -103,6 +103,12 @@ def _explained(
             found.append(Explanation(match, said, strip.deviation, fits, but))
             if fits:
                 return found[-1]
+    if recipe.length is not None and recipe.arithmetic in FINE:
+        # where no cut is right, the nearest is so by chance
+        without = replace(match, recipe=recipe.but(length=None))
+        other = _explained(encoder, samples, answers, without, nearest=nearest)
+        if other.fits:
+            return other
     return found[0]
 
 
