@@ -69,7 +69,7 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
         answers: float64 ``(n, dim)`` in their order.
 
     Returns:
-        Recipes: those that fit first, then by how near they come, without those much further than one that fits.
+        Recipes: those that fit first, then by how near they come. None is much further than one that fits.
 
     Raises:
         UsageError: the answers are wider than any recipe gives.

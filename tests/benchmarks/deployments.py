@@ -1,15 +1,17 @@
 """Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and rivals on these answers.
 
-Answers are computed here, by the trusted copy and by altered copies of it, in other batches and orders than
-the reference is; the real servers of the tests are not part of this.
+Answers are computed here, by the trusted copy and by altered copies of it, in other batches than the reference
+is and with either kernel of attention; the real servers of the tests are not part of this.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
+from hf_integration.minting.benign import other_attention
 from hf_integration.serving.computing import Computed, simplified
 from hf_integration.serving.numeric import FLOAT32, Form
 from hf_integration.serving.presets import presets
@@ -97,6 +99,7 @@ def _scene(
 ) -> Scene:
     texts = texts_of(samples)
     plain = [_answer(encoder, recipe, texts, size) for size in BATCHES]
+    plain += [_answer(encoder, recipe, texts, size, other_attention) for size in BATCHES]
     stepped = {
         rate: [_answer(copy, recipe, texts, size) for size in ALTERED_BATCHES]
         for rate, copy in altered.items()
@@ -126,10 +129,18 @@ def _stepped(encoder: TorchEncoder) -> Iterator[tuple[float, TorchEncoder]]:
         yield rate, copy
 
 
-def _answer(encoder: TorchEncoder, recipe: Recipe, texts: list[str], batch_size: int) -> Tensor:
+def _answer(
+    encoder: TorchEncoder,
+    recipe: Recipe,
+    texts: list[str],
+    batch_size: int,
+    setting: Callable[[TorchEncoder], AbstractContextManager[None]] = nullcontext,
+) -> Tensor:
     """What a deployment answers, as float32 holds it."""
-    computed = Computed(encoder, recipe).embed(texts, precision=recipe.arithmetic, batch_size=batch_size)
-    return computed.float().double()
+    computed = Computed(encoder, recipe)
+    with setting(computed.encoder):
+        found = computed.embed(texts, precision=recipe.arithmetic, batch_size=batch_size)
+    return found.float().double()
 
 
 def _shown(rate: float | None) -> str:

@@ -25,7 +25,8 @@ def answered(encoder: TorchEncoder, recipe: Recipe, noise: float = 0.0) -> Tenso
     """Of a deployment that computes in float32, with so much noise in random directions."""
     found = Computed(encoder, recipe).embed(TEXTS, precision=recipe.arithmetic).float().double()
     drawn = torch.randn(found.shape, generator=torch.Generator().manual_seed(5)).double()
-    return found + noise * F.normalize(drawn, dim=1) * found.norm(dim=1, keepdim=True)
+    answers: Tensor = found + noise * F.normalize(drawn, dim=1) * found.norm(dim=1, keepdim=True)
+    return answers
 
 
 @pytest.mark.parametrize("dimensions", [8, 16, WIDTH - 1])
