@@ -1,7 +1,7 @@
 """Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and rivals on these answers.
 
-Answers are computed here, by the trusted copy and by altered copies of it, in other batches than the reference
-is and with either kernel of attention; the real servers of the tests are not part of this.
+Answers are computed here, by the trusted copy and by altered copies of it, in other batches than the
+reference is and with either kernel of attention; the real servers of the tests are not part of this.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
