@@ -50,6 +50,7 @@ def sslauth(
     key_env: str | None = None,
     serving: str | None = None,
     dimensions: int | None = None,
+    by_card: bool | None = None,
     keys: int | None = None,
 ) -> CheckRequest:
     """Authenticate this encoder, or an endpoint of it, before the test; it fails unless that is authentic.
@@ -69,6 +70,10 @@ def sslauth(
     }
     numbers = {"dimensions": dimensions, "keys": keys}
     asked |= {what: _count(what, value) for what, value in numbers.items() if value is not None}
+    if by_card is not None:
+        if type(by_card) is not bool:
+            raise TypeError(f"by_card must be True or False, not {type(by_card).__name__}")
+        asked["by_card"] = by_card
     if isinstance(endpoint, str):
         asked["url"] = _name("endpoint", endpoint)
     elif endpoint not in (None, True, False):

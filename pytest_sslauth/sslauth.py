@@ -103,6 +103,7 @@ class SSLAuth:
         key_env: str | None = None,
         serving: str | None = None,
         dimensions: int | None = None,
+        by_card: bool | None = None,
         keys: int | None = None,
     ) -> "AuthenticEndpoint":
         """Fail the test unless the encoder that is meant answers behind an endpoint.
@@ -120,6 +121,7 @@ class SSLAuth:
             key_env: environment variable that holds its key.
             serving: name of the recipe that it is expected to follow, such as ``tei``.
             dimensions: how many dimensions to ask for.
+            by_card: hold the answers against what the card says of deployments; no weights are needed then.
             keys: number of key samples, one request each; by default 64.
 
         Returns:
@@ -140,6 +142,7 @@ class SSLAuth:
                     key_env=key_env,
                     serving=serving,
                     dimensions=dimensions,
+                    by_card=by_card,
                     keys=keys,
                 )
             except (TypeError, ValueError) as error:

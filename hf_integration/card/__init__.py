@@ -2,9 +2,19 @@
 
 from hf_integration.card.card import Reference, WatermarkCard, exposure
 from hf_integration.card.reading import load_card
+from hf_integration.card.served import Answers, Served
 from hf_integration.card.writing import check_writable, save_card
 
 WatermarkCard.load = staticmethod(load_card)
 WatermarkCard.save = save_card
 
-__all__ = ["Reference", "WatermarkCard", "check_writable", "exposure", "load_card", "save_card"]
+__all__ = [
+    "Answers",
+    "Reference",
+    "Served",
+    "WatermarkCard",
+    "check_writable",
+    "exposure",
+    "load_card",
+    "save_card",
+]

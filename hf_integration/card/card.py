@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights, read_date
 from hf_integration.card.coverage import Coverage, NotMeasured
+from hf_integration.card.served import Served
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription
@@ -65,6 +66,7 @@ class WatermarkCard:
         stored: name in the weight files -> name of the loaded tensor that it became.
         coverage: what the key samples reach, as measured at minting; ``None`` where nothing is said of it.
         floor: which simulated alterations the card was shown to detect, as measured at minting.
+        served: what deployments of the encoder answer to the key samples, if that was minted.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
         location: where it was read from or written to; empty before that.
         load: :func:`hf_integration.card.load_card`.
@@ -93,6 +95,7 @@ class WatermarkCard:
     coverage: Coverage | NotMeasured | None = None
     floor: Mapping[str, Any] = field(default_factory=dict)
     expires: str | None = None
+    served: Served | None = None
     digest: str = ""
     location: str = ""
     # set by the package: a value does not know where cards are kept, or how they are read and written

@@ -11,6 +11,7 @@ from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
+from hf_integration.card.served import pack_served, served_forms, unpack_served
 from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
@@ -57,7 +58,7 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
         forms[f"digests.{weights}"] = TensorForm(torch.uint8, (len(record.tensors.names), 32))
         if record.outside.names:
             forms[f"outside.{weights}"] = TensorForm(torch.uint8, (len(record.outside.names), 32))
-    return forms
+    return forms | served_forms(record.served, keys)
 
 
 def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -93,6 +94,8 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if outside:
             tensors[f"outside.{weights}"] = _rows(card.outside[weights], outside)
     described = card.encoder
+    served, embeddings = pack_served(card.served)
+    tensors |= embeddings
     record = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -127,6 +130,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ],
         "tensors": {"names": names, "weights": list(card.digests)},
         "outside": {"names": outside, "loaded": _sorted(card.stored)},
+        **served,
         "libraries": _sorted(card.libraries),
         "behaviour": _files(card.behaviour.to_record()),
         "folder": {
@@ -225,6 +229,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         stored=record.outside.loaded,
         coverage=record.coverage,
         floor=record.floor,
+        served=unpack_served(record.served, tensors),
     )
 
 

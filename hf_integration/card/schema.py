@@ -10,13 +10,14 @@ one is found by the card's identity, the SHA-256 of the file, which is pinned or
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator
 
 from hf_integration.base import checked_types
 from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError
 from hf_integration.base.vocabulary import (
     CARD_FILE,
+    MOST_WIDTH,
     PICTURE_FILE,
     SIGNATURE_FILE,
     TENSOR_FILE,
@@ -28,6 +29,7 @@ from hf_integration.card.coverage import Coverage, NotMeasured, read_coverage
 from hf_integration.card.fields import (
     MOST_KEYS,
     MOST_TENSORS,
+    Amount,
     Count,
     Distinct,
     Files,
@@ -45,6 +47,9 @@ from hf_integration.card.fields import (
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
+
+MOST_RECIPES = 32
+MOST_FIELDS = 16
 
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20, SIGNATURE_FILE: 256 << 10}
 """Largest size of each file, checked before it is read; a signature by a key has 2 kB, by Sigstore 10 kB."""
@@ -104,6 +109,24 @@ class OutsideRecord(_Record):
     loaded: Annotated[dict[Name, Name], at_most(MOST_TENSORS)]
 
 
+class AnswersRecord(_Record):
+    """One recipe; its embeddings are a tensor."""
+
+    names: Annotated[list[Name], Field(min_length=1), at_most(MOST_RECIPES), Distinct]
+    recipe: Annotated[dict[Name, JsonValue], at_most(MOST_FIELDS)]
+    noise: Annotated[float, Field(ge=0, lt=1)]
+    floor: Positive | None
+    width: Annotated[int, Field(ge=1, le=MOST_WIDTH)]
+
+
+class ServedRecord(_Record):
+    """What ``card.json`` says of deployments."""
+
+    length: Count
+    tokens: Annotated[list[Amount], Field(min_length=1), at_most(MOST_KEYS)]
+    recipes: Annotated[list[AnswersRecord], Field(min_length=1), at_most(MOST_RECIPES)]
+
+
 class FolderSchema(_Record):
     """The encoder's files as they stand, and as the library would write them."""
 
@@ -145,6 +168,8 @@ class CardRecord(_Record):
     references: Annotated[list[ReferenceRecord], Field(min_length=1), at_most(12)]
     tensors: TensorRecord
     outside: OutsideRecord
+    served: ServedRecord | None = None
+    """Of texts only, where references of deployments were minted; other cards have no such key."""
     libraries: Words
     behaviour: Files
     """Values are the encoder's own data and may hold any character; file names and keys may not."""
@@ -169,6 +194,13 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError("references", "the same weights and precision occur twice")
     if "stored" not in record.tensors.weights:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
+    if record.served is not None:
+        if len(record.served.tokens) != record.key_samples.count:
+            count = f"{len(record.served.tokens)} numbers for {record.key_samples.count} key samples"
+            raise FlawError("served.tokens", count)
+        names = [name for recipe in record.served.recipes for name in recipe.names]
+        if len(set(names)) < len(names):
+            raise FlawError("served.recipes", "the same name occurs twice")
     if record.files.picture.bytes > MOST_BYTES[PICTURE_FILE]:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
     check(content, remedy="get it anew, or mint it again")

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import USUAL_KEYS
 from hf_integration.checking.finding import Asked, Found, Place, Project
-from hf_integration.checking.held_card import Access
+from hf_integration.checking.held_card import Access, hold_card
+from hf_integration.checking.subject import own_commit
 from hf_integration.checking.trusted_copy import TrustedCopy, trusted_copy
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.endpoints import Endpoint, Patience
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
     from hf_integration.base.progress import Progress
     from hf_integration.card import WatermarkCard
+    from hf_integration.serving.card_source import CardSource
     from hf_integration.serving.endpoint_check import Asking
+    from hf_integration.serving.sources import Source
+    from hf_integration.verdict import Trust
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +29,16 @@ class Deployed:
     """What is asked, and what its answers are held against.
 
     Attributes:
-        copy: the trusted copy.
+        source: what is known of the encoder.
+        trust: why that is believed.
+        copy: the trusted copy, or ``None`` where answers are held against a card.
         endpoint: the server, open for as long as it is being asked.
         asking: how it is asked.
     """
 
-    copy: TrustedCopy
+    source: "Source"
+    trust: "Trust"
+    copy: TrustedCopy | None
     endpoint: Endpoint
     asking: "Asking"
 
@@ -40,10 +49,10 @@ class Deployed:
         from hf_integration.serving.endpoint_check import check_endpoint
 
         return check_endpoint(
-            self.copy.encoder,
+            self.source,
             self.endpoint,
             self.asking,
-            trust=self.copy.trust,
+            trust=self.trust,
             progress=progress,
             accept_self_asserted=accept_self_asserted,
         )
@@ -68,7 +77,7 @@ def deployed(
     *,
     understood: Callable[[Found | Place], object] = lambda _: None,
 ) -> Iterator[Deployed]:
-    """Load the trusted copy and open the endpoint, for a ``with`` block.
+    """Load the trusted copy or the card, and open the endpoint, for a ``with`` block.
 
     Args:
         project: where names are looked up.
@@ -94,8 +103,46 @@ def deployed(
         spread=whole.spread or 0.0,
         confidence=whole.confidence or CONFIDENCE,
     )
-    copy = trusted_copy(project, asked, access, understood=understood)
+    copy: TrustedCopy | None = None
+    source: Source
+    if whole.by_card:
+        source, trust = _by_card(project, asked, whole, access, understood)
+        asking = replace(asking, keys=source.count)
+    else:
+        from hf_integration.serving.sources import CopySource
+
+        copy = trusted_copy(project, asked, access, understood=understood)
+        source, trust = CopySource(copy.encoder), copy.trust
     # a text that is embedded elsewhere takes a second or two at worst
     patience = Patience(total=Patience.total + 2 * asking.keys)
     with Endpoint(address, patience=patience, say=access.say) as endpoint:
-        yield Deployed(copy, endpoint, asking)
+        yield Deployed(source, trust, copy, endpoint, asking)
+
+
+def _by_card(
+    project: Project,
+    asked: Asked,
+    wanted: EndpointWanted,
+    access: Access,
+    understood: Callable[[Found | Place], object],
+) -> "tuple[CardSource, Trust]":
+    """A card as the source, and why it is believed: the encoder is looked at by nobody.
+
+    Raises:
+        UsageError: a number of key samples is asked for, or the card says nothing of deployments.
+        SSLAuthError: as of :func:`~hf_integration.checking.held_card.hold_card`.
+    """
+    from hf_integration.authentication.trust import trust_beside
+    from hf_integration.serving.card_source import CardSource
+
+    if wanted.keys is not None:
+        raise UsageError(
+            "--keys and --notice choose fresh key samples, and a card has its own",
+            remedy="leave them out, or leave --by-card out",
+        )
+    found = project.find(asked)
+    understood(found)
+    found.check_revision()
+    held = hold_card(found, access, commit=own_commit(found, access))
+    trust = held.trust or trust_beside(held.card, found.encoder.folder)
+    return CardSource(held.card), trust

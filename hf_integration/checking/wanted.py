@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hf_integration.endpoints import Address
 
 HOW_TO_SPEAK = ("api", "model", "key_env")
-EXPECTED = ("serving", "dimensions")
+EXPECTED = ("serving", "dimensions", "by_card")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class EndpointWanted:
         key_env: environment variable that holds its key.
         serving: name of the recipe that it is expected to follow.
         dimensions: how many dimensions to ask for.
+        by_card: hold the answers against what the card says, without the weights.
         keys: number of fresh key samples to ask.
         confidence: with which it is said what share of requests may have gone unnoticed.
         spread: time over which the requests are spread at random, such as ``10m``; here in seconds.
@@ -36,6 +37,7 @@ class EndpointWanted:
     key_env: str | None = None
     serving: str | None = None
     dimensions: int | None = None
+    by_card: bool | None = None
     keys: int | None = None
     confidence: float | None = None
     spread: float | None = None

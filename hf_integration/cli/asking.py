@@ -98,6 +98,13 @@ def _options(
         ),
     ] = None,
     dimensions: DimensionsOption = None,
+    by_card: Annotated[
+        bool,
+        typer.Option(
+            "--by-card",
+            help="Hold the answers against what the card says of deployments, without the weights.",
+        ),
+    ] = False,
     keys: Annotated[
         int | None,
         typer.Option("--keys", min=FEWEST_KEYS, max=MOST_KEYS, help="Number of fresh key samples."),
@@ -166,6 +173,7 @@ def _wanted(
     **rest: Any,
 ) -> EndpointWanted | None:
     key_env = rest.pop("api_key_env")
+    rest["by_card"] = rest["by_card"] or None  # what is left out may be in the entry
     if (over := rest["spread"]) is not None:
         rest["spread"] = span("--spread", over).total_seconds()
     if (share := rest.pop("notice")) is not None:
@@ -233,7 +241,8 @@ def opened(
     from hf_integration.checking.finding import Project
 
     with deployed(Project(), asked, wanted, access, understood=apart(streams, picture)) as found:
-        keep_copy_apart(streams, found.copy, picture)
+        if found.copy is not None:
+            keep_copy_apart(streams, found.copy, picture)
         yield found
 
 

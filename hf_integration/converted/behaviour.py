@@ -17,17 +17,18 @@ from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Precision
+from hf_integration.benign.padding import padding_leaks
 from hf_integration.card import WatermarkCard
 from hf_integration.converted.runtime import Array, Converted
 from hf_integration.converted.weights import Explained
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.padding import padding_leaks
 from hf_integration.serving.identifying import Match
 from hf_integration.serving.judging import judge_answers
 from hf_integration.serving.presets import named, preset, presets
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.sources import CopySource
 from hf_integration.serving.yardstick import yardstick
 from hf_integration.verdict import Finding
 
@@ -146,7 +147,7 @@ def behaviour_of(
         return _agreeing(encoder, converted, expected, samples, answers, explained)
     reference = with_integers(encoder, explained.numbers) if explained.numbers else encoder
     judged = judge_answers(
-        reference,
+        CopySource(reference),
         samples,
         answers,
         expected=expected.recipe if expected.stated or expected.recipe != PLAIN else None,

@@ -1,7 +1,7 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -16,26 +16,27 @@ from hf_integration.authentication.references import library_versions
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import Weights, today
-from hf_integration.card import Reference, WatermarkCard
+from hf_integration.benign.padding import padding_leaks
+from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
+from hf_integration.card import WatermarkCard
+from hf_integration.card.picture import watermark_picture
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.choosing import operations_per_sample
+from hf_integration.coverage.lengths import long_texts
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
-from hf_integration.minting.padding import padding_leaks
-from hf_integration.minting.picture import watermark_picture
 from hf_integration.minting.references import (
     BenignRuns,
     Pair,
-    calibrate_strips,
     finite,
     pairs_for,
+    references_of,
     run_variant,
 )
 from hf_integration.minting.self_check import (
@@ -46,6 +47,7 @@ from hf_integration.minting.self_check import (
     refuse_random,
 )
 from hf_integration.minting.simulated import SIMULATIONS
+from hf_integration.serving.recording import chosen_recipes, serve
 from hf_integration.watermark import Layout, edge_error, train
 
 MOST_SEED = 1 << 63
@@ -62,6 +64,7 @@ def mint(
     watermark: Path | None = None,
     secret: bool = False,
     expires: date | None = None,
+    recipes: Sequence[str] = (),
     ignore_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> WatermarkCard:
@@ -80,6 +83,8 @@ def mint(
         watermark: picture to use as watermark; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
+        recipes: names of what deployments do to the encoder, such as ``tei``: what they answer is minted into
+            the card besides what the encoder itself answers. Of text encoders only.
         ignore_remote_code: mint although the repository names code of its own, which is not run here: the
             card is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
@@ -110,6 +115,7 @@ def mint(
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
     refuse_non_finite(encoder)
+    served_as = chosen_recipes(recipes)
     unreachable = None
     if key_samples is not None:
         samples = key_samples
@@ -141,10 +147,11 @@ def mint(
         generator=generator,
         tolerance=edge_error(generator, layout.cut(picture), seed=seed),
         strips=strips,
-        references=_references(runs, strips),
+        references=references_of(runs, strips),
         digests=_digests(encoder, encoder.tensors()),
         behaviour=encoder.behaviour(),
         folder=encoder.folder or FolderRecord(),
+        served=serve(encoder, samples, served_as, seed=seed, progress=progress),
         **_outside(encoder),
     )
     card = benign_margins(card, runs)
@@ -171,10 +178,13 @@ def _choose(
 ) -> tuple[KeySamples, int | None]:
     """Key samples, and the number of tokens that no text gives, where that was found out."""
     count = FULL[encoder.modality] if keys == "full" else keys
+    long = long_texts(encoder, count - 1, seed=seed) if encoder.modality == "text" else []
     if pool is not None:
-        samples = samples_from_pool(pool, encoder.modality, count, seed=seed)
+        samples = samples_from_pool(pool, encoder.modality, count - len(long), seed=seed)
     else:
-        samples = chosen_samples(encoder, count, seed=seed, progress=progress)
+        samples = chosen_samples(encoder, count - len(long), seed=seed, progress=progress)
+    if long:
+        samples = KeySamples([*samples, *long], origin=f"{samples.origin}, and {len(long)} length probes")
     return swept_samples(encoder, samples, seed=seed) if keys == "full" else (samples, None)
 
 
@@ -255,22 +265,6 @@ def _run_instruction_sets(
             for pair, sketches in future.result().items():
                 runs.calibration[pair].append(runs.residuals(pair, sketches))
             progress.advance()
-
-
-def _references(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, ...]:
-    references = []
-    for (weights, precision), sketches in runs.references.items():
-        calibrated = runs.calibration.get((weights, precision)) or runs.calibration["stored", precision]
-        references.append(
-            Reference(
-                weights=weights,
-                precision=precision,
-                sketches=torch.stack([sketches[strip] for strip in strips]),
-                calibrations=calibrate_strips(strips, precision, sketches, calibrated),
-                benign_margin=0.0,  # measured by the self-check
-            )
-        )
-    return tuple(references)
 
 
 def _digests(encoder: Encoder, tensors: Mapping[str, Tensor]) -> dict[Weights, dict[str, bytes]]:

@@ -9,24 +9,16 @@ from torch import Tensor
 from hf_integration.authentication import observe_sketches
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.benign.noise import PROCESSOR_UNIT, ROUNDING_UNIT
+from hf_integration.benign.variants import Variant
+from hf_integration.card import Reference
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.benign import Variant
 from hf_integration.minting.effort import benign_keys
 from hf_integration.watermark import Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
 Sketches = Mapping[str, Tensor]
-
-ROUNDING_UNIT: Mapping[Precision, float] = {
-    "float64": torch.finfo(torch.float64).eps,
-    "float32": torch.finfo(torch.float32).eps,
-    # kernels in half precision accumulate in float32, and pooling averages over positions
-    "float16": torch.finfo(torch.float16).eps / 2,
-    "bfloat16": torch.finfo(torch.bfloat16).eps / 2,
-}
-PROCESSOR_UNIT = torch.finfo(torch.float32).eps
-"""Processors compute in float32 or coarser, whatever the model computes in."""
 
 
 def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
@@ -117,3 +109,25 @@ def calibrate_strips(
         )
         for strip in strips
     )
+
+
+def references_of(runs: BenignRuns, strips: tuple[str, ...]) -> tuple[Reference, ...]:
+    """The references of a card, calibrated; their margins are measured by the self-check.
+
+    Args:
+        runs: everything that was run.
+        strips: names in forward order.
+    """
+    references = []
+    for (weights, precision), sketches in runs.references.items():
+        calibrated = runs.calibration.get((weights, precision)) or runs.calibration["stored", precision]
+        references.append(
+            Reference(
+                weights=weights,
+                precision=precision,
+                sketches=torch.stack([sketches[strip] for strip in strips]),
+                calibrations=calibrate_strips(strips, precision, sketches, calibrated),
+                benign_margin=0.0,
+            )
+        )
+    return tuple(references)

@@ -1,6 +1,6 @@
 """The self-check before a card is written: held-out benign runs must pass, simulated alterations must not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from hf_integration.authentication.reconstruction import reconstruct_first
 from hf_integration.base.errors import EncoderError, MintingRefusedError
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision
+from hf_integration.benign.noise import MOST_NOISE
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
@@ -25,12 +26,6 @@ MOVED = 1e-3
 
 LEAST_MARGIN = 1.5
 """A card whose held-out benign runs come closer to the tolerance than this would raise false alarms."""
-
-
-MOST_NOISE: Mapping[Precision, float] = {"float64": 1e-6, "float32": 1e-4, "float16": 0.1, "bfloat16": 0.3}
-"""Largest relative deviation of a benign run that rounding explains, with room to spare; in float64 it is
-float32's, as some architectures compute a step in it whatever they are cast to. Calibration would fit a
-tolerance to anything, so an encoder that answers at random must be refused here."""
 
 
 def refuse_non_finite(encoder: Encoder) -> None:

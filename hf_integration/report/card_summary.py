@@ -64,6 +64,16 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
         ],
         "coverage": coverage_record(card.coverage),
         "floor": dict(card.floor),
+        "served": [
+            {
+                "names": list(answers.names),
+                "recipe": dict(answers.recipe),
+                "dimensions": answers.embeddings.shape[1],
+                "noise": answers.noise,
+                "floor": answers.floor,
+            }
+            for answers in (card.served.answers if card.served else ())
+        ],
         "libraries": dict(card.libraries),
         "files": sorted(card.folder.files),
         "outside": sorted(card.outside.get("stored", ())),
@@ -86,6 +96,7 @@ def render_card(card: WatermarkCard) -> str:
         pairs(_facts(card)),
         _references(card),
         render_floor(card.floor),
+        _served(card),
         render_coverage(card.coverage),
         _unread(card),
     ]
@@ -147,6 +158,18 @@ def _references(card: WatermarkCard) -> list[str]:
         for reference in card.references
     ]
     return table(rows, right=(2,))
+
+
+def _served(card: WatermarkCard) -> list[str]:
+    """What a check with ``--by-card`` can expect of a deployment, and how small an alteration shows in it."""
+    if card.served is None:
+        return []
+    rows = [("answers of deployments", "noise of benign runs", "noise on all weights that shows")]
+    rows += [
+        (harmless(", ".join(answers.names), longest=70), number(answers.noise), _size(answers.floor))
+        for answers in card.served.answers
+    ]
+    return table(rows, right=(1, 2))
 
 
 def render_floor(floor: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,13 @@ from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_said, names_of, number, table
 from hf_integration.verdict import Answer, Conversion, Deployment, Finding, Trust, Verdict
 
+CARD_TRUST: dict[Trust, str] = {
+    "pinned": "its digest is the one that you pinned",
+    "signed": "its signature was checked",
+    "local": "it comes from a folder of yours, and not from what was checked",
+    "self-asserted": "it comes from the very repository or folder that it vouches for",
+}
+
 COPY_TRUST: dict[Trust, str] = {
     "pinned": "the copy is at the commit that you pinned",
     "signed": "the copy fits a card whose signature was checked",
@@ -18,8 +25,7 @@ def converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]
     """Facts about a converted encoder, name and value."""
     return [
         ("runtime", harmless(conversion.runtime)),
-        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
-        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        *_against(verdict),
         ("expected", harmless(conversion.expected)),
         ("found", harmless(conversion.found or "no recipe that is known")),
         ("file", _answer(conversion.file)),
@@ -29,6 +35,18 @@ def converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]
         ("compared", f"{verdict.tensors.checked} tensors, {verdict.key_samples.run} fresh key samples"),
         ("floor", _floor(conversion.tolerated)),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
+    ]
+
+
+def _against(verdict: Verdict) -> list[tuple[str, str]]:
+    """What answers were held against: a card has a digest, and a trusted copy has none here."""
+    encoder = f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()
+    if not verdict.card.digest:
+        return [("trusted copy", encoder), ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}")]
+    return [
+        ("encoder", encoder),
+        ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location)}"),
+        ("trust", f"{verdict.trust}: {CARD_TRUST[verdict.trust]}"),
     ]
 
 
@@ -56,17 +74,16 @@ def answers(conversion: Conversion | None) -> list[str]:
 
 def deployed(verdict: Verdict, deployment: Deployment) -> list[tuple[str, str]]:
     """Facts about an endpoint, name and value."""
-    samples = verdict.key_samples.run
+    samples, kind = verdict.key_samples.run, "" if verdict.card.digest else "fresh "
     said = ", ".join(f"{harmless(name)} {harmless(value)}" for name, value in deployment.claims.items())
     return [
         ("endpoint", f"{harmless(deployment.address)}, asked by the API {harmless(deployment.api)}"),
-        ("trusted copy", f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()),
-        ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}"),
+        *_against(verdict),
         ("expected", harmless(deployment.expected)),
         ("found", harmless(deployment.found or "no recipe that is known")),
         ("the server says", said or "nothing about itself"),
         ("margin", margin_said(verdict.margin)),
-        ("compared", f"{samples} fresh key samples in {deployment.requests} requests"),
+        ("compared", f"{samples} {kind}key samples in {deployment.requests} requests"),
         ("floor", _floor(deployment.tolerated)),
         (
             "unnoticed",

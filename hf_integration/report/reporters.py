@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_said, names_of, number, pairs, table
-from hf_integration.report.deployed import answers, converted, deployed, nearest
+from hf_integration.report.deployed import CARD_TRUST, answers, converted, deployed, nearest
 from hf_integration.verdict import (
     LARGEST_ERROR,
     Accepted,
     Claim,
     Status,
     StripResult,
-    Trust,
     Verdict,
 )
 
@@ -69,13 +68,6 @@ class QuietReporter(Reporter):
         word = headline(verdict) if verdict.waiver else verdict.status
         return f"{word} ({verdict.partial})" if verdict.partial else word
 
-
-TRUST: dict[Trust, str] = {
-    "pinned": "its digest is the one that you pinned",
-    "signed": "its signature was checked",
-    "local": "it comes from a folder of yours, and not from what was checked",
-    "self-asserted": "it comes from the very repository or folder that it vouches for",
-}
 
 COLORS: dict[Status, str] = {"authentic": "1;32", "altered": "1;31", "inconclusive": "1;33"}
 
@@ -150,7 +142,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str]]:
         ("encoder", harmless(verdict.encoder)),
         ("revision", harmless(verdict.revision or "none: a local folder or a module in memory")),
         ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location or 'memory')}"),
-        ("trust", f"{verdict.trust}: {TRUST[verdict.trust]}"),
+        ("trust", f"{verdict.trust}: {CARD_TRUST[verdict.trust]}"),
         ("precision", verdict.precision),
         ("margin", margin_said(verdict.margin)),
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),

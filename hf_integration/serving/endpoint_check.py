@@ -10,7 +10,6 @@ from typing import Self
 from torch import Tensor
 
 from hf_integration.authentication import Authentication
-from hf_integration.authentication.references import environment_of
 from hf_integration.base.errors import EndpointError
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
@@ -18,17 +17,15 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.padding import padding_leaks
-from hf_integration.serving.computing import own_length, simplified, tokens_of
 from hf_integration.serving.judging import Judged, expected_recipe, judge_answers
 from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
-from hf_integration.serving.presets import Preset, named
-from hf_integration.serving.probes import fresh_samples, texts_of
+from hf_integration.serving.presets import Preset
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.requests import BATCHES, Asked, ask, different_answers
-from hf_integration.serving.yardstick import Measured, measure
+from hf_integration.serving.sources import CopySource, Source
+from hf_integration.serving.yardstick import Measured
 from hf_integration.verdict import (
-    CardIdentity,
     Deployment,
     FileEvidence,
     KeySamplesRun,
@@ -57,7 +54,7 @@ class Asking:
 
 
 def check_endpoint(
-    encoder: TorchEncoder,
+    source: Source,
     endpoint: Endpoint,
     asking: Asking,
     *,
@@ -65,17 +62,17 @@ def check_endpoint(
     progress: Progress,
     accept_self_asserted: bool = False,
 ) -> tuple[Authentication, WatermarkCard]:
-    """Ask an endpoint fresh key samples, and hold its answers against a trusted copy.
+    """Ask an endpoint key samples, and hold its answers against a trusted copy or a card.
 
     Each request has one new text, see :mod:`~hf_integration.serving.requests`.
 
     Args:
-        encoder: the trusted copy, which takes texts.
+        source: the copy or the card.
         endpoint: the server.
         asking: how it is asked.
-        trust: why the copy is believed.
+        trust: why that is believed.
         progress: told how far it is.
-        accept_self_asserted: let a copy count that nobody pinned.
+        accept_self_asserted: let a copy or a card count that nobody pinned.
 
     Returns:
         The verdict with the pictures, and the card of this one check, with the key samples that were asked.
@@ -86,11 +83,12 @@ def check_endpoint(
     started = time.perf_counter()
     stated = asking.serving
     own_tokenizer = stated is not None and stated.own_tokenizer
+    # what the source does not know is said before the server is asked
+    recipe = expected_recipe(source, None if stated is None else stated.recipe, endpoint.address.dimensions)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
-    samples, leaks = _fresh(encoder, asking.keys, ascii_only=own_tokenizer)
-    tokens = tokens_of(encoder, texts_of(samples))
-    recipe = expected_recipe(encoder, None if stated is None else stated.recipe, endpoint.address.dimensions)
-    with _Meanwhile(encoder, recipe, samples) as meanwhile:
+    samples, leaks = source.key_samples(asking.keys, ascii_only=own_tokenizer)
+    tokens = source.tokens(texts_of(samples))
+    with _Meanwhile(source, recipe, samples) as meanwhile:
 
         def told() -> None:
             progress.advance()
@@ -107,7 +105,7 @@ def check_endpoint(
         progress.start("computing what the answers have to be", 1)
         measured = meanwhile.measured()
     judged = judge_answers(
-        encoder,
+        source,
         asked.samples,
         asked.embeddings,
         again=asked.again,
@@ -121,13 +119,14 @@ def check_endpoint(
         few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"
         judged = replace(judged, status="inconclusive", reason=f"{few}; {judged.reason}")
     differ = different_answers(asked.repeated, judged.tolerated)
-    said = [judged.reason, *filter(None, [differ]), *_left_out(asked, encoder, own_tokenizer=own_tokenizer)]
+    left_out = _left_out(asked, source, own_tokenizer=own_tokenizer)
+    said = [judged.reason, *filter(None, [differ]), *left_out, *source.remarks()]
     judged = replace(judged, reason="; ".join(said))
     deployment = Deployment(
         address=endpoint.address.url,
         api=endpoint.address.api,
-        expected=_words(judged.expected, encoder, stated),
-        found=None if judged.found is None else _words(judged.found, encoder, stated),
+        expected=_words(judged.expected, source, stated),
+        found=None if judged.found is None else _words(judged.found, source, stated),
         nearest=tuple(Near(str(near.recipe), near.distance, near.typical) for near in judged.nearest),
         requests=asked.sent,
         refused=asked.refused,
@@ -136,11 +135,10 @@ def check_endpoint(
         tolerated=judged.tolerated,
         claims=dict(_claims(endpoint)),  # asked last, as the question gives the check away
     )
-    if trust == "self-asserted" and judged.status == "authentic" and not accept_self_asserted:
-        unpinned = f"nobody pinned the copy: give --revision COMMIT, or pin it; {judged.reason}"
-        judged = replace(judged, status="inconclusive", reason=unpinned)
+    if judged.status == "authentic" and (doubt := source.doubt(trust, accepted=accept_self_asserted)):
+        judged = replace(judged, status="inconclusive", reason=f"{doubt}; {judged.reason}")
     seconds = time.perf_counter() - started
-    return _authentication(encoder, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
+    return _authentication(source, asked, judged, deployment, trust=trust, seconds=seconds), judged.card
 
 
 def ask_fresh(
@@ -160,8 +158,9 @@ def ask_fresh(
     Raises:
         EndpointError: the server did not answer, or not with embeddings.
     """
-    samples, _ = _fresh(encoder, keys, ascii_only=False)
-    tokens = tokens_of(encoder, texts_of(samples))
+    source = CopySource(encoder)
+    samples, _ = source.key_samples(keys, ascii_only=False)
+    tokens = source.tokens(texts_of(samples))
     asked = ask(endpoint, samples, tokens, batches=0, spread=spread, told=lambda: None)
     return asked.samples, asked.embeddings
 
@@ -173,13 +172,13 @@ class _Meanwhile:
     once nobody waits for it.
 
     Args:
-        encoder: the trusted copy. Nobody else may use it meanwhile, its tokenizer included.
+        source: what the encoder gives. Nobody else may use a trusted copy meanwhile, nor its tokenizer.
         recipe: what is expected.
         samples: the key samples.
     """
 
-    def __init__(self, encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> None:
-        self._of = (encoder, recipe, samples)
+    def __init__(self, source: Source, recipe: Recipe, samples: KeySamples) -> None:
+        self._source, self._recipe, self._samples = source, recipe, samples
         self._thread = ThreadPoolExecutor(1)
         self._given_up = threading.Event()
         self._calls = 0
@@ -196,36 +195,28 @@ class _Meanwhile:
         """A request is about to be sent."""
         self._calls += 1
         if self._calls == 2:  # the first was answered
-            self._found = self._thread.submit(measure, *self._of, between=self._end)
+            self._found = self._thread.submit(
+                self._source.measure, self._recipe, self._samples, between=self._end
+            )
 
     def measured(self) -> Measured:
         """What was computed, once it is."""
-        return measure(*self._of) if self._found is None else self._found.result()
+        if self._found is None:
+            return self._source.measure(self._recipe, self._samples)
+        return self._found.result()
 
     def _end(self) -> None:
         if self._given_up.is_set():
             raise CancelledError
 
 
-def _fresh(encoder: TorchEncoder, keys: int, *, ascii_only: bool) -> tuple[KeySamples, bool]:
-    """Fresh key samples, and whether padding would change what the copy gives for them.
-
-    Then the copy is made to embed them as a server does that has one text at a time.
-    """
-    samples = fresh_samples(encoder, keys, ascii_only=ascii_only)
-    leaks = padding_leaks(encoder, samples, seed=0)
-    if leaks:
-        encoder.never_pad()
-    return samples, leaks
-
-
-def _left_out(asked: Asked, encoder: TorchEncoder, *, own_tokenizer: bool) -> Iterator[str]:
+def _left_out(asked: Asked, source: Source, *, own_tokenizer: bool) -> Iterator[str]:
     """What the key samples do not show, which a verdict has to say."""
     if asked.refused:
         yield f"the server refused {asked.refused} long texts"
     if asked.batches_refused:
         yield f"the server refused {asked.batches_refused} requests with several texts"
-    if asked.longest <= own_length(encoder):
+    if asked.longest <= source.length:
         yield f"no text of more than {asked.longest} tokens was answered, so it is not known where it cuts"
     if own_tokenizer:
         yield "only ASCII texts were asked, as such servers read other scripts by a tokenizer of their own"
@@ -239,16 +230,16 @@ def _claims(endpoint: Endpoint) -> Mapping[str, str]:
         return {"about itself": f"nothing that can be read: {error}"}
 
 
-def _words(recipe: Recipe, encoder: TorchEncoder, stated: Preset | None) -> str:
+def _words(recipe: Recipe, source: Source, stated: Preset | None) -> str:
     """A recipe as people know it: by the name that the caller gave, or its own if it has one."""
-    if stated is not None and recipe == simplified(encoder, stated.recipe):
+    if stated is not None and recipe == source.simplified(stated.recipe):
         return f"{stated.name}: {recipe}"
-    preset = named(recipe, encoder)
+    preset = source.named(recipe)
     return str(recipe) if preset is None or not recipe.form.exact else f"{preset.name}: {recipe}"
 
 
 def _authentication(
-    encoder: TorchEncoder,
+    source: Source,
     asked: Asked,
     judged: Judged,
     deployment: Deployment,
@@ -261,9 +252,9 @@ def _authentication(
         status=judged.status,
         reason=judged.reason,
         trust=trust,
-        encoder=encoder.name,
-        revision=encoder.commit,
-        card=CardIdentity(digest="", location="fresh key samples, and what the trusted copy gives for them"),
+        encoder=source.name,
+        revision=source.commit,
+        card=source.identity,
         precision=judged.expected.arithmetic,
         margin=None if judged.status == "inconclusive" else found.margin,
         strips=found.strips,
@@ -271,7 +262,7 @@ def _authentication(
         files=FileEvidence(checked=0),
         diagnosis=(),
         seconds=seconds,
-        environment=environment_of(encoder),
+        environment=dict(source.environment()),
         key_samples=KeySamplesRun(
             len(asked.samples), len(asked.samples) + asked.refused + asked.batches_refused
         ),

@@ -99,8 +99,8 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
         ]
         # those that are the same function for these texts are said once, by the plainest
         alike: dict[tuple[float, float], Match] = {}
-        for match in sorted(matches, key=_rank):
-            alike.setdefault(_rank(match)[:2], match)
+        for match in sorted(matches, key=rank):
+            alike.setdefault(rank(match)[:2], match)
         return list(alike.values())
 
     def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
@@ -197,12 +197,23 @@ def _match(computed: Computed, texts: Sequence[str], answers: Tensor) -> Match:
         exact = computed.embed(texts, precision=recipe.arithmetic)
     except CannotComputeError:  # then no server can either
         return Match(recipe, float("inf"), float("inf"))
+    return match_with(recipe, exact, answers)
+
+
+def match_with(recipe: Recipe, exact: Tensor, answers: Tensor) -> Match:
+    """How far answers are from what a recipe gives.
+
+    Args:
+        recipe: the recipe.
+        exact: what it gives before it is rounded, float64 ``(n, dim)``.
+        answers: what came back, of the same shape.
+    """
     away = (as_compared(recipe, answers) - recipe.form.rounded(exact)).norm(dim=1)
     away = (away / exact.norm(dim=1).clamp(min=1e-12)).nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
 
 
-def _rank(match: Match) -> tuple[float, float, int]:
+def rank(match: Match) -> tuple[float, float, int]:
     """The nearest first, and of those that are the same function for these texts the plainest."""
     return _coarse(match.typical), _coarse(match.distance), len(PLAIN.differences(match.recipe))
 

@@ -19,15 +19,14 @@ from torch.nn import functional as F
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
 from hf_integration.card import WatermarkCard
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import own_length, simplified, tokens_of, widest
-from hf_integration.serving.identifying import Match, identify, match_of, shown_by_numbers
+from hf_integration.serving.identifying import Match
 from hf_integration.serving.numeric import form_of
 from hf_integration.serving.presets import least_noise, same_kernels
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
-from hf_integration.serving.yardstick import Measured, Yardstick, measure, yardstick
+from hf_integration.serving.sources import Source
+from hf_integration.serving.yardstick import Measured, Yardstick
 from hf_integration.verdict import Status
 
 MOST_TRIED = 4
@@ -49,6 +48,9 @@ not, nor is one that is served in float32."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
+
+FEWEST_CUT = 2
+"""Long texts that have to differ, all of them, before another way of cutting explains it."""
 
 _FINENESS = ("float32", "float16", "bfloat16")
 
@@ -83,7 +85,7 @@ class Judged:
 
 
 def judge_answers(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     *,
@@ -94,10 +96,10 @@ def judge_answers(
     measured: Measured | None = None,
     told: Callable[[str], object] = lambda _: None,
 ) -> Judged:
-    """Hold answers of a deployment against a trusted copy.
+    """Hold answers of a deployment against a trusted copy or a card.
 
     Args:
-        encoder: the trusted copy.
+        source: the copy or the card.
         samples: the key samples that were asked, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
         again: the same with other answers to some of the texts, which have to fit as well.
@@ -108,27 +110,27 @@ def judge_answers(
         measured: of these key samples under :func:`expected_recipe`, where that was computed already.
         told: is given the name of each stage: a search takes a while.
     """
-    if answers.shape[1] < encoder.description.embedding_dim and form_of(answers).exact:
+    if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
-    stated, recipe = expected is not None, expected_recipe(encoder, expected, dimensions)
+    stated, recipe = expected is not None, expected_recipe(source, expected, dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
     told("comparing answers")
-    measured = measured or measure(encoder, recipe, samples)
+    measured = measured or source.measure(recipe, samples)
     if answers.shape[1] == measured.exact.shape[1]:
         held = measured.yardstick(recipe.form, noise=noise, seed=seed)
         found = held.held_against(answers)
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(encoder, recipe, texts, answers)
+            nearest = _finer(source, recipe, texts, answers)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
         held = measured.yardstick(recipe.form, seed=seed)
         found = held.held_against(torch.full_like(held.exact, torch.nan))  # all noise
-    if answers.shape[1] > (most := widest(encoder)):
+    if answers.shape[1] > (most := source.widest()):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
             "another encoder answers"
@@ -136,25 +138,28 @@ def judge_answers(
         status: Status = "altered" if stated else "inconclusive"
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
     told("searching for another recipe that fits")
-    nearest = nearest or identify(encoder, texts, answers)
-    return _otherwise(encoder, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
+    nearest = nearest or source.identify(texts, answers)
+    return _otherwise(source, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
 
 
-def expected_recipe(encoder: TorchEncoder, stated: Recipe | None, dimensions: int | None) -> Recipe:
+def expected_recipe(source: Source, stated: Recipe | None, dimensions: int | None) -> Recipe:
     """What answers are expected to follow, without what the encoder does by itself.
 
     Args:
-        encoder: the trusted copy.
+        source: the copy or the card.
         stated: the recipe that the caller states, if one.
         dimensions: how many the deployment is asked for, if it is.
+
+    Raises:
+        UsageError: a recipe that the source does not know.
     """
-    recipe = simplified(encoder, stated or PLAIN)
-    fewer = dimensions is not None and dimensions < encoder.description.embedding_dim
+    recipe = source.simplified(stated or PLAIN)
+    fewer = dimensions is not None and dimensions < source.description.embedding_dim
     return recipe.but(dimensions=dimensions) if fewer else recipe
 
 
 def _otherwise(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     nearest: Sequence[Match],
@@ -171,7 +176,7 @@ def _otherwise(
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
         its_noise = _noise_of(match.recipe, recipe, noise)
-        other = yardstick(encoder, match.recipe, samples, noise=its_noise, seed=seed)
+        other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
             continue
@@ -186,11 +191,11 @@ def _otherwise(
                 "such arithmetic"
             )
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
-    partly = _but_for_long_texts(encoder, samples, answers, recipe, nearest, noise=noise, seed=seed)
+    partly = _but_for_long_texts(source, samples, answers, recipe, nearest, noise=noise, seed=seed)
     if partly is not None:
         return partly
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
-    status = _no_pass(recipe, stated=stated, fine=shown_by_numbers(encoder, answers).form.exact)
+    status = _no_pass(recipe, stated=stated, fine=form_of(answers).exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
 
@@ -201,7 +206,7 @@ def _noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
 
 
 def _but_for_long_texts(
-    encoder: TorchEncoder,
+    source: Source,
     samples: KeySamples,
     answers: Tensor,
     expected: Recipe,
@@ -215,17 +220,24 @@ def _but_for_long_texts(
     transformers.js, for one, cuts off the token that ends a text as well.
     """
     texts = texts_of(samples)
-    tokens = tokens_of(encoder, texts)
+    tokens = source.tokens(texts)
     exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
     # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
-    for recipe in dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)]):
-        limit = recipe.length or own_length(encoder)
+    tried = dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)])
+    noises = {recipe: _noise_of(recipe, expected, noise) for recipe in tried}
+    if not tried:
+        return None
+    whole = [_yardstick(source, recipe, samples, noise=noises[recipe], seed=seed) for recipe in tried]
+    off = torch.stack([held.distances(answers) > held.tolerated for held in whole]).all(dim=0)
+    for recipe in tried:
+        limit = recipe.length or source.length
         kept = [place for place, count in enumerate(tokens) if count <= limit]
-        if not FEWEST_KEYS <= len(kept) < len(texts):
+        longer = [bool(off[place]) for place, count in enumerate(tokens) if count > limit]
+        # whoever cuts in a way of his own does so with every long text
+        if len(kept) < FEWEST_KEYS or len(longer) < FEWEST_CUT or not all(longer):
             continue
         short = KeySamples([texts[place] for place in kept], origin=samples.origin)
-        its_noise = _noise_of(recipe, expected, noise)
-        held = yardstick(encoder, recipe, short, noise=its_noise, seed=seed)
+        held = _yardstick(source, recipe, short, noise=noises[recipe], seed=seed)
         seen = held.held_against(answers[kept])
         if seen.intact and held.away <= MOST_NOISE["float32"]:
             ways = "; ".join((*expected.differences(recipe), "longer texts are cut in an unknown way"))
@@ -273,12 +285,12 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(encoder: TorchEncoder, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def _finer(source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
     """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
     if recipe.arithmetic in FINE:
         return ()
-    own = match_of(encoder, recipe.but(form=form_of(answers)), texts, answers)
-    nearest = identify(encoder, texts, answers)
+    own = source.match(recipe.but(form=form_of(answers)), texts, answers)
+    nearest = source.identify(texts, answers)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     return nearest if finer and NEARER * best.typical < own.typical else ()
@@ -308,3 +320,9 @@ def _judged(
     reconstruction: Reconstruction,
 ) -> Judged:
     return Judged(status, reason, expected, found, tuple(nearest), reconstruction, held.card, held.tolerated)
+
+
+def _yardstick(
+    source: Source, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int
+) -> Yardstick:
+    return source.measure(recipe, samples).yardstick(recipe.form, noise=noise, seed=seed)

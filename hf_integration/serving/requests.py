@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hf_integration.coverage.lengths import CUTS
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.probes import CUTS, texts_of
+from hf_integration.serving.probes import texts_of
 
 BATCHES = 3
 REPEATED = 5
@@ -110,7 +111,7 @@ def ask(
     Args:
         endpoint: the server.
         samples: texts.
-        tokens: of each text.
+        tokens: of each, wherever it would be cut.
         batches: most requests with several texts.
         spread: seconds over which the requests are spread at random.
         told: called before each request.

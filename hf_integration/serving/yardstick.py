@@ -16,16 +16,17 @@ from torch import Tensor
 from hf_integration.authentication.reconstruction import Reconstruction, reconstruct
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import EMBEDDING_STRIP
+from hf_integration.benign.noise import ROUNDING_UNIT
+from hf_integration.benign.variants import CALIBRATION, Variant
 from hf_integration.card import Reference, WatermarkCard
+from hf_integration.card.picture import watermark_picture
 from hf_integration.encoders.identity.behaviour import Behaviour
+from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import CALIBRATION, Variant
-from hf_integration.minting.picture import watermark_picture
-from hf_integration.minting.references import ROUNDING_UNIT
-from hf_integration.serving.computing import Computed, tokens_of
+from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
-from hf_integration.serving.probes import CUTS, texts_of
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.watermark import Calibration, Generator, Layout, calibrate, edge_error, sketch, train
 from hf_integration.watermark.calibration import SAFETY
@@ -87,21 +88,27 @@ class Yardstick:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was run with a trusted copy, from which a yardstick for every numeric form can be made.
+    """What the encoder gives under a recipe, from which a yardstick for every numeric form can be made.
 
     Attributes:
-        encoder: the trusted copy.
+        name: of the encoder.
+        commit: of the encoder, if it is from a Hub.
+        encoder: what else is known of it.
         recipe: what the deployment does, in whatever form it writes its answers.
         samples: the key samples.
         exact: their embeddings, float64 ``(n, dim)``.
-        away: differences of benign runs to these.
+        size: largest relative distance of a benign run to these.
+        away: differences of benign runs to these, where they are known.
     """
 
-    encoder: TorchEncoder
+    name: str
+    commit: str | None
+    encoder: EncoderDescription
     recipe: Recipe
     samples: KeySamples
     exact: Tensor
-    away: tuple[Tensor, ...]
+    size: float
+    away: tuple[Tensor, ...] = ()
 
     def of(self, samples: KeySamples) -> "Measured":
         """The same of some of the key samples, in their order."""
@@ -122,8 +129,7 @@ class Measured:
         """
         seed = secrets.randbits(63) if seed is None else seed
         exact, written = self.exact, form.rounded(self.exact)
-        size = _largest(self.away, exact)
-        away = [*self.away, *_simulated(exact, max(size, noise / REACH), seed=seed)]
+        away = [*self.away, *_simulated(exact, max(self.size, noise / REACH), seed=seed)]
         answered = [form.rounded(exact + run) - written for run in away]
         if not form.exact:
             answered.append(_one_jump(exact, form))
@@ -134,7 +140,7 @@ class Measured:
             evenly=not form.exact,
         )
         card = _card(self, calibration, _sketched(written, exact, seed), seed)
-        return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), size)
+        return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), self.size)
 
 
 def measure(
@@ -157,7 +163,8 @@ def measure(
     for variant in CALIBRATION:
         between()
         away.append(_benign(computed, texts, variant) - exact)
-    return Measured(encoder, recipe, samples, exact, tuple(away))
+    size, described = _largest(away, exact), encoder.description
+    return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, tuple(away))
 
 
 def yardstick(
@@ -177,12 +184,12 @@ def yardstick(
 
 def _card(measured: Measured, calibration: Calibration, reference: Tensor, seed: int) -> WatermarkCard:
     """The card of one check."""
-    encoder, samples = measured.encoder, measured.samples
+    samples = measured.samples
     layout, picture, generator = _trained(len(samples), seed)
     return WatermarkCard(
-        encoder_name=encoder.name,
-        commit=encoder.commit,
-        encoder=encoder.description,
+        encoder_name=measured.name,
+        commit=measured.commit,
+        encoder=measured.encoder,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=dict(library_versions()),
         secret=True,
@@ -212,24 +219,16 @@ def _largest(runs: Sequence[Tensor], exact: Tensor) -> float:
 
 
 def _benign(computed: Computed, texts: Sequence[str], variant: Variant) -> Tensor:
-    """One benign run, in the arithmetic of the deployment.
-
-    Long texts are in batches of their own: among short ones, which are then mostly padding, they would make
-    this run cost more than all others together.
-    """
-    tokens = tokens_of(computed.encoder, texts)
-    long = {index for index, count in enumerate(tokens) if count >= min(CUTS)}
-    run = torch.empty(len(texts), computed.width, dtype=torch.float64)
+    """One benign run, in the arithmetic of the deployment."""
     with variant.setting(computed.encoder):
-        for places in (sorted(long ^ set(range(len(texts)))), sorted(long)):
-            shuffled = variant.order(len(places)) or range(len(places))
-            order = [places[index] for index in shuffled]
-            if order:
-                run[order] = computed.embed(
-                    [texts[index] for index in order],
-                    precision=computed.recipe.arithmetic,
-                    batch_size=variant.batch_size,
-                )
+        order = variant.order(len(texts)) or list(range(len(texts)))
+        found = computed.embed(
+            [texts[index] for index in order],
+            precision=computed.recipe.arithmetic,
+            batch_size=variant.batch_size,
+        )
+    run = torch.empty_like(found)
+    run[order] = found
     return run
 
 

@@ -12,9 +12,9 @@ from hf_integration.authentication.reconstruction import BATCH_SIZE, reconstruct
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.errors import SSLAuthError
 from hf_integration.base.vocabulary import Precision
+from hf_integration.benign.variants import Variant, one_thread, other_attention
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders import Encoder
-from hf_integration.minting.benign import Variant, one_thread, other_attention
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.stress.findings import BenignChange

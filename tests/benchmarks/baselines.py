@@ -10,8 +10,8 @@ import numpy as np
 
 from hf_integration.baselines.baseline import MODES, Answered, Baseline, Mode
 from hf_integration.baselines.comparison import FALSE_ALARMS, compare
+from hf_integration.benign.variants import other_attention
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
-from hf_integration.minting.benign import other_attention
 from hf_integration.serving.computing import Computed
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.recipe import PLAIN, Recipe

@@ -14,8 +14,8 @@ from hf_integration import WatermarkCard, load_encoder
 from hf_integration.authentication import Authenticator, observe_sketches, reconstruct
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.vocabulary import PRECISIONS, Precision
+from hf_integration.benign.variants import one_thread, other_attention
 from hf_integration.encoders import Encoder
-from hf_integration.minting.benign import one_thread, other_attention
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from tests.benchmarks.subjects import Subject
 

@@ -21,6 +21,7 @@ from hf_integration.serving.endpoint_check import Asking, check_endpoint
 from hf_integration.serving.presets import preset
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.requests import BATCHES, ask
+from hf_integration.serving.sources import CopySource
 from tests.benchmarks.subjects import Subject
 from tests.endpoints.server import EmbeddingServer
 
@@ -59,9 +60,8 @@ def _pair(encoder: TorchEncoder, url: str) -> float:
         begin, worked = time.perf_counter(), time.process_time()
         ask(endpoint, samples, tokens, batches=BATCHES, spread=0, told=lambda: None)
         middle, between = time.perf_counter(), time.process_time()
-        found, _ = check_endpoint(
-            encoder, endpoint, Asking(serving=preset("torch"), keys=KEYS), trust="pinned", progress=Silent()
-        )
+        asking = Asking(serving=preset("torch"), keys=KEYS)
+        found, _ = check_endpoint(CopySource(encoder), endpoint, asking, trust="pinned", progress=Silent())
         end, done = time.perf_counter(), time.process_time()
     assert found.verdict.status == "authentic", found.verdict.reason
     bare, whole = middle - begin, end - middle

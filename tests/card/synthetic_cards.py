@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from hf_integration.base.vocabulary import Modality, Precision, Weights
-from hf_integration.card import Reference, WatermarkCard
+from hf_integration.card import Answers, Reference, Served, WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
@@ -104,13 +104,22 @@ def make_card(
         ),
         coverage=COVERAGE,
         floor={"pruning": {"0.1 %": True}},
+        served=_served(keys, numbers) if modality == "text" else None,
     )
+
+
+def _served(keys: int, numbers: torch.Generator) -> Served:
+    answers = (
+        Answers(("infinity", "torch"), {}, 5e-7, 1e-6, torch.randn(keys, 8, generator=numbers)),
+        Answers(("tei",), {"gelu": "tanh"}, 6e-7, None, torch.randn(keys, 8, generator=numbers)),
+    )
+    return Served(256, tuple(range(5, 5 + keys)), answers)
 
 
 def differences(one: WatermarkCard, other: WatermarkCard) -> list[str]:
     """Names of the attributes in which two cards differ, digest and location aside."""
     plain = {f.name for f in fields(WatermarkCard)} - {
-        "key_samples", "watermark", "generator", "references", "digest", "location"
+        "key_samples", "watermark", "generator", "references", "served", "digest", "location"
     }  # fmt: skip
     found = [name for name in sorted(plain) if getattr(one, name) != getattr(other, name)]
     mine, others = one.key_samples, other.key_samples
@@ -125,7 +134,16 @@ def differences(one: WatermarkCard, other: WatermarkCard) -> list[str]:
         found.append("references")
     for reference, counterpart in zip(one.references, other.references, strict=False):
         found += _reference_differences(reference, counterpart)
+    if _plain(one.served) != _plain(other.served):
+        found.append("served")
     return found
+
+
+def _plain(served: Served | None) -> object:
+    return served and (
+        *(served.length, served.tokens),
+        [(a.names, a.recipe, a.noise, a.floor, a.embeddings.tolist()) for a in served.answers],
+    )
 
 
 def _reference_differences(one: Reference, other: Reference) -> list[str]:

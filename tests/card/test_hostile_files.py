@@ -56,6 +56,7 @@ class TestSizes:
 
     def test_the_largest_counts_allocate_nothing(self, folder: Path) -> None:
         edit_record(folder, lambda record: record["key_samples"].update(count=4096))
+        edit_record(folder, lambda record: record["served"].update(tokens=[1] * 4096))
         edit_record(folder, lambda record: record.update(strips=[f"layer {i}" for i in range(512)]))
         assert "by the counts in card.json" in refusal(folder)
 

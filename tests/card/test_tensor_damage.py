@@ -87,6 +87,7 @@ class TestTensorHeader:
     def test_counts_in_card_json_must_fit_the_tensors(self, folder: Path, key: str) -> None:
         def grow(record: dict[str, Any]) -> None:
             record["key_samples"][key] += 1
+            record["served"]["tokens"] = [1] * record["key_samples"]["count"]
 
         edit_record(folder, grow)
         refusal(folder, TENSORS, "key_samples", "by the counts in card.json")

@@ -9,11 +9,11 @@ import torch
 
 from hf_integration import WatermarkCard, authenticate, load_encoder, mint
 from hf_integration.base.vocabulary import PRECISIONS
+from hf_integration.benign.padding import padding_leaks
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.encoders.interface import NEVER_PADDED, PADDING
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.instruction_sets import Run, run_under
-from hf_integration.minting.padding import padding_leaks
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import AUDIO, LEAKING, TEXT, TEXTS
 

@@ -113,6 +113,37 @@ def test_an_endpoint_needs_no_entry(project: pytest.Pytester, server: EmbeddingS
     project.runpytest().assert_outcomes(passed=1)
 
 
+def test_an_endpoint_by_its_card_needs_no_weights(project: pytest.Pytester, server: EmbeddingServer) -> None:
+    """Nobody has the repository here: only its card."""
+    project.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.sslauth("org/tiny", endpoint="{server.url}", api="tei", by_card=True, card="cards/tiny")
+        def test_marked(authentic_endpoint):
+            assert authentic_endpoint.verdict.card.digest.startswith("sha256:")
+
+        def test_called(sslauth):
+            sslauth.assert_endpoint(
+                "org/tiny", "{server.url}", api="tei", by_card=True, card="cards/tiny"
+            )
+
+        def test_another_recipe(sslauth):
+            with pytest.raises(pytest.fail.Exception, match="has no answers of a deployment by this recipe"):
+                sslauth.assert_endpoint(
+                    "org/tiny", "{server.url}", api="tei", by_card=True, card="cards/tiny", serving="tei"
+                )
+
+        def test_by_a_word(sslauth):
+            with pytest.raises(pytest.fail.Exception, match="by_card must be True or False, not str"):
+                sslauth.assert_endpoint("org/tiny", "{server.url}", by_card="yes", card="cards/tiny")
+        """
+    )
+    result = project.runpytest("-v")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["authentic     tiny at http*"])
+
+
 ALTERED = """
     import pytest
 

@@ -16,6 +16,7 @@ from hf_integration.serving.judging import IN_A_BATCH, MOST_NOISE, Judged, judge
 from hf_integration.serving.numeric import Form
 from hf_integration.serving.presets import presets
 from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.sources import CopySource
 from hf_integration.tampering.weights.fine_tuning import ONE_STEP
 from hf_integration.tampering.weights.values import ONE_WEIGHT
 from tests.serving import small_encoders
@@ -47,7 +48,7 @@ FITTING = (
 
 
 def judge(encoder: TorchEncoder, answers: Tensor, expected: Recipe | None, **options: Any) -> Judged:
-    judged = judge_answers(encoder, SAMPLES, answers, expected=expected, **options)
+    judged = judge_answers(CopySource(encoder), SAMPLES, answers, expected=expected, **options)
     assert judged.reason.isprintable()
     assert judged.card.key_samples is SAMPLES
     assert (judged.found is None) == (not judged.reason.startswith(FITTING))
@@ -464,7 +465,9 @@ class TestLongTexts:
     def test_that_are_cut_in_an_unknown_way_are_no_alteration_and_no_pass(
         self, stated: Recipe | None, encoder: TorchEncoder, mixed: KeySamples
     ) -> None:
-        judged = judge_answers(encoder, mixed, self.cut_otherwise(encoder, mixed), expected=stated)
+        judged = judge_answers(
+            CopySource(encoder), mixed, self.cut_otherwise(encoder, mixed), expected=stated
+        )
         assert judged.status == "inconclusive"
         assert judged.found is None
         assert judged.reason.startswith("texts of up to ")
@@ -474,11 +477,11 @@ class TestLongTexts:
         for row in range(12):
             answers = self.cut_otherwise(encoder, mixed)
             answers[row] = answers[row].roll(1)
-            assert judge_answers(encoder, mixed, answers, expected=PLAIN).status == "altered"
+            assert judge_answers(CopySource(encoder), mixed, answers, expected=PLAIN).status == "altered"
 
     def test_do_not_excuse_an_altered_encoder(self, encoder: TorchEncoder, mixed: KeySamples) -> None:
         answers = self.cut_otherwise(altered(encoder, 1e-6), mixed)
-        assert judge_answers(encoder, mixed, answers, expected=PLAIN).status == "altered"
+        assert judge_answers(CopySource(encoder), mixed, answers, expected=PLAIN).status == "altered"
 
 
 class TestTextsThatWereAskedAgain:

@@ -3,12 +3,13 @@
 import pytest
 
 from hf_integration.base.errors import KeySampleError, UsageError
+from hf_integration.coverage.lengths import CUTS
 from hf_integration.encoders import open_encoder
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.key_samples.synthetic_text import synthetic_texts
 from hf_integration.serving.computing import own_length, tokens_of
-from hf_integration.serving.probes import CUTS, fresh_samples, texts_of
+from hf_integration.serving.probes import fresh_samples, texts_of
 from tests.encoders import tiny_models
 from tests.real_encoders.minilm import MISSING, minilm_folder
 from tests.serving.conftest import Opened

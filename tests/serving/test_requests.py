@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from hf_integration.coverage.lengths import CUTS
 from hf_integration.serving.noticing import requests_to_notice, unnoticed_share
-from hf_integration.serving.probes import CUTS
 from hf_integration.serving.requests import BATCHES, REPEATED, different_answers, moments, planned
 
 LONG = min(CUTS)

@@ -94,6 +94,12 @@ def _from_to(fewest: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def _yes_or_no(value: object) -> bool:
+    if type(value) is not bool:
+        raise ValueError("must be true or false")
+    return value
+
+
 def _share(value: object) -> float:
     if type(value) is not float or not 0 < value < 1:
         raise ValueError("must be a number between 0 and 1")
@@ -131,6 +137,7 @@ class _Endpoint(_Table):
     key_env: Line | None = None
     serving: Line | None = None
     dimensions: Annotated[int, BeforeValidator(_from_to(FEWEST_DIMENSIONS, MOST_WIDTH))] | None = None
+    by_card: Annotated[bool, BeforeValidator(_yes_or_no)] | None = None
     keys: Annotated[int, BeforeValidator(_from_to(FEWEST_KEYS, MOST_KEYS))] | None = None
     confidence: Annotated[float, BeforeValidator(_share)] | None = None
     spread: Annotated[float, BeforeValidator(_seconds)] | None = None

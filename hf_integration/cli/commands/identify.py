@@ -86,6 +86,10 @@ def identify(
         with opened(streams, access, asked, wanted) as deployed:
             from hf_integration.serving.endpoint_check import ask_fresh
 
+            if deployed.copy is None:
+                raise UsageError(
+                    "a search computes with the weights, and by_card does without them", remedy="leave it out"
+                )
             given = ask_fresh(
                 deployed.endpoint,
                 deployed.copy.encoder,

@@ -24,15 +24,16 @@ Examples:
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth mint ./my-encoder --out cards/my-encoder --pool ./some-of-our-texts
   sslauth mint ORG/NAME --out cards/NAME --keys full
-  sslauth mint ORG/NAME --out private/NAME --secret
+  sslauth mint ORG/NAME --out private/NAME --secret --recipe tei --recipe ollama
 
 Mint only from a copy you trust: the card describes whatever encoder it is given.
 
 \b
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
 "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
-"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor", "libraries",
-"files": [...], "outside", "not_covered": [...]}
+"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor",
+"served": [{"names", "recipe", "dimensions", "noise", "floor"}], "libraries", "files": [...], "outside",
+"not_covered": [...]}
 Quiet: the card's digest."""
 
 
@@ -98,6 +99,14 @@ def mint(
             help="The last day (UTC) on which the card is good, such as 2030-01-31.",
         ),
     ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe",
+            metavar="RECIPE",
+            help="Also hold what deployments of this recipe answer, such as tei; may be repeated.",
+        ),
+    ] = None,
     ignore_remote_code: Annotated[
         bool,
         typer.Option(
@@ -115,9 +124,13 @@ def mint(
 
     last_day = _last_day(expires)
     check_writable(out, force=force)
+    if recipe:
+        from hf_integration.serving.recording import chosen_recipes
+
+        chosen_recipes(recipe)  # as a name that is none is known before the minutes of minting
     streams.keep_apart(out, *given_file(watermark), *given_file(pool))
     if watermark is not None:
-        from hf_integration.minting.picture import read_picture
+        from hf_integration.card.picture import read_picture
 
         read_picture(watermark)  # what cannot be read is known before the minutes of minting
     from hf_integration.checking.finding import Asked, Project
@@ -144,6 +157,7 @@ def mint(
             watermark=watermark,
             secret=secret,
             expires=last_day,
+            recipes=recipe or (),
             ignore_remote_code=ignore_remote_code,
             progress=progress,
         )

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hf_integration.base.vocabulary import Precision
+from hf_integration.benign.noise import ROUNDING_UNIT
 from hf_integration.card import WatermarkCard
-from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.watermark import TILE, tile_errors
 from hf_integration.watermark.calibration import ROUNDING, SAFETY
 from hf_integration.watermark.sketch import signs

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hf_integration.authentication import reconstruct
 from hf_integration.base.vocabulary import Precision
+from hf_integration.benign.noise import ROUNDING_UNIT
 from hf_integration.card import Reference, WatermarkCard
-from hf_integration.minting.references import ROUNDING_UNIT
 from hf_integration.watermark import GROUP, KINDS, Layout
 from hf_integration.watermark.calibration import ROUNDING, SAFETY
 from tests.benchmarks.floors.observation import Observation, completed

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import torch
 
 from hf_integration.base.vocabulary import Precision
-from hf_integration.card import Reference, WatermarkCard
-from hf_integration.coverage.choosing import operations_per_sample
-from hf_integration.encoders import Encoder
-from hf_integration.minting.benign import (
+from hf_integration.benign.variants import (
     CALIBRATION,
     Variant,
     one_thread,
     one_thread_other_attention,
     other_attention,
 )
+from hf_integration.card import Reference, WatermarkCard
+from hf_integration.coverage.choosing import operations_per_sample
+from hf_integration.encoders import Encoder
 from hf_integration.minting.effort import CHEAP, benign_keys
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS
 from tests.benchmarks.floors.observation import Observation, observe

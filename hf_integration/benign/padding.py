@@ -12,11 +12,11 @@ from torch import Tensor
 from hf_integration.authentication.references import default_precision
 from hf_integration.base.errors import EncoderError, SSLAuthError, in_one_line
 from hf_integration.base.vocabulary import PROCESSOR_STRIP
+from hf_integration.benign.noise import MOST_NOISE
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.self_check import MOST_NOISE
 
 SOME = 8
 """Key samples that are tried, and synthetic texts besides, as key samples may all be of one length."""

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from hf_integration.base.errors import UsageError
-from hf_integration.minting.picture import watermark_picture
+from hf_integration.card.picture import watermark_picture
 
 
 @pytest.mark.parametrize("side", [16, 40, 72, 136])

@@ -1,0 +1,94 @@
+"""Minting what deployments answer into a card, for those who check endpoints and cannot hold the weights."""
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from hf_integration.base.errors import UsageError
+from hf_integration.base.progress import Progress
+from hf_integration.card import Answers, Served
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of
+from hf_integration.serving.presets import Preset, preset, presets
+from hf_integration.serving.probes import texts_of
+from hf_integration.serving.recipe import Recipe
+from hf_integration.serving.yardstick import Measured, measure
+from hf_integration.tampering.weights.values import add_noise
+
+USUAL = ("torch",)
+"""Recipes of every text card."""
+
+MAGNITUDES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Noise on all weights, in standard deviations of each tensor, that a floor is looked for among."""
+
+
+def chosen_recipes(names: Sequence[str]) -> tuple[Preset, ...]:
+    """The presets that a card is to have references of, those of every card among them.
+
+    Raises:
+        UsageError: there is none of that name, or it rounds its answers, which a check does by itself.
+    """
+    found = tuple(preset(name) for name in dict.fromkeys((*USUAL, *names)))
+    for each in found:
+        if not each.recipe.form.exact:
+            raise UsageError(
+                f"--recipe {each.name}: a card holds answers before they are rounded",
+                remedy=f"give {each.name.partition(',')[0]}",
+            )
+    return found
+
+
+def serve(
+    encoder: Encoder, samples: KeySamples, recipes: Sequence[Preset], *, seed: int, progress: Progress
+) -> Served | None:
+    """What deployments of an encoder answer to the key samples of its card.
+
+    Args:
+        encoder: as it was loaded.
+        samples: the key samples.
+        recipes: what deployments do.
+        seed: of the card.
+        progress: told how far it is.
+
+    Returns:
+        ``None`` for encoders of images and recordings, which no endpoint is asked yet.
+
+    Raises:
+        UsageError: recipes beyond the usual for such an encoder, or one that it cannot be run by.
+    """
+    if not isinstance(encoder, TorchEncoder) or encoder.modality != "text":
+        if others := [each.name for each in recipes if each.name not in USUAL]:
+            raise UsageError(
+                f"--recipe {others[0]} is for text encoders, and this one takes {encoder.modality}",
+                remedy="leave it out",
+            )
+        return None
+    known = {each.name: simplified(encoder, each.recipe) for each in presets().values()}
+    wanted = dict.fromkeys(known[each.name] for each in recipes)
+    progress.start("answers of deployments", len(wanted))
+    answers = []
+    for recipe in wanted:
+        names = tuple(name for name, other in known.items() if other == recipe)
+        measured = measure(encoder, recipe, samples)
+        floor = next(_noticed(encoder, measured, names, seed), None)
+        answers.append(Answers(names, recipe.to_dict(), measured.size, floor, measured.exact.float()))
+        progress.advance()
+    return Served(own_length(encoder), tuple(tokens_of(encoder, texts_of(samples))), tuple(answers))
+
+
+def _noticed(encoder: TorchEncoder, measured: Measured, names: Sequence[str], seed: int) -> Iterator[float]:
+    """Sizes of noise that show in answers in float32, the smallest first."""
+    noise = min(presets()[name].noise for name in names)
+    held = measured.yardstick(measured.recipe.form, noise=noise, seed=seed)
+    for magnitude in MAGNITUDES:
+        copy = encoder.duplicate()
+        add_noise(copy, magnitude, seed)
+        if not held.held_against(_answered(copy, measured.recipe, measured.samples)).intact:
+            yield magnitude
+
+
+def _answered(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Tensor:
+    answers = Computed(encoder, recipe).embed(texts_of(samples), precision=recipe.arithmetic)
+    return answers.float().double()
