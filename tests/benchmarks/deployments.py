@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
+from hf_integration.benign.variants import other_attention
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.benign import other_attention
 from hf_integration.serving.computing import Computed, simplified
 from hf_integration.serving.numeric import FLOAT32, Form
 from hf_integration.serving.presets import presets
@@ -134,7 +134,7 @@ def _answer(
     recipe: Recipe,
     texts: list[str],
     batch_size: int,
-    setting: Callable[[TorchEncoder], AbstractContextManager[None]] = nullcontext,
+    setting: Callable[[TorchEncoder], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Tensor:
     """What a deployment answers, as float32 holds it."""
     computed = Computed(encoder, recipe)

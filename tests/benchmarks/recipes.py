@@ -14,7 +14,8 @@ from hf_integration.serving.computing import own_length, simplified, tokens_of
 from hf_integration.serving.explaining import Explanation, explain
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
-from tests.benchmarks.real_deployments import DEPLOYMENTS, Deployment, Place
+from tests.benchmarks.real_deployments import DEPLOYMENTS, Deployment
+from tests.benchmarks.real_runtimes import Place
 from tests.benchmarks.subjects import Subject
 
 KEYS = 24
