@@ -26,7 +26,7 @@ from tests.benchmarks.subjects import Subject
 from tests.endpoints.server import EmbeddingServer
 
 KEYS = 64
-PAIRS = 5
+PAIRS = 3
 LATENCIES = (0.0, 0.05)
 """Seconds that the server waits before each answer, as a network would."""
 
