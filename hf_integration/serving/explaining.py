@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import FEWEST_KEYS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
@@ -60,13 +61,16 @@ class Explanation:
         }
 
 
-def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tuple[Explanation, ...]:
+def explain(
+    encoder: TorchEncoder, samples: KeySamples, answers: Tensor, progress: Progress | None = None
+) -> tuple[Explanation, ...]:
     """Say how a trusted copy would have to be computed to give these answers.
 
     Args:
         encoder: the trusted copy.
         samples: what was embedded, all of them texts.
         answers: float64 ``(n, dim)`` in their order.
+        progress: told how many recipes are tried.
 
     Returns:
         Recipes: those that fit first, then by how near they come. None is much further than one that fits.
@@ -74,7 +78,7 @@ def explain(encoder: TorchEncoder, samples: KeySamples, answers: Tensor) -> tupl
     Raises:
         UsageError: the answers are wider than any recipe gives.
     """
-    matches = identify(encoder, texts_of(samples), answers)
+    matches = identify(encoder, texts_of(samples), answers, progress)
     found: list[Explanation] = []
     for match in matches:
         # what is much further than a recipe that fits explains nothing, and half precision would fit as well

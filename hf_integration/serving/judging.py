@@ -9,7 +9,7 @@
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
@@ -94,7 +95,7 @@ def judge_answers(
     dimensions: int | None = None,
     noise: float = 0.0,
     measured: Measured | None = None,
-    told: Callable[[str], object] = lambda _: None,
+    progress: Progress | None = None,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy or a card.
 
@@ -108,7 +109,7 @@ def judge_answers(
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
         measured: of these key samples under :func:`expected_recipe`, where that was computed already.
-        told: is given the name of each stage: a search takes a while.
+        progress: told how far it is: a search takes a while.
     """
     if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
@@ -116,7 +117,8 @@ def judge_answers(
     stated, recipe = expected is not None, expected_recipe(source, expected, dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
-    told("comparing answers")
+    watched = progress or Silent()
+    watched.start("comparing answers", 1)
     measured = measured or source.measure(recipe, samples)
     if answers.shape[1] == measured.exact.shape[1]:
         held = measured.yardstick(recipe.form, noise=noise, seed=seed)
@@ -124,7 +126,7 @@ def judge_answers(
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(source, recipe, texts, answers)
+            nearest = _finer(source, recipe, texts, answers, watched)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
@@ -137,8 +139,7 @@ def judge_answers(
         )
         status: Status = "altered" if stated else "inconclusive"
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
-    told("searching for another recipe that fits")
-    nearest = nearest or source.identify(texts, answers)
+    nearest = nearest or source.identify(texts, answers, watched)
     return _otherwise(source, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
 
 
@@ -285,12 +286,14 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def _finer(
+    source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor, progress: Progress
+) -> tuple[Match, ...]:
     """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
     if recipe.arithmetic in FINE:
         return ()
     own = source.match(recipe.but(form=form_of(answers)), texts, answers)
-    nearest = source.identify(texts, answers)
+    nearest = source.identify(texts, answers, progress)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     return nearest if finer and NEARER * best.typical < own.typical else ()
