@@ -1,6 +1,6 @@
 """A watermark card as that which answers of a deployment are held against: nobody has to hold the weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.errors import CardError, UsageError
+from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import today
 from hf_integration.card import Answers, Served, WatermarkCard
@@ -67,16 +68,17 @@ class CardSource:
         known = [presets()[name] for name in self._found(recipe)[1].names if name in presets()]
         return min(known, key=lambda found: found.noise, default=None)
 
-    def width(self, recipe: Recipe) -> int:
-        """See :meth:`~hf_integration.serving.sources.Source.width`."""
-        whole: int = self._found(recipe)[1].embeddings.shape[1]
-        return whole if recipe.dimensions is None else min(whole, recipe.dimensions)
-
     def widest(self) -> int:
         """See :meth:`~hf_integration.serving.sources.Source.widest`."""
         return max(answers.embeddings.shape[1] for answers in self._served.answers)
 
-    def measure(self, recipe: Recipe, samples: KeySamples) -> Measured:
+    def measure(
+        self,
+        recipe: Recipe,
+        samples: KeySamples,
+        *,
+        between: Callable[[], object] = lambda: None,  # noqa: ARG002  # nothing is run
+    ) -> Measured:
         """See :meth:`~hf_integration.serving.sources.Source.measure`."""
         exact = self._exact(recipe, texts_of(samples))
         size = self._found(recipe)[1].noise
@@ -86,9 +88,10 @@ class CardSource:
         """See :meth:`~hf_integration.serving.sources.Source.match`."""
         return match_with(recipe, self._exact(recipe, texts), answers)
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """See :meth:`~hf_integration.serving.sources.Source.identify`; only recipes of the card are tried."""
         form, width = form_of(answers), answers.shape[1]
+        progress.start("searching: recipes of the card", 1)
         found = []
         for recipe, known in self._recipes.items():
             whole = known.embeddings.shape[1]

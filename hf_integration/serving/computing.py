@@ -164,6 +164,11 @@ def own_length(encoder: TorchEncoder) -> int:
     return _texts(encoder).max_length
 
 
+def most_tokens(encoder: TorchEncoder) -> int:
+    """Tokens at which every deployment cuts a text: the model takes no more."""
+    return longest_text(_texts(encoder).processor, encoder.model.config)
+
+
 def tokens_of(encoder: TorchEncoder, texts: Sequence[str]) -> list[int]:
     """How many tokens each text has, wherever it would be cut."""
     tokenizer = _texts(encoder).processor
@@ -205,7 +210,7 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
         if recipe.prompt is not None:
             texts.prompt = recipe.prompt
         if recipe.length is not None:
-            texts.max_length = min(recipe.length, longest_text(texts.processor, encoder.model.config))
+            texts.max_length = min(recipe.length, most_tokens(encoder))
     if recipe.pooling is not None:
         if recipe.pooling not in POOLS:
             raise UsageError(

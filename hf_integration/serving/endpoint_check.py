@@ -1,8 +1,11 @@
 """Checking the encoder behind an endpoint against a trusted copy, with key samples that nobody has seen."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
@@ -14,13 +17,14 @@ from hf_integration.card import WatermarkCard
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.judging import Judged, judge_answers
+from hf_integration.serving.judging import Judged, expected_recipe, judge_answers
 from hf_integration.serving.noticing import CONFIDENCE, unnoticed_share
 from hf_integration.serving.presets import Preset
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.requests import BATCHES, Asked, ask, different_answers
 from hf_integration.serving.sources import CopySource, Source
+from hf_integration.serving.yardstick import Measured
 from hf_integration.verdict import (
     Deployment,
     FileEvidence,
@@ -79,18 +83,27 @@ def check_endpoint(
     started = time.perf_counter()
     stated = asking.serving
     own_tokenizer = stated is not None and stated.own_tokenizer
-    if stated is not None:
-        source.simplified(stated.recipe)  # what it does not know is said before the server is asked
+    # what the source does not know is said before the server is asked
+    recipe = expected_recipe(source, None if stated is None else stated.recipe, endpoint.address.dimensions)
     progress.start(f"asking {endpoint.address.url}", asking.keys)
     samples, leaks = source.key_samples(asking.keys, ascii_only=own_tokenizer)
-    asked = ask(
-        endpoint,
-        samples,
-        source.tokens(texts_of(samples)),
-        batches=0 if leaks else BATCHES,
-        spread=asking.spread,
-        told=progress.advance,
-    )
+    tokens = source.tokens(texts_of(samples))
+    with _Meanwhile(source, recipe, samples) as meanwhile:
+
+        def told() -> None:
+            progress.advance()
+            meanwhile.go_on()
+
+        asked = ask(
+            endpoint,
+            samples,
+            tokens,
+            batches=0 if leaks else BATCHES,
+            spread=asking.spread,
+            told=told,
+        )
+        progress.start("computing what the answers have to be", 1)
+        measured = meanwhile.measured()
     judged = judge_answers(
         source,
         asked.samples,
@@ -99,7 +112,8 @@ def check_endpoint(
         expected=None if stated is None else stated.recipe,
         dimensions=endpoint.address.dimensions,
         noise=0.0 if stated is None else stated.noise,
-        told=lambda stage: progress.start(stage, 1),
+        measured=measured.of(asked.samples),
+        progress=progress,
     )
     if judged.status == "authentic" and len(asked.samples) < FEWEST_KEYS:
         few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"
@@ -149,6 +163,51 @@ def ask_fresh(
     tokens = source.tokens(texts_of(samples))
     asked = ask(endpoint, samples, tokens, batches=0, spread=spread, told=lambda: None)
     return asked.samples, asked.embeddings
+
+
+class _Meanwhile:
+    """The reference, which a thread computes while the server is asked, from the second request on.
+
+    A server that is not there is said to be so before anything is computed. The thread ends between two runs
+    once nobody waits for it.
+
+    Args:
+        source: what the encoder gives. Nobody else may use a trusted copy meanwhile, nor its tokenizer.
+        recipe: what is expected.
+        samples: the key samples.
+    """
+
+    def __init__(self, source: Source, recipe: Recipe, samples: KeySamples) -> None:
+        self._source, self._recipe, self._samples = source, recipe, samples
+        self._thread = ThreadPoolExecutor(1)
+        self._given_up = threading.Event()
+        self._calls = 0
+        self._found: Future[Measured] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._given_up.set()
+        self._thread.shutdown(cancel_futures=True)
+
+    def go_on(self) -> None:
+        """A request is about to be sent."""
+        self._calls += 1
+        if self._calls == 2:  # the first was answered
+            self._found = self._thread.submit(
+                self._source.measure, self._recipe, self._samples, between=self._end
+            )
+
+    def measured(self) -> Measured:
+        """What was computed, once it is."""
+        if self._found is None:
+            return self._source.measure(self._recipe, self._samples)
+        return self._found.result()
+
+    def _end(self) -> None:
+        if self._given_up.is_set():
+            raise CancelledError
 
 
 def _left_out(asked: Asked, source: Source, *, own_tokenizer: bool) -> Iterator[str]:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError
+from hf_integration.base.progress import Progress, Silent
 from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import (
@@ -18,6 +20,7 @@ from hf_integration.serving.computing import (
     Computed,
     Kernels,
     has_dense,
+    most_tokens,
     other_gelus,
     own_length,
     own_prompts,
@@ -46,6 +49,9 @@ FEW, MORE, LONGEST = 8, 16, 4
 LENGTH_ONE = 1e-3
 """How far the length of an embedding that was scaled may be from 1, where rounding allows no more."""
 
+FINELY = 1e-5
+"""Distances that no half precision comes down to: answers as near as that were computed in float32."""
+
 SAME = 1e-7
 """Distances up to which float32 tells nothing apart."""
 
@@ -65,13 +71,16 @@ class Match:
     typical: float
 
 
-def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def identify(
+    encoder: TorchEncoder, texts: Sequence[str], answers: Tensor, progress: Progress | None = None
+) -> tuple[Match, ...]:
     """Recipes by how well they explain answers, the best first.
 
     Args:
         encoder: the trusted copy.
         texts: what was asked.
         answers: what came back, float64 ``(n, dim)``.
+        progress: told how many recipes are tried.
 
     Raises:
         UsageError: the answers are wider than the encoder's embeddings, so that they are of another encoder.
@@ -83,15 +92,18 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     short = uncut or order[:FEW]
     longest = [place for place in order if tokens[place] > min(LENGTHS)][-LONGEST:]
 
-    kernels = Kernels(encoder)
+    kernels, watched = Kernels(encoder), progress or Silent()
 
-    def best(recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
+    def tried(recipe: Recipe, some: Sequence[str], given: Tensor) -> Match:
+        watched.advance()
+        return _match(Computed(encoder, recipe, kernels), some, given)
+
+    def best(what: str, recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
         some = [texts[place] for place in places]
         # those of one kernel one after another, as only the latest is kept
         apart = sorted(dict.fromkeys(recipes), key=lambda recipe: (recipe.weights, recipe.gelu or ""))
-        matches = [
-            _match(Computed(encoder, recipe, kernels), some, answers[list(places)]) for recipe in apart
-        ]
+        watched.start(f"searching: {what}", len(apart))
+        matches = [tried(recipe, some, answers[list(places)]) for recipe in apart]
         # those that are the same function for these texts are said once, by the plainest
         alike: dict[tuple[float, float], Match] = {}
         for match in sorted(matches, key=rank):
@@ -100,23 +112,30 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
 
     def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
         lengths = _lengths(encoder, tokens[order[-1]])
-        matches = best((recipe.but(length=length) for length in lengths), places)
+        matches = best("where texts are cut", (recipe.but(length=length) for length in lengths), places)
         return min(matches, key=_rank_of_cut).recipe
 
-    coarse = best([shown], short[:FEW])
+    coarse = best("as the encoder itself", [shown], short[:FEW])
     if coarse[0].typical > FAR:
         # a cut that no text escapes looks like another pooling
         starts = [shown] if uncut else [shown, cut(shown, short[:FEW])]
         functions = (recipe for start in starts for recipe in (start, *_functions(encoder, start)))
-        coarse = best(functions, short[:FEW])[:2]
-    fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
+        coarse = best("pooling and prompt", functions, short[:FEW])[:2]
+    computed = (kernel for match in coarse for kernel in _kernels(encoder, match.recipe))
+    fine = best("weights and arithmetic", computed, short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
-    half = [match for match in fine if match.recipe.arithmetic != "float32"]
+    half = [match for match in fine if match.recipe.arithmetic != "float32" and fine[0].typical > FINELY]
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
         length = cut(ranked[0], longest).length
         ranked = [recipe.but(length=length) for recipe in ranked]
-    return tuple(best(ranked, [*short[:MORE], *longest]))
+    return tuple(best("the nearest, with long texts", ranked, [*short[:MORE], *longest]))
+
+
+def as_compared(recipe: Recipe, answers: Tensor) -> Tensor:
+    """Answers as they are held against a recipe: some servers scale again what they cut, and some do not."""
+    cut = recipe.dimensions is not None and recipe.form.exact
+    return F.normalize(answers, dim=1) if cut else answers
 
 
 def shown_by_numbers(encoder: TorchEncoder, answers: Tensor) -> Recipe:
@@ -151,9 +170,11 @@ def _functions(encoder: TorchEncoder, shown: Recipe) -> Iterator[Recipe]:
 
 
 def _lengths(encoder: TorchEncoder, most: int) -> list[int | None]:
-    """Cuts that can show in texts of so many tokens at most."""
-    own = own_length(encoder)
-    return [None, *(length for length in LENGTHS if length != own and (length < most or length > own))]
+    """Cuts that can show in texts of so many tokens at most; of those that cut alike, the shortest."""
+    room = min(most, most_tokens(encoder))
+    kept = {min(length, room): length for length in reversed(LENGTHS)}
+    own = min(own_length(encoder), room)
+    return [None, *(length for cut, length in sorted(kept.items()) if cut != own)]
 
 
 def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
@@ -195,8 +216,8 @@ def match_with(recipe: Recipe, exact: Tensor, answers: Tensor) -> Match:
         exact: what it gives before it is rounded, float64 ``(n, dim)``.
         answers: what came back, of the same shape.
     """
-    away = (answers - recipe.form.rounded(exact)).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
-    away = away.nan_to_num(nan=float("inf"), posinf=float("inf"))
+    away = (as_compared(recipe, answers) - recipe.form.rounded(exact)).norm(dim=1)
+    away = (away / exact.norm(dim=1).clamp(min=1e-12)).nan_to_num(nan=float("inf"), posinf=float("inf"))
     return Match(recipe, float(away.max()), float(away.median()))
 
 

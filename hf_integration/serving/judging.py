@@ -9,7 +9,7 @@
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,16 +17,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
+from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match
 from hf_integration.serving.numeric import comparable, form_of
+from hf_integration.serving.presets import least_noise, same_kernels
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.sources import Source
 from hf_integration.serving.whole_numbers import what_is_open
-from hf_integration.serving.yardstick import Yardstick
+from hf_integration.serving.yardstick import Measured, Yardstick
 from hf_integration.verdict import Status
 
 MOST_TRIED = 4
@@ -93,7 +95,8 @@ def judge_answers(
     expected: Recipe | None = None,
     dimensions: int | None = None,
     noise: float = 0.0,
-    told: Callable[[str], object] = lambda _: None,
+    measured: Measured | None = None,
+    progress: Progress | None = None,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy or a card.
 
@@ -106,33 +109,32 @@ def judge_answers(
         dimensions: how many the deployment was asked for, if it was.
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
-        told: is given the name of each stage: a search takes a while.
+        measured: of these key samples under :func:`expected_recipe`, where that was computed already.
+        progress: told how far it is: a search takes a while.
     """
-    written = form_of(answers)
-    as_they_came, answers, again = answers, comparable(answers), [comparable(others) for others in again]
-    if answers.shape[1] < source.description.embedding_dim and written.exact:
+    came, answers, again = answers, comparable(answers), [comparable(others) for others in again]
+    if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
-    stated, recipe = expected is not None, source.simplified(expected or PLAIN)
-    if dimensions is not None and dimensions < source.description.embedding_dim:
-        recipe = recipe.but(dimensions=dimensions)
-    if not recipe.form.has_lengths:
-        recipe = source.simplified(recipe.but(normalised=True))
+    stated, recipe = expected is not None, expected_recipe(source, expected, dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
-    told("comparing answers")
-    if answers.shape[1] == source.width(recipe):
-        held = _yardstick(source, recipe, samples, noise=noise, seed=seed)
+    watched = progress or Silent()
+    watched.start("comparing answers", 1)
+    measured = measured or source.measure(recipe, samples)
+    if answers.shape[1] == measured.exact.shape[1]:
+        held = measured.yardstick(recipe.form, noise=noise, seed=seed)
         found = held.held_against(answers)
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(source, recipe, texts, answers)
+            nearest = _finer(source, recipe, texts, answers, watched)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
-        held, found = _nothing(source, recipe, samples, seed)
-    if reason := what_is_open(as_they_came, held.exact):
+        held = measured.yardstick(recipe.form, seed=seed)
+        found = held.held_against(torch.full_like(held.exact, torch.nan))  # all noise
+    if reason := what_is_open(came, held.exact):
         return _judged("inconclusive", reason, recipe, None, (), held, found)
     if answers.shape[1] > (most := source.widest()):
         reason = (
@@ -141,9 +143,24 @@ def judge_answers(
         )
         status: Status = "altered" if stated else "inconclusive"
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
-    told("searching for another recipe that fits")
-    nearest = nearest or source.identify(texts, answers)
+    nearest = nearest or source.identify(texts, answers, watched)
     return _otherwise(source, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
+
+
+def expected_recipe(source: Source, stated: Recipe | None, dimensions: int | None) -> Recipe:
+    """What answers are expected to follow, without what the encoder does by itself.
+
+    Args:
+        source: the copy or the card.
+        stated: the recipe that the caller states, if one.
+        dimensions: how many the deployment is asked for, if it is.
+
+    Raises:
+        UsageError: a recipe that the source does not know.
+    """
+    recipe = source.simplified(stated or PLAIN)
+    fewer = dimensions is not None and dimensions < source.description.embedding_dim
+    return recipe.but(dimensions=dimensions) if fewer else recipe
 
 
 def _otherwise(
@@ -163,7 +180,7 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        its_noise = _noise_of(match.recipe, source, recipe, noise)
+        its_noise = _noise_of(match.recipe, recipe, noise)
         other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
@@ -188,15 +205,9 @@ def _otherwise(
     return replace(judged, unexplained=True)
 
 
-def _noise_of(recipe: Recipe, source: Source, expected: Recipe, noise: float) -> float:
-    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
-
-    llama.cpp's noise on a CPU would excuse any small alteration as another recipe, unless it was stated.
-    """
-    if all(getattr(recipe, field) == getattr(expected, field) for field in ("gelu", "weights", "arithmetic")):
-        return noise
-    known = source.named(recipe)
-    return known.noise if known else 0.0
+def _noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
+    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known."""
+    return noise if same_kernels(recipe, expected) else least_noise(recipe)
 
 
 def _but_for_long_texts(
@@ -218,7 +229,7 @@ def _but_for_long_texts(
     exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
     # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
     tried = dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)])
-    noises = {recipe: _noise_of(recipe, source, expected, noise) for recipe in tried}
+    noises = {recipe: _noise_of(recipe, expected, noise) for recipe in tried}
     if not tried:
         return None
     whole = [_yardstick(source, recipe, samples, noise=noises[recipe], seed=seed) for recipe in tried]
@@ -279,12 +290,14 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def _finer(
+    source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor, progress: Progress
+) -> tuple[Match, ...]:
     """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
     if recipe.arithmetic in FINE:
         return ()
     own = source.match(recipe.but(form=form_of(answers)), texts, answers)
-    nearest = source.identify(texts, answers)
+    nearest = source.identify(texts, answers, progress)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     return nearest if finer and NEARER * best.typical < own.typical else ()
@@ -320,11 +333,3 @@ def _yardstick(
     source: Source, recipe: Recipe, samples: KeySamples, *, noise: float = 0.0, seed: int
 ) -> Yardstick:
     return source.measure(recipe, samples).yardstick(recipe.form, noise=noise, seed=seed)
-
-
-def _nothing(
-    source: Source, recipe: Recipe, samples: KeySamples, seed: int
-) -> tuple[Yardstick, Reconstruction]:
-    """The reconstruction from answers of another width: noise throughout."""
-    held = _yardstick(source, recipe, samples, seed=seed)
-    return held, held.held_against(torch.full_like(held.exact, torch.nan))

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from operator import attrgetter
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
@@ -88,3 +89,18 @@ def named(recipe: Recipe, encoder: TorchEncoder | None = None) -> Preset | None:
     if encoder is not None:
         alike += [found for found in presets().values() if simplified(encoder, found.recipe) == bare]
     return min(alike, key=lambda found: found.noise, default=None)
+
+
+def least_noise(recipe: Recipe) -> float:
+    """How noisy the runtimes are that compute a recipe, by the least noisy preset with the same kernels.
+
+    llama.cpp's noise on a CPU would excuse any small alteration, unless it was stated.
+    """
+    alike = (found for found in presets().values() if same_kernels(found.recipe, recipe))
+    return min((found.noise for found in alike), default=0.0)
+
+
+def same_kernels(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes compute hidden states alike, whatever else they do with texts and states."""
+    kernels = attrgetter("gelu", "weights", "arithmetic")
+    return bool(kernels(one) == kernels(other))

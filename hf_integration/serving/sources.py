@@ -3,17 +3,18 @@
 :mod:`~hf_integration.serving.judging` asks either in the same words, so that one decision is made of both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from hf_integration.authentication.references import environment_of
+from hf_integration.base.progress import Progress
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
+from hf_integration.serving.computing import own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of
 from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import fresh_samples
@@ -55,19 +56,18 @@ class Source(Protocol):
     def named(self, recipe: Recipe) -> Preset | None:
         """The preset that gives the same as a recipe, if there is one."""
 
-    def width(self, recipe: Recipe) -> int:
-        """Dimensions of an answer under a recipe."""
-
     def widest(self) -> int:
         """Most dimensions that any recipe gives."""
 
-    def measure(self, recipe: Recipe, samples: KeySamples) -> Measured:
-        """What the encoder gives under a recipe."""
+    def measure(
+        self, recipe: Recipe, samples: KeySamples, *, between: Callable[[], object] = lambda: None
+    ) -> Measured:
+        """What the encoder gives under a recipe; ``between`` is called between runs, and may end it all."""
 
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """How far answers, float64 ``(n, dim)``, are from a recipe."""
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """Recipes by how well they explain answers, the best first."""
 
     def environment(self) -> Mapping[str, str]:
@@ -120,25 +120,23 @@ class CopySource:
         """See :meth:`Source.named`."""
         return named(recipe, self._encoder)
 
-    def width(self, recipe: Recipe) -> int:
-        """See :meth:`Source.width`."""
-        return Computed(self._encoder, recipe).width
-
     def widest(self) -> int:
         """See :meth:`Source.widest`."""
         return widest(self._encoder)
 
-    def measure(self, recipe: Recipe, samples: KeySamples) -> Measured:
+    def measure(
+        self, recipe: Recipe, samples: KeySamples, *, between: Callable[[], object] = lambda: None
+    ) -> Measured:
         """See :meth:`Source.measure`."""
-        return measure(self._encoder, recipe, samples)
+        return measure(self._encoder, recipe, samples, between=between)
 
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """See :meth:`Source.match`."""
         return match_of(self._encoder, recipe, texts, answers)
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """See :meth:`Source.identify`."""
-        return identify(self._encoder, texts, answers)
+        return identify(self._encoder, texts, answers, progress)
 
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Source.environment`."""

@@ -5,8 +5,8 @@ calibrated by benign runs, and a generator that draws the watermark from whateve
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from hf_integration.authentication.reconstruction import Reconstruction, reconst
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import EMBEDDING_STRIP
 from hf_integration.benign.noise import ROUNDING_UNIT
-from hf_integration.benign.variants import CALIBRATION
+from hf_integration.benign.variants import CALIBRATION, Variant
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.card.picture import watermark_picture
 from hf_integration.encoders.identity.behaviour import Behaviour
@@ -110,6 +110,14 @@ class Measured:
     size: float
     away: tuple[Tensor, ...] = ()
 
+    def of(self, samples: KeySamples) -> "Measured":
+        """The same of some of the key samples, in their order."""
+        kept = set(texts_of(samples))
+        places = [index for index, text in enumerate(texts_of(self.samples)) if text in kept]
+        return replace(
+            self, samples=samples, exact=self.exact[places], away=tuple(run[places] for run in self.away)
+        )
+
     def yardstick(self, form: Form, *, noise: float = 0.0, seed: int | None = None) -> Yardstick:
         """The yardstick for answers that are written in one form.
 
@@ -135,19 +143,28 @@ class Measured:
         return Yardstick(self.recipe.but(form=form), exact, card, _largest(answered, exact), self.size)
 
 
-def measure(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples) -> Measured:
+def measure(
+    encoder: TorchEncoder,
+    recipe: Recipe,
+    samples: KeySamples,
+    *,
+    between: Callable[[], object] = lambda: None,
+) -> Measured:
     """Run a trusted copy as a deployment does, exactly and in benign ways.
 
     Args:
         encoder: the trusted copy.
         recipe: what the deployment does.
         samples: key samples, best fresh ones that nobody can have prepared for.
+        between: is called after each run, and may raise to end it all.
     """
-    computed, texts = Computed(encoder, recipe), texts_of(samples)
+    computed, texts, away = Computed(encoder, recipe), texts_of(samples), []
     exact = computed.embed(texts, batch_size=1)  # as a deployment is asked
-    away = tuple(_benign(computed, texts, place) - exact for place in range(len(CALIBRATION)))
+    for variant in CALIBRATION:
+        between()
+        away.append(_benign(computed, texts, variant) - exact)
     size, described = _largest(away, exact), encoder.description
-    return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, away)
+    return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, tuple(away))
 
 
 def yardstick(
@@ -201,9 +218,8 @@ def _largest(runs: Sequence[Tensor], exact: Tensor) -> float:
     return max(float((run.norm(dim=1) / _sizes(exact).squeeze(1)).max()) for run in runs)
 
 
-def _benign(computed: Computed, texts: Sequence[str], place: int) -> Tensor:
+def _benign(computed: Computed, texts: Sequence[str], variant: Variant) -> Tensor:
     """One benign run, in the arithmetic of the deployment."""
-    variant = CALIBRATION[place]
     with variant.setting(computed.encoder):
         order = variant.order(len(texts)) or list(range(len(texts)))
         found = computed.embed(

@@ -24,6 +24,8 @@ from tests.benchmarks import (
     localisation,
     margins,
     minting,
+    overhead,
+    recipes,
     refusals,
     routing,
     stamps,
@@ -55,6 +57,8 @@ WHEN_NAMED = (
     "stamps",
     "baselines",
     "converted",
+    "recipes",
+    "overhead",
 )
 """They take long, so they run only when they are named."""
 
@@ -106,6 +110,8 @@ def main() -> int:
         "baselines": baselines.run,
         "routing": partial(routing.run, checks=arguments.checks),
         "converted": converted.run,
+        "recipes": recipes.run,
+        "overhead": overhead.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),

@@ -1,26 +1,29 @@
-"""Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and a rival on these answers.
+"""Deployed encoders: false alarms, the smallest step of fine-tuning that shows, and rivals on these answers.
 
-Answers are computed here, by the trusted copy and by altered copies of it, in other batches and orders than
-the reference is; the real servers of the tests are not part of this.
+Answers are computed here, by the trusted copy and by altered copies of it, in other batches than the
+reference is and with either kernel of attention; the real servers of the tests are not part of this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
-from torch.nn import functional as F
 
+from hf_integration.benign.variants import other_attention
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
-from hf_integration.serving.computing import Computed
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.computing import Computed, simplified
 from hf_integration.serving.numeric import FLOAT32, Form
 from hf_integration.serving.presets import presets
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import measure
+from hf_integration.serving.yardstick import Measured, measure
 from hf_integration.tampering.weights.fine_tuning import fine_tune
+from tests.benchmarks.rivals import RIVALS, seen_by
 from tests.benchmarks.subjects import Subject
 
 KEYS = 64
-RATES = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
+RATES = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 """Learning rates of one AdamW step."""
 
 FORMS = (
@@ -35,8 +38,12 @@ FORMS = (
     Form("bfloat16"),
 )
 BATCHES = (1, 2, 7, 32)
-CANARY = 0.999
-"""Cosine similarity below which home-made canaries and tests of servers raise an alarm."""
+ALTERED_BATCHES = (7, 32)
+BEHIND = 100
+"""Times that a step must be larger before the cosine canary sees it."""
+
+Scene = tuple[list[Tensor], dict[float, list[Tensor]], Measured]
+"""Answers of the trusted copy, answers of altered copies by learning rate, and what both are held against."""
 
 
 def run(subject: Subject) -> list[str]:
@@ -45,29 +52,63 @@ def run(subject: Subject) -> list[str]:
     if not isinstance(encoder, TorchEncoder) or encoder.modality != "text":
         return []
     samples = fresh_samples(encoder, KEYS, seed=20_261_128)
-    texts, short = texts_of(samples), []
+    short: list[str] = []
     altered = dict(_stepped(encoder))
     runs = alarms = 0
-    print(f"{'recipe and form of the answer':52} {'benign':>12} {'seen from':>10} {'canary from':>12}")
-    for preset in presets().values():
-        plain = [_answer(encoder, preset.recipe, texts, size) for size in BATCHES]
-        stepped = {rate: _answer(copy, preset.recipe, texts, 7) for rate, copy in altered.items()}
-        measured = measure(encoder, preset.recipe, samples)
+    false_alarms, behind = dict.fromkeys(RIVALS, 0), []
+    print(f"{'recipe and form of the answer':36} {'benign':>7} {'seen from':>9} {_columns(RIVALS)}")
+    scenes: dict[Recipe, Scene] = {}
+    # half precision is slow on most processors, and comes last
+    for preset in sorted(presets().values(), key=lambda preset: preset.recipe.arithmetic != "float32"):
+        recipe = simplified(encoder, preset.recipe)
+        if recipe not in scenes:
+            scenes[recipe] = _scene(encoder, altered, recipe, samples)
+        plain, stepped, measured = scenes[recipe]
         for form in FORMS:
             held = measured.yardstick(form, noise=preset.noise, seed=1)
-            benign = [held.held_against(form.rounded(answers)).intact for answers in plain]
+            calm = [form.rounded(answers) for answers in plain]
+            benign = [held.held_against(answers).intact for answers in calm]
             runs, alarms = runs + len(benign), alarms + benign.count(False)
-            seen = [rate for rate in RATES if not held.held_against(form.rounded(stepped[rate])).intact]
-            canary = [rate for rate in RATES if _least_cosine(stepped[rate], held.exact) < CANARY]
-            first, rival = min(seen, default=None), min(canary, default=None)
+            written = {rate: [form.rounded(run) for run in found] for rate, found in stepped.items()}
+            seen = [rate for rate, found in written.items() if not held.held_against(found[0]).intact]
+            rivals = {rival: seen_by(rival, calm, written, held.exact) for rival in RIVALS}
+            first, canary = min(seen, default=None), rivals["canary"].rate
+            shown = {
+                rival: f"{_shown(one.rate)}{'*' * bool(one.false_alarms)}" for rival, one in rivals.items()
+            }
             print(
-                f"{preset.name + ', ' + str(form):52} {benign.count(True):>5} of {len(benign):<3}"
-                f" {_shown(first):>10} {_shown(rival):>12}",
+                f"{preset.name + ', ' + str(form):36} {benign.count(True):>2} of {len(benign):<1}"
+                f" {_shown(first):>9} {_columns(shown.values())}",
                 flush=True,
             )
+            for rival, one in rivals.items():
+                false_alarms[rival] += one.false_alarms
+            if first is None or (canary is not None and canary < 0.99 * BEHIND * first):
+                behind.append(f"{preset.name}, {form}")
             short += _goal(preset.name, form, first)
-    print(f"false alarms: {alarms} of {runs} benign runs")
+    print(
+        f"false alarms: {alarms} of {runs} benign runs; of rivals, marked with *, in all rows: {false_alarms}"
+    )
+    if behind:
+        short.append(f"the cosine canary is less than {BEHIND} times behind: {'; '.join(behind)}")
     return short + ([f"{alarms} false alarms"] if alarms else [])
+
+
+def _scene(
+    encoder: TorchEncoder, altered: Mapping[float, TorchEncoder], recipe: Recipe, samples: KeySamples
+) -> Scene:
+    texts = texts_of(samples)
+    plain = [_answer(encoder, recipe, texts, size) for size in BATCHES]
+    plain += [_answer(encoder, recipe, texts, size, other_attention) for size in BATCHES]
+    stepped = {
+        rate: [_answer(copy, recipe, texts, size) for size in ALTERED_BATCHES]
+        for rate, copy in altered.items()
+    }
+    return plain, stepped, measure(encoder, recipe, samples)
+
+
+def _columns(values: Iterable[str]) -> str:
+    return " ".join(f"{value:>14}" for value in values)
 
 
 GOALS = {("torch", "float32"): 1e-8, ("torch", "decimals:4"): 1e-7, ("float16-weights", "float32"): 1e-7}
@@ -88,14 +129,18 @@ def _stepped(encoder: TorchEncoder) -> Iterator[tuple[float, TorchEncoder]]:
         yield rate, copy
 
 
-def _answer(encoder: TorchEncoder, recipe: Recipe, texts: list[str], batch_size: int) -> Tensor:
+def _answer(
+    encoder: TorchEncoder,
+    recipe: Recipe,
+    texts: list[str],
+    batch_size: int,
+    setting: Callable[[TorchEncoder], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Tensor:
     """What a deployment answers, as float32 holds it."""
-    computed = Computed(encoder, recipe).embed(texts, precision=recipe.arithmetic, batch_size=batch_size)
-    return computed.float().double()
-
-
-def _least_cosine(answers: Tensor, exact: Tensor) -> float:
-    return float(F.cosine_similarity(answers, exact, dim=1).min())
+    computed = Computed(encoder, recipe)
+    with setting(computed.encoder):
+        found = computed.embed(texts, precision=recipe.arithmetic, batch_size=batch_size)
+    return found.float().double()
 
 
 def _shown(rate: float | None) -> str:

@@ -37,10 +37,10 @@ Answers = dict[str, list[float]]
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The trusted copy, the key samples, and what they are held against."""
+    """The key samples, how many tokens each has, and what they are held against."""
 
-    encoder: TorchEncoder
     samples: KeySamples
+    tokens: list[int]
     held: Yardstick
     right: Answers
 
@@ -60,7 +60,7 @@ def run(subject: Subject, *, checks: int) -> list[str]:
     short = [] if requests <= MOST_REQUESTS else [f"{requests} requests, goal {MOST_REQUESTS}"]
     samples = fresh_samples(encoder, requests)
     held = yardstick(encoder, PLAIN, samples)
-    scene = Scene(encoder, samples, held, _answers(encoder, samples))
+    scene = Scene(samples, tokens_of(encoder, texts_of(samples)), held, _answers(encoder, samples))
     router = random.Random(0)  # noqa: S311  # to be repeated
     for rate in RATES:
         other = encoder.duplicate()
@@ -127,8 +127,9 @@ def _real(scene: Scene, wrong: Answers, router: random.Random, checks: int) -> t
         for _ in range(checks):
             routed.clear()
             with Endpoint(Address(url=server.url, api="tei")) as endpoint:
-                tokens = tokens_of(scene.encoder, texts_of(scene.samples))
-                asked = ask(endpoint, scene.samples, tokens, batches=BATCHES, spread=0, told=lambda: None)
+                asked = ask(
+                    endpoint, scene.samples, scene.tokens, batches=BATCHES, spread=0, told=lambda: None
+                )
             assert asked.sent == len(routed) <= MOST_REQUESTS
             noticed, met = noticed + scene.notices(asked), met + any(routed)
     return noticed, met
