@@ -282,7 +282,7 @@ def test_one_step_behind_the_door(
 
 
 EXPLAINED = {
-    "router": "tei: the first 128 dimensions, tanh GELU",
+    "router": "the first 128 dimensions, tanh GELU",
     "candle": "tanh GELU, not scaled to length 1",
     "flash": "float16",
     "Ollama": "ollama: matrices in float16 as in a GGUF file, the token type table as stored, tanh GELU",
