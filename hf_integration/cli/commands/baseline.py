@@ -115,6 +115,7 @@ def _read(file: Path) -> tuple[str, ...]:
     Raises:
         UsageError: there is no such file, or it holds fewer than 8, more than 256, or too long ones.
     """
+    from hf_integration.baselines.asking import FEWEST_TEXTS
     from hf_integration.stamps.records import MOST_TEXTS, TEXT
 
     found = tuple(dict.fromkeys(text for text in texts_in(file) if text.strip()))
@@ -126,10 +127,6 @@ def _read(file: Path) -> tuple[str, ...]:
     if any(len(text) > TEXT for text in found):
         raise UsageError(f"--texts {harmless(file)}: a text of more than {TEXT} characters", remedy="cut it")
     return found
-
-
-FEWEST_TEXTS = 8
-"""With fewer, and two rounds, no change could be told from chance."""
 
 
 def _rendered(made: "Baseline", out: Path, format: str) -> str:

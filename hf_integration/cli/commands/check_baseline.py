@@ -73,7 +73,7 @@ def check_baseline(
             spread=seconds(spread),
             progress=progress,
         )
-    change = compare(known, answers)
+    change = compare(known, answers, url=address.url)
     if streams.format == Format.JSON:
         text = strict_json(change.to_dict())
     elif streams.format == Format.QUIET:
