@@ -185,7 +185,7 @@ def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match=r"there is no stamp .*missing\.json"):
         Stamp.load(tmp_path / "missing.json")
     for name in ("n" * 300, f'"{LINE}"', LINE[1:]):  # or a line in quotes, or without its beginning
-        with pytest.raises(UsageError, match="the stamp|no stamp") as raised:
+        with pytest.raises(UsageError, match=r"the stamp|no stamp") as raised:
             Stamp.load(name)
         assert len(str(raised.value)) < 500
     (tmp_path / "empty.json").touch()
