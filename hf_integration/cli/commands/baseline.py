@@ -8,20 +8,15 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiOption,
-    DimensionsOption,
-    server_of,
-)
 from hf_integration.cli.commands.stamp import check_new
 from hf_integration.cli.given_files import texts_in
 from hf_integration.cli.options import HubOptions, job, span
+from hf_integration.cli.server_options import asks_server
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
     from hf_integration.baselines.baseline import Baseline
+    from hf_integration.endpoints import Address
 
 EPILOG = """\b
 Examples:
@@ -60,15 +55,12 @@ SpreadOption = Annotated[
 
 
 @job()
+@asks_server("The server to ask.", needed=True)
 def baseline(
     streams: Streams,
     _hub: HubOptions,  # nothing is asked from the Hub
     *,
-    endpoint: Annotated[str, typer.Option("--endpoint", metavar="URL", help="The server to ask.")],
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    dimensions: DimensionsOption = None,
+    server: "Address",
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the baseline.")],
     texts: Annotated[
         Path | None,
@@ -89,13 +81,11 @@ def baseline(
 
     check_new(out, "baseline", force=force)
     streams.keep_apart(out, *([] if texts is None else [texts]))
-    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
-    assert address is not None  # noqa: S101  # there is a URL
     asked = default_texts() if texts is None else _read(texts)
     with streams.progress() as progress:
         made = make_baseline(
-            address,
-            lambda: Endpoint(address, say=streams.say),
+            server,
+            lambda: Endpoint(server, say=streams.say),
             asked,
             rounds=rounds,
             spread=seconds(spread),
