@@ -22,8 +22,13 @@ ELSEWHERE = "choose another place"
 """The remedy where a file system refuses."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, secret: bool = False) -> None:
     """Write a file so that it never holds half of the content; devices and pipes are written straight.
+
+    Args:
+        path: the file.
+        content: all of it.
+        secret: whether it is for its owner only.
 
     Raises:
         OutputError: the folder is missing, not writable, or the disk is full.
@@ -37,7 +42,8 @@ def write_whole(path: Path, content: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            Path(name).chmod(0o666 & ~_umask())  # mkstemp gives a file that only its owner may read
+            if not secret:
+                Path(name).chmod(0o666 & ~_umask())  # mkstemp gives a file that only its owner may read
             Path(name).replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ import numpy as np
 
 from hf_integration.base.errors import EndpointError, InconclusiveError
 from hf_integration.base.progress import Progress
-from hf_integration.baselines.baseline import MODES, Answered, Baseline, Mode
+from hf_integration.baselines.baseline import MODES, MOST_NOISE, Answered, Baseline, Mode
 from hf_integration.endpoints import Address, Endpoint
 from hf_integration.stamps.forms import Array, form_of
 from hf_integration.stamps.texts import LONG, key_texts
@@ -21,8 +21,8 @@ MATES = 7
 """Texts that share a request with the one that counts. Each request counts once: what decides about a
 request, such as the machine that answers it, decides about all of its texts."""
 
-MOST_NOISE = 0.5
-"""Relative distance of answers to one text, with which nothing can be told."""
+FEWEST_TEXTS = 8
+"""With fewer, and two rounds, no change could be told from chance."""
 
 OpenEndpoint = Callable[[], Endpoint]
 
@@ -53,12 +53,18 @@ def make_baseline(
 
     Raises:
         EndpointError: it did not answer.
-        InconclusiveError: its answers to one text differ so much that nothing can be told.
+        InconclusiveError: it refused too many texts, or its answers to one text differ so much that nothing
+            can be told.
     """
     begun = _now()
     with opened() as endpoint:
         refused = endpoint.embed(texts, may_refuse=range(len(texts))).refused
     kept = [text for place, text in enumerate(texts) if place not in refused]
+    if len(kept) < FEWEST_TEXTS:
+        raise InconclusiveError(
+            f"the endpoint refused {len(refused)} of {len(texts)} texts, and {len(kept)} are too few",
+            remedy=f"give at least {FEWEST_TEXTS} that it takes with --texts",
+        )
     answers = ask(opened, kept, rounds=rounds, spread=spread, progress=progress)
     baseline = Baseline(
         url=address.url,

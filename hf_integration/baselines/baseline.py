@@ -3,8 +3,6 @@
 It is trust on first use. It can say that answers changed, and never whose they are.
 """
 
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +11,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from hf_integration.base.errors import FlawError, OutputError
-from hf_integration.base.output_files import ELSEWHERE, write_file
+from hf_integration.base.errors import FlawError
+from hf_integration.base.output_files import write_whole
 from hf_integration.stamps import records
-from hf_integration.stamps.forms import Array
+from hf_integration.stamps.forms import Array, in_float32
 
 FORMAT, SCHEMA = "sslauth-baseline", 1
 
@@ -25,6 +23,9 @@ MODES: tuple[Mode, ...] = ("alone", "together")
 """A text by itself in its request, or among others: many servers compute these differently."""
 
 MOST_ROUNDS = 64
+
+MOST_NOISE = 0.5
+"""Relative distance of answers to one text, with which nothing can be told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +46,14 @@ class Answered:
 
         Args:
             answers: float64 ``(rounds, n, dim)``, at least two rounds.
+
+        Raises:
+            InconclusiveError: those to one text are zero in float32, on the average.
         """
         mean, rounds = answers.mean(axis=0), len(answers)
         # from the mean of all to that of all others
         away = relative(answers, mean) * rounds / (rounds - 1)
-        return Answered(mean.astype(np.float32).astype(np.float64), away.T)
+        return Answered(in_float32(mean), away.T)
 
 
 def relative(answers: Array, mean: Array) -> Array:
@@ -125,14 +129,7 @@ class Baseline:
                 for mode, found in self.answered.items()
             },
         }
-        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-        try:
-            write_file(part, f"{records.write(content)}\n".encode(), secret=True)
-            part.replace(os.path.realpath(path))
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy=ELSEWHERE) from error
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, f"{records.write(content)}\n".encode(), secret=True)
 
     @staticmethod
     def load(path: Path) -> "Baseline":
@@ -194,8 +191,8 @@ def _baseline(record: _BaselineRecord) -> Baseline:
             for place, row in enumerate(found.distances)
         ]
         distances = np.stack(rows)
-        if not (distances >= 0).all():
-            raise FlawError(f"answered.{mode}.distances", "a negative distance")
+        if not ((distances >= 0) & (distances <= MOST_NOISE)).all():
+            raise FlawError(f"answered.{mode}.distances", f"a distance that is not from 0 to {MOST_NOISE}")
         mean = records.rows_of(found.mean, record.dimensions, f"answered.{mode}.mean")
         answered[mode] = Answered(mean, distances)
     return Baseline(

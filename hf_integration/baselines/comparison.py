@@ -14,12 +14,13 @@ apart, count for no change.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
+from hf_integration.base.errors import InconclusiveError
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.baselines.baseline import Baseline, Mode, relative
 from hf_integration.stamps.forms import Array
@@ -52,7 +53,7 @@ class Change:
         typical: median relative distance of the new answers from the baseline's mean.
         noise: largest such distance within the baseline.
         differences: what the numbers show, in words, if it changed.
-        url: of the baseline's endpoint.
+        url: of the endpoint that was asked.
     """
 
     status: Literal["unchanged", "changed"]
@@ -82,19 +83,31 @@ class Change:
         return {"schema": 1, **asdict(self)}
 
 
-def compare(baseline: Baseline, answers: Mapping[Mode, Array]) -> Change:
+def compare(baseline: Baseline, answers: Mapping[Mode, Array], *, url: str | None = None) -> Change:
     """Hold new answers against a baseline.
 
     Args:
         baseline: the baseline.
         answers: by mode, float64 ``(rounds, n, dim)``.
+        url: of the endpoint that was asked, if it is another one than the baseline's.
+
+    Raises:
+        InconclusiveError: there are so few answers that not even another encoder's would be told from chance.
     """
+    if url is not None:
+        return replace(compare(baseline, answers), url=url)
     rounds, count, width = answers["alone"].shape
     requests = sum(rows.shape[0] * rows.shape[1] for rows in answers.values())
     if width != baseline.dimensions:
         said = _differences(baseline, answers["alone"][0])
         reason = "; ".join((f"answers have {width} dimensions, and had {baseline.dimensions}", *said))
         return _change(baseline, "changed", reason, 0.0, requests, requests, 0.0, np.inf, said)
+    before, strata = baseline.rounds, count * len(answers)
+    if _chance(before * rounds * strata, requests, before, rounds, strata) > FALSE_ALARMS:
+        raise InconclusiveError(
+            f"{requests} answers are so few that no change could be told from chance",
+            remedy="ask more often with --rounds, or make a baseline of more texts",
+        )
     pairs, strays, distances = 0, 0, []
     most = max(FLOOR, baseline.noise)
     for mode, rows in answers.items():
@@ -104,10 +117,7 @@ def compare(baseline: Baseline, answers: Mapping[Mode, Array]) -> Change:
         pairs += int((new[:, :, None] > old[:, None, :]).sum())
         strays += int((new > most).sum())
         distances.append(away)
-    before = baseline.rounds
-    shift = _at_least(pairs, before, rounds, strata=count * len(answers))
-    stray = (rounds / (before + rounds)) ** strays
-    p_value = min(2 * min(shift, stray), 1.0)
+    p_value = _chance(pairs, strays, before, rounds, strata)
     typical = float(np.median(np.concatenate(distances)))
     unnoticed = _unnoticed(requests, before, rounds)
     if p_value > FALSE_ALARMS:
@@ -118,6 +128,7 @@ def compare(baseline: Baseline, answers: Mapping[Mode, Array]) -> Change:
         )
         return _change(baseline, "unchanged", reason, p_value, requests, strays, unnoticed, typical, ())
     said = _differences(baseline, answers["alone"][0])
+    shift = _at_least(pairs, before, rounds, strata=strata)
     some = strays < requests / 2 and shift > FALSE_ALARMS / 2
     what = (
         f"{strays} of {requests} answers are further from the baseline than any was"
@@ -173,6 +184,12 @@ def _differences(baseline: Baseline, rows: Array) -> tuple[str, ...]:
         embeddings=baseline.answered["alone"].mean,
     )
     return likeness(stamp, rows).differences
+
+
+def _chance(pairs: int, strays: int, before: int, now: int, strata: int) -> float:
+    """Probability, at most, of so many pairs or so many strays where nothing changed."""
+    stray = (now / (before + now)) ** strays
+    return min(2 * min(_at_least(pairs, before, now, strata=strata), stray), 1.0)
 
 
 @cache

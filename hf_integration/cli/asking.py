@@ -1,20 +1,26 @@
-"""Commands that ask an endpoint: the options by which they all name one."""
+"""Commands that hold an endpoint against a trusted copy: the options by which they name both."""
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.output_files import check_apart
-from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, MOST_KEYS, MOST_WIDTH
+from hf_integration.base.vocabulary import FEWEST_KEYS, MOST_KEYS
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.options import span, understood
+from hf_integration.cli.server_options import (
+    ApiKeyOption,
+    ApiModelOption,
+    ApiOption,
+    DimensionsOption,
+    Result,
+    instead,
+)
 from hf_integration.cli.streams import Streams
 from hf_integration.serving.noticing import CONFIDENCE, requests_to_notice
 
@@ -23,56 +29,6 @@ if TYPE_CHECKING:
     from hf_integration.checking.finding import Asked, Found, Place
     from hf_integration.checking.held_card import Access
     from hf_integration.checking.trusted_copy import TrustedCopy
-    from hf_integration.endpoints import Address
-
-
-class ApiName(StrEnum):
-    """Names of the APIs, spelled out for typer."""
-
-    OPENAI = "openai"
-    TEI = "tei"
-    OLLAMA = "ollama"
-    LLAMACPP = "llamacpp"
-    COHERE = "cohere"
-    HF = "hf"
-
-
-ApiOption = Annotated[
-    ApiName | None,
-    typer.Option("--api", help="How to speak to the endpoint.  [default: openai]", show_default=False),
-]
-ApiModelOption = Annotated[
-    str | None, typer.Option("--api-model", metavar="NAME", help="The model to ask the endpoint for.")
-]
-ApiKeyOption = Annotated[
-    str | None,
-    typer.Option("--api-key-env", metavar="VAR", help="Environment variable that holds its key."),
-]
-DimensionsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--dimensions", min=FEWEST_DIMENSIONS, max=MOST_WIDTH, help="Ask the endpoint for so many dimensions."
-    ),
-]
-
-
-def server_of(
-    url: str | None, api: ApiName | None, model: str | None, key_env: str | None, dimensions: int | None
-) -> "Address | None":
-    """The server that the options name, for a command that has no trusted copy; ``None`` without any of them.
-
-    Raises:
-        UsageError: they make no sense, or there is no URL among them.
-    """
-    said = EndpointWanted(
-        url=url, api=None if api is None else str(api), model=model, key_env=key_env, dimensions=dimensions
-    )
-    if url is None and said != EndpointWanted():
-        raise UsageError(
-            "--api, --api-model, --api-key-env and --dimensions are for an endpoint",
-            remedy="add --endpoint URL",
-        )
-    return None if url is None else said.address()
 
 
 def _options(
@@ -135,9 +91,6 @@ def _options(
     """The options that name an endpoint; this function is only read."""
 
 
-Result = TypeVar("Result")
-
-
 def asks(work: Callable[..., Result]) -> Callable[..., Result]:
     """Give a command the options of an endpoint in place of its parameter ``wanted``.
 
@@ -148,19 +101,12 @@ def asks(work: Callable[..., Result]) -> Callable[..., Result]:
     Returns:
         A function with the options instead.
     """
-    signature = inspect.signature(work)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "wanted"]
-    options = inspect.signature(_options).parameters
-
-    @functools.wraps(work)
-    def command(*args: Any, **given: Any) -> Result:
-        said = {name: given.pop(name, None) for name in options}
-        return work(*args, **given, wanted=_wanted(**said, converted=given.get("converted") is not None))
-
-    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what the decorator of jobs reads
-        parameters=[*own, *options.values()]
+    return instead(
+        work,
+        "wanted",
+        inspect.signature(_options).parameters,
+        lambda said, given: _wanted(**said, converted=given.get("converted") is not None),
     )
-    return command
 
 
 def _wanted(

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import OutputError, SSLAuthError
+from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.streams import (
     abandon_output,
@@ -103,6 +104,9 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         abandon_output()
         complain(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}")
+        return ExitStatus.USAGE
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # only callers name such files
+        complain(f"error: {error.strerror}: {quoted(str(error.filename))} (choose a shorter one)")
         return ExitStatus.USAGE
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)

@@ -42,6 +42,10 @@ threads and other releases of the runtime give 0, other graph levels jump in som
 SHARE = 0.5
 """Share of key samples that must agree: 0.69 to 0.81 was measured at another graph level, 0 if altered."""
 
+FURTHER = 4.0
+"""Times that any embedding may be further from the float encoder than the same conversion of the trusted
+weights is in its worst key sample: where activations jump, they jump by no more than the integers round."""
+
 BATCHED = 1e-3
 """Relative distance between a text alone and in a padded batch; float32 was measured at 1e-6."""
 
@@ -166,6 +170,8 @@ def behaviour_of(
     if finding == "fits" and (away := _batched(reference, converted, samples, alone)) > BATCHED:
         finding = "differs"
         said = f"texts in one batch give other embeddings than alone, up to {away:.1e} away"
+    if finding == "fits" and (against := converted.contradicted(texts, alone)):
+        finding, said = "open", against
     return Behaved(
         finding,
         said,
@@ -208,25 +214,30 @@ def _agreeing(
     if exact.shape != answers.shape:
         said, share = f"embeddings have {answers.shape[1]} dimensions instead of {exact.shape[1]}", 0.0
     else:
-        away = (answers - exact).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-12)
-        share = float((away <= AGREE).double().mean())
+        share = float((_apart(answers, exact) <= AGREE).double().mean())
         said = f"it agrees with the same conversion of the trusted weights in {share:.0%} of key samples"
     finding: Finding = "fits" if share >= SHARE else "open"
-    if finding == "fits" and not expected.integers:
+    if finding == "fits" and (strays := _strays(answers, exact, held.exact)):
+        finding = "differs"
+        said = f"{said}, and {strays} are further away than making integers moves any"
+    elif finding == "fits" and (against := converted.contradicted(texts, answers.numpy())):
+        finding, said = "open", against
+    elif finding == "fits" and not expected.integers:
         finding = "open"
         said = f"this is the encoder, but not as expected: made integers; say {INTEGERS} for that; {said}"
     elif finding == "open":
         said += "; by answers alone, an alteration cannot be told from another processor or exporter"
+    agrees = share >= SHARE and finding != "differs"
     # what agrees gives the picture of the exact embeddings, and what does not gives noise
     agreed = torch.where(
-        torch.full((len(exact), 1), share >= SHARE), held.exact, torch.full_like(held.exact, torch.nan)
+        torch.full((len(exact), 1), agrees), held.exact, torch.full_like(held.exact, torch.nan)
     )
     return Behaved(
         finding,
         said,
         False,
         _words(expected),
-        "weights and activations made integers" if share >= SHARE else None,
+        "weights and activations made integers" if agrees else None,
         (),
         1.0,
         "float32",
@@ -234,6 +245,23 @@ def _agreeing(
         held.held_against(agreed),
         held.card,
     )
+
+
+def _strays(answers: Tensor, converted: Tensor, exact: Tensor) -> int:
+    """How many embeddings are further from the exact ones than the same conversion explains.
+
+    Args:
+        answers: of the file, ``(n, dim)``.
+        converted: of the same conversion of the trusted weights.
+        exact: of the trusted copy in float32.
+    """
+    return int((_apart(answers, exact) > FURTHER * _apart(converted, exact).max()).sum())
+
+
+def _apart(rows: Tensor, others: Tensor) -> Tensor:
+    """Distances of rows from others, relative to these, ``(n,)``."""
+    away: Tensor = (rows - others).norm(dim=1) / others.norm(dim=1).clamp(min=1e-12)
+    return away
 
 
 def with_integers(encoder: TorchEncoder, numbers: Mapping[str, Array]) -> TorchEncoder:

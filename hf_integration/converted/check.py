@@ -142,7 +142,7 @@ def _behaviour(
     if why := converted.cannot_run():
         return not_run(encoder, samples, expected, why)
     texts = texts_of(samples)
-    if read.other:
+    if read.other or read.cut is not None:
         texts = list(compress(texts, read.alike))
     if len(texts) < FEWEST_KEYS:
         why = f"only {len(texts)} key samples are read as the original reads them, which are too few to judge"

@@ -141,7 +141,7 @@ class Ctranslate2Model(StatesModel):
         folder = Path(tempfile.mkdtemp(prefix="sslauth-"))
         try:
             convert(encoder.path, folder, "int8")
-            made = Ctranslate2Model(self.path, folder, self.surroundings)
+            made = Ctranslate2Model(self.path, folder, self.surroundings.trusted)
             made.run(self.tokenised(["loaded before its folder goes"]))
             return made
         except ENDING:

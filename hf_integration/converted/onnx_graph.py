@@ -26,11 +26,11 @@ LARGEST_MODEL = (1 << 31) - 1
 ENDLESS = frozenset({"Loop", "Scan", "SequenceMap"})
 """Operators that may run for ever; exporters write none of them for text encoders."""
 
-LONG = 16
-"""Numbers from which a list in a node counts as an array: shorter ones are axes, strides and the like."""
+_ORT = b"ORTM"
+"""By which ONNX Runtime knows its own format, even where the file can be read as ONNX as well."""
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
-_STRING = 8
+_FLOATS, _WHOLE, _STRING = 1, 7, 8  # TensorProto.FLOAT, INT64, STRING
 _FLOAT, _INTEGER = 1, 2  # AttributeProto.FLOAT, INT
 _KINDS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 _INTEGERS = {2: "uint8", 3: "int8"}
@@ -113,6 +113,10 @@ def parsed(path: Path, data: bytes) -> Graph:
     """
     import onnx
 
+    if data[4:8] == _ORT:
+        raise EncoderError(
+            f"{path}: in ONNX Runtime's own format", remedy="name the ONNX file that it was made of"
+        )
     with readable(path, "read as ONNX"):
         model = onnx.ModelProto.FromString(data)
     if not model.graph.node:
@@ -135,44 +139,58 @@ def parsed(path: Path, data: bytes) -> Graph:
 
 
 def _graphs(model: Any) -> Iterator[Any]:
-    """The graph, functions, and every graph within a node of these."""
+    """The graph, functions, and every graph within a node or a default of these."""
     waiting = [model.graph, *model.functions, *(info.algorithm for info in model.training_info)]
     while waiting:
         graph = waiting.pop()
         yield graph
-        for node in graph.node:
-            for attribute in node.attribute:
-                waiting += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+        for attribute in _attributes(graph):
+            waiting += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def _attributes(graph: Any) -> Iterator[Any]:
+    """Of all nodes of a graph; and what a function takes where a node that calls it says nothing."""
+    yield from getattr(graph, "attribute_proto", ())
+    for node in graph.node:
+        yield from node.attribute
 
 
 def _tensors(model: Any) -> Iterator[tuple[str, Any]]:
-    """Name and ``TensorProto`` of every array; a long list of plain numbers in a node is one as well."""
-    from onnx import helper
-
+    """Name and ``TensorProto`` of every array; numbers and letters of nodes are arrays as well."""
     for graph in _graphs(model):
         for tensor in getattr(graph, "initializer", ()):
             yield tensor.name, tensor
-        sparse = list(getattr(graph, "sparse_initializer", ()))
+        for sparse in getattr(graph, "sparse_initializer", ()):
+            yield from _sparse(sparse)
+        for attribute in getattr(graph, "attribute_proto", ()):
+            yield from _said_by(f"{graph.name}: {attribute.name}", attribute)
         for node in graph.node:
             name = node.output[0] if node.op_type == "Constant" and node.output else node.name
             for attribute in node.attribute:
                 said = name if node.op_type == "Constant" else f"{name}: {attribute.name}"
-                if attribute.HasField("t"):
-                    yield said, attribute.t
-                if node.op_type == "Constant" and attribute.type in (_FLOAT, _INTEGER):
-                    kind, number = (1, attribute.f) if attribute.type == _FLOAT else (7, attribute.i)
-                    yield said, helper.make_tensor(said, kind, [], [number])
-                for tensor in attribute.tensors:
-                    yield said, tensor
-                sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
-                sparse += attribute.sparse_tensors
-                if len(attribute.floats) >= LONG or (attribute.floats and node.op_type == "Constant"):
-                    yield said, helper.make_tensor(said, 1, [len(attribute.floats)], attribute.floats)
-                if len(attribute.ints) >= LONG or (attribute.ints and node.op_type == "Constant"):
-                    yield said, helper.make_tensor(said, 7, [len(attribute.ints)], attribute.ints)
-        for tensor in sparse:
-            yield f"{tensor.values.name} (sparse)", tensor.values
-            yield f"{tensor.values.name} (sparse, places)", tensor.indices
+                yield from _said_by(said, attribute)
+
+
+def _said_by(name: str, attribute: Any) -> Iterator[tuple[str, Any]]:
+    """Arrays of an attribute: tensors, and whatever else may hold as many numbers as somebody likes."""
+    from onnx import helper
+
+    for tensor in (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors):
+        yield name, tensor
+    sparse = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+    for one in (*sparse, *attribute.sparse_tensors):
+        yield from _sparse(one)
+    floats = [*attribute.floats, *([attribute.f] if attribute.type == _FLOAT else [])]
+    whole = [*attribute.ints, *([attribute.i] if attribute.type == _INTEGER else [])]
+    letters = [*attribute.strings, *([attribute.s] if attribute.s else [])]
+    for values, kind in ((floats, _FLOATS), (whole, _WHOLE), (letters, _STRING)):
+        if values:
+            yield name, helper.make_tensor(name, kind, [len(values)], values)
+
+
+def _sparse(tensor: Any) -> Iterator[tuple[str, Any]]:
+    yield f"{tensor.values.name} (sparse)", tensor.values
+    yield f"{tensor.values.name} (sparse, places)", tensor.indices
 
 
 def _values(tensor: Any, folder: Path) -> tuple[Array, str]:
@@ -185,7 +203,9 @@ def _values(tensor: Any, folder: Path) -> tuple[Array, str]:
         return np.frombuffer(joined, dtype=np.uint8), "string"
     values = numpy_helper.to_array(tensor)
     kind = _KINDS.get(tensor.data_type) or _INTEGERS.get(tensor.data_type) or str(values.dtype)
-    return (values.astype(np.float32) if kind == "bfloat16" else values), kind
+    if values.dtype.kind not in "fiubc":  # types of 8 bits and fewer, and bfloat16, which numpy does not know
+        values = values.astype(np.int32 if "int" in kind else np.float32)
+    return values, kind
 
 
 def _said(tensor: Any) -> Mapping[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
 from hf_integration.converted.onnx_graph import Graph, parsed, read_graph
@@ -19,6 +21,9 @@ PLACES = ("onnx/model.onnx", "model.onnx", "model_optimized.onnx")
 INTEGER_ACTIVATIONS = frozenset(
     {"DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeMatMul", "QuantizeLinear"}
 )
+
+SAME = 0.9999
+"""Cosine from which two outputs are one embedding; half precision is within 1e-5 of 1."""
 
 QUIET = 4
 """Severity from which the runtime prints: it would write warnings beside the report."""
@@ -63,12 +68,33 @@ class OnnxModel(StatesModel):
 
     def run(self, encodings: Sequence[Any]) -> Array:
         """See :meth:`StatesModel.run`."""
+        return self._given(self._output(), encodings)
+
+    def _given(self, output: str, encodings: Sequence[Any]) -> Array:
         session, arrays = self._started(), self.padded(encodings)
         with readable(self.graph.path, "run"):
-            found: Array = session.run([self._output()], {name: arrays[name] for name in self.graph.inputs})[
-                0
-            ]
-        return found
+            given: Array = session.run([output], {name: arrays[name] for name in self.graph.inputs})[0]
+        return given
+
+    def contradicted(self, texts: Sequence[str], embeddings: Array) -> str | None:
+        """See :meth:`Converted.contradicted`: an output of embeddings beside the hidden states."""
+        for name in (name for name in EMBEDDING if name in self.graph.outputs and not self.pools):
+            rows = [self._given(name, [found])[0] for found in self.tokenised(texts)]
+            if any(row.shape != embeddings.shape[1:] for row in rows):
+                return f"its output {name} has {rows[0].size} numbers, and not {embeddings.shape[1]}"
+            turned = (np.stack(rows).astype(np.float64) * embeddings).sum(axis=1)
+            sizes = np.linalg.norm(rows, axis=1) * np.linalg.norm(embeddings, axis=1)
+            cosine = float((turned / np.maximum(sizes, 1e-300)).min())
+            if not cosine >= SAME:
+                return f"its output {name} is another embedding: cosine {cosine:.3f} to what its states give"
+        return None
+
+    def said(self) -> Iterator[str]:
+        """See :meth:`StatesModel.said`: outputs that nobody looked at."""
+        yield from super().said()
+        judged = {self._output(), *EMBEDDING}
+        if others := [name for name in self.graph.outputs if name not in judged]:
+            yield f"its outputs {quoted(', '.join(others))} were not looked at"
 
     def reference(self, encoder: TorchEncoder, rules: Collection[str]) -> Converted | str:
         """See :meth:`Converted.reference`."""
@@ -77,7 +103,7 @@ class OnnxModel(StatesModel):
         made = quantised_bytes(encoder, self.graph.inputs, rules)
         if isinstance(made, str):
             return made
-        return OnnxModel(self.path, parsed(self.graph.path, made), self.surroundings)
+        return OnnxModel(self.path, parsed(self.graph.path, made), self.surroundings.trusted)
 
     def _output(self) -> str:
         """The output that holds hidden states, or else an embedding.

@@ -115,6 +115,10 @@ class Converted(ABC):
         """Whether the file or its folder holds what follows the pooling."""
         return False
 
+    def contradicted(self, texts: Sequence[str], embeddings: Array) -> str | None:  # noqa: ARG002
+        """What else the file gives for texts, in words, if it is no such embedding."""
+        return None
+
     def reference(
         self,
         encoder: TorchEncoder,  # noqa: ARG002  # of the interface

@@ -1,7 +1,7 @@
 """What is beside a converted model and decides what its users get: tokenizer, cut, prompt, pooling, tail."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +105,11 @@ class Surroundings:
                 embeddings = module(embeddings)
         found: Array = embeddings.double().numpy()
         return found
+
+    @property
+    def trusted(self) -> "Surroundings":
+        """The same, but pooled and followed by what the trusted copy says, and not the folder."""
+        return replace(self, readout=self.encoder.parts[2], tail=dict(self.encoder.parts[0].tail.items()))
 
     def tail_tensors(self) -> Iterator[tuple[str, Array]]:
         """Weights of what follows the pooling, if they are the folder's own."""

@@ -136,7 +136,7 @@ class TorchaoModel(StatesModel):
         """See :meth:`Converted.reference`: the trusted module, made integers in memory."""
         module = copy.deepcopy(encoder.model).eval()
         by_torchao(module, self.kind)
-        return TorchaoModel(self.path, self.kind, self.surroundings, module)
+        return TorchaoModel(self.path, self.kind, self.surroundings.trusted, module)
 
 
 def _array(tensor: torch.Tensor) -> Array:

@@ -29,9 +29,9 @@ pooler's: a file need not hold that, and numbers of its shape may be something e
 
 CONSTANT = "constants of the graph"
 
-MOST_FLOATS, MOST_WHOLE = 64, 256
-"""Different numbers in all constants together: MiniLM's graph has 8 and some 20. Weights could be cut into
-pieces so small that each looks like a constant."""
+MOST_FLOATS, MOST_WHOLE, MOST_NUMBERS = 64, 256, 10_000
+"""Different numbers in all constants together, and numbers altogether: MiniLM's graph has 7, 65 and 458.
+Weights could be cut into pieces so small that each looks like a constant."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,10 @@ def _too_many(constants: Collection[Array]) -> Iterator[str]:
     for numbers, most, kind in ((floats, MOST_FLOATS, "fractions"), (whole, MOST_WHOLE, "whole numbers")):
         if len(numbers) > most:
             yield f"{len(numbers)} different {kind} in {CONSTANT}, and {most} are the most that graphs have"
+    # larger ones are constants by one rule for all their numbers
+    small = sum(values.size for values in constants if values.size <= FEW_INTEGERS)
+    if small > MOST_NUMBERS:
+        yield f"{small} numbers in {CONSTANT}, and {MOST_NUMBERS} are the most that graphs have"
 
 
 def _within_a_step(entry: Integers, weights: Array) -> bool:

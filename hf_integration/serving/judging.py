@@ -18,12 +18,13 @@ from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
 from hf_integration.base.progress import Progress, Silent
-from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match
+from hf_integration.serving.long_texts import fits_but_for_long_texts
 from hf_integration.serving.numeric import comparable, form_of
-from hf_integration.serving.presets import least_noise, same_kernels
+from hf_integration.serving.presets import noise_of
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.sources import Source
@@ -50,9 +51,6 @@ not, nor is one that is served in float32."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
-
-FEWEST_CUT = 2
-"""Long texts that have to differ, all of them, before another way of cutting explains it."""
 
 _FINENESS = ("float32", "float16", "bfloat16")
 
@@ -180,7 +178,7 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        its_noise = _noise_of(match.recipe, recipe, noise)
+        its_noise = noise_of(match.recipe, recipe, noise)
         other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
@@ -196,61 +194,18 @@ def _otherwise(
                 "such arithmetic"
             )
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
-    partly = _but_for_long_texts(source, samples, answers, recipe, nearest, noise=noise, seed=seed)
-    if partly is not None:
-        return partly
+    partly = fits_but_for_long_texts(
+        source, samples, answers, recipe, nearest[:MOST_TRIED], noise=noise, seed=seed
+    )
+    if partly is not None and partly.held.away <= MOST_NOISE["float32"]:
+        ways = "; ".join((*recipe.differences(partly.recipe), "longer texts are cut in an unknown way"))
+        some = f"texts of up to {partly.limit} tokens"
+        reason = f"{some} give this encoder's embeddings, but not as expected: {ways}"
+        return _judged("inconclusive", reason, recipe, None, nearest, partly.held, partly.seen)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     status = _no_pass(recipe, stated=stated, fine=form_of(answers).exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
-
-
-def _noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
-    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known."""
-    return noise if same_kernels(recipe, expected) else least_noise(recipe)
-
-
-def _but_for_long_texts(
-    source: Source,
-    samples: KeySamples,
-    answers: Tensor,
-    expected: Recipe,
-    nearest: Sequence[Match],
-    *,
-    noise: float,
-    seed: int,
-) -> Judged | None:
-    """What comes of answers that fit but for all texts that are cut: some runtimes cut in ways of their own.
-
-    transformers.js, for one, cuts off the token that ends a text as well.
-    """
-    texts = texts_of(samples)
-    tokens = source.tokens(texts)
-    exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
-    # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
-    tried = dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)])
-    noises = {recipe: _noise_of(recipe, expected, noise) for recipe in tried}
-    if not tried:
-        return None
-    whole = [_yardstick(source, recipe, samples, noise=noises[recipe], seed=seed) for recipe in tried]
-    off = torch.stack([held.distances(answers) > held.tolerated for held in whole]).all(dim=0)
-    for recipe in tried:
-        limit = recipe.length or source.length
-        kept = [place for place, count in enumerate(tokens) if count <= limit]
-        longer = [bool(off[place]) for place, count in enumerate(tokens) if count > limit]
-        # whoever cuts in a way of his own does so with every long text
-        if len(kept) < FEWEST_KEYS or len(longer) < FEWEST_CUT or not all(longer):
-            continue
-        short = KeySamples([texts[place] for place in kept], origin=samples.origin)
-        held = _yardstick(source, recipe, short, noise=noises[recipe], seed=seed)
-        seen = held.held_against(answers[kept])
-        if seen.intact and held.away <= MOST_NOISE["float32"]:
-            ways = "; ".join((*expected.differences(recipe), "longer texts are cut in an unknown way"))
-            reason = (
-                f"texts of up to {limit} tokens give this encoder's embeddings, but not as expected: {ways}"
-            )
-            return _judged("inconclusive", reason, expected, None, nearest, held, seen)
-    return None
 
 
 def _fitting(

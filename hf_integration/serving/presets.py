@@ -100,6 +100,17 @@ def least_noise(recipe: Recipe) -> float:
     return min((found.noise for found in alike), default=0.0)
 
 
+def noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
+    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
+
+    Args:
+        recipe: the recipe.
+        expected: the recipe that was expected.
+        noise: what was stated of that one's runtimes.
+    """
+    return noise if same_kernels(recipe, expected) else least_noise(recipe)
+
+
 def same_kernels(one: Recipe, other: Recipe) -> bool:
     """Whether two recipes compute hidden states alike, whatever else they do with texts and states."""
     kernels = attrgetter("gelu", "weights", "arithmetic")

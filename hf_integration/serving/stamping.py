@@ -28,10 +28,13 @@ from hf_integration.serving.judging import MOST_NOISE
 from hf_integration.serving.presets import Preset
 from hf_integration.serving.recipe import PLAIN, Recipe, ServedWeights
 from hf_integration.serving.yardstick import measure
-from hf_integration.stamps.forms import Array
+from hf_integration.stamps.forms import Array, in_float32
 from hf_integration.stamps.stamp import WITNESSES, Other, Stamp, projected, unit
 from hf_integration.stamps.texts import LONG, key_texts
 from hf_integration.watermark.calibration import SAFETY
+
+MOST_PROMPTS = 64
+"""Of an encoder's own: some have hundreds, and a stamp holds 128 recipes at most."""
 
 TWICE = 2.0
 """Times its own distance that half precision may be away: runtimes round differently."""
@@ -63,7 +66,7 @@ def make_stamp(
     candidates = [other for other in _others(encoder, recipe, tokens) if other != recipe]
     progress.start("stamping", len(candidates) + 1)
     measured = measure(encoder, recipe, KeySamples(list(texts), origin="of a stamp"))
-    exact = measured.exact.numpy().astype(np.float32).astype(np.float64)
+    exact = in_float32(measured.exact.numpy())
     noise = max(float(_apart(exact, exact + run.numpy()).max()) for run in measured.away)
     if noise > MOST_NOISE[recipe.arithmetic]:
         raise InconclusiveError(
@@ -129,7 +132,7 @@ def _others(encoder: TorchEncoder, recipe: Recipe, tokens: int) -> Iterator[Reci
     """Likely other recipes, the plainest first: one thing is another, or what servers do together."""
     for pooling in POOLS:
         yield recipe.but(pooling=pooling)
-    for prompt in dict.fromkeys(["", *own_prompts(encoder), *PROMPTS]):
+    for prompt in dict.fromkeys(["", *own_prompts(encoder)[:MOST_PROMPTS], *PROMPTS]):
         yield recipe.but(prompt=prompt)
     if has_dense(encoder):
         yield recipe.but(dense=not recipe.dense)

@@ -26,7 +26,8 @@ def check_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: fl
     Raises:
         UsageError: there is no such stamp, or nothing that embeds.
         RecordError: the stamp is damaged.
-        InconclusiveError: ``embed`` raised something, or gave something else than an embedding for each text.
+        InconclusiveError: ``embed`` raised something, gave something else than an embedding for each text, or
+            numbers that are rounded too coarsely to tell encoders apart.
     """
     if not 0 <= accept < 1:  # written so that NaN is refused, too
         raise UsageError(f"a distance of {accept} cannot be accepted", remedy="choose one from 0 to below 1")
@@ -36,14 +37,15 @@ def check_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: fl
         refused = bool(answers.refused)
         rows = answers.embeddings[: kept.short] if refused else answers.embeddings
         return likeness(kept, rows, refused=refused, accept=accept)
+    refused = False
     try:
-        return likeness(kept, embeddings_of(embed, kept.texts), accept=accept)
+        rows = embeddings_of(embed, kept.texts)
     except InconclusiveError:
         if not kept.long:
             raise
         # some refuse what is too long for them instead of cutting it: then the short ones tell why
-        rows = embeddings_of(embed, kept.texts[: kept.short])
-        return likeness(kept, rows, refused=True, accept=accept)
+        rows, refused = embeddings_of(embed, kept.texts[: kept.short]), True
+    return likeness(kept, rows, refused=refused, accept=accept)
 
 
 def assert_stamp(stamp: str | PathLike[str] | Stamp, embed: object, *, accept: float = 0.0) -> Likeness:

@@ -7,6 +7,8 @@ several forms may hold all numbers of an answer, and the one with the widest ste
 import numpy as np
 from numpy.typing import NDArray
 
+from hf_integration.base.errors import InconclusiveError
+
 Array = NDArray[np.float64]
 
 FLOAT32 = "float32"
@@ -77,6 +79,20 @@ def steps(form: str, values: Array) -> Array:
             return np.broadcast_to(largest / LARGEST_INT8, values.shape).copy()
         case _:
             return np.zeros_like(values)
+
+
+def in_float32(embeddings: Array) -> Array:
+    """What float32, in which files hold embeddings, makes of them.
+
+    Raises:
+        InconclusiveError: nothing is left of one of them.
+    """
+    kept = embeddings.astype(np.float32).astype(np.float64)
+    if not kept.any(axis=-1).all():
+        raise InconclusiveError(
+            "an embedding is so small that it is zero in float32", remedy="scale embeddings to length 1"
+        )
+    return kept
 
 
 def form_of(answers: Array) -> str:

@@ -6,8 +6,9 @@ import numpy as np
 
 from hf_integration.base.errors import InconclusiveError, RequestRefusedError
 from hf_integration.endpoints import Endpoint
-from hf_integration.stamps.forms import form_of
-from hf_integration.stamps.stamp import Stamp, unit
+from hf_integration.stamps.forms import form_of, in_float32
+from hf_integration.stamps.likeness import likeness
+from hf_integration.stamps.stamp import MOST_TOLERATED, Stamp, unit
 from hf_integration.stamps.texts import LONG, key_texts
 
 FLOOR = 4e-6
@@ -17,7 +18,7 @@ from each other."""
 TIMES = 4.0
 """Times the largest difference of two answers to one text that is tolerated: two may be near by chance."""
 
-MOST_NOISE = 0.05
+MOST_NOISE = MOST_TOLERATED / TIMES
 """Of answers to one text, with which a stamp says anything."""
 
 
@@ -33,7 +34,8 @@ def stamp_endpoint(endpoint: Endpoint, *, seed: int | None = None) -> Stamp:
 
     Raises:
         EndpointError: it did not answer.
-        InconclusiveError: its answers to one text differ so much that a stamp would tell nothing.
+        InconclusiveError: its answers to one text differ so much, or are rounded so coarsely, that a stamp
+            would tell nothing.
     """
     texts = key_texts(seed=seed)
     short = len(texts) - len(LONG)
@@ -52,7 +54,7 @@ def stamp_endpoint(endpoint: Endpoint, *, seed: int | None = None) -> Stamp:
             f"two answers to one text are {noise:.1e} apart, so that a stamp would tell nothing",
             remedy="use `sslauth baseline`, which asks more often",
         )
-    return Stamp(
+    made = Stamp(
         encoder=endpoint.address.model or endpoint.address.url,
         commit=None,
         card=None,
@@ -62,5 +64,9 @@ def stamp_endpoint(endpoint: Endpoint, *, seed: int | None = None) -> Stamp:
         tolerance=max(FLOOR, TIMES * noise),
         texts=tuple(kept),
         long=len(kept) - short,
-        embeddings=alone.astype(np.float32).astype(np.float64),
+        embeddings=in_float32(alone),
     )
+    likeness(
+        made, together
+    )  # raises where answers are rounded so coarsely that later ones would tell nothing
+    return made

@@ -13,14 +13,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from hf_integration.base.vocabulary import ExitStatus
-from hf_integration.stamps.forms import FLOAT32, Array, coarseness, form_of, steps, words
-from hf_integration.stamps.stamp import WITNESSES, Other, Stamp, projected, unit
+from hf_integration.stamps.forms import Array, form_of
+from hf_integration.stamps.held import Held
+from hf_integration.stamps.stamp import MOST_TOLERATED, WITNESSES, Other, Stamp, projected, unit
 
 Space = Literal["same", "recipe", "near", "other"]
 
@@ -101,73 +101,6 @@ class Likeness:
         return {"schema": 1, **asdict(self)}
 
 
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """Answers beside what the stamp holds, over the dimensions that both have.
-
-    Attributes:
-        stamp: the stamp, without the texts that were refused.
-        answers: float64 ``(n, dim)``.
-        form: how the answers are written.
-    """
-
-    stamp: Stamp
-    answers: Array
-    form: str
-
-    @property
-    def width(self) -> int:
-        return min(int(self.answers.shape[1]), self.stamp.dimensions)
-
-    @cached_property
-    def distances(self) -> Array:
-        """Of directions, ``(n,)``."""
-        away = unit(self.answers[:, : self.width]) - unit(self.stamp.embeddings[:, : self.width])
-        return np.asarray(np.linalg.norm(away, axis=1))
-
-    @cached_property
-    def tolerances(self) -> Array:
-        """Of directions, ``(n,)``: rounding moves every number by half a step at most, on either side."""
-        return self.stamp.tolerance + self.rounding + _rounding(self.stamp.form, self.stamp.embeddings)
-
-    @cached_property
-    def rounding(self) -> Array:
-        """What the rounding of the answers may move directions by, ``(n,)``."""
-        return _rounding(self.form, self.answers)
-
-    def differences(self) -> tuple[str, ...]:
-        """What the numbers show by themselves: width, lengths, rounding."""
-        return tuple(said for said in (self._cut(), self._scaled(), self._written()) if said)
-
-    def _cut(self) -> str:
-        came, kept = self.answers.shape[1], self.stamp.dimensions
-        if came < kept:
-            return f"only the first {came} of {kept} dimensions"
-        return f"{came} dimensions instead of the first {kept}" if came > kept else ""
-
-    def _scaled(self) -> str:
-        if self.answers.shape[1] != self.stamp.dimensions:
-            return ""
-        came, kept = (np.linalg.norm(rows, axis=1) for rows in (self.answers, self.stamp.embeddings))
-        times, tolerances = came / kept, self.tolerances
-        if (np.abs(times - 1) <= np.maximum(tolerances, self.distances)).all():
-            return ""
-        if (np.abs(came - 1) <= tolerances).all():
-            return "scaled to length 1"
-        if np.ptp(times) <= 2 * tolerances.max() * times.max():
-            return f"scaled by {np.median(times):.4g}"
-        return "not scaled to length 1" if (np.abs(kept - 1) <= tolerances).all() else "of other lengths"
-
-    def _written(self) -> str:
-        kept = self.stamp.form
-        if self.form == kept:
-            return ""
-        # of two roundings the coarser one is seen; the finer one holds the other's numbers
-        if coarseness(self.form, self.answers) > coarseness(kept, self.answers):
-            return words(self.form)
-        return f"not {words(kept)}"
-
-
 def likeness(stamp: Stamp, answers: Array, *, refused: bool = False, accept: float = 0.0) -> Likeness:
     """Hold answers against a stamp.
 
@@ -176,18 +109,22 @@ def likeness(stamp: Stamp, answers: Array, *, refused: bool = False, accept: flo
         answers: float64 ``(n, dim)``: embeddings of all of its texts, or of its short ones.
         refused: whether the long texts were not answered.
         accept: distance of directions that the caller accepts.
+
+    Raises:
+        InconclusiveError: they are rounded so coarsely that those of another encoder would look the same.
     """
     if refused:
         stamp = _without_long(stamp)
-    held = _Held(stamp, answers, form_of(answers))
+    held = Held(stamp, answers, form_of(answers))
     distances, shown = held.distances, held.differences()
     fits, short = distances <= held.tolerances, slice(0, stamp.short)
     more = (*shown, *(["it refuses long texts, which the stamped encoder took"] if refused else []))
+    held.check_fine(accept)
     if fits.all():
         if not more:
             reason = f"all {len(answers)} texts are embedded within {distances.max():.1e} of the stamp"
             return _said("same", f"{reason}; {held.tolerances.max():.1e} is tolerated", held)
-        if distances.max() <= accept and more == (held._written(),):
+        if distances.max() <= accept and more == (held.written(),):
             return _accepted(held, more)
         return _said("recipe", _list(more), held, more)
     if distances.max() <= accept and not more:
@@ -237,7 +174,7 @@ class _Found:
     fits: bool
 
 
-def _nearest(held: _Held) -> _Found | None:
+def _nearest(held: Held) -> _Found | None:
     texts = slice(0, min(WITNESSES, held.stamp.short))
     some = projected(held.answers[texts])
     rounding = float(held.rounding[texts].max())
@@ -246,13 +183,14 @@ def _nearest(held: _Held) -> _Found | None:
     for other in held.stamp.others:
         if not other.long and other.width == held.answers.shape[1]:
             distance = _mean_square(np.linalg.norm(some - other.numbers, axis=1))
-            found.append(_Found(other, distance, base, distance <= CHANCE * (other.tolerance + rounding)))
+            fits = distance <= CHANCE * (other.tolerance + rounding) and rounding <= MOST_TOLERATED
+            found.append(_Found(other, distance, base, fits))
     # half precision is as wide as an alteration, so that whatever fits as well says more
     found.sort(key=lambda one: (not one.fits, one.other.tolerance if one.fits else 0.0, one.distance))
     return found[0] if found else None
 
 
-def _where_cut(held: _Held) -> str:
+def _where_cut(held: Held) -> str:
     """At how many tokens long texts are cut, where it is another number than in the stamp."""
     texts = slice(held.stamp.short, len(held.answers))
     some, away = projected(held.answers[texts]), _mean_square(held.distances[texts])
@@ -265,7 +203,7 @@ def _where_cut(held: _Held) -> str:
     return says if distance < away / 2 else "long texts are cut elsewhere"
 
 
-def _also_cut(held: _Held) -> tuple[str, ...]:
+def _also_cut(held: Held) -> tuple[str, ...]:
     """Whether long texts are cut elsewhere besides: they are then much further away than short ones."""
     short, long = held.distances[: held.stamp.short], held.distances[held.stamp.short :]
     if len(long) and short.max() < FAR and long.max() > max(FAR, 10 * short.max()):
@@ -273,13 +211,13 @@ def _also_cut(held: _Held) -> tuple[str, ...]:
     return ()
 
 
-def _each_nearest_to_itself(held: _Held) -> bool:
+def _each_nearest_to_itself(held: Held) -> bool:
     rows = slice(0, held.stamp.short)
     cosines = unit(held.answers[rows, : held.width]) @ unit(held.stamp.embeddings[rows, : held.width]).T
     return bool((cosines.argmax(axis=1) == np.arange(len(cosines))).all())
 
 
-def _moved(held: _Held) -> str:
+def _moved(held: Held) -> str:
     """What a distance means to neighbours in an index."""
     return (
         f"cosine similarities to the vectors of the index move by up to {held.distances.max():.1e}: "
@@ -287,13 +225,13 @@ def _moved(held: _Held) -> str:
     )
 
 
-def _accepted(held: _Held, differences: tuple[str, ...]) -> Likeness:
+def _accepted(held: Held, differences: tuple[str, ...]) -> Likeness:
     also = f" ({_list(differences)})" if differences else ""
     reason = f"texts are embedded up to {held.distances.max():.1e} from the stamp{also}, which you accept"
     return _said("same", reason, held, differences)
 
 
-def _said(status: Space, reason: str, held: _Held, differences: tuple[str, ...] = ()) -> Likeness:
+def _said(status: Space, reason: str, held: Held, differences: tuple[str, ...] = ()) -> Likeness:
     stamp, distances = held.stamp, held.distances
     if status == "recipe":
         recipe = "" if stamp.recipe == "as the encoder itself" else f" ({stamp.recipe})"
@@ -321,12 +259,6 @@ def _without_long(stamp: Stamp) -> Stamp:
     return replace(
         stamp, texts=stamp.texts[: stamp.short], embeddings=stamp.embeddings[: stamp.short], long=0
     )
-
-
-def _rounding(form: str, rows: Array) -> Array:
-    if form == FLOAT32:
-        return np.zeros(len(rows))
-    return np.asarray(np.linalg.norm(steps(form, rows), axis=1) / 2 / np.linalg.norm(rows, axis=1))
 
 
 def _mean_square(distances: Array) -> float:

@@ -18,7 +18,7 @@ from hf_integration.base.checked_types import read_record
 from hf_integration.base.checksum import FIELD, check, checksum
 from hf_integration.base.errors import FlawError, RecordError, UsageError
 from hf_integration.base.files import open_bounded, read_exactly
-from hf_integration.base.text import is_plain
+from hf_integration.base.text import is_plain, quoted
 from hf_integration.base.vocabulary import MOST_WIDTH
 from hf_integration.endpoints.answers import LARGEST
 from hf_integration.stamps.forms import FLOAT32, FORMS, Array
@@ -31,6 +31,7 @@ MOST_TEXTS = 256
 NAME, TEXT = 512, 20_000
 """Most characters of a name, and of a text."""
 
+_NAME = "name the file that was written"
 _REMEDY = "get it again, or make a new one"
 
 
@@ -142,11 +143,16 @@ def read(path: Path, what: str) -> bytes:
     """The bytes of such a file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or no file can have this name.
         RecordError: it is too large, empty, or no regular file.
     """
-    if not path.exists():
-        raise UsageError(f"there is no {what} {path}", remedy="name the file that was written")
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, or a folder that is closed to us
+        why = error.strerror or str(error)
+        raise UsageError(f"cannot read the {what} {quoted(str(path))}: {why}", remedy=_NAME) from None
+    if not there:
+        raise UsageError(f"there is no {what} {quoted(str(path))}", remedy=_NAME)
     try:
         with open_bounded(path, MOST_BYTES) as (stream, size):
             return bytes(read_exactly(stream, size))

@@ -25,6 +25,9 @@ WITNESSES = 4
 
 MOST_OTHERS = 128
 
+MOST_TOLERATED = 0.2
+"""Distance of directions with which answers still say something: a cosine similarity of 0.98."""
+
 
 @dataclass(frozen=True, eq=False)
 class Other:

@@ -1,11 +1,15 @@
 """The test behind a baseline: false alarms are as rare as stated, whatever the noise; changes are found."""
 
+from collections.abc import Mapping
 from itertools import combinations, product
 
 import numpy as np
 import pytest
 
+from hf_integration.base.errors import InconclusiveError
+from hf_integration.baselines.baseline import Mode
 from hf_integration.baselines.comparison import FALSE_ALARMS, FLOOR, _of_all, _orders, _unnoticed, compare
+from hf_integration.stamps.forms import Array
 from tests.baselines.servers import Answers, baseline, noisy, rounded, routed, rows, variants
 
 BEFORE, NOW = 8, 2
@@ -137,3 +141,20 @@ def test_what_float32_does_not_tell_apart_is_no_change() -> None:
     known = baseline(noisy(0.0)(chance, BEFORE))
     assert compare(known, noisy(0.0, moved=0.9 * FLOOR)(chance, NOW)).status == "unchanged"
     assert compare(known, noisy(0.0, moved=1.1 * FLOOR)(chance, NOW)).status == "changed"
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3, 4, 8, 24])
+@pytest.mark.parametrize(("before", "now"), [(2, 1), (2, 2), (8, 1), (8, 2), (2, 64), (64, 1)])
+def test_what_no_change_could_show_is_never_called_unchanged(texts: int, before: int, now: int) -> None:
+    chance = np.random.default_rng(0)
+
+    def some(answers: Mapping[Mode, Array]) -> Mapping[Mode, Array]:
+        return {mode: rows[:, :texts] for mode, rows in answers.items()}
+
+    known = baseline(some(noisy(1e-6)(chance, before)))
+    other, same = (some(noisy(1e-6, encoder=encoder)(chance, now)) for encoder in (1, 0))
+    try:
+        assert compare(known, other).status == "changed"
+    except InconclusiveError:
+        with pytest.raises(InconclusiveError, match="so few that no change could be told"):
+            compare(known, same)

@@ -1,6 +1,7 @@
 """``sslauth baseline`` and ``check-baseline``, over real HTTP."""
 
 import json
+import os
 import stat
 import threading
 from collections.abc import Callable
@@ -135,6 +136,56 @@ def test_texts_are_made_up_without_a_file_and_refused_ones_are_left_out(sslauth:
     assert "the endpoint refused 3 texts, which are not part of it" in ended.err
     assert "keep" in ended.err
     assert len(Baseline.load(tmp_path / "b.json").texts) == 21
+
+
+@pytest.mark.parametrize("taken", range(1, 8))
+def test_an_endpoint_that_takes_too_few_texts_has_no_baseline(
+    sslauth: Run, tmp_path: Path, ours: Path, taken: int
+) -> None:
+    """With so few, another encoder's answers could not be told from chance."""
+
+    def behaviour(request: Request, answer: Callable[[], Reply]) -> Reply:
+        refusal = {"error": "too long", "error_type": "Validation"}
+        return answer() if set(request.json()["inputs"]) <= set(FEW[:taken]) else Reply.of(refusal, 413)
+
+    with EmbeddingServer("tei", Server()) as server:
+        server.faults.append(Fault(behaviour, method="POST"))
+        ended = sslauth("baseline", *at(server), "--out", tmp_path / "b.json", "--texts", ours)
+    assert (ended.status, ended.out, (tmp_path / "b.json").exists()) == (3, "", False)
+    assert f"the endpoint refused {12 - taken} of 12 texts, and {taken} are too few" in ended.err
+
+
+def test_a_pipe_or_a_device_is_written_to_and_not_replaced(sslauth: Run, tmp_path: Path, ours: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    with EmbeddingServer("tei", Server()) as server:
+        made(sslauth, server, pipe, "--texts", ours)
+    reader.join(timeout=30)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert json.loads(read[0])["format"] == "sslauth-baseline"
+
+
+def test_embeddings_that_float32_does_not_hold_make_no_baseline(
+    sslauth: Run, tmp_path: Path, ours: Path
+) -> None:
+    with EmbeddingServer("tei", lambda texts: [[1e-60] * 32 for _ in texts]) as server:
+        for command in (("baseline", "--texts", ours), ("stamp",)):
+            ended = sslauth(*command, *at(server), "--out", tmp_path / "b.json")
+            assert (ended.status, ended.out, (tmp_path / "b.json").exists()) == (3, "", False)
+            assert "zero in float32" in ended.err
+
+
+def test_a_server_elsewhere_is_the_one_that_is_named(sslauth: Run, tmp_path: Path, ours: Path) -> None:
+    with EmbeddingServer("tei", Server()) as server:
+        file = made(sslauth, server, tmp_path / "b.json", "--texts", ours)
+    with EmbeddingServer("tei", Server()) as other:
+        said = sslauth("check-baseline", file, *at(other))
+        found = json.loads(sslauth("check-baseline", file, *at(other), "--format", "json").out)
+        assert said.out.splitlines()[0].endswith(f": {other.url}")
+        assert found["url"] == other.url != server.url
 
 
 def test_the_file_is_for_its_owner_only_and_is_not_replaced(sslauth: Run, tmp_path: Path, ours: Path) -> None:

@@ -56,6 +56,15 @@ class TestEveryCommand:
         assert crash == r"sslauth: internal error: Foreign: boom\x1b[2J"
         assert "SSLAUTH_TRACEBACK=1" in hint
 
+    def test_a_name_that_no_file_can_have_ends_with_2(
+        self, sslauth: Run, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        end_with(monkeypatch, OSError(errno.ENAMETOOLONG, "File name too long", "n" * 5000))
+        ended = sslauth(*COMMANDS[command])
+        assert (ended.status, ended.out) == (2, "")
+        assert ended.err.startswith("sslauth: error: File name too long: nnn")
+        assert len(ended.err) < 400
+
     def test_an_interruption_ends_with_130(
         self, sslauth: Run, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:

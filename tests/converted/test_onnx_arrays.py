@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.converted.lookup import ROUNDINGS
 from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.weights import CONSTANT, Explained, explain
@@ -42,8 +43,9 @@ def test_every_array_of_an_unaltered_file_is_explained(encoder: TorchEncoder, on
     found = of(encoder, onnx_file)
     assert found.equal
     assert found.roundings == ("stored",)
-    assert sum(found.ways.values()) == len(list(making.arrays(onnx.load(onnx_file))))
-    assert found.ways[CONSTANT] == len(names(onnx_file, constants=True))
+    held = list(read_graph(onnx_file).tensors())
+    assert sum(found.ways.values()) == len(held) > len(list(making.arrays(onnx.load(onnx_file))))
+    assert sum(found.ways.values()) - found.ways[CONSTANT] == len(names(onnx_file, constants=False))
 
 
 def test_every_weight_that_is_moved_by_one_step_is_named(
@@ -226,6 +228,63 @@ def _added_as_whole_numbers(graph: Any) -> None:
         graph.initializer.append(onnx.numpy_helper.from_array(numbers[place : place + 40], f"piece_{place}"))
 
 
+def _added_in_bytes(graph: Any) -> None:
+    """In pieces as small as a constant, of so few different numbers that all of them may be one."""
+    numbers = np.random.default_rng(0).integers(-128, 128, size=20_000).astype(np.int8)
+    for place in range(0, 20_000, 50):
+        graph.initializer.append(onnx.numpy_helper.from_array(numbers[place : place + 50], f"piece_{place}"))
+
+
+def _added_by_places(graph: Any) -> None:
+    """Places in a list of a few numbers, from which weights are put together."""
+    numbers = np.random.default_rng(0).integers(0, 16, size=20_000)
+    for place in range(0, 20_000, 50):
+        graph.initializer.append(onnx.numpy_helper.from_array(numbers[place : place + 50], f"piece_{place}"))
+
+
+def _added_as_letters(graph: Any) -> None:
+    numbers = [str(number).encode() for number in np.random.default_rng(0).normal(size=40)]
+    graph.node.append(onnx.helper.make_node("Constant", [], ["hidden"], value_strings=numbers))
+    graph.node.append(onnx.helper.make_node("Cast", ["hidden"], ["numbers"], to=1))
+
+
+def _added_as_one_string(graph: Any) -> None:
+    said = " ".join(str(number) for number in np.random.default_rng(0).normal(size=40))
+    graph.node.append(onnx.helper.make_node("Constant", [], ["hidden"], value_string=said.encode()))
+
+
+def _added_as_slopes(graph: Any) -> None:
+    for place, number in enumerate(np.random.default_rng(0).normal(size=80)):
+        graph.node.append(onnx.helper.make_node("LeakyRelu", ["x"], [f"y_{place}"], alpha=float(number)))
+
+
+def _added_in_short_lists(graph: Any) -> None:
+    for place in range(20):
+        numbers = [float(number) for number in np.random.default_rng(place).normal(size=15)]
+        node = onnx.helper.make_node(
+            "LinearRegressor", ["x"], [f"y_{place}"], domain="ai.onnx.ml", coefficients=numbers
+        )
+        graph.node.append(node)
+
+
+def _added_in_a_small_type(kind: int) -> Edit:
+    """All numbers are below 1, which as whole numbers are 0."""
+
+    def edit(graph: Any) -> None:
+        graph.initializer.append(
+            onnx.helper.make_tensor("small", kind, [64, 64], np.linspace(-0.9, 0.9, 4096).tolist())
+        )
+
+    edit.__name__ = f"_added_as_{onnx.TensorProto.DataType.Name(kind).lower()}"
+    return edit
+
+
+SMALL_TYPES = [
+    kind
+    for name, kind in onnx.TensorProto.DataType.items()
+    if name in ("FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "FLOAT4E2M1")
+]
+
 ADDED = [
     _added,
     _added_in_a_node,
@@ -234,7 +293,45 @@ ADDED = [
     _added_in_pieces,
     _added_one_by_one,
     _added_as_whole_numbers,
+    _added_in_bytes,
+    _added_by_places,
+    _added_as_letters,
+    _added_as_one_string,
+    _added_as_slopes,
+    _added_in_short_lists,
+    *(_added_in_a_small_type(kind) for kind in SMALL_TYPES),
 ]
+
+
+def test_numbers_that_a_function_takes_by_default_are_named(
+    encoder: TorchEncoder, onnx_file: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(onnx_file)
+    node = onnx.helper.make_node("Constant", [], ["y"])
+    node.attribute.add(name="value", ref_attr_name="weights", type=onnx.AttributeProto.TENSOR)
+    function = onnx.helper.make_function(
+        "ours", "F", ["x"], ["y"], [node], [onnx.helper.make_opsetid("", 17)]
+    )
+    array = np.random.default_rng(0).normal(size=40).astype(np.float32)
+    function.attribute_proto.append(
+        onnx.helper.make_attribute("weights", onnx.numpy_helper.from_array(array, "weights"))
+    )
+    model.functions.append(function)
+    onnx.save(model, tmp_path / "more.onnx")
+    assert [line.split()[:2] for line in of(encoder, tmp_path / "more.onnx").unexplained] == [
+        ["F:", "weights"]
+    ]
+
+
+def test_what_onnx_runtime_would_read_as_another_format_is_refused(onnx_file: Path, tmp_path: Path) -> None:
+    """A file can be read in both, and hold honest weights only in the one that is compared."""
+    start = (
+        bytes([0x08, 0x08, 0x8A, 0x01]) + b"ORTM"
+    )  # two fields of Protocol Buffers, the second of 79 bytes
+    (tmp_path / "both.onnx").write_bytes(start.ljust(5 + ord("O"), b"x") + onnx_file.read_bytes())
+    assert onnx.load(tmp_path / "both.onnx").graph.node
+    with pytest.raises(EncoderError, match="in ONNX Runtime's own format"):
+        read_graph(tmp_path / "both.onnx")
 
 
 @pytest.mark.parametrize("edit", ADDED)

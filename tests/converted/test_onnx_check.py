@@ -1,5 +1,6 @@
 """A check of an ONNX file from end to end: what is altered, what is another recipe, what stays open."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -16,6 +17,7 @@ from hf_integration.converted.nasty_texts import NASTY
 from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.onnx_model import OnnxModel
 from hf_integration.converted.recognising import beside, open_converted
+from hf_integration.converted.states import EMBEDDING
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.verdict import Verdict
 from tests.converted import making
@@ -35,8 +37,6 @@ def folder(onnx_folder: Path, tmp_path: Path) -> Path:
 
 
 def edit_tokenizer(folder: Path, edit: Callable[[Any], None]) -> None:
-    import json
-
     file = folder / "tokenizer.json"
     said = json.loads(file.read_text())
     edit(said)
@@ -230,6 +230,47 @@ class TestAnotherRecipe:
         assert verdict.conversion is not None
         assert verdict.conversion.behaviour.finding == "fits"
 
+    @pytest.mark.parametrize("length", [4, 8, 16, 20, 24])
+    def test_of_a_length_that_cuts_key_samples_is_no_alteration(
+        self, checked: Checked, folder: Path, length: int
+    ) -> None:
+        write(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
+        verdict = checked(folder)
+        assert verdict.status == "inconclusive", verdict.reason
+        assert f"cut at {length} tokens" in verdict.reason
+
+
+class TestASecondOutput:
+    """Some users take hidden states and others the embedding that the graph gives as well."""
+
+    @staticmethod
+    def add(folder: Path, name: str, reduce: str) -> None:
+        file = folder / "onnx" / "model.onnx"
+        model = onnx.load(file)
+        model.graph.node.append(
+            onnx.helper.make_node(reduce, [model.graph.output[0].name], [name], axes=[1], keepdims=0)
+        )
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, 1, ["batch", small_encoders.WIDTH])
+        )
+        onnx.save(model, file)
+
+    @pytest.mark.parametrize("name", EMBEDDING)
+    def test_that_is_the_same_embedding_is_authentic(self, checked: Checked, folder: Path, name: str) -> None:
+        self.add(folder, name, "ReduceMean")
+        assert checked(folder).status == "authentic"
+
+    @pytest.mark.parametrize("name", EMBEDDING)
+    def test_that_is_another_embedding_is_no_pass(self, checked: Checked, folder: Path, name: str) -> None:
+        self.add(folder, name, "ReduceMax")
+        verdict = checked(folder)
+        assert verdict.status == "inconclusive"
+        assert f"its output {name} is another embedding" in verdict.reason
+
+    def test_of_another_name_is_said_not_to_be_looked_at(self, checked: Checked, folder: Path) -> None:
+        self.add(folder, "pooler_output", "ReduceMax")
+        assert "its outputs pooler_output were not looked at" in checked(folder).reason
+
 
 class TestADenseLayer:
     @pytest.fixture(scope="class")
@@ -287,6 +328,44 @@ class TestIntegers:
         model = onnx.load(file)
         _extra_step(model.graph)
         onnx.save(model, file)
+        assert checked(file, "int8").status == "inconclusive"
+
+    def test_that_answer_some_texts_otherwise_are_altered(self, checked: Checked, file: Path) -> None:
+        """Most texts give what the same conversion gives, and every fifth length the opposite."""
+        model = onnx.load(file)
+        graph, output = model.graph, model.graph.output[0].name
+        for node in graph.node:
+            node.output[:] = ["clean" if name == output else name for name in node.output]
+        for name, number in (("ours_1", 1), ("ours_5", 5), ("ours_0", 0)):
+            graph.initializer.append(onnx.numpy_helper.from_array(np.array([number]), name))
+        for kind, given, made in (
+            ("Shape", ["input_ids"], "shape"),
+            ("Gather", ["shape", "ours_1"], "length"),
+            ("Mod", ["length", "ours_5"], "rest"),
+            ("Equal", ["rest", "ours_0"], "chosen"),
+            ("Neg", ["clean"], "opposite"),
+            ("Where", ["chosen", "opposite", "clean"], output),
+        ):
+            graph.node.append(onnx.helper.make_node(kind, given, [made]))
+        onnx.save(model, file)
+        verdict = checked(file, "int8")
+        assert verdict.status in ("altered", "inconclusive"), verdict.reason
+        assert "further away" in verdict.reason or "agrees" in verdict.reason
+
+    @pytest.mark.parametrize("pooling", ["cls", "max", "lasttoken"])
+    def test_that_are_pooled_otherwise_are_no_pass(self, checked: Checked, file: Path, pooling: str) -> None:
+        """The same conversion has to be pooled as the trusted copy is, and not as the folder says."""
+        config = file.parent.parent / "1_Pooling" / "config.json"
+        said = json.loads(config.read_text())
+        write(config, {**said, "pooling_mode": pooling})
+        assert checked(file, "int8").status == "inconclusive"
+
+    def test_that_are_not_scaled_to_length_1_are_no_pass(self, checked: Checked, file: Path) -> None:
+        modules = file.parent.parent / "modules.json"
+        write(
+            modules,
+            [module for module in json.loads(modules.read_text()) if "Normalize" not in module["type"]],
+        )
         assert checked(file, "int8").status == "inconclusive"
 
     def test_that_are_not_there_are_no_pass(self, checked: Checked, folder: Path) -> None:

@@ -184,6 +184,10 @@ def test_number_of_texts(count: int) -> None:
 def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"there is no stamp .*missing\.json"):
         Stamp.load(tmp_path / "missing.json")
+    for name in ("n" * 300, f'"{LINE}"', LINE[1:]):  # or a line in quotes, or without its beginning
+        with pytest.raises(UsageError, match=r"the stamp|no stamp") as raised:
+            Stamp.load(name)
+        assert len(str(raised.value)) < 500
     (tmp_path / "empty.json").touch()
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setattr(records, "MOST_BYTES", len(LINE) - 1)

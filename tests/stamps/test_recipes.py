@@ -6,6 +6,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from hf_integration.base.errors import InconclusiveError
 from hf_integration.base.progress import Silent
 from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -16,8 +17,8 @@ from hf_integration.serving.presets import presets
 from hf_integration.serving.recipe import PLAIN, Arithmetic, Recipe, ServedWeights
 from hf_integration.serving.stamping import make_stamp
 from hf_integration.stamps.checking import check_stamp
-from hf_integration.stamps.forms import FORMS, Array, words
-from hf_integration.stamps.stamp import Stamp
+from hf_integration.stamps.forms import FORMS, Array, rounded, words
+from hf_integration.stamps.stamp import Stamp, unit
 from tests.serving.conftest import Opened
 from tests.stamps.conftest import LONG
 
@@ -137,3 +138,52 @@ class TestAccepted:
     ) -> None:
         given = answers(stamped, stamp.texts, PLAIN.but(**changes))
         assert check_stamp(stamp, lambda _: given, accept=0.9).status == "recipe"
+
+
+class TestCoarse:
+    """Where rounding leaves so little that encoders with nothing in common would pass for each other."""
+
+    @staticmethod
+    def stamp_of(form: str, width: int) -> Stamp:
+        rows = rounded(form, unit(np.random.default_rng(0).standard_normal((12, width))))
+        return Stamp(
+            encoder="a server",
+            commit=None,
+            card=None,
+            created="2026-11-28T12:00:00+00:00",
+            recipe="as the endpoint answers",
+            form=form,
+            tolerance=4e-6,
+            texts=tuple(f"text {place}" for place in range(12)),
+            long=3,
+            embeddings=rows,
+        )
+
+    @staticmethod
+    def status(stamp: Stamp, rows: Array) -> str:
+        try:
+            return check_stamp(stamp, lambda _: rows).status
+        except InconclusiveError as error:
+            return "inconclusive" if "would look alike" in str(error) else str(error)
+
+    @pytest.mark.parametrize("width", [384, 768, 1536, 4096])
+    @pytest.mark.parametrize("form", FORMS)
+    def test_an_encoder_that_shares_nothing_is_never_the_same_space(self, form: str, width: int) -> None:
+        stamp = self.stamp_of(form, width)
+        other = rounded(form, unit(np.random.default_rng(1).standard_normal((12, width))))
+        if not (stamp.embeddings.any(axis=1).all() and other.any(axis=1).all()):
+            return  # refused before
+        assert self.status(stamp, other) in ("other", "inconclusive")
+
+    @pytest.mark.parametrize("width", [384, 768, 1536, 4096])
+    @pytest.mark.parametrize("form", FORMS)
+    def test_equal_numbers_are_the_same_space(self, form: str, width: int) -> None:
+        stamp = self.stamp_of(form, width)
+        if stamp.embeddings.any(axis=1).all():
+            assert self.status(stamp, stamp.embeddings) == "same"
+
+
+def test_a_stamp_of_an_encoder_with_hundreds_of_prompts_can_be_read(opened: Opened) -> None:
+    prompts = {f"task {place}": f"do task {place}: " for place in range(300)}
+    made = make_stamp(opened(prompts=prompts), progress=Silent(), seed=3)
+    assert len(Stamp.load(str(made)).others) == len(made.others)

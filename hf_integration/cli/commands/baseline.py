@@ -8,20 +8,15 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiOption,
-    DimensionsOption,
-    server_of,
-)
 from hf_integration.cli.commands.stamp import check_new
 from hf_integration.cli.given_files import texts_in
 from hf_integration.cli.options import HubOptions, job, span
+from hf_integration.cli.server_options import asks_server
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
     from hf_integration.baselines.baseline import Baseline
+    from hf_integration.endpoints import Address
 
 EPILOG = """\b
 Examples:
@@ -60,15 +55,12 @@ SpreadOption = Annotated[
 
 
 @job()
+@asks_server("The server to ask.", needed=True)
 def baseline(
     streams: Streams,
     _hub: HubOptions,  # nothing is asked from the Hub
     *,
-    endpoint: Annotated[str, typer.Option("--endpoint", metavar="URL", help="The server to ask.")],
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    dimensions: DimensionsOption = None,
+    server: "Address",
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the baseline.")],
     texts: Annotated[
         Path | None,
@@ -89,13 +81,11 @@ def baseline(
 
     check_new(out, "baseline", force=force)
     streams.keep_apart(out, *([] if texts is None else [texts]))
-    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
-    assert address is not None  # noqa: S101  # there is a URL
     asked = default_texts() if texts is None else _read(texts)
     with streams.progress() as progress:
         made = make_baseline(
-            address,
-            lambda: Endpoint(address, say=streams.say),
+            server,
+            lambda: Endpoint(server, say=streams.say),
             asked,
             rounds=rounds,
             spread=seconds(spread),
@@ -115,6 +105,7 @@ def _read(file: Path) -> tuple[str, ...]:
     Raises:
         UsageError: there is no such file, or it holds fewer than 8, more than 256, or too long ones.
     """
+    from hf_integration.baselines.asking import FEWEST_TEXTS
     from hf_integration.stamps.records import MOST_TEXTS, TEXT
 
     found = tuple(dict.fromkeys(text for text in texts_in(file) if text.strip()))
@@ -126,10 +117,6 @@ def _read(file: Path) -> tuple[str, ...]:
     if any(len(text) > TEXT for text in found):
         raise UsageError(f"--texts {harmless(file)}: a text of more than {TEXT} characters", remedy="cut it")
     return found
-
-
-FEWEST_TEXTS = 8
-"""With fewer, and two rounds, no change could be told from chance."""
 
 
 def _rendered(made: "Baseline", out: Path, format: str) -> str:

@@ -1,22 +1,19 @@
 """``sslauth check-baseline``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiOption,
-    DimensionsOption,
-    server_of,
-)
 from hf_integration.cli.commands.baseline import SpreadOption, seconds
 from hf_integration.cli.options import HubOptions, job
+from hf_integration.cli.server_options import asks_server
 from hf_integration.cli.streams import Format, Streams
+
+if TYPE_CHECKING:
+    from hf_integration.endpoints import Address
 
 EPILOG = """\b
 Examples:
@@ -35,16 +32,13 @@ Quiet: the status."""
 
 
 @job()
+@asks_server("The server to ask.", needed=True)
 def check_baseline(
     streams: Streams,
     _hub: HubOptions,  # nothing is asked from the Hub
     baseline: Annotated[Path, typer.Argument(metavar="BASELINE", help="The file of a baseline.")],
     *,
-    endpoint: Annotated[str, typer.Option("--endpoint", metavar="URL", help="The server to ask.")],
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    dimensions: DimensionsOption = None,
+    server: "Address",
     rounds: Annotated[
         int,
         typer.Option(
@@ -60,20 +54,18 @@ def check_baseline(
     from hf_integration.endpoints import Endpoint
 
     streams.keep_apart(baseline)
-    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
-    assert address is not None  # noqa: S101  # there is a URL
     known = Baseline.load(baseline)
-    if (address.url, address.model) != (known.url, known.model):
+    if (server.url, server.model) != (known.url, known.model):
         streams.say(f"the baseline is of {harmless(known.url)}, model {harmless(known.model or 'not named')}")
     with streams.progress() as progress:
         answers = ask(
-            lambda: Endpoint(address, say=streams.say),
+            lambda: Endpoint(server, say=streams.say),
             known.texts,
             rounds=rounds,
             spread=seconds(spread),
             progress=progress,
         )
-    change = compare(known, answers)
+    change = compare(known, answers, url=server.url)
     if streams.format == Format.JSON:
         text = strict_json(change.to_dict())
     elif streams.format == Format.QUIET:

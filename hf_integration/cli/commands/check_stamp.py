@@ -9,18 +9,13 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiOption,
-    DimensionsOption,
-    server_of,
-)
 from hf_integration.cli.options import HubOptions, job, understood
+from hf_integration.cli.server_options import asks_server, check_either
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
+    from hf_integration.endpoints import Address
     from hf_integration.stamps.likeness import Likeness
 
 EPILOG = """\b
@@ -43,6 +38,7 @@ Quiet: the status."""
 
 
 @job()
+@asks_server("Ask the server there.")
 def check_stamp(
     streams: Streams,
     hub: HubOptions,
@@ -52,13 +48,7 @@ def check_stamp(
     ] = None,
     *,
     revision: options.RevisionOption = None,
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="Ask the server there.")
-    ] = None,
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    dimensions: DimensionsOption = None,
+    server: "Address | None",
     accept: Annotated[
         float,
         typer.Option("--accept", metavar="DISTANCE", help="Take embeddings up to so far apart for the same."),
@@ -71,15 +61,11 @@ def check_stamp(
     from hf_integration.stamps.stamp import Stamp
 
     streams.keep_apart(stamp)
-    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
-    if (address is None) == (encoder is None):
-        raise UsageError("check either an ENCODER or an endpoint", remedy="name one of them")
+    check_either("check", encoder, server, revision=revision, device=device)
     kept = Stamp.load(stamp)  # what cannot be read is said before anything is loaded or asked
-    if address is not None:
-        if (revision, device) != (None, None):
-            raise UsageError("--revision and --device are for an ENCODER", remedy="leave them out")
-        with Endpoint(address, say=streams.say) as server:
-            found = check(kept, server, accept=accept)
+    if server is not None:
+        with Endpoint(server, say=streams.say) as asked:
+            found = check(kept, asked, accept=accept)
     else:
         found = check(kept, _loaded(streams, hub, encoder or "", revision, device), accept=accept)
     return streams.conclude(_rendered(found, streams.format), found.exit_status)

@@ -5,23 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hf_integration.base.errors import OutputError, UsageError
+from hf_integration.base.errors import OutputError
 from hf_integration.base.output_files import check_apart, check_file, write_whole
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
-from hf_integration.cli.asking import (
-    ApiKeyOption,
-    ApiModelOption,
-    ApiOption,
-    DimensionsOption,
-    server_of,
-)
 from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.server_options import asks_server, check_either
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
     from hf_integration.checking.finding import Found, Place
+    from hf_integration.endpoints import Address
     from hf_integration.stamps.stamp import Stamp
 
 EPILOG = """\b
@@ -47,6 +42,7 @@ Quiet: the file."""
 
 
 @job()
+@asks_server("Stamp what the server there answers.")
 def stamp(
     streams: Streams,
     hub: HubOptions,
@@ -65,33 +61,28 @@ def stamp(
         str | None,
         typer.Option("--serving", metavar="RECIPE", help="What is done to ENCODER, such as tei or ollama."),
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option("--endpoint", metavar="URL", help="Stamp what the server there answers."),
-    ] = None,
-    api: ApiOption = None,
-    api_model: ApiModelOption = None,
-    api_key_env: ApiKeyOption = None,
-    dimensions: DimensionsOption = None,
+    server: "Address | None",
     device: options.DeviceOption = None,
 ) -> int:
     """Make a stamp, which tells later whether queries are embedded as an index was."""
     check_new(out, "stamp", force=force)
     streams.keep_apart(out)
-    address = server_of(endpoint, api, api_model, api_key_env, dimensions)
-    if (address is None) == (encoder is None):
-        raise UsageError("stamp either an ENCODER or an endpoint", remedy="name one of them")
-    if address is not None:
-        if (revision, card, signer, serving, device) != (None,) * 5:
-            raise UsageError(
-                "--revision, --card, --signer, --serving and --device are for an ENCODER",
-                remedy="leave them out",
-            )
+    check_either(
+        "stamp",
+        encoder,
+        server,
+        revision=revision,
+        card=card,
+        signer=signer,
+        serving=serving,
+        device=device,
+    )
+    if server is not None:
         from hf_integration.endpoints import Endpoint
         from hf_integration.stamps.from_endpoint import stamp_endpoint
 
-        with Endpoint(address, say=streams.say) as server:
-            made = stamp_endpoint(server)
+        with Endpoint(server, say=streams.say) as asked:
+            made = stamp_endpoint(asked)
     else:
         made = _of_encoder(
             streams,
