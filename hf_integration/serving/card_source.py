@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.errors import CardError, UsageError
+from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import today
 from hf_integration.card import Answers, Served, WatermarkCard
@@ -87,9 +88,10 @@ class CardSource:
         """See :meth:`~hf_integration.serving.sources.Source.match`."""
         return match_with(recipe, self._exact(recipe, texts), answers)
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """See :meth:`~hf_integration.serving.sources.Source.identify`; only recipes of the card are tried."""
         form, width = form_of(answers), answers.shape[1]
+        progress.start("searching: recipes of the card", 1)
         found = []
         for recipe, known in self._recipes.items():
             whole = known.embeddings.shape[1]

@@ -113,7 +113,7 @@ def check_endpoint(
         dimensions=endpoint.address.dimensions,
         noise=0.0 if stated is None else stated.noise,
         measured=measured.of(asked.samples),
-        told=lambda stage: progress.start(stage, 1),
+        progress=progress,
     )
     if judged.status == "authentic" and len(asked.samples) < FEWEST_KEYS:
         few = f"only {len(asked.samples)} texts were answered, which are too few to judge by"

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError
+from hf_integration.base.progress import Progress, Silent
 from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import (
@@ -70,13 +71,16 @@ class Match:
     typical: float
 
 
-def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def identify(
+    encoder: TorchEncoder, texts: Sequence[str], answers: Tensor, progress: Progress | None = None
+) -> tuple[Match, ...]:
     """Recipes by how well they explain answers, the best first.
 
     Args:
         encoder: the trusted copy.
         texts: what was asked.
         answers: what came back, float64 ``(n, dim)``.
+        progress: told how many recipes are tried.
 
     Raises:
         UsageError: the answers are wider than the encoder's embeddings, so that they are of another encoder.
@@ -88,15 +92,18 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
     short = uncut or order[:FEW]
     longest = [place for place in order if tokens[place] > min(LENGTHS)][-LONGEST:]
 
-    kernels = Kernels(encoder)
+    kernels, watched = Kernels(encoder), progress or Silent()
 
-    def best(recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
+    def tried(recipe: Recipe, some: Sequence[str], given: Tensor) -> Match:
+        watched.advance()
+        return _match(Computed(encoder, recipe, kernels), some, given)
+
+    def best(what: str, recipes: Iterable[Recipe], places: Sequence[int]) -> list[Match]:
         some = [texts[place] for place in places]
         # those of one kernel one after another, as only the latest is kept
         apart = sorted(dict.fromkeys(recipes), key=lambda recipe: (recipe.weights, recipe.gelu or ""))
-        matches = [
-            _match(Computed(encoder, recipe, kernels), some, answers[list(places)]) for recipe in apart
-        ]
+        watched.start(f"searching: {what}", len(apart))
+        matches = [tried(recipe, some, answers[list(places)]) for recipe in apart]
         # those that are the same function for these texts are said once, by the plainest
         alike: dict[tuple[float, float], Match] = {}
         for match in sorted(matches, key=rank):
@@ -105,23 +112,24 @@ def identify(encoder: TorchEncoder, texts: Sequence[str], answers: Tensor) -> tu
 
     def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
         lengths = _lengths(encoder, tokens[order[-1]])
-        matches = best((recipe.but(length=length) for length in lengths), places)
+        matches = best("where texts are cut", (recipe.but(length=length) for length in lengths), places)
         return min(matches, key=_rank_of_cut).recipe
 
-    coarse = best([shown], short[:FEW])
+    coarse = best("as the encoder itself", [shown], short[:FEW])
     if coarse[0].typical > FAR:
         # a cut that no text escapes looks like another pooling
         starts = [shown] if uncut else [shown, cut(shown, short[:FEW])]
         functions = (recipe for start in starts for recipe in (start, *_functions(encoder, start)))
-        coarse = best(functions, short[:FEW])[:2]
-    fine = best((kernel for match in coarse for kernel in _kernels(encoder, match.recipe)), short[:MORE])
+        coarse = best("pooling and prompt", functions, short[:FEW])[:2]
+    computed = (kernel for match in coarse for kernel in _kernels(encoder, match.recipe))
+    fine = best("weights and arithmetic", computed, short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
     half = [match for match in fine if match.recipe.arithmetic != "float32" and fine[0].typical > FINELY]
     ranked = [match.recipe for match in (*fine[:3], *half[:1])]
     if longest:
         length = cut(ranked[0], longest).length
         ranked = [recipe.but(length=length) for recipe in ranked]
-    return tuple(best(ranked, [*short[:MORE], *longest]))
+    return tuple(best("the nearest, with long texts", ranked, [*short[:MORE], *longest]))
 
 
 def as_compared(recipe: Recipe, answers: Tensor) -> Tensor:

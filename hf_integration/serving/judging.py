@@ -9,7 +9,7 @@
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,15 +17,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_integration.authentication.reconstruction import Reconstruction
-from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, FEWEST_KEYS, Precision
+from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.identifying import Match
-from hf_integration.serving.numeric import form_of
-from hf_integration.serving.presets import least_noise, same_kernels
+from hf_integration.serving.long_texts import fits_but_for_long_texts
+from hf_integration.serving.numeric import comparable, form_of
+from hf_integration.serving.presets import noise_of
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
 from hf_integration.serving.sources import Source
+from hf_integration.serving.whole_numbers import what_is_open
 from hf_integration.serving.yardstick import Measured, Yardstick
 from hf_integration.verdict import Status
 
@@ -48,9 +51,6 @@ not, nor is one that is served in float32."""
 
 FINE = frozenset({"float32"})
 """Arithmetic in which an alteration cannot be taken for rounding."""
-
-FEWEST_CUT = 2
-"""Long texts that have to differ, all of them, before another way of cutting explains it."""
 
 _FINENESS = ("float32", "float16", "bfloat16")
 
@@ -94,7 +94,7 @@ def judge_answers(
     dimensions: int | None = None,
     noise: float = 0.0,
     measured: Measured | None = None,
-    told: Callable[[str], object] = lambda _: None,
+    progress: Progress | None = None,
 ) -> Judged:
     """Hold answers of a deployment against a trusted copy or a card.
 
@@ -108,15 +108,17 @@ def judge_answers(
         noise: relative distance that the stated recipe allows, see
             :func:`~hf_integration.serving.yardstick.yardstick`.
         measured: of these key samples under :func:`expected_recipe`, where that was computed already.
-        told: is given the name of each stage: a search takes a while.
+        progress: told how far it is: a search takes a while.
     """
+    came, answers, again = answers, comparable(answers), [comparable(others) for others in again]
     if answers.shape[1] < source.description.embedding_dim and form_of(answers).exact:
         answers = F.normalize(answers, dim=1)  # some servers scale what they cut, and some do not
         again = [F.normalize(others, dim=1) for others in again]
     stated, recipe = expected is not None, expected_recipe(source, expected, dimensions)
     seed, texts = secrets.randbits(63), texts_of(samples)
     nearest: tuple[Match, ...] = ()
-    told("comparing answers")
+    watched = progress or Silent()
+    watched.start("comparing answers", 1)
     measured = measured or source.measure(recipe, samples)
     if answers.shape[1] == measured.exact.shape[1]:
         held = measured.yardstick(recipe.form, noise=noise, seed=seed)
@@ -124,12 +126,14 @@ def judge_answers(
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(source, recipe, texts, answers)
+            nearest = _finer(source, recipe, texts, answers, watched)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
         held = measured.yardstick(recipe.form, seed=seed)
         found = held.held_against(torch.full_like(held.exact, torch.nan))  # all noise
+    if reason := what_is_open(came, held.exact):
+        return _judged("inconclusive", reason, recipe, None, (), held, found)
     if answers.shape[1] > (most := source.widest()):
         reason = (
             f"answers have {answers.shape[1]} dimensions, and the encoder's embeddings have {most}: "
@@ -137,8 +141,7 @@ def judge_answers(
         )
         status: Status = "altered" if stated else "inconclusive"
         return replace(_judged(status, reason, recipe, None, (), held, found), unexplained=True)
-    told("searching for another recipe that fits")
-    nearest = nearest or source.identify(texts, answers)
+    nearest = nearest or source.identify(texts, answers, watched)
     return _otherwise(source, samples, answers, nearest, held, found, stated=stated, noise=noise, seed=seed)
 
 
@@ -175,7 +178,7 @@ def _otherwise(
     for match in nearest[:MOST_TRIED]:
         if match.recipe == recipe:
             continue  # another seed might let pass at the edge what the first did not
-        its_noise = _noise_of(match.recipe, recipe, noise)
+        its_noise = noise_of(match.recipe, recipe, noise)
         other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
         if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
@@ -191,61 +194,18 @@ def _otherwise(
                 "such arithmetic"
             )
             return _judged("inconclusive", reason, recipe, None, nearest, held, found)
-    partly = _but_for_long_texts(source, samples, answers, recipe, nearest, noise=noise, seed=seed)
-    if partly is not None:
-        return partly
+    partly = fits_but_for_long_texts(
+        source, samples, answers, recipe, nearest[:MOST_TRIED], noise=noise, seed=seed
+    )
+    if partly is not None and partly.held.away <= MOST_NOISE["float32"]:
+        ways = "; ".join((*recipe.differences(partly.recipe), "longer texts are cut in an unknown way"))
+        some = f"texts of up to {partly.limit} tokens"
+        reason = f"{some} give this encoder's embeddings, but not as expected: {ways}"
+        return _judged("inconclusive", reason, recipe, None, nearest, partly.held, partly.seen)
     reason = f"no known recipe gives these answers; the nearest, {nearest[0].recipe}, is {_far(nearest[0])}"
     status = _no_pass(recipe, stated=stated, fine=form_of(answers).exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
-
-
-def _noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
-    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known."""
-    return noise if same_kernels(recipe, expected) else least_noise(recipe)
-
-
-def _but_for_long_texts(
-    source: Source,
-    samples: KeySamples,
-    answers: Tensor,
-    expected: Recipe,
-    nearest: Sequence[Match],
-    *,
-    noise: float,
-    seed: int,
-) -> Judged | None:
-    """What comes of answers that fit but for all texts that are cut: some runtimes cut in ways of their own.
-
-    transformers.js, for one, cuts off the token that ends a text as well.
-    """
-    texts = texts_of(samples)
-    tokens = source.tokens(texts)
-    exact = [match.recipe for match in nearest[:MOST_TRIED] if match.recipe.arithmetic == "float32"]
-    # by the cut that comes nearest, and by the expected one: where none is right, the nearest is by chance
-    tried = dict.fromkeys([*exact, *(recipe.but(length=expected.length) for recipe in exact)])
-    noises = {recipe: _noise_of(recipe, expected, noise) for recipe in tried}
-    if not tried:
-        return None
-    whole = [_yardstick(source, recipe, samples, noise=noises[recipe], seed=seed) for recipe in tried]
-    off = torch.stack([held.distances(answers) > held.tolerated for held in whole]).all(dim=0)
-    for recipe in tried:
-        limit = recipe.length or source.length
-        kept = [place for place, count in enumerate(tokens) if count <= limit]
-        longer = [bool(off[place]) for place, count in enumerate(tokens) if count > limit]
-        # whoever cuts in a way of his own does so with every long text
-        if len(kept) < FEWEST_KEYS or len(longer) < FEWEST_CUT or not all(longer):
-            continue
-        short = KeySamples([texts[place] for place in kept], origin=samples.origin)
-        held = _yardstick(source, recipe, short, noise=noises[recipe], seed=seed)
-        seen = held.held_against(answers[kept])
-        if seen.intact and held.away <= MOST_NOISE["float32"]:
-            ways = "; ".join((*expected.differences(recipe), "longer texts are cut in an unknown way"))
-            reason = (
-                f"texts of up to {limit} tokens give this encoder's embeddings, but not as expected: {ways}"
-            )
-            return _judged("inconclusive", reason, expected, None, nearest, held, seen)
-    return None
 
 
 def _fitting(
@@ -285,12 +245,14 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+def _finer(
+    source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor, progress: Progress
+) -> tuple[Match, ...]:
     """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
     if recipe.arithmetic in FINE:
         return ()
     own = source.match(recipe.but(form=form_of(answers)), texts, answers)
-    nearest = source.identify(texts, answers)
+    nearest = source.identify(texts, answers, progress)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     return nearest if finer and NEARER * best.typical < own.typical else ()

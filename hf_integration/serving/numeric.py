@@ -1,4 +1,4 @@
-"""How the numbers of an answer are written: as float32, rounded to decimals, cast to a half precision.
+"""How the numbers of an answer are written: as float32, rounded to decimals, in half precision, in int8.
 
 A reference is rounded as the answer is. Against an exact reference, three decimals would hide a step of
 fine-tuning; against a rounded one they do not, as rounding averages out over dimensions and key samples.
@@ -10,12 +10,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
 from hf_integration.stamps import forms
 
-Kind = Literal["float32", "float16", "bfloat16", "decimals", "digits"]
+Kind = Literal["float32", "float16", "bfloat16", "int8", "decimals", "digits"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,12 @@ class Form:
     @property
     def words(self) -> str:
         """For people."""
-        if self.kind == "decimals":
-            return f"answers rounded to {self.places} decimals"
-        if self.kind == "digits":
-            return f"answers rounded to {self.places} significant digits"
-        return f"answers in {self.kind}"
+        return f"answers {forms.words(str(self))}"
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether an answer says how long the embedding is: whole numbers by an unknown scale do not."""
+        return self.kind != "int8"
 
     @property
     def exact(self) -> bool:
@@ -62,13 +64,13 @@ class Form:
         Raises:
             UsageError: it is none.
         """
-        if text in ("float32", "float16", "bfloat16"):
+        if text in ("float32", "float16", "bfloat16", "int8"):
             return Form(text)  # type: ignore[arg-type]
         if match := re.fullmatch(r"(decimals|digits):([1-6])", text):
             return Form(match[1], int(match[2]))  # type: ignore[arg-type]
         raise UsageError(
             f"{where}: {quoted(text)} is no numeric form",
-            remedy="choose float32, float16, bfloat16, decimals:1 to decimals:6, or digits:1 to digits:6",
+            remedy="choose float32, float16, bfloat16, int8, decimals:1 to decimals:6, digits:1 to digits:6",
         )
 
 
@@ -83,3 +85,12 @@ def form_of(answers: Tensor) -> Form:
         answers: float64 tensor with shape ``(n, d)``.
     """
     return Form.read(forms.form_of(answers.numpy()), where="answers")
+
+
+def comparable(answers: Tensor) -> Tensor:
+    """Answers without lengths that they only seem to have; those of other forms as they are.
+
+    Args:
+        answers: float64 tensor with shape ``(n, d)``.
+    """
+    return answers if form_of(answers).has_lengths else F.normalize(answers, dim=1)

@@ -67,7 +67,8 @@ def preset(text: str) -> Preset:
     if comma:
         plain = preset(name)
         written = Form.read(form, where=f"recipe {quoted(text)}")
-        return replace(plain, name=text, recipe=plain.recipe.but(form=written))
+        scaled = plain.recipe.normalised if written.has_lengths else True
+        return replace(plain, name=text, recipe=plain.recipe.but(form=written, normalised=scaled))
     if name not in presets():
         raise UsageError(
             f"no recipe is called {quoted(name)}", remedy=f"choose one of {', '.join(presets())}"
@@ -97,6 +98,17 @@ def least_noise(recipe: Recipe) -> float:
     """
     alike = (found for found in presets().values() if same_kernels(found.recipe, recipe))
     return min((found.noise for found in alike), default=0.0)
+
+
+def noise_of(recipe: Recipe, expected: Recipe, noise: float) -> float:
+    """How noisy the runtimes of a recipe are: as stated for the same kernels, else as little as is known.
+
+    Args:
+        recipe: the recipe.
+        expected: the recipe that was expected.
+        noise: what was stated of that one's runtimes.
+    """
+    return noise if same_kernels(recipe, expected) else least_noise(recipe)
 
 
 def same_kernels(one: Recipe, other: Recipe) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from hf_integration.authentication.references import environment_of
+from hf_integration.base.progress import Progress
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -66,7 +67,7 @@ class Source(Protocol):
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """How far answers, float64 ``(n, dim)``, are from a recipe."""
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """Recipes by how well they explain answers, the best first."""
 
     def environment(self) -> Mapping[str, str]:
@@ -133,9 +134,9 @@ class CopySource:
         """See :meth:`Source.match`."""
         return match_of(self._encoder, recipe, texts, answers)
 
-    def identify(self, texts: Sequence[str], answers: Tensor) -> tuple[Match, ...]:
+    def identify(self, texts: Sequence[str], answers: Tensor, progress: Progress) -> tuple[Match, ...]:
         """See :meth:`Source.identify`."""
-        return identify(self._encoder, texts, answers)
+        return identify(self._encoder, texts, answers, progress)
 
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Source.environment`."""

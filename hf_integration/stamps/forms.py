@@ -16,12 +16,20 @@ FLOAT32 = "float32"
 MOST_PLACES = 6
 """Seven decimals, or seven digits, hide nothing that float32 tells apart."""
 
-FORMS = (
+_SINGLE = (
     *(f"decimals:{places}" for places in range(1, MOST_PLACES + 1)),
     *(f"digits:{places}" for places in range(1, MOST_PLACES + 1)),
     "bfloat16",
     "float16",
 )
+"""Those that round every number by itself."""
+
+INT8 = "int8"
+"""Whole numbers of -127 to 127, by a scale of each vector that its largest number sets."""
+
+LARGEST_INT8 = 127
+
+FORMS = (*_SINGLE, INT8)
 """All that are coarser than float32."""
 
 FEWEST_NUMBERS = 64
@@ -39,6 +47,8 @@ def rounded(form: str, values: Array) -> Array:
             return np.round(values, int(places))
         case "float32":
             return values
+        case "int8":
+            return _in_int8(values)
         case "float16":
             with np.errstate(over="ignore"):  # it holds nothing above 65,504
                 return values.astype(np.float16).astype(np.float64)
@@ -64,6 +74,9 @@ def steps(form: str, values: Array) -> Array:
             bits, smallest = _BITS[kind]
             exponents = np.frexp(np.maximum(np.abs(values), 2.0**smallest))[1] - 1
             return np.asarray(np.ldexp(1.0, exponents - bits))
+        case "int8":
+            largest = np.abs(values).max(axis=-1, keepdims=True, initial=0.0)
+            return np.broadcast_to(largest / LARGEST_INT8, values.shape).copy()
         case _:
             return np.zeros_like(values)
 
@@ -83,20 +96,27 @@ def in_float32(embeddings: Array) -> Array:
 
 
 def form_of(answers: Array) -> str:
-    """The coarsest form that holds these numbers: of those that do, the one with the widest steps."""
+    """The coarsest form that holds these numbers: of those that do, the one with the widest steps.
+
+    Args:
+        answers: shape ``(n, d)``, a vector in each row.
+    """
     values = answers[answers != 0]
     if values.size < FEWEST_NUMBERS:
         return FLOAT32
     some = values[:FEWEST_NUMBERS]  # most forms are ruled out by these
-    holding = [form for form in FORMS if _holds(form, some) and _holds(form, values)]
-    return max(holding, key=lambda form: round(coarseness(form, values), 6), default=FLOAT32)
+    holding = [form for form in _SINGLE if _holds(form, some) and _holds(form, values)]
+    # the largest number of each vector is whole by its own scale, and says nothing
+    if values.size - len(answers) >= FEWEST_NUMBERS and _holds(INT8, answers, 2.0**-23):
+        holding.append(INT8)
+    return max(holding, key=lambda form: round(coarseness(form, answers), 6), default=FLOAT32)
 
 
-def coarseness(form: str, values: Array) -> float:
+def coarseness(form: str, answers: Array) -> float:
     """How wide a form's steps are, as the mean logarithm of them; minus infinity for float32."""
     if form == FLOAT32:
         return -np.inf
-    return float(np.log10(steps(form, values[values != 0])).mean())
+    return float(np.log10(steps(form, answers)[answers != 0]).mean())
 
 
 def words(form: str) -> str:
@@ -104,11 +124,22 @@ def words(form: str) -> str:
     kind, _, places = form.partition(":")
     if kind == "decimals":
         return f"rounded to {places} decimals"
-    return f"rounded to {places} significant digits" if kind == "digits" else f"in {kind}"
+    if kind == "digits":
+        return f"rounded to {places} significant digits"
+    return f"in {kind}, each scaled by its largest number" if kind == INT8 else f"in {kind}"
 
 
-def _holds(form: str, values: Array) -> bool:
-    """Whether rounding leaves the values as they are, but for their being written in float32."""
+def _in_int8(values: Array) -> Array:
+    """Whole numbers times a scale that keeps the length of each vector."""
+    with np.errstate(invalid="ignore", divide="ignore"):  # vectors of zeros, and with what is no number
+        whole = np.round(values / steps(INT8, values))
+        sizes = np.linalg.norm(values, axis=-1, keepdims=True)
+        away = whole * (sizes / np.linalg.norm(whole, axis=-1, keepdims=True))
+    return np.where(sizes == 0, values, away)
+
+
+def _holds(form: str, values: Array, share: float = 2.0**-24) -> bool:
+    """Whether rounding leaves the values as they are, but for a share of them, as float32 does."""
     with np.errstate(invalid="ignore"):  # what is beyond a form is no number in it
         away = np.abs(rounded(form, values) - values)
-    return bool((away <= 2.0**-24 * np.abs(values)).all())
+    return bool((away <= share * np.abs(values)).all())

@@ -154,8 +154,9 @@ def seen_by(
 
     Args:
         rival: one of :data:`RIVALS`.
-        benign: runs of the trusted copy, an even number, ``(n, dim)`` each.
-        altered: by learning rate, half as many runs of an altered copy.
+        benign: runs of the trusted copy, an even number, ``(n, dim)`` each; the first two are what a test of
+            samples knows.
+        altered: by learning rate, two runs of an altered copy.
         known: what a canary has stored, ``(n, dim)``.
     """
     found = [_seen(alarm, benign, altered, known) for alarm in RIVALS[rival]]
@@ -165,20 +166,13 @@ def seen_by(
 def _seen(
     alarm: Alarm, benign: Sequence[Tensor], altered: Mapping[float, Sequence[Tensor]], known: Tensor
 ) -> Seen:
-    paired = alarm in (canary, toploc)
-    half = len(benign) // 2
-    reference = known[None] if paired else torch.stack(list(benign[:half]))
-    if paired:
+    if alarm in (canary, toploc):
+        reference = known[None]
         calm = [alarm(reference, run[None]) for run in benign]
     else:
-        splits = (set(split) for split in itertools.combinations(range(len(benign)), half) if 0 in split)
-        calm = [
-            alarm(
-                torch.stack([benign[place] for place in split]),
-                torch.stack([run for place, run in enumerate(benign) if place not in split]),
-            )
-            for split in splits
-        ]
+        pairs = [torch.stack(list(benign[place : place + 2])) for place in range(0, len(benign), 2)]
+        reference = pairs[0]
+        calm = [alarm(reference, pair) for pair in pairs[1:]]
     rates = sorted(altered, reverse=True)
     seen = itertools.takewhile(lambda rate: alarm(reference, torch.stack(list(altered[rate]))), rates)
     return Seen(sum(calm), min(seen, default=None))

@@ -15,9 +15,12 @@ from tests.encoders import tiny_models
 SEED = 8_241_739_550_123_467_019
 
 
+Minting = tuple["subprocess.Popen[bytes]", list[psutil.Process]]
+
+
 @pytest.fixture
-def minting(tmp_path: Path) -> "subprocess.Popen[bytes]":
-    """``mint --secret`` while its workers run under other instruction sets."""
+def minting(tmp_path: Path) -> Minting:
+    """``mint --secret`` while its workers run under other instruction sets, and the workers."""
     folder = tiny_models.save("bert", tmp_path / "tiny")
     (tmp_path / "temporary").mkdir()
     command = ["mint", str(folder), "--out", str(tmp_path / "card"), "--secret", "--seed", str(SEED)]
@@ -28,9 +31,12 @@ def minting(tmp_path: Path) -> "subprocess.Popen[bytes]":
         stderr=subprocess.PIPE,
     )
     until = time.monotonic() + 120
-    while not _workers(process) and process.poll() is None and time.monotonic() < until:
+    while not (workers := _workers(process)) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
-    return process
+    assert workers, "minting ended before it could be interrupted"
+    for worker in workers:  # what a worker is given is seen by nobody else
+        assert str(SEED) not in " ".join(worker.cmdline())
+    return process, workers
 
 
 def _workers(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
@@ -42,17 +48,12 @@ def _workers(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
-def test_no_secret_stays_and_no_worker_lives_on(
-    name: str, minting: "subprocess.Popen[bytes]", tmp_path: Path
-) -> None:
-    workers = _workers(minting)
-    assert workers, "minting ended before it could be interrupted"
-    for worker in workers:  # what a worker is given is seen by nobody else either
-        assert str(SEED) not in " ".join(worker.cmdline())
-    minting.send_signal(getattr(signal, name))
-    _, said = minting.communicate(timeout=60)
+def test_no_secret_stays_and_no_worker_lives_on(name: str, minting: Minting, tmp_path: Path) -> None:
+    process, workers = minting
+    process.send_signal(getattr(signal, name))
+    _, said = process.communicate(timeout=60)
     if name != "SIGKILL":
-        assert minting.returncode == 130, said
+        assert process.returncode == 130, said
         assert b"interrupted" in said
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive

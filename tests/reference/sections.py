@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
+from tests.misbehaving.rows import as_markdown
 from tests.reference import sources
 from tests.reference.markdown import code, items, paragraphs, plain, summary, table
 from tests.reference.pages import Sections
@@ -410,4 +411,5 @@ SECTIONS: Sections = {
     "verdict": verdict_json,
     "parts of a verdict": verdict_parts,
     "public API": public_api,
+    "misbehaving servers": as_markdown,
 }

@@ -474,8 +474,9 @@ class TestLongTexts:
         assert "longer texts are cut in an unknown way" in judged.reason
 
     def test_do_not_excuse_a_short_one(self, encoder: TorchEncoder, mixed: KeySamples) -> None:
-        for row in range(12):
-            answers = self.cut_otherwise(encoder, mixed)
+        cut = self.cut_otherwise(encoder, mixed)
+        for row in (0, 11):
+            answers = cut.clone()
             answers[row] = answers[row].roll(1)
             assert judge_answers(CopySource(encoder), mixed, answers, expected=PLAIN).status == "altered"
 

@@ -244,17 +244,19 @@ def test_a_preset_loads_and_is_found(file: Path) -> None:
         assert words.isprintable()
         assert len(words) > 10
     assert found.recipe.to_dict() == said.get("recipe", {})
-    assert 0 <= found.noise < 1e-4
+    assert 0 <= found.noise < 1e-3
     assert found.noise == said.get("noise", 0.0)
     assert found.own_tokenizer is said.get("own_tokenizer", False)
-    assert named(found.recipe) == found
+    quietest = min(
+        (one for one in presets().values() if one.recipe == found.recipe), key=lambda one: one.noise
+    )
     for form in FORMS:  # whatever its numbers are written as
-        assert named(found.recipe.but(form=form)) == found
+        assert named(found.recipe.but(form=form)) == quietest
 
 
 def test_presets_are_different_recipes_with_titles_of_their_own() -> None:
     found = presets().values()
-    assert len({one.recipe for one in found}) == len({one.title for one in found}) == len(found)
+    assert len({(one.recipe, one.noise) for one in found}) == len({one.title for one in found}) == len(found)
     assert preset("torch").recipe == PLAIN
 
 
@@ -278,8 +280,8 @@ def test_a_preset_is_found_from_what_is_left_of_it_for_an_encoder(
         assert found is not None
         assert simplified(encoder, found.recipe) == left
         assert found.name == "torch" or left != PLAIN
-        if normalised and act == "gelu":
-            assert found == one or left == PLAIN
+        if normalised and act == "gelu" and left != PLAIN:
+            assert (found.recipe, found.noise <= one.noise) == (one.recipe, True)
     assert named(PLAIN, encoder) == preset("torch")
     assert named(PLAIN.but(pooling="max"), encoder) is None
 

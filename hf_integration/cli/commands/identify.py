@@ -116,7 +116,8 @@ def _report(
 ) -> int:
     from hf_integration.serving.explaining import explain
 
-    found = explain(encoder, samples, answers)
+    with streams.progress() as progress:
+        found = explain(encoder, samples, answers, progress)
     explained = any(explanation.fits for explanation in found)
     if streams.format == Format.JSON:
         said = {

@@ -1,0 +1,1 @@
+"""Servers that misbehave, one row each: what ``sslauth verify --endpoint`` makes of them, over real HTTP."""
