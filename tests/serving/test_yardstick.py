@@ -240,9 +240,12 @@ def test_one_answer_of_another_encoder_breaks_it(
 
 @pytest.mark.parametrize("name", IN_FLOAT32)
 def test_every_preset_is_another_function(name: str, held: Held, encoder: TorchEncoder) -> None:
+    """What is within the noise of a preset's runtimes may pass for it: that is what its noise means."""
     for recipe in IN_FLOAT32.values():
         same = simplified(encoder, recipe) == simplified(encoder, RECIPES[name])
-        assert held(name).held_against(answers(encoder, recipe)).intact == same
+        answered = answers(encoder, recipe)
+        within = NOISES[name] > 0 and float(held(name).distances(answered).max()) <= held(name).tolerated
+        assert held(name).held_against(answered).intact == same or (within and not same)
 
 
 @pytest.mark.parametrize("form", FORMS[1:], ids=str)
