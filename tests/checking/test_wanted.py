@@ -19,6 +19,7 @@ OURS: dict[str, Any] = {
     "key_env": "KEY",
     "serving": "tei",
     "dimensions": 64,
+    "by_card": True,
     "keys": 32,
     "confidence": 0.95,
     "spread": 600.0,
@@ -30,12 +31,13 @@ OTHERS: dict[str, Any] = {
     "key_env": "ANOTHER",
     "serving": "torch",
     "dimensions": 128,
+    "by_card": False,
     "keys": 16,
     "confidence": 0.9,
     "spread": 90.0,
 }
 PINNED = EndpointWanted(**OURS)
-OF_THE_ENCODER = {"serving", "dimensions"}
+OF_THE_ENCODER = {"serving", "dimensions", "by_card"}
 OF_THE_SERVER = {"api", "model", "key_env"}
 
 
@@ -93,6 +95,8 @@ class TestTables:
     def line(name: str, value: Any) -> str:
         if name == "spread":
             return f'spread = "{value / 60:g}m"'
+        if isinstance(value, bool):
+            return f"{name} = {str(value).lower()}"
         return f"{name} = {value}" if isinstance(value, (int, float)) else f'{name} = "{value}"'
 
     def test_every_key_is_read(self, tmp_path: Path) -> None:
