@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.vocabulary import USUAL_KEYS
+from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import USUAL_KEYS, same_repo
 from hf_integration.checking.finding import Asked, Found, Place, Project
 from hf_integration.checking.held_card import Access, hold_card
 from hf_integration.checking.subject import own_commit
@@ -129,7 +131,8 @@ def _by_card(
     """A card as the source, and why it is believed: the encoder is looked at by nobody.
 
     Raises:
-        UsageError: a number of key samples is asked for, or the card says nothing of deployments.
+        UsageError: a number of key samples is asked for, the card says nothing of deployments, or it is of
+            another encoder.
         SSLAuthError: as of :func:`~hf_integration.checking.held_card.hold_card`.
     """
     from hf_integration.authentication.trust import trust_beside
@@ -144,5 +147,29 @@ def _by_card(
     understood(found)
     found.check_revision()
     held = hold_card(found, access, commit=own_commit(found, access))
+    if held.trust != "pinned":
+        _check_is_of(held.card, found)
     trust = held.trust or trust_beside(held.card, found.encoder.folder)
     return CardSource(held.card), trust
+
+
+def _check_is_of(card: "WatermarkCard", found: Found) -> None:
+    """Refuse the card of another encoder: nobody loads weights here that would contradict it.
+
+    A card that was minted from a folder knows no more than that folder's name.
+
+    Raises:
+        UsageError: it is of another encoder, or of another commit.
+    """
+    place, revision = found.encoder, found.revision
+    asked = place.repo or (place.name if place.folder is None else place.folder.resolve().name)
+    if card.commit is not None and place.repo is not None:
+        is_of = same_repo(card.encoder_name, asked)
+    else:
+        is_of = same_repo(Path(card.encoder_name).name, Path(asked).name)
+    of = f"the card at {card.location} is of {quoted(card.encoder_name)}"
+    remedy = "give the card of that encoder, or pin this one by its digest in sslauth.toml"
+    if not is_of:
+        raise UsageError(f"{of}, not of {quoted(asked)}", remedy=remedy)
+    if revision not in (None, card.commit):
+        raise UsageError(f"{of} at {card.commit or 'no known commit'}, not at {quoted(revision)}", remedy=remedy)

@@ -178,6 +178,54 @@ def test_what_cannot_be_asked_is_one_line(
     assert said in ended.out + ended.err
 
 
+COMMIT = "0123456789" * 4
+
+
+@pytest.mark.parametrize(
+    ("of", "commit", "revision", "refused"),
+    [
+        ("small", None, None, None),
+        ("Small", None, None, None),
+        ("org/small", COMMIT, None, None),
+        ("Org/Small", COMMIT, COMMIT, None),
+        ("other", None, None, "is of other, not of org/small"),
+        ("small-v2", None, None, "is of small-v2, not of org/small"),
+        ("else/small", COMMIT, None, "is of else/small, not of org/small"),
+        ("small", None, COMMIT, f"is of small at no known commit, not at {COMMIT}"),
+        ("org/small", COMMIT, COMMIT[::-1], f"is of org/small at {COMMIT}, not at {COMMIT[::-1]}"),
+        ("org/small", COMMIT, "main", f"is of org/small at {COMMIT}, not at main"),
+    ],
+)
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_card_of_another_encoder_is_refused_unless_it_is_pinned(
+    sslauth: Run,
+    here: Path,
+    tmp_path: Path,
+    of: str,
+    commit: str | None,
+    revision: str | None,
+    refused: str | None,
+    *,
+    pinned: bool,
+) -> None:
+    replace(WatermarkCard.load("cards/small"), encoder_name=of, commit=commit).save(Path("cards/of"))
+    if pinned:
+        digest = WatermarkCard.load("cards/of").digest
+        entry = ["version = 1", "[encoders.named]", 'repo = "org/small"', 'card = "cards/of"']
+        if revision is not None:
+            entry.append(f'{"commit" if revision != "main" else "track"} = "{revision}"')
+        (tmp_path / "sslauth.toml").write_text("\n".join([*entry, f'card_digest = "{digest}"']))
+    stated = ("--revision", revision) if revision and not pinned else ()
+    with EmbeddingServer("tei", serving(here / "small")) as server:
+        ended = asked(sslauth, server, *stated, card="cards/of")
+        assert not server.requests or ended.status == 0
+    if refused is None or pinned:
+        assert ended.status == 0, ended.out + ended.err
+    else:
+        assert ended.status == 2, ended.out + ended.err
+        assert refused in ended.err
+
+
 def test_a_pinned_endpoint_can_ask_by_card(sslauth: Run, here: Path, tmp_path: Path) -> None:
     digest = WatermarkCard.load("cards/small").digest
     with EmbeddingServer("tei", serving(here / "small")) as server:
