@@ -172,4 +172,6 @@ def _check_is_of(card: "WatermarkCard", found: Found) -> None:
     if not is_of:
         raise UsageError(f"{of}, not of {quoted(asked)}", remedy=remedy)
     if revision not in (None, card.commit):
-        raise UsageError(f"{of} at {card.commit or 'no known commit'}, not at {quoted(revision)}", remedy=remedy)
+        raise UsageError(
+            f"{of} at {card.commit or 'no known commit'}, not at {quoted(revision)}", remedy=remedy
+        )

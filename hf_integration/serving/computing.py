@@ -181,10 +181,22 @@ def other_gelus(encoder: TorchEncoder) -> tuple[Gelu, ...]:
     return (*(("tanh",) if _EXACT in kinds else ()), *(("exact",) if kinds & {*_TANH} else ()))
 
 
+def int8_rows(weight: Tensor) -> Tensor:
+    """What is left of a matrix, ``(out, in)``, after torchao's ``Int8WeightOnlyConfig``, bit for bit."""
+    scale = weight.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).eps) / 127.5
+    return (weight * (1 / scale)).round().clamp(-128, 127) * scale
+
+
 def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     """The encoder with rounded weights and another kernel; its own where neither is asked for."""
     if recipe.weights in ("float16", "bfloat16"):
         encoder = encoder.rounded_to(recipe.weights)
+    elif recipe.weights == "int8-rows":
+        encoder = encoder.duplicate()
+        with torch.no_grad():
+            for module in encoder.model.modules():
+                if isinstance(module, nn.Linear):
+                    module.weight.copy_(int8_rows(module.weight))
     elif recipe.weights != "stored":
         encoder = encoder.duplicate()
         with torch.no_grad():

@@ -7,6 +7,7 @@ The search goes from what moves an embedding most to what moves it least: what t
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,7 +29,7 @@ from hf_integration.serving.computing import (
     widest,
 )
 from hf_integration.serving.numeric import form_of
-from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.recipe import PLAIN, Recipe, ServedWeights
 from hf_integration.stamps.likeness import FAR
 
 PROMPTS = (
@@ -93,6 +94,7 @@ def identify(
     longest = [place for place in order if tokens[place] > min(LENGTHS)][-LONGEST:]
 
     kernels, watched = Kernels(encoder), progress or Silent()
+    jump = _jump(shown, answers)
 
     def tried(recipe: Recipe, some: Sequence[str], given: Tensor) -> Match:
         watched.advance()
@@ -106,14 +108,14 @@ def identify(
         matches = [tried(recipe, some, answers[list(places)]) for recipe in apart]
         # those that are the same function for these texts are said once, by the plainest
         alike: dict[tuple[float, float], Match] = {}
-        for match in sorted(matches, key=rank):
-            alike.setdefault(rank(match)[:2], match)
+        for match in sorted(matches, key=lambda match: rank(match, jump)):
+            alike.setdefault(rank(match, jump)[:2], match)
         return list(alike.values())
 
     def cut(recipe: Recipe, places: Sequence[int]) -> Recipe:
         lengths = _lengths(encoder, tokens[order[-1]])
         matches = best("where texts are cut", (recipe.but(length=length) for length in lengths), places)
-        return min(matches, key=_rank_of_cut).recipe
+        return min(matches, key=lambda match: rank(match, jump)[1:]).recipe
 
     coarse = best("as the encoder itself", [shown], short[:FEW])
     if coarse[0].typical > FAR:
@@ -124,8 +126,8 @@ def identify(
     computed = (kernel for match in coarse for kernel in _kernels(encoder, match.recipe))
     fine = best("weights and arithmetic", computed, short[:MORE])
     # half arithmetic is far from every reference, its own as well, and would never come first
-    half = [match for match in fine if match.recipe.arithmetic != "float32" and fine[0].typical > FINELY]
-    ranked = [match.recipe for match in (*fine[:3], *half[:1])]
+    half = {match.recipe.arithmetic: match for match in reversed(fine) if fine[0].typical > FINELY}
+    ranked = list(dict.fromkeys(match.recipe for match in (*fine[:3], *half.values())))
     if longest:
         length = cut(ranked[0], longest).length
         ranked = [recipe.but(length=length) for recipe in ranked]
@@ -179,7 +181,7 @@ def _lengths(encoder: TorchEncoder, most: int) -> list[int | None]:
 
 def _kernels(encoder: TorchEncoder, recipe: Recipe) -> Iterator[Recipe]:
     for gelu in (None, *other_gelus(encoder)):
-        for weights in ("stored", "float16", "bfloat16", "gguf-f16", "gguf-f16-positions"):
+        for weights in get_args(ServedWeights):
             yield recipe.but(gelu=gelu, weights=weights)
         for arithmetic in ("float16", "bfloat16"):
             yield recipe.but(gelu=gelu, arithmetic=arithmetic)
@@ -221,16 +223,24 @@ def match_with(recipe: Recipe, exact: Tensor, answers: Tensor) -> Match:
     return Match(recipe, float(away.max()), float(away.median()))
 
 
-def rank(match: Match) -> tuple[float, float, int]:
-    """The nearest first, and of those that are the same function for these texts the plainest."""
-    return _coarse(match.typical), _coarse(match.distance), len(PLAIN.differences(match.recipe))
+def rank(match: Match, jump: float = 0.0) -> tuple[float, float, int]:
+    """The nearest first, and of those that are the same function for these texts the plainest.
+
+    Args:
+        match: a recipe with its distances.
+        jump: relative distance at which one number of an answer is rounded the other way: what is nearer is
+            the same for all that the answers show.
+    """
+    plain = len(PLAIN.differences(match.recipe))
+    return _coarse(match.typical, jump), _coarse(match.distance, jump), plain
 
 
-def _rank_of_cut(match: Match) -> tuple[float, int]:
-    """A cut moves only those texts that are longer."""
-    return _coarse(match.distance), len(PLAIN.differences(match.recipe))
+def _jump(shown: Recipe, answers: Tensor) -> float:
+    """Largest relative distance at which one number of an answer is rounded the other way."""
+    jumps = shown.form.steps(answers).amax(dim=1) / answers.norm(dim=1).clamp(min=1e-12)
+    return float(jumps.nan_to_num(nan=0.0, posinf=0.0).max())
 
 
-def _coarse(distance: float) -> float:
-    """A distance to three digits, and to what float32 tells apart."""
-    return float(f"{max(distance, SAME):.2e}")
+def _coarse(distance: float, jump: float) -> float:
+    """A distance to three digits, and to what rounding tells apart, in float32 or coarser."""
+    return float(f"{max(distance, SAME, jump * 1.01):.2e}")

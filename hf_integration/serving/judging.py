@@ -32,7 +32,7 @@ from hf_integration.serving.whole_numbers import what_is_open
 from hf_integration.serving.yardstick import Measured, Yardstick
 from hf_integration.verdict import Status
 
-MOST_TRIED = 4
+MOST_TRIED = 6
 """Recipes beside the expected one that are held against answers with a yardstick of their own."""
 
 MOST_NOISE: Mapping[Precision, float] = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 2.5e-2}
@@ -126,7 +126,7 @@ def judge_answers(
         if reason := _too_little(held):
             return _judged("inconclusive", reason, recipe, None, (), held, found)
         if found.intact:
-            nearest = _finer(source, recipe, texts, answers, watched)
+            nearest = _better(source, held, texts, answers, watched)
         if found.intact and not nearest:
             return _fitting(held, found, again, stated=stated, fine=form_of(answers).exact)
     else:
@@ -161,6 +161,18 @@ def expected_recipe(source: Source, stated: Recipe | None, dimensions: int | Non
     return recipe.but(dimensions=dimensions) if fewer else recipe
 
 
+def within_noise(held: Yardstick, match: Match) -> bool:
+    """Whether a recipe is no noisier than it can be, if answers are within what is tolerated of it.
+
+    What is tolerated of float16 is as much as bfloat16 moves embeddings by. A number that noise moves by
+    ``a`` takes another step ``s`` with the probability ``a / s``, so that its mean square is ``a s``.
+    """
+    recipe, most = match.recipe, MOST_NOISE[match.recipe.arithmetic]
+    step = float((recipe.form.steps(held.exact) / held.exact.norm(dim=1, keepdim=True)).nanmean())
+    rounded = (most**2 + held.exact.shape[1] ** 0.5 * step * most) ** 0.5
+    return held.away <= most and (recipe.arithmetic in FINE or match.typical <= rounded)
+
+
 def _otherwise(
     source: Source,
     samples: KeySamples,
@@ -181,13 +193,14 @@ def _otherwise(
         its_noise = noise_of(match.recipe, recipe, noise)
         other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
-        if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
+        if not (seen.intact and within_noise(other, match)):
             continue
-        if match.recipe.arithmetic in (recipe.arithmetic, "float32"):
+        likely = match.typical <= NEARER * nearest[0].typical
+        if match.recipe.arithmetic == "float32" or (likely and match.recipe.arithmetic == recipe.arithmetic):
             ways = "; ".join(recipe.differences(match.recipe))
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
-        if match.typical <= NEARER * nearest[0].typical:
+        if likely:
             reason = (
                 f"these may be the encoder's answers, {match.recipe}, or an altered encoder's: an alteration "
                 f"that moves embeddings by up to {other.tolerated:.1e} of their length cannot be told from "
@@ -245,17 +258,19 @@ def _fits(recipe: Recipe, tolerated: float) -> str:
     return f"{said}; an alteration that moves embeddings by up to {size} may go unnoticed"
 
 
-def _finer(
-    source: Source, recipe: Recipe, texts: Sequence[str], answers: Tensor, progress: Progress
+def _better(
+    source: Source, held: Yardstick, texts: Sequence[str], answers: Tensor, progress: Progress
 ) -> tuple[Match, ...]:
-    """Recipes by how near they come, if a finer arithmetic than the expected one explains answers better."""
+    """Recipes by how near they come, if another arithmetic than the expected one explains answers better."""
+    recipe = held.recipe
     if recipe.arithmetic in FINE:
         return ()
     own = source.match(recipe.but(form=form_of(answers)), texts, answers)
     nearest = source.identify(texts, answers, progress)
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
-    return nearest if finer and NEARER * best.typical < own.typical else ()
+    is_finer = finer and NEARER * best.typical < own.typical
+    return nearest if is_finer or not within_noise(held, own) else ()
 
 
 def _few(held: Yardstick, answers: Tensor) -> str:

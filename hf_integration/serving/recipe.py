@@ -15,7 +15,7 @@ from hf_integration.encoders.modalities.recipes import POOLS
 from hf_integration.serving.numeric import FLOAT32, Form
 
 Gelu = Literal["exact", "tanh"]
-ServedWeights = Literal["stored", "float16", "bfloat16", "gguf-f16", "gguf-f16-positions"]
+ServedWeights = Literal["stored", "float16", "bfloat16", "gguf-f16", "gguf-f16-positions", "int8-rows"]
 Arithmetic = Literal["float32", "float16", "bfloat16"]
 
 GELU_WORDS: Mapping[str, str] = {"exact": "exact GELU", "tanh": "tanh GELU"}
@@ -25,6 +25,7 @@ WEIGHT_WORDS: Mapping[str, str] = {
     "bfloat16": "bfloat16 weights",
     "gguf-f16": "matrices in float16 as in a GGUF file, the token type table as stored",
     "gguf-f16-positions": "matrices in float16 as in a GGUF file, tables of positions and of types as stored",
+    "int8-rows": "linear layers in int8, each row by its largest number",
 }
 
 

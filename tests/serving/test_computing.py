@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -21,6 +22,7 @@ from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import (
     Computed,
     has_dense,
+    int8_rows,
     other_gelus,
     own_length,
     own_prompts,
@@ -193,7 +195,7 @@ ROUNDINGS: dict[str, tuple[torch.dtype, tuple[str, ...], tuple[int, ...]]] = {
 
 
 def test_every_rounding_of_weights_is_tested() -> None:
-    assert {"stored", *ROUNDINGS} == set(get_args(ServedWeights))
+    assert {"stored", *ROUNDINGS, "int8-rows"} == set(get_args(ServedWeights))
 
 
 @pytest.mark.parametrize("weights", ROUNDINGS)
@@ -206,6 +208,36 @@ def test_rounded_weights_are_those_of_a_folder_that_holds_them(
     torch.testing.assert_close(found, mean_of(by_hand(folder)), **EXACT)
     others = [computed(encoder, PLAIN.but(weights=one)) for one in ("stored", *ROUNDINGS) if one != weights]
     assert min(apart(found, other) for other in others) > VISIBLE
+
+
+def test_int8_by_rows_is_what_a_folder_of_such_linear_layers_gives(
+    encoder: TorchEncoder, saved: Saved, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved(), tmp_path / "int8")
+    tensors = load_file(folder / "model.safetensors")
+    linear = [name for name in tensors if name.endswith(("query.weight", "key.weight", "dense.weight"))]
+    linear += [name for name in tensors if name.endswith("value.weight")]
+    for name in linear:
+        rows = tensors[name].numpy()
+        steps = np.abs(rows).max(axis=1, keepdims=True) / np.float32(127.5)
+        tensors[name] = torch.from_numpy(np.clip(np.rint(rows * (1 / steps)), -128, 127) * steps)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    found = computed(encoder, PLAIN.but(weights="int8-rows"))
+    torch.testing.assert_close(found, mean_of(by_hand(folder)), **EXACT)
+    assert apart(found, computed(encoder)) > VISIBLE
+
+
+def test_int8_by_rows_is_what_torchao_makes() -> None:
+    quantization = pytest.importorskip("torchao.quantization", reason="the extra torchao is not installed")
+    layer = torch.nn.Linear(48, 96)
+    with torch.no_grad():
+        layer.weight[3] = 0
+        layer.weight[4] *= 1e-9
+        layer.weight[5, 7] = 40
+    expected = int8_rows(layer.weight)
+    quantization.quantize_(layer, quantization.Int8WeightOnlyConfig())
+    made: Any = layer.weight
+    assert torch.equal(made.qdata * made.scale, expected)
 
 
 @pytest.mark.parametrize("arithmetic", ["float16", "bfloat16"])

@@ -37,6 +37,7 @@ TABLE: list[dict[str, Any]] = [
     {"weights": "bfloat16"},
     {"weights": "gguf-f16"},
     {"weights": "gguf-f16-positions"},
+    {"weights": "int8-rows"},
     {"arithmetic": "float16"},
     {"arithmetic": "bfloat16"},
     {"gelu": "tanh", "weights": "float16"},
@@ -82,8 +83,10 @@ def test_a_recipe_is_found_from_its_own_answers(fields: dict[str, Any], encoder:
     found = identify(encoder, TEXTS, answers)
     assert found[0].recipe == recipe
     assert found[0].typical <= found[0].distance
-    assert all(first.typical <= second.typical * 1.01 for first, second in pairwise(found))
-    assert len({match.recipe for match in found}) == len(found) > 1
+    jump = float((recipe.form.steps(answers).amax(dim=1) / answers.norm(dim=1)).max())
+    assert all(first.typical <= second.typical * 1.01 + jump * 1.02 for first, second in pairwise(found))
+    assert len({match.recipe for match in found}) == len(found)
+    assert len(found) > 1 or jump > 0.1
     assert yardstick(encoder, found[0].recipe, SAMPLES).held_against(answers).intact
     if not {"arithmetic", "form"} & set(fields):  # exact answers are explained to what float32 tells apart
         assert found[0].distance < 2e-6

@@ -220,6 +220,26 @@ def test_finer_arithmetic_than_was_expected_is_no_pass(
     assert judged.nearest[0].recipe == PLAIN.but(**does)
 
 
+@pytest.mark.parametrize("form", ["float32", "decimals:5", "float16"])
+def test_coarser_arithmetic_than_was_expected_is_no_pass(form: str, encoder: TorchEncoder) -> None:
+    """What is tolerated of float16 would hold all that bfloat16 does."""
+    written = Form.read(form, where="here")
+    expected = PLAIN.but(arithmetic="float16", form=written)
+    assert judge(encoder, answered(encoder, expected), expected).status == "authentic"
+    judged = judge(encoder, answered(encoder, expected.but(arithmetic="bfloat16")), expected)
+    assert judged.status == "inconclusive"
+    assert "computed in bfloat16" in judged.reason
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 4])
+@pytest.mark.parametrize("arithmetic", ["float16", "bfloat16"])
+def test_rounding_alone_does_not_make_half_precision_coarser(
+    arithmetic: Any, places: int, encoder: TorchEncoder
+) -> None:
+    expected = PLAIN.but(arithmetic=arithmetic, form=Form("decimals", places))
+    assert judge(encoder, answered(encoder, expected), expected).status == "authentic"
+
+
 @pytest.mark.parametrize("arithmetic", ["float16", "bfloat16"])
 @pytest.mark.parametrize("rate", [3e-7, 1e-6])
 def test_an_alteration_in_float32_does_not_hide_behind_half_precision_that_was_expected(

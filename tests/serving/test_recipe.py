@@ -61,6 +61,7 @@ WORDS: dict[tuple[str, Any], str] = {
     ("weights", "bfloat16"): "bfloat16 weights",
     ("weights", "gguf-f16"): "matrices in float16 as in a GGUF file, the token type table",
     ("weights", "gguf-f16-positions"): "tables of positions and of types as stored",
+    ("weights", "int8-rows"): "linear layers in int8, each row by its largest number",
     ("arithmetic", "float32"): "computed in float32",
     ("arithmetic", "float16"): "computed in float16",
     ("arithmetic", "bfloat16"): "computed in bfloat16",

@@ -14,6 +14,7 @@ from hf_integration.serving.explaining import explain
 from hf_integration.serving.judging import Judged, judge_answers
 from hf_integration.serving.numeric import FLOAT32, Form, comparable, form_of
 from hf_integration.serving.presets import preset
+from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN
 from hf_integration.serving.sources import CopySource
 from hf_integration.serving.whole_numbers import what_is_open
@@ -127,6 +128,16 @@ def test_float32_where_int8_was_stated_is_no_pass(encoder: TorchEncoder) -> None
 
 def test_identify_names_int8(encoder: TorchEncoder) -> None:
     best = explain(encoder, SAMPLES, int8_by_vector(answered(encoder)))[0]
+    assert best.fits
+    assert best.match.recipe == PLAIN.but(form=INT8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_int8_hides_is_not_said_to_be_done(seed: int, encoder: TorchEncoder) -> None:
+    """Weights in float16 move an answer by one number at most, as a plain run in float32 does."""
+    samples = small_encoders.samples(24, seed=seed)
+    answers = encoder.at_precision("float32").embed(texts_of(samples), batch_size=1).double()
+    best = explain(encoder, samples, int8_by_vector(answers))[0]
     assert best.fits
     assert best.match.recipe == PLAIN.but(form=INT8)
 

@@ -27,7 +27,11 @@ OTHER_POOLS = [name for name in POOLS if name not in ("mean", "mean_sqrt_len_tok
 
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"gelu": "tanh"}, "tanh GELU"),
-    *(({"weights": name}, str(PLAIN.but(weights=name))) for name in get_args(ServedWeights)[1:4]),
+    *(
+        ({"weights": name}, str(PLAIN.but(weights=name)))
+        for name in get_args(ServedWeights)
+        if name not in ("stored", "gguf-f16-positions")
+    ),
     *(({"arithmetic": name}, f"computed in {name}") for name in get_args(Arithmetic)[1:]),
     *(({"pooling": name}, f"{name} instead of its own pooling") for name in OTHER_POOLS),
     *(({"prompt": text}, f"the prompt '{text}' is added") for text in PROMPTS),
@@ -55,9 +59,12 @@ def answers(encoder: TorchEncoder, texts: tuple[str, ...], recipe: Recipe) -> Ar
 @pytest.mark.parametrize(("changes", "said"), CASES, ids=lambda value: str(value)[:60])
 def test_is_named(stamped: TorchEncoder, stamp: Stamp, changes: dict[str, Any], said: str) -> None:
     found = check_stamp(stamp, lambda texts: answers(stamped, tuple(texts), PLAIN.but(**changes)))
-    assert (found.status, found.exit_status) == ("recipe", 3), str(found)
+    # half precision of another batch is as far from the stamp's as from the stamp itself on some processors
+    expected = ("recipe", "near") if "arithmetic" in changes else ("recipe",)
+    assert found.status in expected, str(found)
+    assert found.exit_status == 3
     assert said in found.reason
-    assert found.advice.startswith("embed as the index was")
+    assert found.status == "near" or found.advice.startswith("embed as the index was")
 
 
 def test_every_field_is_in_the_table() -> None:
