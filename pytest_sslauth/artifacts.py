@@ -33,7 +33,7 @@ class Artifacts:
         Nothing depends on them, so a full disk is warned about and leaves the verdict as it is.
 
         Returns:
-            A sentence for the failure report that says where they lie, or why they do not.
+            For the failure report: where they are, or why they are not.
         """
         stem = self._folder / self._stem(authentication)
         try:
@@ -46,7 +46,7 @@ class Artifacts:
         except (OutputError, OSError) as error:
             warnings.warn(pytest.PytestWarning(f"sslauth: no report was written: {error}"), stacklevel=2)
             return f"no report was written: {error}"
-        return f"verdict and picture: {stem}.json, {stem}.png"
+        return f"{stem}.json, {stem}.png"
 
     def _stem(self, authentication: Authentication) -> str:
         """Encoder (without what a file system would obey), card, precision, a count, the worker."""

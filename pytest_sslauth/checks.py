@@ -238,7 +238,7 @@ class Checks:
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
         reports = self._artifacts.write(authentication, subject.card) if self._artifacts else ""
-        return judged(authentication.verdict, source=source, reports=reports)
+        return judged(authentication.verdict, source=source, reports=reports, whole=self._settings.verbose)
 
     def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:
         subject, checked.subject = checked.subject, None  # forgotten unless it proves unaltered

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -12,6 +12,10 @@ from pytest_sslauth.record import Evidence
 
 if TYPE_CHECKING:
     import asyncio
+
+    from pytest_sslauth.outcome import Outcome
+
+T = TypeVar("T")
 
 
 class CurrentTest:
@@ -29,6 +33,7 @@ class CurrentTest:
         self.failures: dict[NotAuthenticError, threading.Thread] = {}
         self.of_fixtures: dict[object, tuple[tuple[NotAuthenticError, ...], BaseException | None]] = {}
         self._tasks: list[tuple[NotAuthenticError, "asyncio.Task[Any]"]] = []  # noqa: UP037
+        self._told: dict[str, str] = {}
 
     def begin(self, item: pytest.Item) -> None:
         """Another test runs now."""
@@ -45,6 +50,29 @@ class CurrentTest:
         """Put evidence on the test's report."""
         if self.item is not None:
             evidence.attach_to(self.item)
+
+    def demand(self, outcome: "Outcome", wanted: "T | None") -> "T":
+        """Put the evidence of a check on the test's report, and give what the test asked for.
+
+        Args:
+            outcome: of the check.
+            wanted: what the test gets if nothing failed.
+
+        Raises:
+            NotAuthenticError: the check failed, or there is nothing to give.
+        """
+        self.record(outcome.evidence)
+        if outcome.failure or wanted is None:
+            raise NotAuthenticError(self.told(outcome.failure or "nothing was checked"))
+        return wanted
+
+    def told(self, failure: str) -> str:
+        """A failure as this test shows it: whole the first time, and then where it was shown."""
+        head, _, rest = failure.partition("\n")
+        first = self._told.setdefault(failure, self.name)
+        if first == self.name or rest.count("\n") < 2:  # as short as what would refer to it
+            return failure
+        return f"{head}\n{rest.partition(chr(10))[0]}\n  reported by {first}"
 
     @contextmanager
     def noting(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ class Settings:
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
         budget: seconds that running key samples may take in one check; ``None`` runs all of them.
         worker: id of the pytest-xdist worker, or an empty string.
+        verbose: whether failures are reported with every strip and digest (``-v``).
     """
 
     rootdir: Path
@@ -40,6 +41,7 @@ class Settings:
     accept_self_asserted: bool = False
     budget: float | None = None
     worker: str = ""
+    verbose: bool = False
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -168,6 +170,7 @@ def settings_of(config: pytest.Config) -> Settings:
         accept_self_asserted=config.getoption("--sslauth-accept-self-asserted"),
         budget=config.getoption("--sslauth-budget"),
         worker=getattr(config, "workerinput", {}).get("workerid", ""),
+        verbose=config.get_verbosity() > 0,
     )
 
 

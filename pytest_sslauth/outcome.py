@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import IntegrityError, SSLAuthError
-from hf_integration.report import harmless, render
+from hf_integration.report import brief, harmless, render
 from hf_integration.verdict import Verdict
 from pytest_sslauth.record import SAME_SPACE, Evidence
 
@@ -30,20 +30,27 @@ class Outcome:
     verdict: Verdict | None = None
 
 
-def judged(verdict: Verdict, *, source: str, reports: str = "") -> Outcome:
+def judged(verdict: Verdict, *, source: str, reports: str = "", whole: bool = False) -> Outcome:
     """The outcome of a check that came to a verdict.
 
     Args:
         verdict: the verdict.
         source: where the encoder was found, in words.
-        reports: where its reports lie, in words.
+        reports: where its reports are, in words.
+        whole: whether the failure is the whole report, with every strip and digest, and not a brief one.
     """
-    notes = [
-        f"  checked: {harmless(source, longest=1000)}",
-        f"  {harmless(reports, longest=2000)}" if reports else "",
-    ]
-    failure = "\n".join([render(verdict), "", *(note for note in notes if note)])
-    return Outcome(Evidence.of(verdict), "" if verdict.accepted else failure, verdict)
+    if verdict.accepted:
+        return Outcome(Evidence.of(verdict), "", verdict)
+    notes = [("source", source), *([("reports", reports)] if reports else [])]
+    if whole:
+        lines = [
+            render(verdict),
+            "",
+            *(f"  {name}: {harmless(value, longest=2000)}" for name, value in notes),
+        ]
+        return Outcome(Evidence.of(verdict), "\n".join(lines), verdict)
+    more = ("more", "run pytest with -v for every strip and digest")
+    return Outcome(Evidence.of(verdict), brief(verdict, notes if reports else [*notes, more]), verdict)
 
 
 def compared(likeness: "Likeness") -> Outcome:

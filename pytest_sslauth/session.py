@@ -122,7 +122,7 @@ def check_requests(
         outcome = checks.of_name(request, keep=ENCODER_FIXTURE in getattr(item, "fixturenames", ()))
         current.record(outcome.evidence)
         if outcome.failure:
-            failures.append(outcome.failure)
+            failures.append(current.told(outcome.failure))
     if failures:
         raise NotAuthenticError("\n\n".join(failures))
 
@@ -134,11 +134,7 @@ def requested_encoder(request: pytest.FixtureRequest, checks: "Checks", current:
         NotAuthenticError: it is not authentic.
         MisuseError: the test does not say which encoder.
     """
-    outcome, encoder = checks.hand_over(_requested(request, ENCODER_FIXTURE), request.node.nodeid)
-    current.record(outcome.evidence)
-    if outcome.failure or encoder is None:
-        raise NotAuthenticError(outcome.failure or "no encoder was checked")
-    return encoder
+    return current.demand(*checks.hand_over(_requested(request, ENCODER_FIXTURE), request.node.nodeid))
 
 
 def requested_endpoint(
@@ -150,11 +146,7 @@ def requested_endpoint(
         NotAuthenticError: the encoder behind it is not authentic.
         MisuseError: the test does not say which endpoint.
     """
-    outcome, endpoint = checks.of_endpoint(_requested(request, ENDPOINT_FIXTURE))
-    current.record(outcome.evidence)
-    if outcome.failure or endpoint is None:
-        raise NotAuthenticError(outcome.failure or "no endpoint was checked")
-    return endpoint
+    return current.demand(*checks.of_endpoint(_requested(request, ENDPOINT_FIXTURE)))
 
 
 def _requested(request: pytest.FixtureRequest, fixture: str) -> CheckRequest:

@@ -64,8 +64,9 @@ class SSLAuth:
         """
         with self._current.noting():
             outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
+            self._current.record(outcome.evidence)
             if outcome.verdict is None:
-                raise NotAuthenticError(outcome.failure)
+                raise NotAuthenticError(self._current.told(outcome.failure))
             return outcome.verdict
 
     def assert_authentic(
@@ -86,10 +87,9 @@ class SSLAuth:
             NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
         """
         with self._current.noting():
-            outcome, checked = self._check(encoder, processor, revision, card, precision, lend=True)
-            if outcome.failure or checked is None:
-                raise NotAuthenticError(outcome.failure or "no encoder was checked")
-            return checked
+            return self._current.demand(
+                *self._check(encoder, processor, revision, card, precision, lend=True)
+            )
 
     def assert_endpoint(
         self,
@@ -149,11 +149,7 @@ class SSLAuth:
                 raise MisuseError(f"sslauth: {error}; nothing was checked") from None
             if request.endpoint is None:
                 raise MisuseError("sslauth: endpoint is empty; nothing was checked")
-            outcome, client = self._checks.of_endpoint(request)
-            self._current.record(outcome.evidence)
-            if outcome.failure or client is None:
-                raise NotAuthenticError(outcome.failure or "no endpoint was checked")
-            return client
+            return self._current.demand(*self._checks.of_endpoint(request))
 
     def assert_model_card(self, repo: str, *, revision: str | None = None) -> "Verdict":
         """Fail the test unless a Hub repository passes by the card it publishes itself.
@@ -174,10 +170,7 @@ class SSLAuth:
         """
         with self._current.noting():
             outcome = self._checks.of_model_card(self._request(repo, revision, None, None))
-            self._current.record(outcome.evidence)
-            if outcome.failure or outcome.verdict is None:
-                raise NotAuthenticError(outcome.failure or "no model card was checked")
-            return outcome.verdict
+            return self._current.demand(outcome, outcome.verdict)
 
     def assert_stamp(
         self, stamp: "str | os.PathLike[str] | Stamp", embed: object, *, accept: float = 0.0
@@ -198,11 +191,7 @@ class SSLAuth:
                 ``pytest.fail`` raises.
         """
         with self._current.noting():
-            outcome, likeness = self._checks.of_stamp(stamp, embed, accept)
-            self._current.record(outcome.evidence)
-            if outcome.failure or likeness is None:
-                raise NotAuthenticError(outcome.failure or "no stamp was checked")
-            return likeness
+            return self._current.demand(*self._checks.of_stamp(stamp, embed, accept))
 
     def _check(
         self,
@@ -221,15 +210,12 @@ class SSLAuth:
                 raise MisuseError(
                     "sslauth: an encoder in memory has no revision to choose; nothing was checked"
                 )
-            outcome, checked = self._checks.of_object(encoder, processor, request)
-        elif processor is not None:
+            return self._checks.of_object(encoder, processor, request)
+        if processor is not None:
             raise MisuseError("sslauth: processor= goes with a torch module only; nothing was checked")
-        elif lend:
-            outcome, checked = self._checks.hand_over(request, self._current.name)
-        else:
-            outcome, checked = self._checks.of_name(request), None
-        self._current.record(outcome.evidence)
-        return outcome, checked
+        if lend:
+            return self._checks.hand_over(request, self._current.name)
+        return self._checks.of_name(request), None
 
     def _request(
         self, encoder: Any, revision: str | None, card: str | None, precision: str | None

@@ -4,6 +4,7 @@
 """
 
 from hf_integration.base.text import harmless
+from hf_integration.report.brief import brief
 from hf_integration.report.reporters import (
     REPORTERS,
     HumanReporter,
@@ -13,4 +14,13 @@ from hf_integration.report.reporters import (
     render,
 )
 
-__all__ = ["REPORTERS", "HumanReporter", "JsonReporter", "QuietReporter", "Reporter", "harmless", "render"]
+__all__ = [
+    "REPORTERS",
+    "HumanReporter",
+    "JsonReporter",
+    "QuietReporter",
+    "Reporter",
+    "brief",
+    "harmless",
+    "render",
+]

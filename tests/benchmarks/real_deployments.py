@@ -47,13 +47,13 @@ class Deployment:
 
     Attributes:
         name: for people.
-        expected: the recipe that it follows; ``None`` for one that this version has no words for.
+        expected: the recipe that it follows.
         answers: asks it.
         needs: modules that have to be installed, or ``node`` or ``infinity``.
     """
 
     name: str
-    expected: Recipe | None
+    expected: Recipe
     answers: Answers
     needs: tuple[str, ...] = ()
 
@@ -109,7 +109,7 @@ def _all() -> Iterator[Deployment]:
     yield made("torch, bfloat16", torch_answers("bfloat16"), **short)
     yield made("torch, autocast float16", torch_answers(autocast="float16"), **half)
     yield made("torch, autocast bfloat16", torch_answers(autocast="bfloat16"), **short)
-    yield Deployment("torchao, int8 weights", None, pooled(torchao), ("torchao",))
+    yield made("torchao, int8 weights", pooled(torchao), "torchao", weights="int8-rows")
     library = "sentence_transformers"
     yield made("sentence-transformers", sentences(), library)
     yield made("sentence-transformers, CLS", sentences(cls), library, pooling="cls")

@@ -68,10 +68,8 @@ def _named(place: Place, deployment: Deployment, texts: list[str]) -> Named:
     answered, rows = deployment.answers(place, texts)
     samples = KeySamples(list(answered), origin="a benchmark")
     best = explain(place.encoder, samples, torch.from_numpy(rows))[0]
-    expected = deployment.expected
-    same = expected is not None and (
-        _shown(place.encoder, best.match.recipe, answered) == _shown(place.encoder, expected, answered)
-    )
+    expected = _shown(place.encoder, deployment.expected, answered)
+    same = _shown(place.encoder, best.match.recipe, answered) == expected
     return Named(best, same and best.fits)
 
 

@@ -185,7 +185,7 @@ def test_an_altered_encoder_behind_the_endpoint_fails_every_test(
     status = "ALTERED" if stated else "INCONCLUSIVE - this is not a pass"
     result.stdout.fnmatch_lines([f"*{status}: {server.url}*", "*no known recipe gives these answers*"])
     result.stdout.fnmatch_lines(
-        [f"*  checked: the server at {server.url}, against 'search' in sslauth.toml*"]
+        [f"*  source * the server at {server.url}, against 'search' in sslauth.toml*"]
     )
 
 

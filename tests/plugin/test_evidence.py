@@ -145,7 +145,7 @@ class TestReportFiles:
         [report] = folder.glob("tiny-*-float64.json")
         assert Verdict.from_dict(json.loads(report.read_text())).status == "altered"
         assert report.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-        result.stdout.fnmatch_lines([f"  verdict and picture: {report}, {report.with_suffix('.png')}"])
+        result.stdout.fnmatch_lines([f"  reports * {report}, {report.with_suffix('.png')}"])
 
     def test_no_report_goes_through_a_link_that_somebody_put_into_the_folder(
         self, project: pytest.Pytester

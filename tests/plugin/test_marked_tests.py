@@ -34,7 +34,7 @@ class TestReport:
         project.makepyfile(MARKED)
         project.runpytest("--strict-markers").assert_outcomes(passed=1)
 
-    def test_an_altered_encoder_fails_with_a_report_and_no_traceback(
+    def test_an_altered_encoder_fails_with_a_brief_report_and_no_traceback(
         self, project: pytest.Pytester, alter_encoder: Callable[[], str]
     ) -> None:
         tensor = alter_encoder()
@@ -46,10 +46,36 @@ class TestReport:
                 "*_ test_search _*",
                 "ALTERED: models/tiny",
                 f"1 of * tensors changed: {tensor}; the watermark is broken",
+                f"  tensors * 1 of * differ: {tensor}",
+                "  strips * ===XX  2 of 5 broken, the first is 'layer 2'",
+                "  worst * times what is tolerated in strip '*'; margin 0.*, 1 is the edge",
+                "  checked * card sha256:* (local), float64, * s",
+                f"  points to * one tensor was edited: {tensor}; *",
+                "  do next * do not use this encoder*",
+                "  source * */models/tiny",
+                "  more * run pytest with -v for every strip and digest",
+            ],
+            consecutive=True,
+        )
+        result.stdout.fnmatch_lines(
+            ["FAILED test_app.py::test_search - NotAuthenticError: ALTERED: models/tiny"]
+        )
+        result.stdout.no_fnmatch_line("*Traceback*")
+        result.stdout.no_fnmatch_line("*pytest_sslauth/*.py*")
+
+    def test_verbose_shows_every_strip_and_digest(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        tensor = alter_encoder()
+        project.makepyfile(test_app=MARKED)
+        result = project.runpytest("-v")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "ALTERED: models/tiny",
                 "  encoder * models/tiny",
                 "  card * sha256:* at */cards/tiny",
                 "  trust * local*",
-                "  precision * float64",
                 "  strip * error * tolerance * deviation*",
                 "  layer 1 * intact",
                 "  layer 2 * BROKEN",
@@ -57,12 +83,37 @@ class TestReport:
                 f"  {tensor}",
                 "what to do next:",
                 "  do not use this encoder*",
-                "  checked: */models/tiny",
-                "FAILED test_app.py::test_search - NotAuthenticError: ALTERED: models/tiny",
+                "  source: */models/tiny",
             ]
         )
-        result.stdout.no_fnmatch_line("*Traceback*")
-        result.stdout.no_fnmatch_line("*pytest_sslauth/*.py*")
+
+    @pytest.mark.parametrize("verbose", [(), ("-v",)])
+    def test_a_second_test_of_the_same_encoder_refers_to_the_first(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str], verbose: tuple[str, ...]
+    ) -> None:
+        alter_encoder()
+        project.makepyfile(
+            test_app="""
+            import pytest
+
+            @pytest.mark.sslauth("models/tiny")
+            def test_marked():
+                pass
+
+            def test_asserted(sslauth):
+                sslauth.assert_authentic("models/tiny")
+
+            @pytest.mark.sslauth("models/tiny")
+            def test_handed_out(authentic_encoder):
+                pass
+            """
+        )
+        result = project.runpytest(*verbose)
+        result.assert_outcomes(failed=3)
+        text = result.stdout.str()
+        assert text.count("do not use this encoder") == 1
+        assert text.count("\n  reported by test_app.py::test_marked\n") == 2
+        assert text.count("\nALTERED: models/tiny\n1 of ") == 3
 
     def test_another_tokenizer_fails_and_names_the_file(self, project: pytest.Pytester) -> None:
         file = project.path / "models/tiny/tokenizer.json"
@@ -70,9 +121,7 @@ class TestReport:
         project.makepyfile(MARKED)
         result = project.runpytest()
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(
-            ["ALTERED: models/tiny", "behaviour settings that differ: *", "*tokenizer*"]
-        )
+        result.stdout.fnmatch_lines(["ALTERED: models/tiny", "  settings * differ: tokenizer*"])
 
 
 class TestPlaces:

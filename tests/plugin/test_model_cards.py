@@ -70,7 +70,7 @@ ACCEPT = "--sslauth-accept-self-asserted"
 def test_only_the_repository_vouches_for_its_card_which_is_no_pass(
     asking: Callable[..., pytest.RunResult],
 ) -> None:
-    result = asking()
+    result = asking("-v")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [f"INCONCLUSIVE - this is not a pass: {REPO}", "*encoder commit*the weights are still those of*"]

@@ -119,7 +119,7 @@ class TestEnforcement:
         result = project.runpytest()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
-            ["ALTERED: here", "  trust * pinned*", "  checked: 'here' in sslauth.toml*"]
+            ["ALTERED: here", "  checked * (pinned), float64*", "  source * 'here' in sslauth.toml*"]
         )
 
     @pytest.mark.parametrize(
@@ -176,7 +176,9 @@ class TestEnforcement:
         )
         project.makepyfile(ONE_TEST)
         result = project.runpytest()
-        result.stdout.fnmatch_lines(["  trust * local*", "  checked: *not locked: run `sslauth lock`"])
+        result.stdout.fnmatch_lines(
+            ["  checked * (local), float64*", "  source *not locked: run `sslauth lock`"]
+        )
 
 
 class TestCardOfAnotherEntry:
