@@ -10,6 +10,7 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Asked, Found, OwnCard, PinsUsed, Project
 from hf_integration.checking.held_card import Access, hold_card
+from hf_integration.checking.pins import Pin
 from hf_integration.checking.subject import Subject, load_subject, subject_around
 from hf_integration.encoders import Encoder
 from hf_integration.verdict import Verdict
@@ -58,7 +59,7 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._project = Project(settings.rootdir, settings.cards)
+        self._project = Project(settings.rootdir, settings.cards, settings.config)
         self._access = Access(device=settings.device)
         self._day = today()
         self._checked: dict[tuple[object, ...], Checked] = {}
@@ -132,7 +133,7 @@ class Checks:
             if not ours and card.card.encoder.modality != encoder.modality:
                 encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
             held = subject_around(encoder, card, found, self._access)
-            outcome = self._judge(held, request, source="an encoder in memory")
+            outcome = self._judge(held, request, source="an encoder in memory", pin=found.encoder.pin)
             return outcome, encoder if outcome.verdict is None else encoder.keep(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
@@ -222,7 +223,7 @@ class Checks:
                 source = (
                     f"the Hub repository '{found.encoder.reference}', by the card that it publishes itself"
                 )
-            outcome = self._judge(subject, request, source=source)
+            outcome = self._judge(subject, request, source=source, pin=found.encoder.pin)
         except Exception as error:
             places = () if own else (found.encoder, found.card)
             notes = [
@@ -235,10 +236,16 @@ class Checks:
     def _load(self, found: Found) -> Held:
         return Held.around(load_subject(found, self._access))
 
-    def _judge(self, subject: Subject, request: CheckRequest, *, source: str) -> Outcome:
+    def _judge(self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
         reports = self._artifacts.write(authentication, subject.card) if self._artifacts else ""
-        return judged(authentication.verdict, source=source, reports=reports, whole=self._settings.verbose)
+        return judged(
+            authentication.verdict,
+            source=source,
+            reports=reports,
+            whole=self._settings.verbose,
+            entry=None if pin is None else pin.name,
+        )
 
     def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:
         subject, checked.subject = checked.subject, None  # forgotten unless it proves unaltered

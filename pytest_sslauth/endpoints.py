@@ -105,6 +105,12 @@ class EndpointChecks:
         except Exception as error:
             return not_checked(asked.encoder, error, notes=[source]), None
         reports = self._artifacts.write(authentication, card) if self._artifacts else ""
-        outcome = judged(authentication.verdict, source=source, reports=reports, whole=self._settings.verbose)
+        outcome = judged(
+            authentication.verdict,
+            source=source,
+            reports=reports,
+            whole=self._settings.verbose,
+            entry=None if place.pin is None else place.pin.name,
+        )
         client = None if outcome.failure else AuthenticEndpoint(address, authentication.verdict)
         return outcome, client

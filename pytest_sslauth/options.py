@@ -1,10 +1,15 @@
-"""Options of the command line and of pytest's configuration file, each read by a function of its own."""
+"""Options, each for the command line (``--sslauth-device``) and for pytest's file (``sslauth_device``).
+
+What the command line says comes first. Relative paths of the command line start where pytest was started,
+those of the file at rootdir.
+"""
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +29,8 @@ class Settings:
     Attributes:
         rootdir: relative paths in markers, parameters and the configuration file start here.
         cards: folder in which cards are looked up by the last part of the encoder's name.
+        config: the ``sslauth.toml`` that is enforced, and whose encoders are collected; it need not exist.
+        require: whether the run fails if an encoder of that file was not checked.
         precision: arithmetic of checks that do not name one; ``None`` is the engine's choice.
         device: where encoders are loaded; ``None`` is the engine's choice.
         report_dir: folder for the verdict and the picture of each check, if wanted.
@@ -35,6 +42,8 @@ class Settings:
 
     rootdir: Path
     cards: Path
+    config: Path
+    require: bool = False
     precision: "Precision | None" = None
     device: str | None = None
     report_dir: Path | None = None
@@ -44,49 +53,61 @@ class Settings:
     verbose: bool = False
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    group = parser.getgroup("sslauth", "authentication of pre-trained encoders")
-    group.addoption(
-        "--sslauth-precision",
-        type=parse_precision,
-        metavar="PRECISION",
-        help=f"arithmetic of checks whose marker or call names none: {', '.join(PRECISIONS)} "
-        "(default: float64 where the device has it, else float32)",
-    )
-    group.addoption(
-        "--sslauth-device",
-        type=parse_device,
-        metavar="DEVICE",
-        help="where encoders are loaded, e.g. cpu or cuda:1 (default: the accelerator if there is one)",
-    )
-    group.addoption(
-        "--sslauth-report-dir",
-        type=parse_report_dir,
-        metavar="DIR",
-        help="write the verdict (JSON) and the reconstructed watermarks (PNG) of each check to this folder",
-    )
-    group.addoption(
-        "--sslauth-accept-self-asserted",
-        action="store_true",
-        default=False,
-        help="accept cards that only the checked repository itself vouches for "
-        "(worth nothing against whoever can alter that repository)",
-    )
-    group.addoption(
-        "--sslauth-budget",
-        type=parse_budget,
-        metavar="SECONDS",
-        help="run only as many key samples in each check as this allows; verdicts say how many "
-        "(default: all)",
-    )
-    parser.addini(
-        "sslauth_cards",
-        type="string",
-        default="cards",
-        help="folder of watermark cards, relative to rootdir; a card is found there by the last part of its "
-        "encoder's name (default: cards)",
-    )
+@dataclass(frozen=True)
+class Option:
+    """One option, under both its names.
+
+    Attributes:
+        name: without prefix, as :class:`Settings` calls it.
+        help: what it does, and its default in parentheses.
+        metavar: what is given; empty for a switch.
+        read: text, the folder that relative paths start at, and where the text is from -> the value. Raises
+            ``pytest.UsageError``.
+    """
+
+    name: str
+    help: str
+    metavar: str = ""
+    read: "Callable[[str, Path, str], Any] | None" = None
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return f"--sslauth-{self.name.replace('_', '-')}"
+
+    @property
+    def key(self) -> str:
+        """In the configuration file."""
+        return f"sslauth_{self.name}"
+
+    def declare(self, parser: pytest.Parser, group: "pytest.OptionGroup") -> None:
+        """Declare both."""
+        same, read = f"the same as {self.flag}", self.read
+        if read is None:
+            group.addoption(self.flag, action="store_true", default=False, help=self.help)
+            parser.addini(self.key, type="bool", default=False, help=same)
+            return
+
+        def usable(text: str) -> str:
+            read(text, Path.cwd(), self.flag)
+            return text  # workers are given texts
+
+        group.addoption(self.flag, type=usable, metavar=self.metavar, help=self.help)
+        parser.addini(self.key, type="string", default=None, help=same)
+
+    def value(self, config: pytest.Config) -> Any:
+        """What the command line says, or else the file; ``None`` if neither says anything.
+
+        Raises:
+            pytest.UsageError: what the file says cannot be used.
+        """
+        given = config.getoption(self.flag)
+        if self.read is None:
+            return given or config.getini(self.key)
+        if given is not None:
+            return self.read(given, config.invocation_params.dir, self.flag)
+        said = config.getini(self.key)
+        return None if said is None else self.read(said, config.rootpath, self.key)
 
 
 def precision_of(name: object) -> "Precision | None":
@@ -94,64 +115,124 @@ def precision_of(name: object) -> "Precision | None":
     return next((precision for precision in PRECISIONS if precision == name), None)
 
 
-def parse_precision(value: str) -> "Precision":
-    """``--sslauth-precision``: one of the engine's precisions."""
+def parse_precision(value: str, base: Path, where: str) -> "Precision":  # noqa: ARG001  # no path
+    """One of the engine's precisions."""
     if (precision := precision_of(value)) is None:
         raise pytest.UsageError(
-            f"--sslauth-precision: unknown precision {value!r}, choose one of {', '.join(PRECISIONS)}"
+            f"{where}: unknown precision {value!r}, choose one of {', '.join(PRECISIONS)}"
         )
     return precision
 
 
-def parse_device(value: str) -> str:
-    """``--sslauth-device``: a device as torch names it; whether it exists is found out by the first check."""
+def parse_device(value: str, base: Path, where: str) -> str:  # noqa: ARG001  # no path
+    """A device as torch names it; whether it exists is found out by the first check."""
     if not _DEVICE.fullmatch(value):
-        raise pytest.UsageError(
-            f"--sslauth-device: unknown device {value!r}, write for example cpu, cuda or cuda:1"
-        )
+        raise pytest.UsageError(f"{where}: unknown device {value!r}, write for example cpu, cuda or cuda:1")
     return value
 
 
-def parse_budget(value: str) -> float:
-    """``--sslauth-budget``: seconds."""
+def parse_budget(value: str, base: Path, where: str) -> float:  # noqa: ARG001  # no path
+    """Seconds."""
     try:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise pytest.UsageError(f"--sslauth-budget: {value!r} is no number of seconds, write for example 5")
+        raise pytest.UsageError(f"{where}: {value!r} is no number of seconds, write for example 5")
     return seconds
 
 
-def parse_report_dir(value: str) -> str:
-    """``--sslauth-report-dir``: a folder, made absolute so that workers write to the same one.
-
-    Like the other outputs of the command line it is relative to where pytest was started.
-    """
-    if not value:
-        raise pytest.UsageError("--sslauth-report-dir: needs the name of a folder")
-    folder = Path(value).expanduser().absolute()
+def parse_report_dir(value: str, base: Path, where: str) -> Path:
+    """A folder that can be written to; it is made."""
+    if not value.strip():
+        raise pytest.UsageError(f"{where}: needs the name of a folder")
+    folder = base / Path(value).expanduser()
     if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"--sslauth-report-dir: {value!r} exists and is not a folder")
+        raise pytest.UsageError(f"{where}: {value!r} exists and is not a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise pytest.UsageError(
-            f"--sslauth-report-dir: {value!r} cannot be made: {error.strerror or error}"
-        ) from None
+        raise pytest.UsageError(f"{where}: {value!r} cannot be made: {error.strerror or error}") from None
     if not os.access(folder, os.W_OK):
-        raise pytest.UsageError(f"--sslauth-report-dir: {value!r} cannot be written to")
-    return str(folder)
-
-
-def parse_cards(value: str, rootdir: Path) -> Path:
-    """``sslauth_cards``: the folder of cards, relative to rootdir; it need not exist yet."""
-    if not value.strip():
-        raise pytest.UsageError("sslauth_cards: needs the name of a folder, or leave it out for 'cards'")
-    folder = rootdir / Path(value).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"sslauth_cards: {value!r} exists and is not a folder")
+        raise pytest.UsageError(f"{where}: {value!r} cannot be written to")
     return folder
+
+
+def parse_cards(value: str, base: Path, where: str) -> Path:
+    """The folder of cards; it need not exist yet."""
+    if not value.strip():
+        raise pytest.UsageError(f"{where}: needs the name of a folder, or leave it out for 'cards'")
+    folder = base / Path(value).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"{where}: {value!r} exists and is not a folder")
+    return folder
+
+
+def parse_config(value: str, base: Path, where: str) -> Path:
+    """A file like ``sslauth.toml``; it has to be there, as it says what is enforced."""
+    file = base / Path(value).expanduser()
+    if not value.strip() or not file.is_file():
+        raise pytest.UsageError(f"{where}: there is no file {value!r}")
+    return file
+
+
+OPTIONS = (
+    Option(
+        "precision",
+        f"arithmetic of checks whose marker or call names none: {', '.join(PRECISIONS)} "
+        "(default: float64 where the device has it, else float32)",
+        "PRECISION",
+        parse_precision,
+    ),
+    Option(
+        "device",
+        "where encoders are loaded, e.g. cpu or cuda:1 (default: the accelerator if there is one)",
+        "DEVICE",
+        parse_device,
+    ),
+    Option(
+        "report_dir",
+        "write the verdict (JSON) and the reconstructed watermarks (PNG) of each check to this folder",
+        "DIR",
+        parse_report_dir,
+    ),
+    Option(
+        "accept_self_asserted",
+        "accept cards that only the checked repository itself vouches for "
+        "(worth nothing against whoever can alter that repository)",
+    ),
+    Option(
+        "budget",
+        "run only as many key samples in each check as this allows; verdicts say how many (default: all)",
+        "SECONDS",
+        parse_budget,
+    ),
+    Option(
+        "cards",
+        "folder of watermark cards; a card is found there by the last part of its encoder's name "
+        "(default: cards)",
+        "DIR",
+        parse_cards,
+    ),
+    Option(
+        "config",
+        "the file whose pins are enforced and whose encoders are collected as tests "
+        "(default: sslauth.toml in rootdir)",
+        "FILE",
+        parse_config,
+    ),
+    Option(
+        "require",
+        "fail the run if an encoder or endpoint of sslauth.toml was not checked, whatever was selected",
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("sslauth", "authentication of pre-trained encoders")
+    for option in OPTIONS:
+        option.declare(parser, group)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -160,15 +241,15 @@ def settings_of(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value in the configuration file is not usable.
     """
-    report_dir: str | None = config.getoption("--sslauth-report-dir")
+    values: dict[str, Any] = {"cards": config.rootpath / "cards", "config": config.rootpath / "sslauth.toml"}
+    for option in OPTIONS:
+        if (value := option.value(config)) is not None:
+            values[option.name] = value
+    if values.get("require") and not values["config"].is_file():
+        raise pytest.UsageError(f"--sslauth-require: there is no {values['config']}")
     return Settings(
+        **values,
         rootdir=config.rootpath,
-        cards=parse_cards(config.getini("sslauth_cards"), config.rootpath),
-        precision=config.getoption("--sslauth-precision"),
-        device=config.getoption("--sslauth-device"),
-        report_dir=None if report_dir is None else Path(report_dir),
-        accept_self_asserted=config.getoption("--sslauth-accept-self-asserted"),
-        budget=config.getoption("--sslauth-budget"),
         worker=getattr(config, "workerinput", {}).get("workerid", ""),
         verbose=config.get_verbosity() > 0,
     )
@@ -178,6 +259,8 @@ def header_line(settings: Settings) -> str | None:
     """The line of the report header, if any setting differs from its default."""
     parts = [
         "" if settings.cards == settings.rootdir / "cards" else f"cards {settings.cards}",
+        "" if settings.config == settings.rootdir / "sslauth.toml" else f"config {settings.config}",
+        "every configured encoder is required" if settings.require else "",
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
         f"reports {settings.report_dir}" if settings.report_dir else "",

@@ -30,7 +30,9 @@ class Outcome:
     verdict: Verdict | None = None
 
 
-def judged(verdict: Verdict, *, source: str, reports: str = "", whole: bool = False) -> Outcome:
+def judged(
+    verdict: Verdict, *, source: str, reports: str = "", whole: bool = False, entry: str | None = None
+) -> Outcome:
     """The outcome of a check that came to a verdict.
 
     Args:
@@ -38,9 +40,11 @@ def judged(verdict: Verdict, *, source: str, reports: str = "", whole: bool = Fa
         source: where the encoder was found, in words.
         reports: where its reports are, in words.
         whole: whether the failure is the whole report, with every strip and digest, and not a brief one.
+        entry: of ``sslauth.toml``, if the encoder is one.
     """
+    evidence = Evidence.of(verdict, entry)
     if verdict.accepted:
-        return Outcome(Evidence.of(verdict), "", verdict)
+        return Outcome(evidence, "", verdict)
     notes = [("source", source), *([("reports", reports)] if reports else [])]
     if whole:
         lines = [
@@ -48,9 +52,9 @@ def judged(verdict: Verdict, *, source: str, reports: str = "", whole: bool = Fa
             "",
             *(f"  {name}: {harmless(value, longest=2000)}" for name, value in notes),
         ]
-        return Outcome(Evidence.of(verdict), "\n".join(lines), verdict)
+        return Outcome(evidence, "\n".join(lines), verdict)
     more = ("more", "run pytest with -v for every strip and digest")
-    return Outcome(Evidence.of(verdict), brief(verdict, notes if reports else [*notes, more]), verdict)
+    return Outcome(evidence, brief(verdict, notes if reports else [*notes, more]), verdict)
 
 
 def compared(likeness: "Likeness") -> Outcome:

@@ -4,10 +4,12 @@ Nothing here imports the engine before a check runs: an installed but unused plu
 """
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sslauth.collected import ConfigFile, collected_file, include
 from pytest_sslauth.failure import unexcused
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
@@ -34,9 +36,16 @@ def pytest_plugin_registered(plugin: object) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Spec ``pytest_configure``: declare the marker, read the settings, gather evidence on the controller."""
     config.addinivalue_line("markers", marker_line())
-    config.stash[SESSION] = Session(settings_of(config))
+    settings = settings_of(config)
+    config.stash[SESSION] = Session(settings)
+    include(config, settings)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Summary(), "sslauth-summary")
+        config.pluginmanager.register(Summary(settings), "sslauth-summary")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ConfigFile | None:
+    """Spec ``pytest_collect_file``: the encoders of ``sslauth.toml`` are tests."""
+    return collected_file(file_path, parent, parent.config.stash[SESSION].settings)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,11 +1,15 @@
 """What a test remembers of the checks made for it, and the section of the summary that it ends up in."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_sslauth.collected import ENDPOINT, not_checked
+from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
     from hf_integration.verdict import Verdict
@@ -35,6 +39,7 @@ class Evidence:
         partial: how many key samples a budget allowed, unless all were run.
         waiver: ``waived until DATE: REASON`` of an alteration that is accepted.
         endpoint: URL of the server that was asked, if one was.
+        entry: of ``sslauth.toml``, if what was checked is one.
     """
 
     status: str
@@ -47,6 +52,7 @@ class Evidence:
     partial: str | None = None
     waiver: str | None = None
     endpoint: str | None = None
+    entry: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -54,7 +60,7 @@ class Evidence:
         return self.status in PASSED or bool(self.waiver)
 
     @classmethod
-    def of(cls, verdict: "Verdict") -> "Evidence":
+    def of(cls, verdict: "Verdict", entry: str | None = None) -> "Evidence":
         """The evidence that a verdict gives."""
         return cls(
             status=verdict.status,
@@ -67,6 +73,7 @@ class Evidence:
             partial=verdict.partial,
             waiver=f"waived until {waiver.until}: {waiver.reason}" if (waiver := verdict.waiver) else None,
             endpoint=None if verdict.deployment is None else verdict.deployment.address,
+            entry=entry,
         )
 
     def attach_to(self, item: pytest.Item) -> None:
@@ -92,16 +99,25 @@ class Evidence:
         return [cls(**json.loads(str(value))) for name, value in report.user_properties if name == PROPERTY]
 
 
+MOST_NAMES = 10
+
 ORDER = {"altered": 0, "inconclusive": 1, **dict.fromkeys(PASSED, 3)}
 WAIVED = 2
 
 
 class Summary:
-    """Gathers the evidence on reports, those of workers too, and prints it at the end."""
+    """Gathers the evidence on reports, those of workers too, and prints it at the end.
 
-    def __init__(self) -> None:
+    Args:
+        settings: of the session.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._evidence: dict[Evidence, Evidence] = {}
         self._failed = False
+        self._items: set[str] = set()
+        self._left_out: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Spec ``pytest_runtest_logreport``: keep the evidence that a test's report carries."""
@@ -109,15 +125,53 @@ class Summary:
             # two workers that make the same check may differ in the last digits of its margin
             self._evidence.setdefault(replace(evidence, margin=None), evidence)
         self._failed = self._failed or report.failed
+        file, _, item = report.nodeid.partition("::")
+        if Path(file).name == self._settings.config.name:
+            self._items.add(item)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Spec ``pytest_sessionfinish``: a required encoder that nobody checked fails the run."""
+        if session.config.getoption("collectonly") or not self._settings.config.is_file():
+            return
+        from hf_integration.base.errors import SSLAuthError
+        from hf_integration.checking.pins import read_pins
+
+        try:
+            pins = read_pins(self._settings.config)
+        except SSLAuthError as error:  # whatever was selected may not have needed it
+            self._left_out = [f"what is in {self._settings.config.name} ({error})"]
+        else:
+            self._left_out = not_checked(pins, self._items, self._used())
+        if self._left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _used(self) -> Iterator[str]:
+        for evidence in self._evidence:
+            if evidence.entry is not None:
+                yield f"{evidence.entry}{ENDPOINT if evidence.endpoint else ''}"
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
         lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self._failed)
+        if self._left_out:
+            lines.append(left_out_line(self._left_out, required=self._settings.require))
         if lines:
             terminalreporter.section("sslauth")
         for line, color in lines:
             terminalreporter.line(line, **{color: True})
+
+
+def left_out_line(names: Sequence[str], *, required: bool) -> tuple[str, str]:
+    """What of ``sslauth.toml`` no test checked, and the line's colour."""
+    from hf_integration.base.text import harmless
+
+    shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    what = "1 configured encoder" if len(names) == 1 else f"{len(names)} configured encoders"
+    if required:
+        return f"ERROR: {what} not checked, and --sslauth-require is set: {shown}{more}", "red"
+    return f"{what} not selected: {shown}{more}", "yellow"
 
 
 def summary_lines(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
 from hf_integration.base.vocabulary import CARD_FILE, REPO_FOLDER, TENSOR_FILE, is_repo_id, same_repo
-from hf_integration.checking.pins import PINS_FILE, Pin, Pins, pins_in
+from hf_integration.checking.pins import PINS_FILE, Pin, Pins, read_pins
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
@@ -150,12 +150,14 @@ class Project:
     """Where names are looked up.
 
     Attributes:
-        base: the folder of ``sslauth.toml``, at which relative paths start.
+        base: the folder at which relative paths start.
         cards: the project's own cards, one folder per encoder, called like the last part of its name.
+        file: the ``sslauth.toml``, by default that of ``base``.
     """
 
     base: Path = Path()
     cards: Path = Path("cards")
+    file: Path | None = None
 
     def pins(self) -> Pins:
         """The entries of ``sslauth.toml``, read anew: what is pinned may be edited at any time.
@@ -163,7 +165,8 @@ class Project:
         Raises:
             UsageError: it cannot be read.
         """
-        return pins_in(self.base) or Pins(self.base / PINS_FILE)
+        file = self.file or self.base / PINS_FILE
+        return read_pins(file) if os.path.lexists(file) else Pins(file)
 
     def find(self, asked: Asked) -> Found:
         """Find an encoder and its card.

@@ -33,7 +33,15 @@ def root(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def checks(root: Path) -> Checks:
-    return Checks(Settings(rootdir=root, cards=root / "cards", device="cpu", accept_self_asserted=True))
+    return Checks(
+        Settings(
+            rootdir=root,
+            cards=root / "cards",
+            config=root / "sslauth.toml",
+            device="cpu",
+            accept_self_asserted=True,
+        )
+    )
 
 
 @pytest.fixture
