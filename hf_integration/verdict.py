@@ -290,7 +290,10 @@ class Verdict:
         Raises:
             TypeError: always.
         """
-        raise TypeError("a verdict is neither true nor false: look at its status, authentic or accepted")
+        raise TypeError(
+            "a verdict is neither true nor false: look at its status, authentic or accepted (this one is "
+            f"{self.status}: {self.reason})"
+        )
 
     @property
     def authentic(self) -> bool:

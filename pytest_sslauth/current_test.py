@@ -34,12 +34,14 @@ class CurrentTest:
         self.of_fixtures: dict[object, tuple[tuple[NotAuthenticError, ...], BaseException | None]] = {}
         self._tasks: list[tuple[NotAuthenticError, "asyncio.Task[Any]"]] = []  # noqa: UP037
         self._told: dict[str, str] = {}
+        self._found: dict[str, str] = {}
 
     def begin(self, item: pytest.Item) -> None:
         """Another test runs now."""
         self.item = item
         self.failures = {}
         self._tasks = []
+        self._found = {}
 
     @property
     def name(self) -> str:
@@ -65,6 +67,17 @@ class CurrentTest:
         if outcome.failure or wanted is None:
             raise NotAuthenticError(self.told(outcome.failure or "nothing was checked"))
         return wanted
+
+    def found(self, status: str, failure: str) -> None:
+        """Remember what a verdict of this test says that the test looks at itself."""
+        self._found[status] = failure
+
+    def explained(self, left: object, right: object) -> list[str] | None:
+        """Why a comparison with ``"authentic"`` failed: the report on the verdict that was compared."""
+        for status, other in ((left, right), (right, left)):
+            if other == "authentic" and isinstance(status, str) and (report := self._found.get(status)):
+                return [f"{left!r} == {right!r}", "", *report.split("\n")]
+        return None
 
     def told(self, failure: str) -> str:
         """A failure as this test shows it: whole the first time, and then where it was shown."""

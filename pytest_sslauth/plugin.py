@@ -108,6 +108,13 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
+    """Spec ``pytest_assertrepr_compare``: ``assert verdict.status == "authentic"`` says what was found."""
+    return config.stash[SESSION].explained(op, left, right)
+
+
 def pytest_fixture_post_finalizer(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> None:

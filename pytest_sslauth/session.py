@@ -81,6 +81,10 @@ class Session:
         """The checks that failed in the test that runs, or in the set-up of a fixture that it uses."""
         return (*self._current.failures, *self._current.failures_of_fixtures(item, raised))
 
+    def explained(self, operator: str, left: object, right: object) -> list[str] | None:
+        """Why ``assert verdict.status == "authentic"`` failed; ``None`` for all other comparisons."""
+        return self._current.explained(left, right) if operator == "==" else None
+
     def sslauth(self) -> "SSLAuth":
         """The object behind the fixture ``sslauth``."""
         from pytest_sslauth.sslauth import SSLAuth

@@ -67,6 +67,7 @@ class SSLAuth:
             self._current.record(outcome.evidence)
             if outcome.verdict is None:
                 raise NotAuthenticError(self._current.told(outcome.failure))
+            self._current.found(outcome.verdict.status, outcome.failure)
             return outcome.verdict
 
     def assert_authentic(

@@ -150,3 +150,54 @@ def test_a_failure_in_a_fixtures_tear_down_stays_an_error_there(
         """
     )
     project.runpytest().assert_outcomes(passed=1, errors=1)
+
+
+COMPARED = {
+    "status": 'assert verdict.status == "authentic"',
+    "the other way round": 'assert "authentic" == verdict.status',
+    "at once": 'assert sslauth.authenticate("models/tiny").status == "authentic"',
+}
+
+
+@pytest.mark.parametrize("way", COMPARED)
+def test_a_status_that_is_compared_says_what_was_found(
+    project: pytest.Pytester, alter_encoder: Callable[[], str], way: str
+) -> None:
+    tensor = alter_encoder()
+    project.makepyfile(
+        f"""
+        def test_before(sslauth):
+            assert sslauth.authenticate("models/tiny").status == "altered"
+
+        def test_status(sslauth):
+            verdict = sslauth.authenticate("models/tiny")
+            {COMPARED[way]}
+
+        def test_after():
+            status = "altered"
+            assert status == "authentic"
+        """
+    )
+    result = project.runpytest("-rA")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        ["E * AssertionError: assert '*' == '*'", f"E * 1 of * tensors changed: {tensor}*", "E * do next *"]
+    )
+    assert result.stdout.str().count("do next") == 1
+
+
+def test_a_verdict_that_is_taken_for_true_says_what_it_is(
+    project: pytest.Pytester, alter_encoder: Callable[[], str]
+) -> None:
+    alter_encoder()
+    project.makepyfile(
+        """
+        def test_search(sslauth):
+            assert sslauth.authenticate("models/tiny")
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E * TypeError: a verdict is neither true nor false: *(this one is altered: 1 of*"]
+    )
