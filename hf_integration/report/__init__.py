@@ -5,8 +5,8 @@
 
 from hf_integration.base.text import harmless
 from hf_integration.report.brief import brief
+from hf_integration.report.html import HtmlReporter, Shown, StripImages, Unchecked, html_page
 from hf_integration.report.reporters import (
-    REPORTERS,
     HumanReporter,
     JsonReporter,
     QuietReporter,
@@ -14,13 +14,26 @@ from hf_integration.report.reporters import (
     render,
 )
 
+REPORTERS: dict[str, type[Reporter]] = {
+    "human": HumanReporter,
+    "json": JsonReporter,
+    "quiet": QuietReporter,
+    "html": HtmlReporter,
+}
+"""By the name that ``sslauth verify --format`` knows it by."""
+
 __all__ = [
     "REPORTERS",
+    "HtmlReporter",
     "HumanReporter",
     "JsonReporter",
     "QuietReporter",
     "Reporter",
+    "Shown",
+    "StripImages",
+    "Unchecked",
     "brief",
     "harmless",
+    "html_page",
     "render",
 ]

@@ -14,6 +14,7 @@ from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
 from hf_integration.report.colors import BANNERS, BROKEN, FAINT, HAIRLINE, INK, INTACT, PAPER
 from hf_integration.report.columns import margin_text
+from hf_integration.report.html import StripImages
 from hf_integration.report.reporters import HEADLINES, waived_until
 from hf_integration.verdict import StripResult, Verdict
 from hf_integration.watermark import TILE
@@ -85,6 +86,23 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
         for place, panel in enumerate(panels):
             _panel(canvas, panel, left + place * (side + GAP), top + LABEL)
     return canvas
+
+
+def strip_images(authentication: Authentication, card: WatermarkCard) -> StripImages:
+    """What a page shows of each strip, pixel by pixel; see :func:`write_picture`."""
+    expected = card.watermark.numpy().astype(np.float64) / 127.5 - 1
+    found = [picture.numpy() for picture in authentication.reconstruction.pictures]
+    return StripImages(
+        _png(_grey(expected, 1)),
+        tuple(_png(_grey(one, 1)) for one in found),
+        tuple(_png(_difference(expected, one, 1)) for one in found),
+    )
+
+
+def _png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _columns(strips: int, width: int, height: int) -> int:

@@ -104,7 +104,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
     painted = _paint(head, WAIVED if verdict.waiver else COLORS[verdict.status], color)
     sections = [
         [painted, harmless(verdict.reason, longest=1000)],
-        pairs(_facts(verdict)),
+        pairs(facts_of(verdict)),
         nearest(verdict.deployment or verdict.conversion),
         answers(verdict.conversion),
         _claims(verdict.claims, color),
@@ -131,7 +131,8 @@ def short_digest(digest: str) -> str:
     return f"{algorithm}{colon}{digits[:DIGEST_DIGITS]}"
 
 
-def _facts(verdict: Verdict) -> list[tuple[str, str]]:
+def facts_of(verdict: Verdict) -> list[tuple[str, str]]:
+    """What was checked against what, and how: names and values, harmless."""
     tensors, files = verdict.tensors, verdict.files
     if verdict.deployment is not None:
         return deployed(verdict, verdict.deployment)
@@ -214,11 +215,3 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 def _paint(text: str, code: str, color: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if color else text
-
-
-REPORTERS: dict[str, type[Reporter]] = {
-    "human": HumanReporter,
-    "json": JsonReporter,
-    "quiet": QuietReporter,
-}
-"""By the name that ``sslauth verify --format`` knows it by."""

@@ -84,6 +84,13 @@ class CardSource:
         size = self._found(recipe)[1].noise
         return Measured(self.name, self.commit, self.description, recipe, samples, exact, size)
 
+    def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor | None:
+        """See :meth:`~hf_integration.serving.sources.Source.exact`."""
+        try:
+            return self._exact(recipe, texts)
+        except UsageError:
+            return None
+
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """See :meth:`~hf_integration.serving.sources.Source.match`."""
         return match_with(recipe, self._exact(recipe, texts), answers)

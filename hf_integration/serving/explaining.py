@@ -12,12 +12,14 @@ from hf_integration.base.vocabulary import FEWEST_KEYS
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import own_length, simplified, tokens_of
+from hf_integration.serving.half_precision import like_half_precision
 from hf_integration.serving.identifying import Match, as_compared, identify
-from hf_integration.serving.judging import FINE, NEARER, within_noise
+from hf_integration.serving.judging import FINE, MOST_NOISE, NEARER
 from hf_integration.serving.numeric import comparable
 from hf_integration.serving.presets import Preset, least_noise, named, presets, same_kernels
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.sources import CopySource
 from hf_integration.serving.yardstick import measure
 
 ALIKE = 1.05
@@ -104,7 +106,10 @@ def _explained(
             some = measured.of(KeySamples([samples[place] for place in places], origin=samples.origin))
             held = some.yardstick(recipe.form, noise=noise)
             strip = held.held_against(answers[places]).strips[0]
-            fits = strip.intact and within_noise(held, match)
+            fits = strip.intact and held.away <= MOST_NOISE[recipe.arithmetic]
+            if fits and recipe.arithmetic not in FINE:
+                asked = [texts_of(samples)[place] for place in places]
+                fits = like_half_precision(CopySource(encoder), recipe, held.exact, asked, answers[places])
             said = name if runtime is None or not fits else _name(runtime, recipe, encoder)
             found.append(Explanation(match, said, strip.deviation, fits, but))
             if fits:

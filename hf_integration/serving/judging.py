@@ -21,6 +21,7 @@ from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import FEWEST_DIMENSIONS, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.key_samples.samples import KeySamples
+from hf_integration.serving.half_precision import like_half_precision
 from hf_integration.serving.identifying import Match
 from hf_integration.serving.long_texts import fits_but_for_long_texts
 from hf_integration.serving.numeric import comparable, form_of
@@ -161,18 +162,6 @@ def expected_recipe(source: Source, stated: Recipe | None, dimensions: int | Non
     return recipe.but(dimensions=dimensions) if fewer else recipe
 
 
-def within_noise(held: Yardstick, match: Match) -> bool:
-    """Whether a recipe is no noisier than it can be, if answers are within what is tolerated of it.
-
-    What is tolerated of float16 is as much as bfloat16 moves embeddings by. A number that noise moves by
-    ``a`` takes another step ``s`` with the probability ``a / s``, so that its mean square is ``a s``.
-    """
-    recipe, most = match.recipe, MOST_NOISE[match.recipe.arithmetic]
-    step = float((recipe.form.steps(held.exact) / held.exact.norm(dim=1, keepdim=True)).nanmean())
-    rounded = (most**2 + held.exact.shape[1] ** 0.5 * step * most) ** 0.5
-    return held.away <= most and (recipe.arithmetic in FINE or match.typical <= rounded)
-
-
 def _otherwise(
     source: Source,
     samples: KeySamples,
@@ -193,20 +182,23 @@ def _otherwise(
         its_noise = noise_of(match.recipe, recipe, noise)
         other = _yardstick(source, match.recipe, samples, noise=its_noise, seed=seed)
         seen = other.held_against(answers)
-        if not (seen.intact and within_noise(other, match)):
+        if not seen.intact or other.away > MOST_NOISE[match.recipe.arithmetic]:
             continue
-        likely = match.typical <= NEARER * nearest[0].typical
-        if match.recipe.arithmetic == "float32" or (likely and match.recipe.arithmetic == recipe.arithmetic):
+        if match.recipe.arithmetic not in FINE and (
+            match.typical > NEARER * nearest[0].typical
+            or not like_half_precision(source, match.recipe, other.exact, texts_of(samples), answers)
+        ):
+            continue
+        if match.recipe.arithmetic in (recipe.arithmetic, "float32"):
             ways = "; ".join(recipe.differences(match.recipe))
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
-        if likely:
-            reason = (
-                f"these may be the encoder's answers, {match.recipe}, or an altered encoder's: an alteration "
-                f"that moves embeddings by up to {other.tolerated:.1e} of their length cannot be told from "
-                "such arithmetic"
-            )
-            return _judged("inconclusive", reason, recipe, None, nearest, held, found)
+        reason = (
+            f"these may be the encoder's answers, {match.recipe}, or an altered encoder's: an alteration "
+            f"that moves embeddings by up to {other.tolerated:.1e} of their length cannot be told from "
+            "such arithmetic"
+        )
+        return _judged("inconclusive", reason, recipe, None, nearest, held, found)
     partly = fits_but_for_long_texts(
         source, samples, answers, recipe, nearest[:MOST_TRIED], noise=noise, seed=seed
     )
@@ -270,7 +262,9 @@ def _better(
     best = nearest[0]
     finer = _FINENESS.index(best.recipe.arithmetic) < _FINENESS.index(recipe.arithmetic)
     is_finer = finer and NEARER * best.typical < own.typical
-    return nearest if is_finer or not within_noise(held, own) else ()
+    if is_finer or not like_half_precision(source, recipe, held.exact, texts, answers):
+        return nearest
+    return ()
 
 
 def _few(held: Yardstick, answers: Tensor) -> str:

@@ -14,7 +14,7 @@ from hf_integration.benign.padding import padding_leaks
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import own_length, simplified, tokens_of, widest
+from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, widest
 from hf_integration.serving.identifying import Match, identify, match_of
 from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import fresh_samples
@@ -63,6 +63,9 @@ class Source(Protocol):
         self, recipe: Recipe, samples: KeySamples, *, between: Callable[[], object] = lambda: None
     ) -> Measured:
         """What the encoder gives under a recipe; ``between`` is called between runs, and may end it all."""
+
+    def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor | None:
+        """What the encoder gives under a recipe, float64 ``(n, dim)``, if that is known."""
 
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """How far answers, float64 ``(n, dim)``, are from a recipe."""
@@ -129,6 +132,10 @@ class CopySource:
     ) -> Measured:
         """See :meth:`Source.measure`."""
         return measure(self._encoder, recipe, samples, between=between)
+
+    def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor:
+        """See :meth:`Source.exact`."""
+        return Computed(self._encoder, recipe).embed(texts)
 
     def match(self, recipe: Recipe, texts: Sequence[str], answers: Tensor) -> Match:
         """See :meth:`Source.match`."""

@@ -32,7 +32,10 @@ class Ended:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``tiny`` with ``cards/tiny``, and ``altered``, in which one weight differs."""
+    """``tiny`` with ``cards/tiny``; ``altered``, in which one weight differs; ``far``, in which many do.
+
+    The second moves embeddings about as far as half precision does, the third further than any arithmetic.
+    """
     from safetensors.torch import load_file, save_file
 
     from tests.tiny_cards import save_with_card
@@ -43,6 +46,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors = load_file(file)
     tensors["encoder.layer.1.output.dense.weight"][0, 0] += 0.5
     save_file(tensors, file, metadata={"format": "pt"})
+    far = Path(copytree(root / "tiny", root / "far")) / "model.safetensors"
+    tensors["encoder.layer.1.output.dense.weight"] = tensors["encoder.layer.1.output.dense.weight"].flip(0)
+    save_file(tensors, far, metadata={"format": "pt"})
     return root
 
 

@@ -6,7 +6,7 @@ from tests.cli.conftest import finish, start
 
 NEW = """
 import sys
-from hf_integration.report.reporters import REPORTERS, Reporter
+from hf_integration.report import REPORTERS, Reporter
 
 class Shout(Reporter):
     def render(self, verdict):

@@ -55,7 +55,7 @@ def test_every_request_has_a_new_text_and_no_two_checks_ask_the_same(sslauth: Ru
 
 class TestAnotherEncoder:
     def test_is_altered_if_the_recipe_was_stated(self, sslauth: Run, here: Path) -> None:
-        with EmbeddingServer("tei", serving(here / "altered")) as server:
+        with EmbeddingServer("tei", serving(here / "far")) as server:
             ended = asked(sslauth, server, "--serving", "torch")
         assert ended.status == 1, ended.out
         assert ended.out.startswith(
@@ -63,12 +63,12 @@ class TestAnotherEncoder:
         )
 
     def test_is_no_pass_if_it_was_not(self, sslauth: Run, here: Path) -> None:
-        with EmbeddingServer("tei", serving(here / "altered")) as server:
+        with EmbeddingServer("tei", serving(here / "far")) as server:
             ended = asked(sslauth, server)
         assert ended.status == 3, ended.out
 
     def test_behind_every_tenth_request(self, sslauth: Run, here: Path) -> None:
-        right, wrong, count = serving(here / "tiny"), serving(here / "altered"), 0
+        right, wrong, count = serving(here / "tiny"), serving(here / "far"), 0
 
         def embed(texts: list[str]) -> list[list[float]]:
             nonlocal count

@@ -74,12 +74,12 @@ class TestEveryEnd:
         assert entry.margin > 1
 
     def test_altered(self, sslauth: Run, here: Path, db: Path) -> None:
-        with EmbeddingServer("tei", serving(here / "altered")) as server:
+        with EmbeddingServer("tei", serving(here / "far")) as server:
             ended = once(sslauth, db, "./tiny", *against(server, "--serving", "torch"))
         self.ends(ended, db, "altered", 1, "no known recipe")
 
     def test_inconclusive(self, sslauth: Run, here: Path, db: Path) -> None:
-        with EmbeddingServer("tei", serving(here / "altered")) as server:
+        with EmbeddingServer("tei", serving(here / "far")) as server:
             ended = once(sslauth, db, "./tiny", *against(server))
         self.ends(ended, db, "inconclusive", 3, "no known recipe")
 
@@ -304,7 +304,7 @@ class TestEvery:
         with EmbeddingServer("tei", serving(here / "tiny")) as server:
             process = start(*self.arguments(db, server, "-q"))
             self.until(lambda: db.exists() and len(recorded(db)) >= 1, process)
-            server.embed = serving(here / "altered")
+            server.embed = serving(here / "far")
             self.until(lambda: recorded(db)[-1].outcome == "altered", process)
             server.embed = serving(here / "tiny")
             self.until(lambda: recorded(db)[-1].outcome == "authentic", process)

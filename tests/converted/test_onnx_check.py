@@ -133,10 +133,10 @@ def _slope(graph: Any) -> None:
 
 
 def _attribute(graph: Any) -> None:
-    """The epsilon of norms, which is no array at all."""
+    """The epsilon of norms, which is no array at all; as large as here, it moves further than bfloat16."""
     for node in graph.node:
         if node.op_type == "LayerNormalization":
-            next(a for a in node.attribute if a.name == "epsilon").f = 0.1
+            next(a for a in node.attribute if a.name == "epsilon").f = 10.0
 
 
 def _extra_step(graph: Any) -> None:

@@ -139,18 +139,22 @@ def test_one_broken_strip_shows_among_any_number(count: int) -> None:
 HOSTILE = "\x1b[31m\u202eevil\r\n\x9b" + "x" * 5000
 
 
-def poisoned(value: Any) -> Iterator[Any]:
+def poisoned(value: Any, poison: str = HOSTILE) -> Iterator[Any]:
     """The value with each of its strings, however deep, replaced by a hostile one."""
     if isinstance(value, str):
-        yield HOSTILE
+        yield poison
     elif isinstance(value, tuple):
         for place, part in enumerate(value):
-            yield from ((*value[:place], other, *value[place + 1 :]) for other in poisoned(part))
+            yield from ((*value[:place], other, *value[place + 1 :]) for other in poisoned(part, poison))
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield {**value, poison: part}
+            yield from ({**value, name: other} for other in poisoned(part, poison))
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             if (type(value), field.name) in FIXED:
                 continue
-            for other in poisoned(getattr(value, field.name)):
+            for other in poisoned(getattr(value, field.name), poison):
                 yield replace(value, **{field.name: other})
 
 

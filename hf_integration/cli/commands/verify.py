@@ -14,7 +14,7 @@ from hf_integration.cli.asking import asks, opened
 from hf_integration.cli.converting import RuntimeChoice, convert_check
 from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
-from hf_integration.report import REPORTERS, Reporter
+from hf_integration.report import REPORTERS, HtmlReporter, Reporter
 
 if TYPE_CHECKING:
     from hf_integration.authentication import Authentication
@@ -194,7 +194,12 @@ def _report(
     """Write the picture and the report, and give the exit status."""
     verdict = authentication.verdict
     try:
-        streams.result(reporter(streams).render(verdict))
+        chosen = reporter(streams)
+        if isinstance(chosen, HtmlReporter):
+            from hf_integration.report.pictures import strip_images
+
+            chosen = replace(chosen, images=strip_images(authentication, card))
+        streams.result(chosen.render(verdict))
         if picture is not None:
             from hf_integration.report.pictures import write_picture
 

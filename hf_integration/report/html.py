@@ -1,0 +1,263 @@
+"""Verdicts as one HTML file that needs nothing else: no script, no font, no picture from anywhere.
+
+What is shown is prepared here; the page is in ``page.html``. Jinja escapes every string, and the page forbids
+itself scripts and requests, so that a string of somebody else's does nothing even if one were not escaped.
+"""
+
+import base64
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from hf_integration.base.text import harmless
+from hf_integration.report.brief import diagram
+from hf_integration.report.columns import number
+from hf_integration.report.reporters import Reporter, facts_of, headline
+from hf_integration.verdict import LARGEST_ERROR, Conversion, StripResult, Verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+LEAST, MOST = -8.0, 2.0
+"""Decades of error over tolerance that the chart shows; 0 is the edge."""
+
+
+@dataclass(frozen=True)
+class StripImages:
+    """The watermark as small PNGs, one pixel for each of its pixels.
+
+    Attributes:
+        expected: the card's.
+        found: as each strip gave it.
+        difference: of each from the expected one.
+    """
+
+    expected: bytes
+    found: tuple[bytes, ...]
+    difference: tuple[bytes, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the inverse of :meth:`from_dict`."""
+        return {
+            "expected": _text(self.expected),
+            "found": [_text(image) for image in self.found],
+            "difference": [_text(image) for image in self.difference],
+        }
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "StripImages":
+        """Read them back."""
+        found, difference = (
+            tuple(base64.b64decode(image) for image in said[name]) for name in ("found", "difference")
+        )
+        return cls(base64.b64decode(said["expected"]), found, difference)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One check on the page.
+
+    Attributes:
+        verdict: what was found out.
+        images: of its watermark, if there are any.
+        tests: the tests that asked for it.
+    """
+
+    verdict: Verdict
+    images: StripImages | None = None
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """An encoder that could not be checked, and why."""
+
+    encoder: str
+    reason: str
+    tests: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class HtmlReporter(Reporter):
+    """Reports as one page.
+
+    Attributes:
+        images: of the watermark, if there are any.
+    """
+
+    images: StripImages | None = None
+
+    def render(self, verdict: Verdict) -> str:
+        """The page, from ``<!doctype`` on."""
+        return html_page([Shown(verdict, self.images)])
+
+
+def html_page(shown: Iterable[Shown], unchecked: Iterable[Unchecked] = (), *, created: str = "") -> str:
+    """The page that shows checks, those that are no pass first.
+
+    Args:
+        shown: the checks that came to a verdict.
+        unchecked: those that did not.
+        created: when, for people.
+    """
+    order = {"altered": 0, "inconclusive": 1, "authentic": 3}
+    checks = sorted(shown, key=lambda one: 2 if one.verdict.waiver else order[one.verdict.status])
+    rows = [_check(place, one) for place, one in enumerate(checks, 1)]
+    others = [
+        {
+            "encoder": harmless(one.encoder),
+            "reason": harmless(one.reason, longest=2000),
+            "tests": _harmless(one.tests),
+        }
+        for one in unchecked
+    ]
+    passed = sum(row["passed"] for row in rows)
+    return _template().render(
+        checks=rows, unchecked=others, passed=passed, created=harmless(created), edge=EDGE
+    )
+
+
+@cache
+def _template() -> "Template":
+    from importlib.resources import files
+
+    from jinja2 import Environment, StrictUndefined
+
+    text = files("hf_integration.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)
+
+
+def _check(place: int, one: Shown) -> dict[str, Any]:
+    """What the page says of one check."""
+    verdict = one.verdict
+    tensors, files = verdict.tensors, verdict.files
+    lists = {
+        "Tensors that differ": tensors.changed,
+        "Tensors of the card that this encoder lacks": tensors.missing,
+        "Tensors that the card does not know": tensors.unexpected,
+        "Behaviour settings that differ": files.changed,
+        "Settings that libraries derive otherwise from equal files": files.derived,
+        "Found in this process": verdict.process,
+        "Tensors outside the embedding path that differ": tensors.outside,
+        "Differences that cannot change the embedding": files.notes,
+        "Not covered: code or weights beside the encoder": files.not_covered,
+        **_answers(verdict.conversion),
+    }
+    *causes, remedy = verdict.diagnosis or ("",)
+    return {
+        "id": f"check-{place}",
+        "status": "waived" if verdict.waiver else verdict.status,
+        "passed": verdict.accepted,
+        "headline": headline(verdict),
+        "encoder": harmless(verdict.encoder),
+        "reason": harmless(verdict.reason, longest=2000),
+        "facts": facts_of(verdict),
+        "diagram": diagram(verdict.strips),
+        "strips": [_strip(strip, index, one.images) for index, strip in enumerate(verdict.strips)],
+        "expected": None if one.images is None else _text(one.images.expected),
+        "causes": _harmless(causes),
+        "remedy": harmless(remedy, longest=1000),
+        "claims": [
+            {"about": harmless(claim.about), "holds": claim.holds, "says": harmless(claim.says, longest=1000)}
+            for claim in verdict.claims
+        ],
+        "lists": {name: _harmless(names) for name, names in lists.items() if names},
+        "nearest": _nearest(verdict),
+        "tables": {
+            name: list(_flat(said))
+            for name, said in (
+                ("Coverage", verdict.coverage),
+                ("Smallest alterations noticed", verdict.floor),
+            )
+            if said
+        },
+        "environment": [(harmless(name), harmless(value)) for name, value in verdict.environment.items()],
+        "command": _command(verdict),
+        "tests": _harmless(one.tests),
+    }
+
+
+def _strip(strip: StripResult, index: int, images: StripImages | None) -> dict[str, Any]:
+    has_image = images is not None and index < len(images.found)
+    computed = strip.error < LARGEST_ERROR
+    ratio = strip.error / strip.tolerance if computed and strip.tolerance else math.inf
+    decade = math.log10(ratio) if 0 < ratio < math.inf else (LEAST if ratio == 0 else MOST)
+    return {
+        "name": harmless(strip.name, longest=60),
+        "error": number(strip.error),
+        "tolerance": number(strip.tolerance),
+        "deviation": number(strip.deviation),
+        "intact": strip.intact,
+        "width": round(100 * min(max((decade - LEAST) / (MOST - LEAST), 0.005), 1), 1),
+        "found": _text(images.found[index]) if images is not None and has_image else None,
+        "difference": _text(images.difference[index]) if images is not None and has_image else None,
+    }
+
+
+EDGE = round(100 * -LEAST / (MOST - LEAST), 1)
+"""Where the chart has its edge, in percent: an error equal to the tolerance."""
+
+
+def _nearest(verdict: Verdict) -> list[tuple[str, str, str]]:
+    found = verdict.deployment or verdict.conversion
+    return [
+        (harmless(near.recipe, longest=200), number(near.distance), number(near.typical))
+        for near in (found.nearest if found else ())
+    ]
+
+
+def _answers(conversion: Conversion | None) -> dict[str, tuple[str, ...]]:
+    if conversion is None:
+        return {}
+    return {"File, in detail": conversion.file.details, "Inputs, in detail": conversion.inputs.details}
+
+
+def _flat(said: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Names and values of nested mappings; lists are counted where they are long."""
+    for name, value in said.items():
+        words = f"{prefix}{harmless(str(name)).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{words}: ")
+        elif isinstance(value, list | tuple):
+            yield (
+                words,
+                ", ".join(harmless(part, longest=80) for part in value[:6])
+                + (f" and {len(value) - 6} more" if len(value) > 6 else ""),
+            )
+        else:
+            yield words, number(value) if isinstance(value, float) else harmless(value)
+
+
+def _command(verdict: Verdict) -> str:
+    """What makes the same check again."""
+    parts = ["sslauth", "verify", harmless(verdict.encoder, longest=1000)]
+    if verdict.revision:
+        parts += ["--revision", harmless(verdict.revision)]
+    if verdict.card.digest and verdict.card.location:
+        parts += ["--card", harmless(verdict.card.location, longest=1000)]
+    if verdict.deployment is not None:
+        parts += [
+            "--endpoint",
+            harmless(verdict.deployment.address),
+            "--api",
+            harmless(verdict.deployment.api),
+        ]
+    elif verdict.conversion is not None:
+        parts += ["--converted", harmless(verdict.conversion.path, longest=1000)]
+    else:
+        parts += ["--precision", verdict.precision]
+    return shlex.join(parts)
+
+
+def _harmless(texts: Sequence[str]) -> list[str]:
+    return [harmless(text, longest=1000) for text in texts]
+
+
+def _text(image: bytes) -> str:
+    return base64.b64encode(image).decode("ascii")
