@@ -159,9 +159,11 @@ class TestTLS:
     """The bundle that the tests trust holds the server's certificate."""
 
     @pytest.fixture
-    def server(self, certificate: Path | None) -> Iterator[EmbeddingServer]:
+    def server(self, certificate: Path | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddingServer]:
         if certificate is None:
             pytest.skip("no library here makes certificates")
+        # tests of another folder may have put a certificate of their own there
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         with EmbeddingServer("tei", embed, tls=context) as server:

@@ -40,13 +40,16 @@ def plugin_path(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 def plugged(
     pytester: pytest.Pytester, plugin_path: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
-    """Runs of pytest that find the plugin, in a folder of their own without any encoder."""
+    """Runs of pytest that find the plugin, in a folder of their own without any encoder.
+
+    The encoders of an ``sslauth.toml`` there are no tests: ``test_collected.py`` is about those.
+    """
     if plugin_path is not None:
         paths = [str(plugin_path), str(Path(__file__).parents[2])]
         for path in paths:
             monkeypatch.syspath_prepend(path)
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    pytester.makeini("[pytest]\n")
+    pytester.makeini("[pytest]\naddopts = --ignore=sslauth.toml\n")
     return pytester
 
 

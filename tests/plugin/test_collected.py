@@ -22,6 +22,7 @@ PINS = f"version = 1\n\n{FIRST}\n{SECOND}"
 @pytest.fixture
 def pinned(project: pytest.Pytester) -> pytest.Pytester:
     """A project with two encoders, of which the second is another folder, and a test of its own."""
+    project.makeini("[pytest]\n")
     shutil.copytree(project.path / "models" / "tiny", project.path / "models" / "other")
     (project.path / "sslauth.toml").write_text(PINS)
     (project.path / "tests").mkdir()
