@@ -245,6 +245,7 @@ class Checks:
             reports=reports,
             whole=self._settings.verbose,
             entry=None if pin is None else pin.name,
+            images=engine.images(authentication, subject.card) if self._settings.html else None,
         )
 
     def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:

@@ -10,6 +10,7 @@ from hf_integration.checking.held_card import Access
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.endpoints import Address, Endpoint
 from hf_integration.verdict import Verdict
+from pytest_sslauth import engine
 from pytest_sslauth.artifacts import Artifacts
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
@@ -111,6 +112,7 @@ class EndpointChecks:
             reports=reports,
             whole=self._settings.verbose,
             entry=None if place.pin is None else place.pin.name,
+            images=engine.images(authentication, card) if self._settings.html else None,
         )
         client = None if outcome.failure else AuthenticEndpoint(address, authentication.verdict)
         return outcome, client

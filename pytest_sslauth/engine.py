@@ -15,6 +15,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.checking.subject import Subject
 from hf_integration.encoders import Encoder, wrap_module
 from hf_integration.encoders.containers import open_container
+from hf_integration.report import StripImages
 from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
@@ -77,6 +78,13 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
         budget=settings.budget,
         accept_self_asserted=settings.accept_self_asserted,
     )
+
+
+def images(authentication: Authentication, card: WatermarkCard) -> StripImages:
+    """The watermark as a page shows it."""
+    from hf_integration.report.pictures import strip_images
+
+    return strip_images(authentication, card)
 
 
 def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:

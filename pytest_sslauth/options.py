@@ -34,6 +34,7 @@ class Settings:
         precision: arithmetic of checks that do not name one; ``None`` is the engine's choice.
         device: where encoders are loaded; ``None`` is the engine's choice.
         report_dir: folder for the verdict and the picture of each check, if wanted.
+        html: file for a page with all checks, if wanted.
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
         budget: seconds that running key samples may take in one check; ``None`` runs all of them.
         worker: id of the pytest-xdist worker, or an empty string.
@@ -47,6 +48,7 @@ class Settings:
     precision: "Precision | None" = None
     device: str | None = None
     report_dir: Path | None = None
+    html: Path | None = None
     accept_self_asserted: bool = False
     budget: float | None = None
     worker: str = ""
@@ -158,6 +160,18 @@ def parse_report_dir(value: str, base: Path, where: str) -> Path:
     return folder
 
 
+def parse_html(value: str, base: Path, where: str) -> Path:
+    """A file that can be written; its folder is there."""
+    if not value.strip():
+        raise pytest.UsageError(f"{where}: needs the name of a file")
+    file = base / Path(value).expanduser()
+    if file.is_dir() or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise pytest.UsageError(
+            f"{where}: {value!r} cannot be written: it is a folder, or its folder is not one"
+        )
+    return file
+
+
 def parse_cards(value: str, base: Path, where: str) -> Path:
     """The folder of cards; it need not exist yet."""
     if not value.strip():
@@ -195,6 +209,12 @@ OPTIONS = (
         "write the verdict (JSON) and the reconstructed watermarks (PNG) of each check to this folder",
         "DIR",
         parse_report_dir,
+    ),
+    Option(
+        "html",
+        "write one page with all checks of the run, their watermarks among them, to this file",
+        "FILE",
+        parse_html,
     ),
     Option(
         "accept_self_asserted",
@@ -263,6 +283,7 @@ def header_line(settings: Settings) -> str | None:
         "every configured encoder is required" if settings.require else "",
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
+        f"page {settings.html}" if settings.html else "",
         f"reports {settings.report_dir}" if settings.report_dir else "",
         "" if settings.budget is None else f"budget {settings.budget:g} s",
         "self-asserted cards accepted" if settings.accept_self_asserted else "",

@@ -2,11 +2,12 @@
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import IntegrityError, SSLAuthError
-from hf_integration.report import brief, harmless, render
+from hf_integration.report import StripImages, brief, harmless, render
 from hf_integration.verdict import Verdict
 from pytest_sslauth.record import SAME_SPACE, Evidence
 
@@ -23,15 +24,37 @@ class Outcome:
         failure: the report for a test that depends on the encoder; empty for an encoder that is authentic or
             whose alteration is waived, and for no other.
         verdict: the verdict, unless the check could not be made.
+        images: of its watermark, where a page is to show them.
+        words: the status of what came to no verdict, where its evidence says less.
+        key: of this one outcome, by which a later test refers to it.
     """
 
     evidence: Evidence
     failure: str
     verdict: Verdict | None = None
+    images: StripImages | None = None
+    words: str = ""
+    key: str = field(default_factory=lambda: token_hex(8))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the controller makes a page of: plain values, as reports of workers travel."""
+        evidence = self.evidence
+        return {
+            "key": self.key,
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "images": None if self.images is None else self.images.to_dict(),
+            "short": (evidence.encoder, evidence.reason, self.words or evidence.status, evidence.passed),
+        }
 
 
 def judged(
-    verdict: Verdict, *, source: str, reports: str = "", whole: bool = False, entry: str | None = None
+    verdict: Verdict,
+    *,
+    source: str,
+    reports: str = "",
+    whole: bool = False,
+    entry: str | None = None,
+    images: StripImages | None = None,
 ) -> Outcome:
     """The outcome of a check that came to a verdict.
 
@@ -41,10 +64,11 @@ def judged(
         reports: where its reports are, in words.
         whole: whether the failure is the whole report, with every strip and digest, and not a brief one.
         entry: of ``sslauth.toml``, if the encoder is one.
+        images: of the watermark, where a page is to show them.
     """
     evidence = Evidence.of(verdict, entry)
     if verdict.accepted:
-        return Outcome(evidence, "", verdict)
+        return Outcome(evidence, "", verdict, images)
     notes = [("source", source), *([("reports", reports)] if reports else [])]
     if whole:
         lines = [
@@ -52,9 +76,9 @@ def judged(
             "",
             *(f"  {name}: {harmless(value, longest=2000)}" for name, value in notes),
         ]
-        return Outcome(evidence, "\n".join(lines), verdict)
+        return Outcome(evidence, "\n".join(lines), verdict, images)
     more = ("more", "run pytest with -v for every strip and digest")
-    return Outcome(evidence, brief(verdict, notes if reports else [*notes, more]), verdict)
+    return Outcome(evidence, brief(verdict, notes if reports else [*notes, more]), verdict, images)
 
 
 def compared(likeness: "Likeness") -> Outcome:
@@ -92,7 +116,7 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
         lines += [harmless(line, longest=1000) for line in _frames(error)]
     # one of three statuses; that the evidence is not to be believed is more than a question left open
     short = f"not checked, integrity error: {reason}" if isinstance(error, IntegrityError) else reason
-    return Outcome(Evidence("inconclusive", encoder, short), "\n".join(lines))
+    return Outcome(Evidence("inconclusive", encoder, short), "\n".join(lines), words="not checked")
 
 
 def altered_since(verdict: Verdict, differences: tuple[str, ...], borrower: str) -> Outcome:

@@ -14,6 +14,7 @@ from pytest_sslauth.failure import unexcused
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import add_options, header_line, settings_of
+from pytest_sslauth.page import Page
 from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
 
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     include(config, settings)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Summary(settings), "sslauth-summary")
+        if settings.html is not None:
+            config.pluginmanager.register(Page(settings.html), "sslauth-page")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ConfigFile | None:
@@ -105,6 +108,7 @@ def pytest_runtest_makereport(
     report = yield
     if failures := item.config.stash[SESSION].failures_of(item, call.excinfo and call.excinfo.value):
         unexcused(report, item, call, failures[0])
+    item.config.stash[SESSION].put_on(report)
     return report
 
 

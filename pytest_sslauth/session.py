@@ -16,6 +16,7 @@ from pytest_sslauth.failure import MisuseError, NotAuthenticError
 from pytest_sslauth.marked import MarkerWatch
 from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
+from pytest_sslauth.page import put_on
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
@@ -81,6 +82,12 @@ class Session:
         """The checks that failed in the test that runs, or in the set-up of a fixture that it uses."""
         return (*self._current.failures, *self._current.failures_of_fixtures(item, raised))
 
+    def put_on(self, report: pytest.TestReport) -> None:
+        """Put what the controller makes a page of on a report, which travels from worker to controller."""
+        if self.settings.html and self._current.unsent:
+            put_on(report, self._current.unsent)
+        self._current.unsent = []
+
     def explained(self, operator: str, left: object, right: object) -> list[str] | None:
         """Why ``assert verdict.status == "authentic"`` failed; ``None`` for all other comparisons."""
         return self._current.explained(left, right) if operator == "==" else None
@@ -124,7 +131,7 @@ def check_requests(
     failures = []
     for request in requests:
         outcome = checks.of_name(request, keep=ENCODER_FIXTURE in getattr(item, "fixturenames", ()))
-        current.record(outcome.evidence)
+        current.record(outcome)
         if outcome.failure:
             failures.append(current.told(outcome.failure))
     if failures:

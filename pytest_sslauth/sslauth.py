@@ -64,7 +64,7 @@ class SSLAuth:
         """
         with self._current.noting():
             outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
-            self._current.record(outcome.evidence)
+            self._current.record(outcome)
             if outcome.verdict is None:
                 raise NotAuthenticError(self._current.told(outcome.failure))
             self._current.found(outcome.verdict.status, outcome.failure)

@@ -5,7 +5,7 @@
 
 from hf_integration.base.text import harmless
 from hf_integration.report.brief import brief
-from hf_integration.report.html import HtmlReporter, Shown, StripImages, Unchecked, html_page
+from hf_integration.report.html import HtmlReporter, Shown, StripImages, WithoutVerdict, html_page
 from hf_integration.report.reporters import (
     HumanReporter,
     JsonReporter,
@@ -31,7 +31,7 @@ __all__ = [
     "Reporter",
     "Shown",
     "StripImages",
-    "Unchecked",
+    "WithoutVerdict",
     "brief",
     "harmless",
     "html_page",

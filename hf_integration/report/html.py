@@ -8,7 +8,7 @@ import base64
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +72,22 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Unchecked:
-    """An encoder that could not be checked, and why."""
+class WithoutVerdict:
+    """What came to no verdict: an encoder that could not be checked, or what was held against a stamp.
+
+    Attributes:
+        encoder: what was to be checked.
+        reason: why there is none, or what was found.
+        status: in a few words.
+        passed: whether a test may depend on it.
+        tests: the tests that asked for it.
+    """
 
     encoder: str
     reason: str
-    tests: tuple[str, ...] = field(default=())
+    status: str = "not checked"
+    passed: bool = False
+    tests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,29 +105,29 @@ class HtmlReporter(Reporter):
         return html_page([Shown(verdict, self.images)])
 
 
-def html_page(shown: Iterable[Shown], unchecked: Iterable[Unchecked] = (), *, created: str = "") -> str:
+def html_page(shown: Iterable[Shown], others: Iterable[WithoutVerdict] = (), *, created: str = "") -> str:
     """The page that shows checks, those that are no pass first.
 
     Args:
         shown: the checks that came to a verdict.
-        unchecked: those that did not.
+        others: those that did not.
         created: when, for people.
     """
     order = {"altered": 0, "inconclusive": 1, "authentic": 3}
     checks = sorted(shown, key=lambda one: 2 if one.verdict.waiver else order[one.verdict.status])
     rows = [_check(place, one) for place, one in enumerate(checks, 1)]
-    others = [
+    more = [
         {
             "encoder": harmless(one.encoder),
             "reason": harmless(one.reason, longest=2000),
+            "headline": harmless(one.status).upper() + ("" if one.passed else ", which is not a pass"),
+            "passed": one.passed,
             "tests": _harmless(one.tests),
         }
-        for one in unchecked
+        for one in sorted(others, key=lambda one: one.passed)
     ]
-    passed = sum(row["passed"] for row in rows)
-    return _template().render(
-        checks=rows, unchecked=others, passed=passed, created=harmless(created), edge=EDGE
-    )
+    passed = sum(row["passed"] for row in (*rows, *more))
+    return _template().render(checks=rows, others=more, passed=passed, created=harmless(created), edge=EDGE)
 
 
 @cache

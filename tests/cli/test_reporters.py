@@ -21,7 +21,7 @@ REFERENCE = (
 
 ROW = "| `--format {}` | {}, or quiet: one word. | `human` |"
 WITHOUT = ROW.format("human or json or quiet", "human, json")
-WITH = ROW.format("human or json or quiet or shout", "human, json, shout")
+WITH = ROW.format("human or json or quiet or html or shout", "human, json, html, shout")
 
 
 def test_a_new_one_renders_the_verdict(here: Path) -> None:

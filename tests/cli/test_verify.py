@@ -175,3 +175,13 @@ class TestPicture:
         assert f"picture: {file}" in ended.err
         with Image.open(file) as picture:
             assert picture.format == "PNG"
+
+
+def test_the_page_has_the_watermark_and_the_status_is_the_verdicts(sslauth: Run, here: Path) -> None:
+    for folder, status, kind in (("tiny", 0, "authentic"), ("altered", 1, "altered")):
+        ended = sslauth("verify", here / folder, "--card", "cards/tiny", "--format", "html")
+        assert ended.status == status
+        assert ended.out.startswith("<!doctype html>\n")
+        assert ended.out.endswith("</html>\n")
+        assert f'<article class="check {kind}"' in ended.out
+        assert ended.out.count("data:image/png;base64,") == 1 + 2 * 5

@@ -110,6 +110,7 @@ VALUES = {
     "precision": "float32",
     "device": "cpu",
     "report_dir": "out",
+    "html": "page.html",
     "budget": "2.5",
     "cards": "trust",
     "config": "pins.toml",
@@ -140,7 +141,7 @@ class TestTwins:
         value = VALUES.get(option.name, "true")
         for name in ("pins.toml", "sslauth.toml"):
             (plugged.path / name).write_text("version = 1\n")
-        paths = {name: str(plugged.path / VALUES[name]) for name in ("report_dir", "cards", "config")}
+        paths = {name: str(plugged.path / VALUES[name]) for name in ("report_dir", "html", "cards", "config")}
         expected = paths.get(option.name, {"true": "True"}.get(value, value))
         plugged.makepyfile(SHOW.format(name=option.name, expected=expected))
         said = {"both": {"device": "cuda", "budget": "9"}.get(option.name, value)}.get(style, value)
@@ -158,7 +159,7 @@ class TestTwins:
         self, plugged: pytest.Pytester, option: Option
     ) -> None:
         plugged.path.joinpath("file").touch()
-        bad = "absent" if option.name == "config" else "file"
+        bad = {"config": "absent", "html": "file/page.html"}.get(option.name, "file")
         for given, name in (((f"{option.flag}={bad}",), option.flag), ((), option.key)):
             plugged.makeini("[pytest]\n" if given else f"[pytest]\n{option.key} = {bad}\n")
             result = plugged.runpytest(*given)

@@ -31,6 +31,9 @@ FULL = replace(
     process=("a hook", "another"),
     claims=(Claim("digest", True, "fine"), Claim("commit", False, "another one")),
     diagnosis=("first", "second", "third", "what to do"),
+    coverage={"scalars": {"covered": 0.97, "of": 100}, "rows": ["a", "b", "c", "d", "e", "f", "g", "h"]},
+    floor={"noise": 1e-8},
+    environment={"torch": "2.13.0", "device": "cpu"},
 )
 DEPLOYED = replace(
     INCONCLUSIVE,

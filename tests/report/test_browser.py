@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hf_integration.report import Shown, Unchecked, html_page
+from hf_integration.report import Shown, WithoutVerdict, html_page
 from tests.report.test_brief import VERDICTS
 from tests.report.test_html import IMAGES, MARKUP
 from tests.report.verdicts import AUTHENTIC
@@ -30,7 +30,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shown = [Shown(verdict, IMAGES, ("tests/test_app.py::test_app",)) for verdict in VERDICTS.values()]
     hostile = Shown(next(iter(_hostile())), IMAGES, (MARKUP,))
     file = tmp_path_factory.mktemp("page") / "report.html"
-    page = html_page([*shown, hostile, Shown(AUTHENTIC, IMAGES)], [Unchecked(MARKUP, MARKUP, (MARKUP,))])
+    page = html_page(
+        [*shown, hostile, Shown(AUTHENTIC, IMAGES)], [WithoutVerdict(MARKUP, MARKUP, tests=(MARKUP,))]
+    )
     file.write_text(page, encoding="utf-8")
     return file
 
@@ -115,7 +117,7 @@ def test_hostile_strings_do_nothing_and_nothing_is_asked_of_anybody(opened: Any,
     assert [url for url in opened.asked if not url.startswith("data:")] == [page_file.as_uri()]
     assert opened.console == []
     assert opened.locator("script").count() == 0
-    assert "<script>alert(1)</script>" in opened.locator("article.unchecked").inner_text()
+    assert "<script>alert(1)</script>" in opened.locator("#other-1").inner_text()
 
 
 def test_pictures_are_shown(opened: Any) -> None:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from hf_integration.report import HtmlReporter, Shown, StripImages, Unchecked, html_page
+from hf_integration.report import HtmlReporter, Shown, StripImages, WithoutVerdict, html_page
 from hf_integration.verdict import Verdict
 from tests.report.test_brief import HOSTILE, VERDICTS, poisoned
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE, WAIVED
@@ -94,12 +94,30 @@ def test_the_way_to_make_the_check_again_is_a_command() -> None:
 
 def test_what_is_no_pass_comes_first_and_is_counted() -> None:
     shown = [Shown(AUTHENTIC), Shown(WAIVED), Shown(INCONCLUSIVE), Shown(ALTERED, tests=("a.py::test_a",))]
-    page = Page(html_page(shown, [Unchecked("gone", "no such folder", ("b.py::test_b",))], created="today"))
+    page = Page(
+        html_page(
+            shown,
+            [
+                WithoutVerdict("gone", "no such folder", tests=("b.py::test_b",)),
+                WithoutVerdict("index", "equal", "same space", True),
+            ],
+            created="today",
+        )
+    )
     kinds = [str(attributes["class"]) for attributes in page.of("article")]
     assert kinds == [
-        f"check {kind}" for kind in ("unchecked", "altered", "inconclusive", "waived", "authentic")
+        f"check {kind}"
+        for kind in ("inconclusive", "authentic", "altered", "inconclusive", "waived", "authentic")
     ]
-    for text in ("2 of 5 encoders passed", "no such folder", "a.py::test_a", "b.py::test_b", "today"):
+    for text in (
+        "3 of 6 encoders passed",
+        "NOT CHECKED, which is not a pass",
+        "SAME SPACE",
+        "no such folder",
+        "a.py::test_a",
+        "b.py::test_b",
+        "today",
+    ):
         assert text in page.text
     targets = {str(attributes["href"]) for attributes in page.of("a")}
     assert {f"#{attributes['id']}" for attributes in page.of("article")} < targets
@@ -126,7 +144,12 @@ MARKUP = "\"><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_strings_of_unknown_origin_are_text(name: str) -> None:
     for verdict in poisoned(VERDICTS[name], MARKUP):
-        check_inert(html_page([Shown(verdict, IMAGES, (MARKUP,))], [Unchecked(MARKUP, MARKUP, (MARKUP,))]))
+        check_inert(
+            html_page(
+                [Shown(verdict, IMAGES, (MARKUP,))],
+                [WithoutVerdict(MARKUP, MARKUP, MARKUP, False, (MARKUP,))],
+            )
+        )
 
 
 def check_inert(text: str) -> None:
