@@ -148,9 +148,28 @@ def parse_report_dir(value: str, base: Path, where: str) -> Path:
     """A folder that can be written to; it is made."""
     if not value.strip():
         raise pytest.UsageError(f"{where}: needs the name of a folder")
-    folder = base / Path(value).expanduser()
+    return _made(base / Path(value).expanduser(), value, where)
+
+
+def parse_html(value: str, base: Path, where: str) -> Path:
+    """A file that can be written; its folder is made."""
+    if not value.strip():
+        raise pytest.UsageError(f"{where}: needs the name of a file")
+    file = base / Path(value).expanduser()
+    if file.is_dir():
+        raise pytest.UsageError(f"{where}: {value!r} is a folder")
+    _made(file.parent, value, where)
+    return file
+
+
+def _made(folder: Path, value: str, where: str) -> Path:
+    """A folder, made if it is not there.
+
+    Raises:
+        pytest.UsageError: it cannot be made or written to.
+    """
     if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"{where}: {value!r} exists and is not a folder")
+        raise pytest.UsageError(f"{where}: {value!r}: {folder.name} exists and is not a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -158,18 +177,6 @@ def parse_report_dir(value: str, base: Path, where: str) -> Path:
     if not os.access(folder, os.W_OK):
         raise pytest.UsageError(f"{where}: {value!r} cannot be written to")
     return folder
-
-
-def parse_html(value: str, base: Path, where: str) -> Path:
-    """A file that can be written; its folder is there."""
-    if not value.strip():
-        raise pytest.UsageError(f"{where}: needs the name of a file")
-    file = base / Path(value).expanduser()
-    if file.is_dir() or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
-        raise pytest.UsageError(
-            f"{where}: {value!r} cannot be written: it is a folder, or its folder is not one"
-        )
-    return file
 
 
 def parse_cards(value: str, base: Path, where: str) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sslauth.collected import ENDPOINT, not_checked
+from pytest_sslauth.github import annotation, append_summary, is_github, summary
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Evidence:
         waiver: ``waived until DATE: REASON`` of an alteration that is accepted.
         endpoint: URL of the server that was asked, if one was.
         entry: of ``sslauth.toml``, if what was checked is one.
+        trust: why the card or the copy is believed, if one was read.
+        seconds: how long the check took.
     """
 
     status: str
@@ -53,6 +56,8 @@ class Evidence:
     waiver: str | None = None
     endpoint: str | None = None
     entry: str | None = None
+    trust: str | None = None
+    seconds: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -74,6 +79,8 @@ class Evidence:
             waiver=f"waived until {waiver.until}: {waiver.reason}" if (waiver := verdict.waiver) else None,
             endpoint=None if verdict.deployment is None else verdict.deployment.address,
             entry=entry,
+            trust=verdict.trust,
+            seconds=verdict.seconds,
         )
 
     def attach_to(self, item: pytest.Item) -> None:
@@ -118,16 +125,18 @@ class Summary:
         self._failed = False
         self._items: set[str] = set()
         self._left_out: list[str] = []
+        self._places: dict[str, tuple[str, int]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Spec ``pytest_runtest_logreport``: keep the evidence that a test's report carries."""
         for evidence in Evidence.on(report):
             # two workers that make the same check may differ in the last digits of its margin
-            self._evidence.setdefault(replace(evidence, margin=None), evidence)
+            self._evidence.setdefault(replace(evidence, margin=None, seconds=None), evidence)
         self._failed = self._failed or report.failed
         file, _, item = report.nodeid.partition("::")
         if Path(file).name == self._settings.config.name:
             self._items.add(item)
+            self._places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Spec ``pytest_sessionfinish``: a required encoder that nobody checked fails the run."""
@@ -145,6 +154,15 @@ class Summary:
         if self._left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def _for_github(self) -> Iterator[tuple[str, str]]:
+        """Write the job's summary, and give the annotations as lines: GitHub reads them from the output."""
+        ordered = sorted(self._evidence.values(), key=_order)
+        if failed := append_summary(summary(ordered, self._left_out)):
+            yield failed, "yellow"
+        for evidence in ordered:
+            if not evidence.passed:
+                yield annotation(evidence, self._places.get(evidence.entry or "")), "red"
+
     def _used(self) -> Iterator[str]:
         for evidence in self._evidence:
             if evidence.entry is not None:
@@ -158,6 +176,8 @@ class Summary:
             lines.append(left_out_line(self._left_out, required=self._settings.require))
         if lines:
             terminalreporter.section("sslauth")
+        if is_github():
+            lines += self._for_github()
         for line, color in lines:
             terminalreporter.line(line, **{color: True})
 
@@ -186,10 +206,13 @@ def summary_lines(
             ``authenticate`` only reports, and a test that forgets to look at the verdict passes.
     """
     shown = sorted(
-        (item for item in evidence if verbose or item.partial or item.status not in PASSED),
-        key=lambda item: WAIVED if item.waiver else ORDER.get(item.status, 0),
+        (item for item in evidence if verbose or item.partial or item.status not in PASSED), key=_order
     )
     return [(_line(item, all_passed=all_passed), _color(item)) for item in shown]
+
+
+def _order(evidence: Evidence) -> int:
+    return WAIVED if evidence.waiver else ORDER.get(evidence.status, 0)
 
 
 def _color(evidence: Evidence) -> str:
@@ -208,6 +231,8 @@ def _line(evidence: Evidence, *, all_passed: bool) -> str:
         f"revision {harmless(evidence.revision, longest=12)}" if evidence.revision else "",
         f"margin {margin_text(evidence.margin)}" if evidence.margin is not None else "",
         harmless(evidence.precision) if evidence.precision else "",
+        f"trust {harmless(evidence.trust)}" if evidence.trust else "",
+        f"{evidence.seconds:.1f} s" if evidence.seconds is not None else "",
         f"only {harmless(evidence.partial)}" if evidence.partial else "",
         f"card {short_digest(evidence.card)}" if evidence.card else "",
     ]

@@ -67,6 +67,8 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     [*((way, ()) for way in WAYS), ("no path", ("-n2",)), ("testpaths", ("-n2", "--dist=loadfile"))],
 )
 def test_each_encoder_is_a_test(pinned: pytest.Pytester, way: str, workers: tuple[str, ...]) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     ini, arguments = WAYS[way]
     pinned.makeini(f"[pytest]\n{ini}\n")
     result = pinned.runpytest("-rA", *workers, *arguments)
@@ -98,6 +100,8 @@ SELECTED: list[tuple[tuple[str, ...], list[str], str | None]] = [
 def test_they_are_selected_like_other_tests(
     pinned: pytest.Pytester, row: tuple[tuple[str, ...], list[str], str | None], workers: tuple[str, ...]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     arguments, expected, left_out = row
     for required in ((), ("--sslauth-require",))[bool(workers) :]:
         result = pinned.runpytest("-rA", *workers, *arguments, *required)

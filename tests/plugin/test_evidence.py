@@ -30,7 +30,7 @@ class TestSummary:
         project.runpytest().stdout.no_fnmatch_line("*= sslauth =*")
         result = project.runpytest("-v")
         result.stdout.fnmatch_lines(
-            ["*= sslauth =*", "authentic * models/tiny  (margin *, float64, card sha256:*)"]
+            ["*= sslauth =*", "authentic * models/tiny  (margin *, float64, trust local, * s, card sha256:*)"]
         )
         assert result.stdout.str().count("authentic     models/tiny") == 1
 
@@ -41,7 +41,10 @@ class TestSummary:
         project.makepyfile(TWO_TESTS)
         result = project.runpytest("-q")
         result.stdout.fnmatch_lines(
-            ["*= sslauth =*", f"ALTERED * models/tiny  (margin *, float64, card sha256:*): *{tensor}*"]
+            [
+                "*= sslauth =*",
+                f"ALTERED * models/tiny  (margin *, float64, trust local, * s, card sha256:*): *{tensor}*",
+            ]
         )
 
     @pytest.mark.parametrize(
