@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pytest_sslauth.record import Evidence
+import pytest
+
+from pytest_sslauth.record import Evidence, Summary
 
 LONGEST = 500
 """Characters of a reason; GitHub cuts what is much longer."""
@@ -21,7 +21,27 @@ def is_github(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
-def annotation(evidence: "Evidence", place: tuple[str, int] | None) -> str:
+class GitHub:
+    """Annotates the run, and writes the summary of the job.
+
+    Args:
+        known: what the controller gathered.
+    """
+
+    def __init__(self, known: Summary) -> None:
+        self._known = known
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """Spec ``pytest_terminal_summary``: GitHub reads annotations from the output."""
+        known = self._known
+        if failed := append_summary(summary(known.evidence, known.left_out)):
+            terminalreporter.line(failed, yellow=True)
+        for evidence in known.evidence:
+            if not evidence.passed:
+                terminalreporter.line(annotation(evidence, known.places.get(evidence.entry or "")))
+
+
+def annotation(evidence: Evidence, place: tuple[str, int] | None) -> str:
     """The workflow command that annotates a run with an encoder that is no pass.
 
     Args:
@@ -38,7 +58,7 @@ def annotation(evidence: "Evidence", place: tuple[str, int] | None) -> str:
     return f"::error {shown}::{_data(harmless(text, longest=LONGEST))}"
 
 
-def summary(evidence: Iterable["Evidence"], left_out: Sequence[str] = ()) -> str:
+def summary(evidence: Iterable[Evidence], left_out: Sequence[str] = ()) -> str:
     """A Markdown table of all checks, for the summary of the job; empty without any."""
     rows = [
         (
@@ -80,7 +100,7 @@ def append_summary(text: str, environment: Mapping[str, str] = os.environ) -> st
     return None
 
 
-def _status(evidence: "Evidence") -> str:
+def _status(evidence: Evidence) -> str:
     return f"{evidence.status}, waived" if evidence.waiver else evidence.status
 
 

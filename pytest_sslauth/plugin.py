@@ -11,6 +11,7 @@ import pytest
 
 from pytest_sslauth.collected import ConfigFile, collected_file, include
 from pytest_sslauth.failure import unexcused
+from pytest_sslauth.github import GitHub, is_github
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import add_options, header_line, settings_of
@@ -41,7 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = Session(settings)
     include(config, settings)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Summary(settings), "sslauth-summary")
+        known = Summary(settings)
+        config.pluginmanager.register(known, "sslauth-summary")
+        if is_github():
+            config.pluginmanager.register(GitHub(known), "sslauth-github")
         if settings.html is not None:
             config.pluginmanager.register(Page(settings.html), "sslauth-page")
 

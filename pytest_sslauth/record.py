@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sslauth.collected import ENDPOINT, not_checked
-from pytest_sslauth.github import annotation, append_summary, is_github, summary
 from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
@@ -117,6 +116,10 @@ class Summary:
 
     Args:
         settings: of the session.
+
+    Attributes:
+        left_out: what of ``sslauth.toml`` no test checked, known when the session ends.
+        places: of its entries that were checked as tests: file, and line from 1.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -124,8 +127,13 @@ class Summary:
         self._evidence: dict[Evidence, Evidence] = {}
         self._failed = False
         self._items: set[str] = set()
-        self._left_out: list[str] = []
-        self._places: dict[str, tuple[str, int]] = {}
+        self.left_out: list[str] = []
+        self.places: dict[str, tuple[str, int]] = {}
+
+    @property
+    def evidence(self) -> "list[Evidence]":
+        """Of the whole session, each check once: what failed first, then what is waived."""
+        return sorted(self._evidence.values(), key=_order)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Spec ``pytest_runtest_logreport``: keep the evidence that a test's report carries."""
@@ -136,7 +144,7 @@ class Summary:
         file, _, item = report.nodeid.partition("::")
         if Path(file).name == self._settings.config.name:
             self._items.add(item)
-            self._places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
+            self.places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Spec ``pytest_sessionfinish``: a required encoder that nobody checked fails the run."""
@@ -148,20 +156,11 @@ class Summary:
         try:
             pins = read_pins(self._settings.config)
         except SSLAuthError as error:  # whatever was selected may not have needed it
-            self._left_out = [f"what is in {self._settings.config.name} ({error})"]
+            self.left_out = [f"what is in {self._settings.config.name} ({error})"]
         else:
-            self._left_out = not_checked(pins, self._items, self._used())
-        if self._left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
+            self.left_out = not_checked(pins, self._items, self._used())
+        if self.left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _for_github(self) -> Iterator[tuple[str, str]]:
-        """Write the job's summary, and give the annotations as lines: GitHub reads them from the output."""
-        ordered = sorted(self._evidence.values(), key=_order)
-        if failed := append_summary(summary(ordered, self._left_out)):
-            yield failed, "yellow"
-        for evidence in ordered:
-            if not evidence.passed:
-                yield annotation(evidence, self._places.get(evidence.entry or "")), "red"
 
     def _used(self) -> Iterator[str]:
         for evidence in self._evidence:
@@ -172,12 +171,10 @@ class Summary:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
         lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self._failed)
-        if self._left_out:
-            lines.append(left_out_line(self._left_out, required=self._settings.require))
+        if self.left_out:
+            lines.append(left_out_line(self.left_out, required=self._settings.require))
         if lines:
             terminalreporter.section("sslauth")
-        if is_github():
-            lines += self._for_github()
         for line, color in lines:
             terminalreporter.line(line, **{color: True})
 
