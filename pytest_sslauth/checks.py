@@ -223,7 +223,7 @@ class Checks:
                 source = (
                     f"the Hub repository '{found.encoder.reference}', by the card that it publishes itself"
                 )
-            outcome = self._judge(subject, request, source=source, pin=found.encoder.pin)
+            outcome = self._judge(subject, request, source=source, pin=None if own else found.encoder.pin)
         except Exception as error:
             places = () if own else (found.encoder, found.card)
             notes = [

@@ -3,19 +3,24 @@
 An item is an empty test with the marker ``sslauth``: the check is the one that every marked test gets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sslauth.failure import MisuseError
 from pytest_sslauth.options import Settings
+from pytest_sslauth.record import PROPERTY, Evidence
 
 if TYPE_CHECKING:
-    from hf_integration.checking.pins import Pin, Pins
+    from hf_integration.checking.pins import Pin
 
 ENDPOINT = "@endpoint"
 """What the item of an entry's endpoint is called after the entry."""
+
+MOST_NAMES = 10
+"""Encoders that a line names; the others are counted."""
 
 
 class EncoderItem(pytest.Item):
@@ -32,7 +37,15 @@ class EncoderItem(pytest.Item):
         self.add_marker(pytest.mark.sslauth(**asks))
 
     def runtest(self) -> None:
-        """Nothing is left to do: the marker was checked before."""
+        """Nothing is left to do, as the marker was checked before: unless somebody took it away.
+
+        Raises:
+            MisuseError: nothing was checked.
+        """
+        if PROPERTY not in dict(self.user_properties):
+            raise MisuseError(
+                f"{self.nodeid}: nothing was checked, as the item has no marker sslauth any more"
+            )
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The entry's place in the file, for reports and editors."""
@@ -59,11 +72,6 @@ class ConfigFile(pytest.File):
             line = line_of(pins.text, ("encoders", pin.name))
             for name, asks in _items(pin):
                 yield EncoderItem.from_parent(self, name=name, line=line, asks=asks)
-
-
-def item_names(pins: "Pins") -> list[str]:
-    """Names of all items of a file."""
-    return [name for pin in pins.encoders.values() for name, _ in _items(pin)]
 
 
 def _items(pin: "Pin") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -102,7 +110,7 @@ def include(config: pytest.Config, settings: Settings) -> None:
 
 
 def _holds(place: Path, file: Path) -> bool:
-    """Whether a folder is one that pytest comes by the file in."""
+    """Whether pytest comes by the file in a folder, unless ``norecursedirs`` keeps it out: both overlap."""
     return place.is_dir() and file.parent.resolve().is_relative_to(place.resolve())
 
 
@@ -113,13 +121,62 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def not_checked(pins: "Pins", checked: Iterable[str], used: Iterable[str]) -> list[str]:
-    """Items of a file that no test of the run stands for.
+class Configured:
+    """Knows which encoders of the file no test of the run checked, whatever kept it from that.
 
     Args:
-        pins: the file's entries.
-        checked: names of the items that were run.
-        used: entries, with :data:`ENDPOINT` where their endpoint was asked, that other tests checked.
+        settings: of the session.
+
+    Attributes:
+        places: of entries that were checked as tests: file, and line from 1.
+        left_out: names of items that nobody checked, known when the session ends.
     """
-    known = {*checked, *used}
-    return [name for name in item_names(pins) if name not in known]
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._checked: set[str] = set()
+        self.places: dict[str, tuple[str, int]] = {}
+        self.left_out: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Spec ``pytest_runtest_logreport``: evidence counts, and not that a test was run, which may skip."""
+        file, _, item = report.nodeid.partition("::")
+        for evidence in Evidence.on(report):
+            if Path(file).name == self._settings.config.name:
+                self._checked.add(item)
+                self.places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
+            elif evidence.entry is not None:
+                self._checked.add(f"{evidence.entry}{ENDPOINT if evidence.endpoint else ''}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Spec ``pytest_sessionfinish``: a required encoder that nobody checked fails the run."""
+        if session.config.getoption("collectonly") or not self._settings.config.is_file():
+            return
+        from hf_integration.base.errors import SSLAuthError
+        from hf_integration.checking.pins import read_pins
+
+        try:
+            pins = read_pins(self._settings.config)
+        except SSLAuthError as error:  # whatever was selected may not have needed it
+            self.left_out = [f"what is in {self._settings.config.name} ({error})"]
+        else:
+            names = [name for pin in pins.encoders.values() for name, _ in _items(pin)]
+            self.left_out = [name for name in names if name not in self._checked]
+        if self.left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """Spec ``pytest_terminal_summary``: name them, in one line."""
+        names = self.left_out
+        if not names:
+            return
+        from hf_integration.base.text import harmless
+
+        shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        what = "1 configured encoder" if len(names) == 1 else f"{len(names)} configured encoders"
+        if self._settings.require:
+            line = f"ERROR: {what} not checked, and --sslauth-require is set: {shown}{more}"
+            terminalreporter.line(line, red=True)
+        else:
+            terminalreporter.line(f"sslauth: {what} not selected or skipped: {shown}{more}", yellow=True)

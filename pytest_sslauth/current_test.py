@@ -23,7 +23,7 @@ class CurrentTest:
     Attributes:
         failures: what checks raised since the test began, and in which thread. What becomes of it on its way
             through the test (a group, another exception, an entry of a list) does not matter.
-        unsent: outcomes of checks that are on no report yet, as plain values.
+        unsent: outcomes of checks that are on no report yet, each with the test that asked.
         of_fixtures: what checks raised while a fixture was set up that is still kept, and what ended that:
             pytest sets up a fixture of a wider scope once, and raises the same again for every test.
     """
@@ -35,8 +35,7 @@ class CurrentTest:
         self._tasks: list[tuple[NotAuthenticError, "asyncio.Task[Any]"]] = []  # noqa: UP037
         self._told: dict[str, str] = {}
         self._found: dict[str, str] = {}
-        self.unsent: list[dict[str, Any]] = []
-        self._sent: set[str] = set()
+        self.unsent: list[tuple[Outcome, str]] = []
 
     def begin(self, item: pytest.Item) -> None:
         """Another test runs now."""
@@ -51,13 +50,11 @@ class CurrentTest:
         return "no test" if self.item is None else self.item.nodeid
 
     def record(self, outcome: "Outcome") -> None:
-        """Put the evidence of a check on the test's report, and all of it once, for the page."""
+        """Put the evidence of a check on the test's report, and keep the outcome for the page."""
         if self.item is None:
             return
         outcome.evidence.attach_to(self.item)
-        whole = {"key": outcome.key} if outcome.key in self._sent else outcome.to_dict()
-        self._sent.add(outcome.key)
-        self.unsent.append({**whole, "test": self.name})
+        self.unsent.append((outcome, self.name))
 
     def demand(self, outcome: "Outcome", wanted: "T | None") -> "T":
         """Put the evidence of a check on the test's report, and give what the test asked for.

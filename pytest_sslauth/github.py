@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sslauth.collected import Configured
 from pytest_sslauth.record import Evidence, Summary
 
 LONGEST = 500
@@ -25,28 +26,32 @@ class GitHub:
     """Annotates the run, and writes the summary of the job.
 
     Args:
-        known: what the controller gathered.
+        summary: evidence that the controller gathered.
+        configured: what it knows of ``sslauth.toml``.
     """
 
-    def __init__(self, known: Summary) -> None:
-        self._known = known
+    def __init__(self, summary: Summary, configured: Configured) -> None:
+        self._summary, self._configured = summary, configured
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: GitHub reads annotations from the output."""
-        known = self._known
-        if failed := append_summary(summary(known.evidence, known.left_out)):
+        found, places = self._summary.evidence, self._configured.places
+        if failed := append_summary(table(found, self._configured.left_out)):
             terminalreporter.line(failed, yellow=True)
-        for evidence in known.evidence:
+        # a test may expect an altered encoder
+        level = "error" if self._summary.failed else "warning"
+        for evidence in found:
             if not evidence.passed:
-                terminalreporter.line(annotation(evidence, known.places.get(evidence.entry or "")))
+                terminalreporter.line(annotation(evidence, places.get(evidence.entry or ""), level=level))
 
 
-def annotation(evidence: Evidence, place: tuple[str, int] | None) -> str:
+def annotation(evidence: Evidence, place: tuple[str, int] | None, *, level: str = "error") -> str:
     """The workflow command that annotates a run with an encoder that is no pass.
 
     Args:
         evidence: of the check.
         place: file, and line from 1, of its entry in ``sslauth.toml``, if it has one.
+        level: ``error``, or ``warning`` in a run of which no test failed.
     """
     from hf_integration.base.text import harmless
 
@@ -55,10 +60,10 @@ def annotation(evidence: Evidence, place: tuple[str, int] | None) -> str:
         facts = {"file": place[0], "line": str(place[1]), **facts}
     shown = ",".join(f"{name}={_property(harmless(value))}" for name, value in facts.items())
     text = f"{evidence.encoder}: {evidence.reason}"
-    return f"::error {shown}::{_data(harmless(text, longest=LONGEST))}"
+    return f"::{level} {shown}::{_data(harmless(text, longest=LONGEST))}"
 
 
-def summary(evidence: Iterable[Evidence], left_out: Sequence[str] = ()) -> str:
+def table(evidence: Iterable[Evidence], left_out: Sequence[str] = ()) -> str:
     """A Markdown table of all checks, for the summary of the job; empty without any."""
     rows = [
         (

@@ -1,7 +1,7 @@
 """The page that ``--sslauth-html`` asks for: the controller writes it, from what reports of tests carry."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ _CARRIED = "sslauth_outcomes"
 """Attribute of a report; pytest-xdist sends all of them from worker to controller."""
 
 
-def put_on(report: pytest.TestReport, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Let a report carry outcomes: whole, or those of before by their key."""
-    setattr(report, _CARRIED, [*getattr(report, _CARRIED, ()), *outcomes])
+def put_on(report: pytest.TestReport, outcome: Mapping[str, Any]) -> None:
+    """Let a report carry an outcome: whole, or one of before by its key."""
+    setattr(report, _CARRIED, [*getattr(report, _CARRIED, ()), outcome])
 
 
 class Page:

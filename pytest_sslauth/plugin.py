@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sslauth.collected import ConfigFile, collected_file, include
+from pytest_sslauth.collected import ConfigFile, Configured, collected_file, include
 from pytest_sslauth.failure import unexcused
 from pytest_sslauth.github import GitHub, is_github
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
@@ -42,10 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = Session(settings)
     include(config, settings)
     if not hasattr(config, "workerinput"):
-        known = Summary(settings)
-        config.pluginmanager.register(known, "sslauth-summary")
+        summary, configured = Summary(), Configured(settings)
+        config.pluginmanager.register(configured, "sslauth-configured")
+        config.pluginmanager.register(summary, "sslauth-summary")
         if is_github():
-            config.pluginmanager.register(GitHub(known), "sslauth-github")
+            config.pluginmanager.register(GitHub(summary, configured), "sslauth-github")
         if settings.html is not None:
             config.pluginmanager.register(Page(settings.html), "sslauth-page")
 

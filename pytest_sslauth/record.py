@@ -1,15 +1,11 @@
 """What a test remembers of the checks made for it, and the section of the summary that it ends up in."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_sslauth.collected import ENDPOINT, not_checked
-from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
     from hf_integration.verdict import Verdict
@@ -105,8 +101,6 @@ class Evidence:
         return [cls(**json.loads(str(value))) for name, value in report.user_properties if name == PROPERTY]
 
 
-MOST_NAMES = 10
-
 ORDER = {"altered": 0, "inconclusive": 1, **dict.fromkeys(PASSED, 3)}
 WAIVED = 2
 
@@ -114,21 +108,13 @@ WAIVED = 2
 class Summary:
     """Gathers the evidence on reports, those of workers too, and prints it at the end.
 
-    Args:
-        settings: of the session.
-
     Attributes:
-        left_out: what of ``sslauth.toml`` no test checked, known when the session ends.
-        places: of its entries that were checked as tests: file, and line from 1.
+        failed: whether any test of the session did.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._evidence: dict[Evidence, Evidence] = {}
-        self._failed = False
-        self._items: set[str] = set()
-        self.left_out: list[str] = []
-        self.places: dict[str, tuple[str, int]] = {}
+        self.failed = False
 
     @property
     def evidence(self) -> "list[Evidence]":
@@ -140,55 +126,16 @@ class Summary:
         for evidence in Evidence.on(report):
             # two workers that make the same check may differ in the last digits of its margin
             self._evidence.setdefault(replace(evidence, margin=None, seconds=None), evidence)
-        self._failed = self._failed or report.failed
-        file, _, item = report.nodeid.partition("::")
-        if Path(file).name == self._settings.config.name:
-            self._items.add(item)
-            self.places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Spec ``pytest_sessionfinish``: a required encoder that nobody checked fails the run."""
-        if session.config.getoption("collectonly") or not self._settings.config.is_file():
-            return
-        from hf_integration.base.errors import SSLAuthError
-        from hf_integration.checking.pins import read_pins
-
-        try:
-            pins = read_pins(self._settings.config)
-        except SSLAuthError as error:  # whatever was selected may not have needed it
-            self.left_out = [f"what is in {self._settings.config.name} ({error})"]
-        else:
-            self.left_out = not_checked(pins, self._items, self._used())
-        if self.left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _used(self) -> Iterator[str]:
-        for evidence in self._evidence:
-            if evidence.entry is not None:
-                yield f"{evidence.entry}{ENDPOINT if evidence.endpoint else ''}"
+        self.failed = self.failed or report.failed
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
-        lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self._failed)
-        if self.left_out:
-            lines.append(left_out_line(self.left_out, required=self._settings.require))
+        lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self.failed)
         if lines:
             terminalreporter.section("sslauth")
         for line, color in lines:
             terminalreporter.line(line, **{color: True})
-
-
-def left_out_line(names: Sequence[str], *, required: bool) -> tuple[str, str]:
-    """What of ``sslauth.toml`` no test checked, and the line's colour."""
-    from hf_integration.base.text import harmless
-
-    shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    what = "1 configured encoder" if len(names) == 1 else f"{len(names)} configured encoders"
-    if required:
-        return f"ERROR: {what} not checked, and --sslauth-require is set: {shown}{more}", "red"
-    return f"{what} not selected: {shown}{more}", "yellow"
 
 
 def summary_lines(

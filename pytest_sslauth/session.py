@@ -39,6 +39,7 @@ class Session:
         self.settings = settings
         self._current = CurrentTest()
         self._watch = MarkerWatch()
+        self._sent: set[str] = set()
 
     def begin(self, item: pytest.Item) -> None:
         """Another test begins; what is known of the one before is nothing to it."""
@@ -84,8 +85,11 @@ class Session:
 
     def put_on(self, report: pytest.TestReport) -> None:
         """Put what the controller makes a page of on a report, which travels from worker to controller."""
-        if self.settings.html and self._current.unsent:
-            put_on(report, self._current.unsent)
+        if self.settings.html:
+            for outcome, test in self._current.unsent:
+                whole = {} if outcome.key in self._sent else outcome.to_dict()
+                self._sent.add(outcome.key)
+                put_on(report, {"key": outcome.key, "test": test, **whole})
         self._current.unsent = []
 
     def explained(self, operator: str, left: object, right: object) -> list[str] | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.synthetic_text import synthetic_texts
 
-CUTS = (140, 300, 660)
-"""Tokens: more than 128, 256 and 512, at which servers cut."""
+CUTS = (140, 300, 580, 660)
+"""Tokens: more than 128, 256 and 512, at which servers cut. Two are more than the last, the limit of most
+encoders, as one long text alone says little of how it was cut."""
 
 MOST_WORDS = 50_000
 """Texts that words are taken from at most."""

@@ -69,18 +69,16 @@ def _differing(verdict: Verdict) -> Iterator[Fact]:
             near = verdict.deployment.nearest[0]
             yield "nearest", f"{near.recipe}: {number(near.typical)} away in a typical text"
     if names := (*tensors.changed, *tensors.missing, *tensors.unexpected):
-        yield "tensors", f"{len(names)} of {tensors.checked} differ: {_some(names)}"
+        yield "tensors", f"{len(names)} of {tensors.checked} {_differ(names)}: {_some(names)}"
     if names := (*files.changed, *files.derived):
-        yield "settings", f"{len(names)} differ: {_some(names, 1)}"
+        yield "settings", f"{len(names)} {_differ(names)}: {_some(names, 1)}"
     if verdict.process:
         yield "process", _some(verdict.process, 1)
     if broken := [claim for claim in verdict.claims if not claim.holds]:
         yield "claim", f"{_some([f'{claim.about}: {claim.says}' for claim in broken], 1)}; does not hold"
     if tensors.outside:
-        yield (
-            "outside",
-            f"{len(tensors.outside)} tensors that no embedding needs differ: {_some(tensors.outside)}",
-        )
+        names = tensors.outside
+        yield "outside", f"{len(names)} that no embedding needs {_differ(names)}: {_some(names)}"
 
 
 def _where(verdict: Verdict) -> Iterator[Fact]:
@@ -115,6 +113,10 @@ def _advice(verdict: Verdict) -> Iterator[Fact]:
         if causes:
             yield "points to", "; ".join(causes)
         yield "do next", remedy
+
+
+def _differ(names: Sequence[str]) -> str:
+    return "differs" if len(names) == 1 else "differ"
 
 
 def _some(names: Sequence[str], most: int = NAMED) -> str:

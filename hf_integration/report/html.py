@@ -258,6 +258,7 @@ def _command(verdict: Verdict) -> str:
             "--api",
             harmless(verdict.deployment.api),
         ]
+        parts += ["--by-card"] if verdict.card.digest else []
     elif verdict.conversion is not None:
         parts += ["--converted", harmless(verdict.conversion.path, longest=1000)]
     else:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -77,19 +76,27 @@ def test_each_encoder_is_a_test(pinned: pytest.Pytester, way: str, workers: tupl
 
 
 SELECTED: list[tuple[tuple[str, ...], list[str], str | None]] = [
-    (("sslauth.toml::second",), ["sslauth.toml::second"], "1 configured encoder not selected: first"),
-    (("-k", "first"), ["sslauth.toml::first"], "1 configured encoder not selected: second"),
+    (
+        ("sslauth.toml::second",),
+        ["sslauth.toml::second"],
+        "*1 configured encoder not selected or skipped: first",
+    ),
+    (("-k", "first"), ["sslauth.toml::first"], "*1 configured encoder not selected or skipped: second"),
     (("-m", "sslauth"), ["sslauth.toml::first", "sslauth.toml::second"], None),
-    (("tests",), ["tests/test_app.py::test_app"], "2 configured encoders not selected: first, second"),
+    (
+        ("tests",),
+        ["tests/test_app.py::test_app"],
+        "*2 configured encoders not selected or skipped: first, second",
+    ),
     (
         ("--ignore=sslauth.toml",),
         ["tests/test_app.py::test_app"],
-        "2 configured encoders not selected: first, second",
+        "*2 configured encoders not selected or skipped: first, second",
     ),
     (
         ("--deselect=sslauth.toml::first",),
         ["sslauth.toml::second", "tests/test_app.py::test_app"],
-        "1 configured encoder not selected: first",
+        "*1 configured encoder not selected or skipped: first",
     ),
 ]
 
@@ -144,10 +151,6 @@ def test_a_marked_test_of_the_same_encoder_checks_nothing_twice(pinned: pytest.P
     (pinned.path / "tests" / "test_app.py").write_text(
         """
 import pytest
-from pytest_sslauth import engine
-
-made = []
-real = engine.authenticate
 
 
 @pytest.mark.sslauth("first")
@@ -273,6 +276,56 @@ def test_whatever_an_entry_is_called_it_is_a_test(pinned: pytest.Pytester, name:
         result.stdout.fnmatch_lines(["*sslauth.toml, line *"])
 
 
-def test_names_of_the_file_are_those_of_the_project(pinned: pytest.Pytester, tmp_path: Path) -> None:
-    result = pinned.runpytest("--collect-only", "-q", "-m", "sslauth")
-    assert [line for line in result.outlines if "::" in line] == list(ALL)[:2]
+SKIPPED = {
+    "a mark": """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.skip)
+""",
+    "a hook before the check": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    pytest.skip("not today")
+""",
+    "a hook that runs nothing": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    return True
+""",
+}
+
+
+@pytest.mark.parametrize("way", SKIPPED)
+def test_an_item_that_was_not_checked_is_left_out_whatever_kept_it_from_that(
+    pinned: pytest.Pytester, way: str
+) -> None:
+    pinned.makeconftest(f"import pytest\n{SKIPPED[way]}")
+    result = pinned.runpytest("sslauth.toml")
+    result.stdout.fnmatch_lines(["*2 configured encoders not selected or skipped: first, second"])
+    required = pinned.runpytest("--sslauth-require", "sslauth.toml")
+    assert required.ret == 1
+    required.stdout.fnmatch_lines(["ERROR: 2 configured encoders not checked*: first, second"])
+
+
+def test_an_item_whose_marker_was_taken_away_fails(pinned: pytest.Pytester) -> None:
+    pinned.makeconftest(
+        """
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.own_markers.clear()
+        """
+    )
+    result = pinned.runpytest("sslauth.toml")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["sslauth.toml::first: nothing was checked, *"])
+
+
+def test_a_file_in_a_folder_that_pytest_does_not_enter_is_no_pass_unseen(pinned: pytest.Pytester) -> None:
+    (pinned.path / ".trust").mkdir()
+    text = PINS.replace('"models/', '"../models/').replace('"cards/', '"../cards/')
+    (pinned.path / ".trust" / "pins.toml").write_text(text)
+    result = pinned.runpytest("--sslauth-config=.trust/pins.toml")
+    result.stdout.fnmatch_lines(["*2 configured encoders not selected or skipped: first, second"])
+    assert pinned.runpytest("--sslauth-config=.trust/pins.toml", "--sslauth-require").ret == 1
+    named = pinned.runpytest("-rA", "--sslauth-config=.trust/pins.toml", ".trust/pins.toml")
+    assert sorted(outcomes(named)) == [".trust/pins.toml::first", ".trust/pins.toml::second"]

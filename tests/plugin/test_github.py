@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sslauth.github import annotation, append_summary, is_github, summary
+from pytest_sslauth.github import annotation, append_summary, is_github, table
 from pytest_sslauth.record import Evidence
 
 pytest_plugins = ["pytester"]
@@ -36,17 +36,17 @@ def test_an_annotation_ends_where_it_ends(field: str) -> None:
 
 
 def test_the_summary_is_a_table() -> None:
-    lines = summary([ALTERED, Evidence("authentic", "org/y", "fine", waiver=None)], ["z"]).split("\n")
+    lines = table([ALTERED, Evidence("authentic", "org/y", "fine", waiver=None)], ["z"]).split("\n")
     assert lines[0] == "## sslauth"
     assert lines[4] == "| altered | org/x | pinned | 0.25 |  | 1.2 s | 1 of 2 tensors changed |"
     assert lines[5] == "| authentic | org/y |  |  |  |  |  |"
     assert lines[7] == "Configured and not checked: z"
-    assert summary([]) == ""
+    assert table([]) == ""
 
 
 @pytest.mark.parametrize("field", ["encoder", "reason", "trust", "endpoint", "precision"])
 def test_cells_are_text(field: str) -> None:
-    text = summary([Evidence(**{**vars(ALTERED), field: HOSTILE})], [HOSTILE])
+    text = table([Evidence(**{**vars(ALTERED), field: HOSTILE})], [HOSTILE])
     row = text.split("\n")[4]
     assert row.count("|") == 8
     assert not re.search(r"[<>\[\]`@*]", re.sub(r"&#\d+;", "", text))

@@ -46,7 +46,7 @@ class TestReport:
                 "*_ test_search _*",
                 "ALTERED: models/tiny",
                 f"1 of * tensors changed: {tensor}; the watermark is broken",
-                f"  tensors * 1 of * differ: {tensor}",
+                f"  tensors * 1 of * differs: {tensor}",
                 "  strips * ===XX  2 of 5 broken, the first is 'layer 2'",
                 "  worst * times what is tolerated in strip '*'; margin 0.*, 1 is the edge",
                 "  checked * card sha256:* (local), float64, * s",
@@ -121,7 +121,7 @@ class TestReport:
         project.makepyfile(MARKED)
         result = project.runpytest()
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["ALTERED: models/tiny", "  settings * differ: tokenizer*"])
+        result.stdout.fnmatch_lines(["ALTERED: models/tiny", "  settings * differs: tokenizer*"])
 
 
 class TestPlaces:

@@ -266,18 +266,23 @@ def test_torch_was_expected(
 @pytest.mark.parametrize(
     ("rate", "status", "said"),
     [
-        (1e-7, 1, "no known recipe gives these answers"),
-        # as far as float16 arithmetic is, which would be no alteration: no pass, and named
-        (1e-6, 3, "cannot be told from such arithmetic"),
-        (1e-4, 1, "no known recipe gives these answers"),
+        (1e-7, (1,), "no known recipe gives these answers"),
+        # twice as far as float16 arithmetic is, which is the edge: one or the other, and never a pass
+        (1e-6, (1, 3), ""),
+        (1e-4, (1,), "no known recipe gives these answers"),
     ],
 )
 @pytest.mark.parametrize("name", SERVERS)
 def test_one_step_behind_the_door(
-    name: Server, rate: float, status: int, said: str, minilm: Path, capfd: pytest.CaptureFixture[str]
+    name: Server,
+    rate: float,
+    status: tuple[int, ...],
+    said: str,
+    minilm: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     with RecordedServer(name, minilm, tuned(minilm, rate)) as server:
-        assert verify(minilm, server, "--serving", name, "--keys", "24") == status
+        assert verify(minilm, server, "--serving", name, "--keys", "24") in status
     assert said in capfd.readouterr().out
 
 

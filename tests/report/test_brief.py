@@ -89,7 +89,7 @@ def test_what_changed_where_and_how_far_outside_comes_in_this_order() -> None:
 def test_names_are_counted_and_the_first_are_given() -> None:
     text = brief(ALTERED)
     assert "  tensors    12 of 20 differ: layer.0, layer.1, layer.2 and 9 more\n" in text
-    assert "  settings   1 differ: config.json: hidden_act: gelu -> relu\n" in text
+    assert "  settings   1 differs: config.json: hidden_act: gelu -> relu\n" in text
     assert "  strips     =XX  2 of 3 broken, the first is 'layer 1'\n" in text
     assert "1e+18 or more times what is tolerated in strip 'embedding'; margin 0.29, 1 is the edge\n" in text
     assert (
