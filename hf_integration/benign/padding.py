@@ -27,7 +27,7 @@ def padding_leaks(encoder: Encoder, key_samples: Sequence[Sample], *, seed: int)
 
     Args:
         encoder: as it was loaded.
-        key_samples: those of the card.
+        key_samples: those of the card; none, where they are synthetic texts anyway.
         seed: further texts follow from it.
 
     Raises:

@@ -5,6 +5,7 @@ cuts at 512 give the same for it.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.synthetic_text import synthetic_texts
@@ -17,7 +18,7 @@ MOST_WORDS = 50_000
 """Texts that words are taken from at most."""
 
 TOKENS_IN_A_WORD = 8
-"""Few words have more, so that a text need not be counted after each of its words."""
+"""Few words have more, so that a text need not be counted again after each of its words."""
 
 
 def length_probes(
@@ -79,8 +80,9 @@ def _words(seed: int) -> Iterator[str]:
 def _long(count: Callable[[str], int], words: Iterator[str], tokens: int) -> str:
     """A text of at least so many tokens, by a few at most."""
     text: list[str] = []
-    for word in words:
-        text.append(word)
-        if len(text) * TOKENS_IN_A_WORD >= tokens and count(" ".join(text)) >= tokens:
+    while (missing := tokens - count(" ".join(text))) > 0:
+        more = list(islice(words, max(missing // TOKENS_IN_A_WORD, 1)))
+        if not more:
             break
+        text += more
     return " ".join(text)

@@ -4,8 +4,9 @@ Answers are computed here, by the trusted copy and by altered copies of it, in o
 reference is and with either kernel of attention; the real servers of the tests are not part of this.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 
 from torch import Tensor
 
@@ -13,11 +14,13 @@ from hf_integration.benign.variants import other_attention
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, simplified
+from hf_integration.serving.half_precision import like_half_precision
 from hf_integration.serving.numeric import FLOAT32, Form
 from hf_integration.serving.presets import presets
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import Measured, measure
+from hf_integration.serving.sources import CopySource
+from hf_integration.serving.yardstick import Measured, Yardstick, measure
 from hf_integration.tampering.weights.fine_tuning import fine_tune
 from tests.benchmarks.rivals import RIVALS, seen_by
 from tests.benchmarks.subjects import Subject
@@ -58,6 +61,7 @@ def run(subject: Subject) -> list[str]:
     false_alarms, behind = dict.fromkeys(RIVALS, 0), []
     print(f"{'recipe and form of the answer':36} {'benign':>7} {'seen from':>9} {_columns(RIVALS)}")
     scenes: dict[Recipe, Scene] = {}
+    source = _Kept(encoder)
     # half precision is slow on most processors, and comes last
     for preset in sorted(presets().values(), key=lambda preset: preset.recipe.arithmetic != "float32"):
         recipe = simplified(encoder, preset.recipe)
@@ -66,11 +70,12 @@ def run(subject: Subject) -> list[str]:
         plain, stepped, measured = scenes[recipe]
         for form in FORMS:
             held = measured.yardstick(form, noise=preset.noise, seed=1)
+            fits = partial(_fits, held, source)
             calm = [form.rounded(answers) for answers in plain]
-            benign = [held.held_against(answers).intact for answers in calm]
+            benign = [fits(answers) for answers in calm]
             runs, alarms = runs + len(benign), alarms + benign.count(False)
             written = {rate: [form.rounded(run) for run in found] for rate, found in stepped.items()}
-            seen = [rate for rate, found in written.items() if not held.held_against(found[0]).intact]
+            seen = [rate for rate, found in written.items() if not fits(found[0])]
             rivals = {rival: seen_by(rival, calm, written, held.exact) for rival in RIVALS}
             first, canary = min(seen, default=None), rivals["canary"].rate
             shown = {
@@ -92,6 +97,27 @@ def run(subject: Subject) -> list[str]:
     if behind:
         short.append(f"the cosine canary is less than {BEHIND} times behind: {'; '.join(behind)}")
     return short + ([f"{alarms} false alarms"] if alarms else [])
+
+
+class _Kept(CopySource):
+    """A copy that computes what it gives under a recipe once."""
+
+    @cache  # noqa: B019  # one copy in one benchmark
+    def _exact(self, recipe: Recipe, texts: tuple[str, ...]) -> Tensor:
+        return super().exact(recipe, texts)
+
+    def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor:
+        return self._exact(recipe.but(form=FLOAT32), tuple(texts))
+
+
+def _fits(held: Yardstick, source: CopySource, answers: Tensor) -> bool:
+    """Whether answers pass, as a check of an endpoint decides it."""
+    if not held.held_against(answers).intact:
+        return False
+    if held.recipe.arithmetic == "float32":
+        return True
+    texts = texts_of(held.card.key_samples)
+    return like_half_precision(source, held.recipe, held.exact, texts, answers)
 
 
 def _scene(
