@@ -39,6 +39,7 @@ class Standing:
         objections: why its card is not to be relied on any more, in words.
         unanswered: what could not be found out, if something could not.
         note: what else whoever reviews the change should know, if there is something.
+        now: the card as it is today, if it could be read.
     """
 
     pin: Pin
@@ -47,6 +48,7 @@ class Standing:
     objections: tuple[str, ...] = ()
     unanswered: str | None = None
     note: str | None = None
+    now: "WatermarkCard | None" = None
 
     @property
     def stale(self) -> bool:
@@ -88,7 +90,7 @@ def standing_of(pin: Pin, *, today: date, token: str | None = None) -> Standing:
         revocations = revoked(pin.repo, commit, pin.card_digest or "", token)
         note = "; ".join(filter(None, (*revocations, note))) or None
     found, unanswered = objections(card, pin, commit, today=today, token=token)
-    return Standing(pin, card.location, tuple(changes), found, unanswered, note)
+    return Standing(pin, card.location, tuple(changes), found, unanswered, note, card)
 
 
 def checked_standing(pin: Pin, *, today: date, token: str | None = None) -> Standing:

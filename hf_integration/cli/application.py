@@ -16,6 +16,7 @@ from hf_integration.cli.commands import inspect as inspecting
 from hf_integration.cli.commands import lock as locking
 from hf_integration.cli.commands import mint as minting
 from hf_integration.cli.commands import publish as publishing
+from hf_integration.cli.commands import review as reviewing
 from hf_integration.cli.commands import sign as signing
 from hf_integration.cli.commands import stamp as stamping
 from hf_integration.cli.commands import stress as stressing
@@ -86,6 +87,7 @@ def command() -> Any:
         (baselining.baseline, baselining),
         (baseline_checking.check_baseline, baseline_checking),
         (publishing.publish, publishing),
+        (reviewing.review, reviewing),
         (locking.lock, locking),
         (demonstrating.demo, demonstrating),
     ):

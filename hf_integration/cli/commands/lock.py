@@ -65,7 +65,7 @@ def lock(
     if not check and not allow_ci:
         refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
     pins = project_pins()
-    chosen = _chosen(pins, names or [])
+    chosen = chosen_pins(pins, names or [])
     streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
     from hf_integration.base.vocabulary import today
     from hf_integration.checking.standing import checked_standing, standing_of
@@ -110,7 +110,12 @@ def project_pins() -> "Pins":
     return pins
 
 
-def _chosen(pins: "Pins", names: Sequence[str]) -> "list[Pin]":
+def chosen_pins(pins: "Pins", names: Sequence[str]) -> "list[Pin]":
+    """The entries of these names; all of them if there is no name.
+
+    Raises:
+        UsageError: there is no such entry.
+    """
     for name in names:
         if name not in pins.encoders:
             known = ", ".join(pins.encoders) or "none"
@@ -153,12 +158,17 @@ def _show(standings: "Sequence[Standing]", streams: Streams, word: str, *, writt
     elif streams.format == Format.QUIET:
         streams.result(word)
     else:
-        lines = (line for standing in standings for line in _lines(standing, word))
+        lines = (line for standing in standings for line in entry_lines(standing, word))
         streams.result("\n".join(lines) or word)
 
 
-def _lines(standing: "Standing", word: str) -> list[str]:
-    """One entry: every pin that changes, old and new."""
+def entry_lines(standing: "Standing", word: str) -> list[str]:
+    """One entry: every pin that changes, old and new.
+
+    Args:
+        standing: how it stands.
+        word: ``locked`` once that was written.
+    """
     pin = standing.pin
     tracked = f"{pin.repo}, {pin.tracked}" if pin.repo else f"{pin.path}"
     state = "not known" if standing.unanswered else "unchanged"
@@ -182,17 +192,17 @@ def _summary(standings: "Sequence[Standing]", written: bool) -> dict[str, Any]:
         "file": PINS_FILE,
         "written": written,
         "stale": any(standing.stale for standing in standings),
-        "encoders": [
-            {
-                "name": standing.pin.name,
-                "card": standing.card,
-                "changes": [
-                    {"key": change.key, "old": change.old, "new": change.new} for change in standing.changes
-                ],
-                "objections": list(standing.objections),
-                "unanswered": standing.unanswered or None,
-                "note": standing.note or None,
-            }
-            for standing in standings
-        ],
+        "encoders": [entry_summary(standing) for standing in standings],
+    }
+
+
+def entry_summary(standing: "Standing") -> dict[str, Any]:
+    """One entry as plain JSON values."""
+    return {
+        "name": standing.pin.name,
+        "card": standing.card,
+        "changes": [{"key": change.key, "old": change.old, "new": change.new} for change in standing.changes],
+        "objections": list(standing.objections),
+        "unanswered": standing.unanswered or None,
+        "note": standing.note or None,
     }
