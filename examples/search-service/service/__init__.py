@@ -1,0 +1,1 @@
+"""A search service: documents are embedded elsewhere, queries and suggestions here."""

@@ -1,0 +1,1 @@
+"""The sample projects in ``examples/`` are tried as their users run them."""
