@@ -128,7 +128,17 @@ def read_record(
     try:
         return kind.model_validate(content), content
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(quoted(str(part)) for part in first["loc"])
-        reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
-        raise FlawError(field, reason[:1].lower() + reason[1:]) from None
+        raise first_flaw(error) from None
+
+
+def first_flaw(error: ValidationError, *, below: str = "") -> FlawError:
+    """The first thing that pydantic found wrong.
+
+    Args:
+        error: what it raised.
+        below: the field that holds what was validated, if that was a part.
+    """
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join((*filter(None, [below]), *(quoted(str(part)) for part in first["loc"])))
+    reason = _REASONS.get(first["type"], first["msg"]).removeprefix("Value error, ")
+    return FlawError(field, reason[:1].lower() + reason[1:])

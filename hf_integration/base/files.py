@@ -1,5 +1,6 @@
 """Opening files of unknown origin: regular files of a bounded size only, read to the byte."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -59,3 +60,20 @@ def read_exactly(stream: BinaryIO, size: int) -> bytearray:
     except OSError as error:
         raise FlawError("", f"cannot be read: {error.strerror}") from None
     return data
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 in hexadecimal of a regular file, which may be empty or large; links are followed.
+
+    Raises:
+        FlawError: it is missing, not a regular file, or unreadable.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FlawError("", "not a regular file")
+        with os.fdopen(os.open(path, _FLAGS), "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise FlawError("", "the file is missing") from None
+    except OSError as error:
+        raise FlawError("", f"cannot be read: {error.strerror}") from None

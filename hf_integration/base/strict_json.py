@@ -22,12 +22,13 @@ LONGEST_STRING = 1 << 20
 """Characters of a string: a chat template or a normaliser's table is the longest that occurs."""
 
 
-def parse(data: bytes, *, most_values: int = MOST_VALUES) -> Any:
+def parse(data: bytes, *, most_values: int = MOST_VALUES, longest: int = LONGEST_STRING) -> Any:
     """Read one JSON document.
 
     Args:
         data: untrusted bytes; the caller has bounded their number.
         most_values: separators that it may have: an answer full of embeddings has more than any card.
+        longest: characters that a string may have: a file within a file has more than any other.
 
     Raises:
         FlawError: it is not JSON, or not of the narrow kind that cards are written in.
@@ -50,7 +51,7 @@ def parse(data: bytes, *, most_values: int = MOST_VALUES) -> Any:
         ) from None
     except RecursionError:
         raise FlawError("", f"nested deeper than {DEEPEST} levels") from None
-    _check_values(value)
+    _check_values(value, longest)
     return value
 
 
@@ -87,19 +88,19 @@ def _constant(name: str) -> NoReturn:
     raise FlawError("", f"{name} is not a JSON number")
 
 
-def _check_values(value: Any) -> None:
+def _check_values(value: Any, longest: int) -> None:
     # a stack of its own: a hostile document must not decide how deep this function calls itself
     level = [("", value)]
     for _ in range(DEEPEST):
         deeper: list[tuple[str, Any]] = []
         for key, item in level:
             if isinstance(item, str):
-                _check_string(key, item)
+                _check_string(key, item, longest)
             elif isinstance(item, list):
                 deeper += [(key, member) for member in item]
             elif isinstance(item, dict):
                 for name, member in item.items():
-                    _check_string(key, name)
+                    _check_string(key, name, longest)
                     deeper.append((name, member))
         if not deeper:
             return
@@ -107,9 +108,9 @@ def _check_values(value: Any) -> None:
     raise FlawError("", f"nested deeper than {DEEPEST} levels")
 
 
-def _check_string(key: str, text: str) -> None:
-    if len(text) > LONGEST_STRING:
-        raise FlawError(key, f"a string of {len(text)} characters, more than {LONGEST_STRING}")
+def _check_string(key: str, text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise FlawError(key, f"a string of {len(text)} characters, more than {longest}")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise FlawError(key, "a string with a lone surrogate")
 

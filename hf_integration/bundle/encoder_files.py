@@ -3,23 +3,11 @@
 import os
 import shutil
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hf_integration.base.errors import EncoderError, OutputError
 from hf_integration.base.text import quoted
-from hf_integration.snapshot import MODULES, Snapshot, encoder_files, local_names, module_folders
-
-
-def needed_files(snapshot: Snapshot) -> tuple[str, ...]:
-    """Names of the files that an encoder is loaded from: safetensors and settings; no code, no pickle."""
-    if snapshot.repo is not None:
-        return snapshot.files
-    modules = snapshot.path / MODULES
-    names = encoder_files(
-        local_names(snapshot.path), module_folders(modules.read_bytes() if modules.is_file() else None)
-    )
-    # an encoder needs nothing hidden; credentials and drafts are
-    return tuple(name for name in names if not PurePosixPath(name).name.startswith("."))
+from hf_integration.snapshot import Snapshot
 
 
 def copy_files(snapshot: Snapshot, names: tuple[str, ...], target: Path) -> None:

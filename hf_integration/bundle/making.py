@@ -17,7 +17,7 @@ from hf_integration.base.output_files import staging, sync_folder, write_file
 from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
 from hf_integration.bundle.card_copy import copy_card, read_copy
-from hf_integration.bundle.encoder_files import copy_files, needed_files
+from hf_integration.bundle.encoder_files import copy_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
 from hf_integration.checking.finding import Asked, Found, Project
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card
@@ -27,7 +27,7 @@ from hf_integration.encoders.files.folder import inspect_folder, require_support
 from hf_integration.encoders.opening import open_encoder
 from hf_integration.signing import Signer, SigstoreSigner, signer_from
 from hf_integration.signing.keys import public_pem, read_public_key
-from hf_integration.snapshot import Snapshot, resolve
+from hf_integration.snapshot import Snapshot, needed_files, resolve
 from hf_integration.verdict import Verdict
 
 

@@ -7,6 +7,7 @@ import typer
 from hf_integration.cli.commands import add as adding
 from hf_integration.cli.commands import baseline as baselining
 from hf_integration.cli.commands import bundle as bundling
+from hf_integration.cli.commands import check_attestation as attestation_checking
 from hf_integration.cli.commands import check_baseline as baseline_checking
 from hf_integration.cli.commands import check_stamp as stamp_checking
 from hf_integration.cli.commands import demo as demonstrating
@@ -48,6 +49,7 @@ Examples:
   sslauth history checks.db
   sslauth inspect cards/NAME
   sslauth sign cards/NAME --key key.pem
+  sslauth check-attestation NAME.svr.json --key key.pub
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
   sslauth stress ORG/NAME --card cards/NAME
   sslauth stamp NAME --out stamp.json
@@ -79,6 +81,7 @@ def command() -> Any:
         (watching.watch, watching),
         (remembering.history, remembering),
         (inspecting.inspect, inspecting),
+        (attestation_checking.check_attestation, attestation_checking),
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),

@@ -13,7 +13,7 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, SIGNATURE_FILE
 from hf_integration.card.reading import locate, read_card
 from hf_integration.signing.covered_files import Copy, exact_copy
-from hf_integration.signing.keys import key_hint, public_pem, unlock_private_key
+from hf_integration.signing.keys import key_hint, public_pem, read_private_key
 from hf_integration.signing.signers import SIGSTORE, KeySigner, require_extra
 from hf_integration.signing.verification import verify
 
@@ -57,7 +57,10 @@ def sign(folder: str | Path, key: str | Path, *, force: bool = False) -> Signed:
     require_extra()
     from model_signing import signing
 
-    public, password = (None, None) if str(key) == SIGSTORE else unlock_private_key(Path(key))
+    public, password = None, None
+    if str(key) != SIGSTORE:
+        private, password = read_private_key(Path(key))
+        public = private.public_key()
     found, location = locate(Path(folder), revision=None)
     card = read_card(found, location=location)
     if card.secret and public is None:

@@ -13,7 +13,7 @@ from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import quoted
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
 PASSWORD = "SSLAUTH_KEY_PASSWORD"  # noqa: S105  # the variable's name
 
@@ -45,13 +45,13 @@ def read_public_key(path: Path) -> "EllipticCurvePublicKey":
     return _of_supported_curve(key, path)
 
 
-def unlock_private_key(path: Path) -> tuple["EllipticCurvePublicKey", bytes | None]:
-    """Read a private key as far as it takes to know its public part and its password.
+def read_private_key(path: Path) -> tuple["EllipticCurvePrivateKey", bytes | None]:
+    """Read a private key.
 
     The password of an encrypted key is the content of ``SSLAUTH_KEY_PASSWORD``, or asked for in a terminal.
 
     Returns:
-        The public key, and the password; ``None`` for a key that is not encrypted.
+        The key, and its password; ``None`` for a key that is not encrypted.
 
     Raises:
         UsageError: no such file, no private key that cards can be signed with, or a wrong or no password.
@@ -72,7 +72,8 @@ def unlock_private_key(path: Path) -> tuple["EllipticCurvePublicKey", bytes | No
             raise UsageError(f"cannot unlock {_named(path)}", remedy="check the password") from error
     except Exception as error:
         raise UsageError(f"{_named(path)} is not a private key in PEM", remedy=_MAKE_ONE) from error
-    return _of_supported_curve(key.public_key(), path), password
+    _of_supported_curve(key.public_key(), path)
+    return key, password  # type: ignore[return-value]  # its curve is one of ours
 
 
 def key_hint(key: "EllipticCurvePublicKey") -> str:

@@ -79,20 +79,20 @@ def parse_signature(data: bytes) -> SignatureFile:
         FlawError: it is not the signature of a list of files.
     """
     bundle = strict_json.parse(data)
-    _keys("", bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"})
+    with_keys("", bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"})
     if bundle["mediaType"] != MEDIA_TYPE:
         raise FlawError("mediaType", "not a Sigstore bundle of version 0.3")
     if not isinstance(bundle["verificationMaterial"], dict):
         raise FlawError("verificationMaterial", "not an object")
     envelope = bundle["dsseEnvelope"]
-    _keys("dsseEnvelope", envelope, {"payload", "payloadType", "signatures"})
+    with_keys("dsseEnvelope", envelope, {"payload", "payloadType", "signatures"})
     if envelope["payloadType"] != PAYLOAD_TYPE:
         raise FlawError("dsseEnvelope.payloadType", f"not {PAYLOAD_TYPE}")
     signatures = envelope["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1:
         raise FlawError("dsseEnvelope.signatures", "not exactly one")
     _check_signature(signatures[0])
-    payload = strict_json.parse(_decoded("dsseEnvelope.payload", envelope["payload"]))
+    payload = strict_json.parse(decoded("dsseEnvelope.payload", envelope["payload"]))
     return SignatureFile(bundle, _files(payload))
 
 
@@ -100,17 +100,17 @@ def _check_signature(signature: Any) -> None:
     name = "dsseEnvelope.signatures[0]"
     if not isinstance(signature, dict) or set(signature) not in ({"sig"}, {"sig", "keyid"}):
         raise FlawError(name, "needs sig, and may have keyid")
-    _decoded(f"{name}.sig", signature["sig"])
+    decoded(f"{name}.sig", signature["sig"])
     if signature.get("keyid", "") != "":
         raise FlawError(f"{name}.keyid", "not empty")
 
 
 def _files(payload: Any) -> dict[str, str]:
-    _keys("statement", payload, {"_type", "subject", "predicateType", "predicate"})
+    with_keys("statement", payload, {"_type", "subject", "predicateType", "predicate"})
     if payload["_type"] != STATEMENT or payload["predicateType"] != PREDICATE:
         raise FlawError("statement", "not a model signature of version 1.0")
     predicate = payload["predicate"]
-    _keys("predicate", predicate, {"serialization", "resources"})
+    with_keys("predicate", predicate, {"serialization", "resources"})
     serialization = predicate["serialization"]
     if not isinstance(serialization, dict) or not _HASHES.items() <= serialization.items():
         raise FlawError("predicate.serialization", "not SHA-256 of whole files")
@@ -118,7 +118,7 @@ def _files(payload: Any) -> dict[str, str]:
         raise FlawError("predicate.resources", "not a list")
     files: dict[str, str] = {}
     for resource in predicate["resources"]:
-        _keys("predicate.resources", resource, {"name", "algorithm", "digest"})
+        with_keys("predicate.resources", resource, {"name", "algorithm", "digest"})
         name, digest = resource["name"], resource["digest"]
         if not isinstance(name, str) or not isinstance(digest, str) or resource["algorithm"] != "sha256":
             raise FlawError("predicate.resources", "not a name and a SHA-256")
@@ -128,13 +128,22 @@ def _files(payload: Any) -> dict[str, str]:
     return files
 
 
-def _keys(name: str, value: Any, keys: set[str]) -> None:
+def with_keys(name: str, value: Any, keys: set[str]) -> None:
+    """Refuse what is no object of exactly these keys.
+
+    Raises:
+        FlawError: names it.
+    """
     if not isinstance(value, dict) or set(value) != keys:
         raise FlawError(name, f"needs exactly {', '.join(sorted(keys))}")
 
 
-def _decoded(name: str, text: Any) -> bytes:
-    """Bytes of a base64 string in its one canonical form."""
+def decoded(name: str, text: Any) -> bytes:
+    """Bytes of a base64 string in its one canonical form.
+
+    Raises:
+        FlawError: it is none, or empty.
+    """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):

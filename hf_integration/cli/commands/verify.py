@@ -1,6 +1,6 @@
 """``sslauth verify``."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +11,14 @@ from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli import options
 from hf_integration.cli.asking import asks, opened
+from hf_integration.cli.attesting import Attesting, AttestKeyOption, AttestOption, Begun
 from hf_integration.cli.converting import RuntimeChoice, convert_check
 from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, HtmlReporter, Reporter
 
 if TYPE_CHECKING:
+    from hf_integration.attestation import AttestedFiles
     from hf_integration.authentication import Authentication
     from hf_integration.card import WatermarkCard
 
@@ -31,6 +33,7 @@ Examples:
   sslauth verify NAME --endpoint http://localhost:8080 --api tei --serving tei
   sslauth verify NAME --converted ./my-encoder-onnx
   sslauth verify NAME --converted model_quantized.onnx --serving int8
+  sslauth verify NAME --attest NAME.svr.json --attest-key key.pem
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -53,6 +56,10 @@ held against such a copy in the same way: its weights are compared, texts go thr
 fresh texts through the runtime. 1 if a weight, the tokenizer or what it computes is another's; 3 if it fits
 another recipe, or if something in the file could not be compared.
 
+With --attest, what came of the check is written for others, signed with a key as for 'sslauth sign': an
+in-toto statement with a Simple Verification Result of the encoder's files. It names nothing as found good
+unless the encoder is authentic. 'sslauth check-attestation' reads it. Without a verdict, nothing is written.
+
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
 
@@ -69,6 +76,23 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What came of a check.
+
+    Attributes:
+        authentication: the verdict and its pictures.
+        card: what the encoder was held against.
+        begun: the attestation that is to be written, if one is asked for.
+        attested: of which files.
+    """
+
+    authentication: "Authentication"
+    card: "WatermarkCard"
+    begun: Begun | None = None
+    attested: "AttestedFiles | None" = None
 
 
 @asks
@@ -117,8 +141,10 @@ def check(
         RuntimeChoice | None,
         typer.Option("--runtime", help="The runtime, where the files do not tell.", show_default=False),
     ] = None,
+    attest: AttestOption = None,
+    attest_key: AttestKeyOption = None,
     wanted: EndpointWanted | None = None,
-) -> "tuple[Authentication, WatermarkCard]":
+) -> "Checked":
     """Check once: what ``sslauth verify`` reports and ``sslauth watch`` records.
 
     Raises:
@@ -126,6 +152,7 @@ def check(
     """
     if picture is not None:
         check_file(picture)
+        check_apart(picture, *([attest] if attest else []))
     if encoder is None:
         raise UsageError("no encoder given", remedy="name a local folder or a Hub repository")
     if wanted is not None and (precision is not None or budget is not None):
@@ -136,6 +163,12 @@ def check(
         raise UsageError("--runtime is for a converted encoder", remedy="add --converted PATH")
     if card == "":
         raise UsageError("--card is empty", remedy="name a folder or a Hub repository; is a variable unset?")
+    attesting = Attesting.wanted(attest, attest_key, streams)
+    if attesting is not None and wanted is not None:
+        raise UsageError(
+            "--attest is for the files of an encoder, not for endpoints and converted encoders",
+            remedy="attest the trusted copy",
+        )
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.subject import load_subject
@@ -143,33 +176,37 @@ def check(
     asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
     access = hub.access(streams, device)
     if converted is not None and wanted is not None:
-        return convert_check(
-            streams,
-            access,
-            asked,
-            converted,
-            runtime=None if runtime is None else runtime.value,
-            wanted=wanted,
-            picture=picture,
-            accept_self_asserted=trust_self_asserted,
+        return Checked(
+            *convert_check(
+                streams,
+                access,
+                asked,
+                converted,
+                runtime=None if runtime is None else runtime.value,
+                wanted=wanted,
+                picture=picture,
+                accept_self_asserted=trust_self_asserted,
+            )
         )
     if wanted is not None:
         with (
             opened(streams, access, asked, wanted, picture=picture) as deployed,
             streams.progress() as progress,
         ):
-            return deployed.check(progress, accept_self_asserted=trust_self_asserted)
+            return Checked(*deployed.check(progress, accept_self_asserted=trust_self_asserted))
     found = understood(Project().find(replace(asked, own_card="fallback")), streams)
     if found.encoder.pin is not None and found.encoder.pin.endpoint is not None:
         streams.say(f"the endpoint of {found.encoder.pin} is not asked: --pinned-endpoint does that")
     if picture is not None:
         check_apart(picture, Path(PINS_FILE), *found.inputs)
         streams.keep_apart(picture)
+    begun = None if attesting is None else attesting.before(found)
     subject = load_subject(found, access)
     read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
     streams.keep_apart(*read)
-    if picture is not None:
-        check_apart(picture, *read)
+    for beside in (picture, attest):
+        if beside is not None:
+            check_apart(beside, *read)
     with streams.progress() as progress:
         authentication = subject.authenticate(
             precision=precision.value if precision else None,
@@ -177,34 +214,35 @@ def check(
             accept_self_asserted=trust_self_asserted,
             progress=progress,
         )
-    return authentication, subject.card
+    attested = None if begun is None else begun.after(subject.encoder, access)
+    return Checked(authentication, subject.card, begun, attested)
 
 
 @job(REPORTERS)
 @options_of(check)
 def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
     """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
-    authentication, card = check(streams, hub, *arguments, **chosen)
-    return _report(authentication, card, chosen["picture"], streams)
+    return _report(check(streams, hub, *arguments, **chosen), chosen["picture"], streams)
 
 
-def _report(
-    authentication: "Authentication", card: "WatermarkCard", picture: Path | None, streams: Streams
-) -> int:
-    """Write the picture and the report, and give the exit status."""
-    verdict = authentication.verdict
+def _report(checked: Checked, picture: Path | None, streams: Streams) -> int:
+    """Write the report, the picture and the attestation, and give the exit status."""
+    authentication, verdict = checked.authentication, checked.authentication.verdict
     try:
         chosen = reporter(streams)
         if isinstance(chosen, HtmlReporter):
             from hf_integration.report.pictures import strip_images
 
-            chosen = replace(chosen, images=strip_images(authentication, card))
+            chosen = replace(chosen, images=strip_images(authentication, checked.card))
         streams.result(chosen.render(verdict))
         if picture is not None:
             from hf_integration.report.pictures import write_picture
 
-            write_picture(picture, authentication, card)
+            write_picture(picture, authentication, checked.card)
             streams.say(f"picture: {picture}")
+        if checked.begun is not None and checked.attested is not None:
+            checked.begun.write(verdict, checked.attested)
+            streams.say(f"attestation: {checked.begun.attesting.file}, which attests: {verdict.status}")
     except OutputError as error:
         if verdict.accepted:
             raise

@@ -50,7 +50,7 @@ One line for each check; the history holds the JSON of 'sslauth verify' as well.
 
 
 @job()
-@options_of(check, leave_out=("picture",))
+@options_of(check, leave_out=("picture", "attest", "attest_key"))
 def watch(
     streams: Streams,
     hub: HubOptions,
@@ -96,7 +96,7 @@ def watch(
     def verdict() -> "Verdict":
         # what is understood by names and options is said once, and not at every check
         heard = next(said, replace(streams, quiet=True))
-        return check(heard, hub, encoder, picture=None, **chosen)[0].verdict
+        return check(heard, hub, encoder, picture=None, **chosen).authentication.verdict
 
     watching = Watch(_subject(encoder, chosen), kept, verdict, _explained)
     if pause is None:
