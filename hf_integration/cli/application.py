@@ -28,12 +28,12 @@ from hf_integration.cli.options import Job
 EXIT_STATUSES = """\b
 Exit statuses:
   0    authentic, an alteration that sslauth.toml waives, or done
-  1    the encoder was altered, or another one answers than a stamp or a baseline holds; nothing else ever
-       ends with 1
+  1    the encoder was altered, or attested to be, or another one answers than a stamp or a baseline holds;
+       nothing else ever ends with 1
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no access, no card, a card nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
-       a stale pin
+       an attestation of other files; a stale pin
   70   internal error
   130  interrupted"""
 

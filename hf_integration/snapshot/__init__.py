@@ -1,6 +1,6 @@
 """From what a user calls an encoder or a card to verified files in a folder on this machine."""
 
-from hf_integration.snapshot.contents import digest_of_all, digests_of, in_order, needed_files
+from hf_integration.snapshot.file_digests import digest_of_all, digests_of, in_order, needed_files
 from hf_integration.snapshot.resolving import Snapshot, resolve
 from hf_integration.snapshot.selection import (
     CHAT_TEMPLATES,

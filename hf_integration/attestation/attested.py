@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from hf_integration.attestation.statement import (
+from hf_integration.attestation.verification_result import (
     PREDICATE,
     VERDICT,
     VERIFIER,
