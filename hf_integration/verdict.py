@@ -182,6 +182,28 @@ class Deployment:
     claims: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PublisherSignature:
+    """What came of the signature that lies beside an encoder, by whoever published it: evidence of its own.
+
+    Attributes:
+        verified: whether it is by the publisher who was named, over the very files that are here; otherwise
+            it was not checked, and counts for nothing.
+        said: one sentence for people.
+        signer: who signed, as the caller or ``sslauth.toml`` names them; ``None`` if it was not checked.
+        files: how many of the signed files are here.
+        absent: how many of them are not: files that an encoder does without.
+        unsigned: names of files that are here and were not signed; the encoder is loaded from none of them.
+    """
+
+    verified: bool
+    said: str
+    signer: str | None = None
+    files: int = 0
+    absent: int = 0
+    unsigned: tuple[str, ...] = ()
+
+
 Finding = Literal["fits", "differs", "open"]
 
 
@@ -258,6 +280,8 @@ class Verdict:
             intact.
         deployment: of an encoder that is deployed: how it was asked, and what its answers look like.
         conversion: of an encoder that was converted for another runtime: what came of the three questions.
+        publisher: what came of the signature that its publisher put beside it (``model.sig``), if there is
+            one. It says nothing of the card.
     """
 
     status: Status
@@ -283,6 +307,7 @@ class Verdict:
     process: tuple[str, ...] = ()
     deployment: Deployment | None = None
     conversion: Conversion | None = None
+    publisher: PublisherSignature | None = None
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -351,6 +376,9 @@ class Verdict:
                 "key_samples": KeySamplesRun(**fields.get("key_samples", {})),
                 "deployment": _deployment(fields.get("deployment")),
                 "conversion": _conversion(fields.get("conversion")),
+                "publisher": PublisherSignature(**_tuples(signed))
+                if (signed := fields.get("publisher"))
+                else None,
             }
         )
 

@@ -28,6 +28,7 @@ VERDICT = "sslauthVerdict"
 
 AUTHENTIC = "SSLAUTH_AUTHENTIC"
 WHOLE = "SSLAUTH_ALL_KEY_SAMPLES"
+PUBLISHED = "SSLAUTH_PUBLISHER_SIGNED"
 _TRUST: Mapping[Trust, str] = {"pinned": "SSLAUTH_CARD_PINNED", "signed": "SSLAUTH_CARD_SIGNED"}
 
 
@@ -76,7 +77,8 @@ def properties_of(verdict: Verdict) -> tuple[str, ...]:
         return ()
     whole = () if verdict.partial else (WHOLE,)
     trust = (_TRUST[verdict.trust],) if verdict.trust in _TRUST else ()
-    return (AUTHENTIC, *whole, *trust)
+    signed = (PUBLISHED,) if verdict.publisher is not None and verdict.publisher.verified else ()
+    return (AUTHENTIC, *whole, *trust, *signed)
 
 
 def files_of(snapshot: Snapshot, name: str) -> AttestedFiles:

@@ -66,6 +66,9 @@ CARD_FILE, TENSOR_FILE, PICTURE_FILE = "card.json", "card.safetensors", "waterma
 SIGNATURE_FILE = "card.sig"
 """Files of a card."""
 
+MODEL_SIGNATURE = "model.sig"
+"""The signature that a publisher puts beside an encoder."""
+
 REPO_FOLDER = "sslauth"
 """Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 

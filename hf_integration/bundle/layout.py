@@ -1,12 +1,13 @@
 """What lies where in a bundle, and the ``sslauth.toml`` that says so."""
 
+import json
 import re
 from pathlib import Path
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import quoted
 
-ENCODER, CARD, SIGNER, PINS = "encoder", "card", "signer.pub", "sslauth.toml"
+ENCODER, CARD, SIGNER, PUBLISHER, PINS = "encoder", "card", "signer.pub", "publisher.pem", "sslauth.toml"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """What ``sslauth.toml`` takes for a name."""
@@ -27,7 +28,7 @@ def bundle_name(reference: str, name: str | None) -> str:
     return chosen
 
 
-def pins(name: str, *, card_digest: str, signed: bool, origin: str) -> str:
+def pins(name: str, *, card_digest: str, signed: bool, origin: str, publisher: str | None = None) -> str:
     """The text of ``sslauth.toml``.
 
     Args:
@@ -35,6 +36,7 @@ def pins(name: str, *, card_digest: str, signed: bool, origin: str) -> str:
         card_digest: ``sha256:…`` of the card in the bundle.
         signed: whether a signer's key lies in the bundle.
         origin: where the encoder came from, for people.
+        publisher: who has to have signed the encoder's files, as ``sslauth.toml`` names them, if anybody.
     """
     lines = [
         "# Written by `sslauth bundle`. In this folder, without a network:",
@@ -50,4 +52,6 @@ def pins(name: str, *, card_digest: str, signed: bool, origin: str) -> str:
     ]
     if signed:
         lines.append(f'signer = "{SIGNER}"')
+    if publisher is not None:
+        lines.append(f"publisher = {json.dumps(publisher)}")
     return "\n".join(lines) + "\n"

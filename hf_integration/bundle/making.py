@@ -1,7 +1,7 @@
 """Making a bundle: what lies in it is what was checked, because the copies themselves are checked."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +16,19 @@ from hf_integration.base.errors import (
 from hf_integration.base.output_files import staging, sync_folder, write_file
 from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
+from hf_integration.base.vocabulary import MODEL_SIGNATURE
 from hf_integration.bundle.card_copy import copy_card, read_copy
 from hf_integration.bundle.encoder_files import copy_files
-from hf_integration.bundle.layout import CARD, ENCODER, PINS, SIGNER, bundle_name, pins
+from hf_integration.bundle.layout import CARD, ENCODER, PINS, PUBLISHER, SIGNER, bundle_name, pins
 from hf_integration.checking.finding import Asked, Found, Project
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card
 from hf_integration.checking.subject import own_commit, subject_around
 from hf_integration.checking.upstream import commit_on_the_hub
 from hf_integration.encoders.files.folder import inspect_folder, require_support
 from hf_integration.encoders.opening import open_encoder
-from hf_integration.signing import Signer, SigstoreSigner, signer_from
+from hf_integration.signing import CertificateSigner, Publisher, Signer, SigstoreSigner, signer_from
 from hf_integration.signing.keys import public_pem, read_public_key
+from hf_integration.signing.model_material import authorities_in
 from hf_integration.snapshot import Snapshot, needed_files, resolve
 from hf_integration.verdict import Verdict
 
@@ -43,6 +45,7 @@ class BundleRequest:
         revision: branch, tag or commit of a Hub repo.
         card: folder, Hub repo id or entry of the card; by default the project's, else the encoder's own.
         signer: who has to have signed the card; a key, as a bundle is checked without a network.
+        publisher: who has to have signed the encoder's files.
         accept_self_asserted: accept a card that only the bundled repository vouches for.
         project: where names are looked up.
     """
@@ -53,6 +56,7 @@ class BundleRequest:
     revision: str | None = None
     card: str | Path | None = None
     signer: Signer | None = None
+    publisher: Publisher | None = None
     accept_self_asserted: bool = False
     project: Project = field(default_factory=Project)
 
@@ -69,6 +73,7 @@ class BundleRequest:
                 card=str(self.card.absolute()) if isinstance(self.card, Path) else self.card,
                 revision=self.revision,
                 signer=self.signer,
+                publisher=self.publisher,
                 own_card="fallback",
             )
         )
@@ -136,7 +141,9 @@ def make_bundle(
     # beside its copy every card would look trusted
     trust = held.trust or trust_beside(original, snapshot.path)
     with _explained(request.out), staging(target, secret=original.secret) as place:
-        copy_files(snapshot, needed_files(snapshot), place / ENCODER)
+        signature = [MODEL_SIGNATURE] if os.path.lexists(snapshot.path / MODEL_SIGNATURE) else []
+        copy_files(snapshot, (*needed_files(snapshot), *signature), place / ENCODER)
+        publisher = _copy_publisher(found.encoder.publishers, place)
         copy_card(held.folder, place / CARD, secret=original.secret)
         if key is not None:
             write_file(place / SIGNER, key, secret=False)
@@ -148,7 +155,7 @@ def make_bundle(
             return Bundled(verdict, name)
         # where a folder was on this machine is nobody's business
         origin = quoted(f"{snapshot.repo} @{snapshot.commit}" if snapshot.repo else "a local folder")
-        text = pins(name, card_digest=card.digest, signed=key is not None, origin=origin)
+        text = pins(name, card_digest=card.digest, signed=key is not None, origin=origin, publisher=publisher)
         write_file(place / PINS, text.encode(), secret=False)
         made = sorted(place.rglob("*"))
         for folder_made in (place, *(path for path in made if path.is_dir())):
@@ -225,6 +232,29 @@ def _only_signer(found: Found) -> Signer | None:
             )
         chosen, asked = pinned, f"'{pin.name}'"
     return chosen
+
+
+def _copy_publisher(publishers: Sequence[Publisher], place: Path) -> str | None:
+    """Put what a publisher is known by into the bundle, and say how ``sslauth.toml`` names them there.
+
+    Raises:
+        UsageError: there are two: a bundle holds one.
+    """
+    if not publishers:
+        return None
+    if len(publishers) > 1:
+        raise UsageError(
+            f"--publisher contradicts sslauth.toml, which names {publishers[1]}",
+            remedy="leave --publisher out",
+        )
+    (publisher,) = publishers
+    if isinstance(publisher, SigstoreSigner):
+        return f"sigstore:{publisher.identity}@{publisher.issuer}"
+    if isinstance(publisher, CertificateSigner):
+        write_file(place / PUBLISHER, authorities_in(publisher.roots), secret=False)
+        return f"certificate:{PUBLISHER}"
+    write_file(place / PUBLISHER, public_pem(read_public_key(publisher.public_key)), secret=False)
+    return PUBLISHER
 
 
 def _free(out: Path) -> Path:

@@ -10,7 +10,7 @@ from hf_integration.checking.pins.reading import PINS_FILE, Pins
 from hf_integration.checking.pins.schema import NAME
 
 if TYPE_CHECKING:
-    from hf_integration.signing import Signer
+    from hf_integration.signing import Publisher, Signer
 
 
 FIRST_USE = (
@@ -87,6 +87,19 @@ def signer_entry(file: Path, signer: "Signer") -> str:
         # as it is called: a link that the project keeps to the key of the year is what is meant
         return _relative(file.parent.absolute(), signer.public_key.absolute())
     return f"sigstore:{signer.identity}@{signer.issuer}"
+
+
+def publisher_entry(file: Path, publisher: "Publisher") -> str:
+    """A publisher as ``sslauth.toml`` names it.
+
+    Raises:
+        UsageError: a file lies on another drive.
+    """
+    from hf_integration.signing import CertificateSigner
+
+    if isinstance(publisher, CertificateSigner):
+        return f"certificate:{_relative(file.parent.absolute(), publisher.roots.absolute())}"
+    return signer_entry(file, publisher)
 
 
 def sample_test(name: str) -> str:

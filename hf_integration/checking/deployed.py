@@ -144,6 +144,11 @@ def _by_card(
             remedy="leave them out, or leave --by-card out",
         )
     found = project.find(asked)
+    if found.encoder.publishers:
+        raise UsageError(
+            f"the files of '{asked.encoder}' must be signed by their publisher, and --by-card looks at none",
+            remedy="leave --by-card out",
+        )
     understood(found)
     found.check_revision()
     held = hold_card(found, access, commit=own_commit(found, access))

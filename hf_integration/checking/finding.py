@@ -16,7 +16,7 @@ from hf_integration.checking.pins import PINS_FILE, Pin, Pins, read_pins
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
-    from hf_integration.signing import Signer
+    from hf_integration.signing import Publisher, Signer
 
 OwnCard = Literal["never", "fallback", "only"]
 """Whether the card that an encoder's own repository or folder holds is taken: never, unless the caller or an
@@ -35,6 +35,7 @@ class Asked:
         card: the same for the card; ``None`` leaves it to the project.
         revision: branch, tag or commit of a Hub repo.
         signer: who has to have signed the card, besides the one who is pinned.
+        publisher: who has to have signed the encoder's files, besides the one in ``sslauth.toml``.
         own_card: whether the encoder's own card is taken.
         pins: which entries of ``sslauth.toml`` may be meant.
     """
@@ -43,6 +44,7 @@ class Asked:
     card: str | None = None
     revision: str | None = None
     signer: "Signer | None" = None
+    publisher: "Publisher | None" = None
     own_card: OwnCard = "never"
     pins: PinsUsed = "any"
 
@@ -57,6 +59,7 @@ class Place:
         repo: the Hub repository, or ``None`` for a local folder or for what is in memory only.
         pin: the entry of ``sslauth.toml`` that ``name`` means, if any.
         said: how the name was understood, where that could be another way than was meant.
+        publishers: who has to have signed the files of an encoder: each of them.
     """
 
     name: str
@@ -64,12 +67,19 @@ class Place:
     repo: str | None = None
     pin: Pin | None = None
     said: tuple[str, ...] = field(default=(), compare=False)
+    publishers: "tuple[Publisher, ...]" = ()
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Folders and key files that the name leads to."""
         pinned = () if self.pin is None else self.pin.inputs
-        return tuple(path for path in (self.folder, *pinned) if path is not None)
+        return tuple(path for path in (self.folder, *pinned, *self.publisher_files) if path is not None)
+
+    @property
+    def publisher_files(self) -> tuple[Path, ...]:
+        """Files of keys and of certificates that publishers are known by."""
+        named = (getattr(one, name, None) for one in self.publishers for name in ("public_key", "roots"))
+        return tuple(path for path in named if path is not None)
 
     @property
     def reference(self) -> str:
@@ -141,7 +151,8 @@ class Found:
     def read(self) -> tuple[Path, ...]:
         """Folders and key files that a check reads, each once, as far as they are known before it."""
         keys = (pin.key_file for pin in self.pins)
-        places = (self.encoder.folder, None if self.card is None else self.card.folder, *keys)
+        card = None if self.card is None else self.card.folder
+        places = (self.encoder.folder, card, *keys, *self.encoder.publisher_files)
         return tuple(dict.fromkeys(path for path in places if path is not None))
 
 
@@ -199,7 +210,9 @@ class Project:
                 f"{pin.commit}",
                 remedy="load it at that revision",
             )
-        return self._with_card(asked, Place(encoder.name, None, encoder.repo, pin), pins)
+        publishers = _publishers(asked, pins, pin, encoder.repo)
+        place = Place(encoder.name, None, encoder.repo, pin, publishers=publishers)
+        return self._with_card(asked, place, pins)
 
     def encoder(self, asked: Asked, pins: Pins | None = None) -> Place:
         """Find an encoder alone: an entry of ``sslauth.toml``, a folder, a Hub repository, in this order.
@@ -219,7 +232,8 @@ class Project:
         by_name = pins.encoders.get(name) if asked.pins == "by name" else None
         pin = pins.find(name, base=self.base) if asked.pins == "any" else by_name
         if pin is not None:
-            return Place(name, pin.folder, pin.repo, pin, (f"found {pin}",))
+            publishers = _publishers(asked, pins, pin, pin.repo)
+            return Place(name, pin.folder, pin.repo, pin, (f"found {pin}",), publishers)
         folder = self._folder(name)
         if folder is not None and asked.revision is not None:
             raise UsageError(
@@ -231,7 +245,9 @@ class Project:
                 raise EncoderError(f"{name!r}: no such folder", remedy="check the path")
             start = f"relative paths start at rootdir, {self.base}"
             raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
-        return Place(name, folder, name if folder is None else None, said=_hint(name, folder, pins))
+        repo = name if folder is None else None
+        publishers = _publishers(asked, pins, None, repo)
+        return Place(name, folder, repo, said=_hint(name, folder, pins), publishers=publishers)
 
     def card(
         self,
@@ -329,6 +345,17 @@ def _holds_card(folder: Path) -> bool:
     """Whether a folder holds a card, or parts of one, where a card may be in it."""
     places = (folder, folder / REPO_FOLDER)
     return any(os.path.lexists(place / file) for place in places for file in (CARD_FILE, TENSOR_FILE))
+
+
+def _publishers(asked: Asked, pins: Pins, pin: Pin | None, repo: str | None) -> "tuple[Publisher, ...]":
+    """Who has to have signed an encoder's files: who is asked for, and who ``sslauth.toml`` names."""
+    named = pins.publisher(pin, repo)
+    if named is None:
+        return () if asked.publisher is None else (asked.publisher,)
+    from hf_integration.signing.signers import publisher_from
+
+    written = publisher_from(named, relative_to=pins.file.parent)
+    return tuple(dict.fromkeys(one for one in (asked.publisher, written) if one is not None))
 
 
 def _hint(name: str, folder: Path | None, pins: Pins) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from hf_integration.base.vocabulary import today
 from hf_integration.checking.finding import Found, Place
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card, refuse_shadow
 from hf_integration.checking.pins.pin import Waiver
+from hf_integration.checking.publisher import look_at_publisher
 from hf_integration.checking.upstream import commit_on_the_hub
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Subject:
             budget=budget,
         )
         authentication = authenticator.authenticate(self.encoder, progress=progress)
-        verdict = authentication.verdict
+        verdict = replace(authentication.verdict, publisher=self.encoder.publisher)
         if self.published is not None:
             from hf_integration.hub import with_claims
 
@@ -115,8 +116,10 @@ def subject_around(encoder: "Encoder", held: HeldCard, found: Found, access: Acc
     Raises:
         ModelCardRefusedError: the repository has another card at the encoder's commit, or took it back.
         InconclusiveError: the Hub cannot be asked.
-        IntegrityError: what the model card says is malformed, or of another card.
+        IntegrityError: what the model card says is malformed, or of another card; or its publisher did not
+            sign the encoder.
     """
+    look_at_publisher(encoder, found.encoder)
     published, repo = held.published, found.encoder.repo
     if published is None and held.trust != "pinned" and repo is not None and encoder.commit is not None:
         from hf_integration.hub import published_if_own
@@ -170,7 +173,7 @@ def load_encoder_at(
     Raises:
         EncoderError: there is no encoder there, or it is refused.
         UsageError: the revision contradicts the pin.
-        IntegrityError: the Hub no longer has the pinned commit.
+        IntegrityError: the Hub no longer has the pinned commit, or its publisher did not sign the encoder.
         InconclusiveError: the Hub could not be asked.
     """
     pin = place.pin
@@ -196,6 +199,9 @@ def load_encoder_at(
         raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")
     where = f"Hub repository {place.repo} @{encoder.commit}"
     access.say(f"encoder: {where if encoder.commit else f'local folder {place.reference}'}")
+    look_at_publisher(encoder, place)
+    if encoder.publisher is not None:
+        access.say(encoder.publisher.said)
     return encoder
 
 

@@ -19,7 +19,7 @@ from hf_integration.cli.streams import Format, Streams, check_token
 if TYPE_CHECKING:
     from hf_integration.checking.finding import Found, Place
     from hf_integration.checking.held_card import Access
-    from hf_integration.signing import Signer
+    from hf_integration.signing import Publisher, Signer
 
 
 Meant = TypeVar("Meant", bound="Found | Place")
@@ -67,6 +67,16 @@ SignerOption = Annotated[
         "--signer",
         metavar="KEY",
         help="Who must have signed the card: a public key file, or sigstore:IDENTITY@ISSUER.",
+        show_default=False,
+    ),
+]
+PublisherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--publisher",
+        metavar="KEY",
+        help="Who must have signed the encoder's files (model.sig): a public key file, certificate:FILE, or"
+        " sigstore:IDENTITY@ISSUER.",
         show_default=False,
     ),
 ]
@@ -158,6 +168,20 @@ def chosen_signer(text: str | None) -> "Signer | None":
 
     require_extra()
     return signer_from(text)
+
+
+def chosen_publisher(text: str | None) -> "Publisher | None":
+    """The publisher that ``--publisher`` names, once it is known that signatures can be checked here.
+
+    Raises:
+        UsageError: it names none, or the extra ``sign`` is not installed.
+    """
+    if text is None:
+        return None
+    from hf_integration.signing import publisher_from, require_extra
+
+    require_extra()
+    return publisher_from(text)
 
 
 def given_file(name: str | Path | None) -> list[Path]:

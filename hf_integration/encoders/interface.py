@@ -15,7 +15,7 @@ from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.key_samples.samples import Sample
-from hf_integration.verdict import Verdict
+from hf_integration.verdict import PublisherSignature, Verdict
 
 PADDING = "padding"
 NEVER_PADDED = "never, as it leaks into real tokens"
@@ -78,6 +78,7 @@ class Encoder(ABC):
         commit: the resolved Hub commit, if any.
         verdict: that of the check the encoder passed before a pytest fixture handed it out.
         not_covered: files beside it that hold code or weights and were not looked at.
+        publisher: what came of its publisher's signature, once that was looked at and there is one.
         folder: what the files of its folder say; ``None`` for an encoder that came from no folder.
         has_weights: whether tensors can be inspected; only the kind of source decides this.
     """
@@ -88,6 +89,7 @@ class Encoder(ABC):
     commit: str | None = None
     verdict: Verdict | None = None
     not_covered: tuple[str, ...] = ()
+    publisher: PublisherSignature | None = None
     folder: FolderRecord | None = None
     has_weights: bool
 

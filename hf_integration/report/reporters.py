@@ -149,6 +149,8 @@ def facts_of(verdict: Verdict) -> list[tuple[str, str]]:
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),
         ("took", f"{verdict.seconds:.1f} s, loading not counted"),
     ]
+    if verdict.publisher is not None:
+        facts.insert(4, ("publisher", harmless(verdict.publisher.said, longest=1000)))
     if verdict.status == "altered" and verdict.state:
         facts.insert(-1, ("state", f"{harmless(verdict.state)} (what a waiver names)"))
     if tensors.matches in ("float16", "bfloat16"):

@@ -40,6 +40,45 @@ class SigstoreSigner:
 
 
 Signer = KeySigner | SigstoreSigner
+"""Who may have signed a card."""
+
+
+@dataclass(frozen=True)
+class CertificateSigner:
+    """The holder of a certificate that an authority issued, directly or through others.
+
+    Attributes:
+        roots: PEM file of the authorities that are believed; the system's are not.
+    """
+
+    roots: Path
+
+    def __str__(self) -> str:
+        return f"a holder of a certificate by {quoted(str(self.roots), longest=400)}"
+
+
+Publisher = KeySigner | CertificateSigner | SigstoreSigner
+"""Who may have signed the files of an encoder."""
+
+CERTIFICATE = "certificate"
+
+
+def publisher_from(text: str | Path, *, relative_to: Path | None = None) -> Publisher:
+    """The publisher that a command line or a configuration names.
+
+    Args:
+        text: as of :func:`signer_from`, or ``certificate:`` and the path of the authorities' certificates.
+        relative_to: folder that paths are relative to; by default the working directory.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if isinstance(text, str) and text.startswith(f"{CERTIFICATE}:"):
+        named = signer_from(text.removeprefix(f"{CERTIFICATE}:"), relative_to=relative_to)
+        if isinstance(named, KeySigner):
+            return CertificateSigner(named.public_key)
+        raise UsageError(f"not a certificate: {quoted(text)}", remedy="write certificate:FILE")
+    return signer_from(text, relative_to=relative_to)
 
 
 def signer_from(text: str | Path, *, relative_to: Path | None = None) -> Signer:
@@ -88,6 +127,4 @@ def require_extra() -> None:
         import model_signing.verifying  # noqa: F401
     except ImportError as error:
         missing = f" ({error.name} is missing)" if error.name else ""
-        raise UsageError(
-            f"signatures of cards need the extra 'sign'{missing}", remedy=f"run: {INSTALL}"
-        ) from error
+        raise UsageError(f"signatures need the extra 'sign'{missing}", remedy=f"run: {INSTALL}") from error

@@ -91,17 +91,22 @@ def parse_signature(data: bytes) -> SignatureFile:
     signatures = envelope["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1:
         raise FlawError("dsseEnvelope.signatures", "not exactly one")
-    _check_signature(signatures[0])
+    check_signature(signatures[0])
     payload = strict_json.parse(decoded("dsseEnvelope.payload", envelope["payload"]))
     return SignatureFile(bundle, _files(payload))
 
 
-def _check_signature(signature: Any) -> None:
+def check_signature(signature: Any) -> None:
+    """Refuse what is no signature as model-signing writes it, with an empty name of its key or none.
+
+    Raises:
+        FlawError: names the field.
+    """
     name = "dsseEnvelope.signatures[0]"
     if not isinstance(signature, dict) or set(signature) not in ({"sig"}, {"sig", "keyid"}):
         raise FlawError(name, "needs sig, and may have keyid")
     decoded(f"{name}.sig", signature["sig"])
-    if signature.get("keyid", "") != "":
+    if signature.get("keyid") not in ("", None):  # releases before 1.1 wrote null
         raise FlawError(f"{name}.keyid", "not empty")
 
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from hf_integration.base.errors import EncoderError, IntegrityError, UsageError
+from hf_integration.base.vocabulary import MODEL_SIGNATURE
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
 from hf_integration.snapshot.selection import (
@@ -114,8 +115,10 @@ def resolve(
     except EncoderError:
         forget(repo_cache(reference, cache_dir), commit)  # a listing that hides them must not stay
         raise
+    # beside the encoder, and no part of it: who published it may have signed it
+    signature = {MODEL_SIGNATURE}.intersection(every)
     return Snapshot(
-        fetched(names),
+        fetched({*names, *signature}),
         repo=reference,
         commit=commit,
         files=names,

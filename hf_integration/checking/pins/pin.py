@@ -11,6 +11,18 @@ from hf_integration.checking.wanted import EndpointWanted
 DEFAULT_TRACK = "main"
 
 
+def named_file(publisher: str | None, folder: Path) -> Path | None:
+    """The file of a key or of certificates that a publisher is named by, if it is a file.
+
+    Args:
+        publisher: as it is written, if at all.
+        folder: what paths are relative to.
+    """
+    if publisher is None or publisher.startswith("sigstore:"):
+        return None
+    return folder / publisher.removeprefix("certificate:")
+
+
 @dataclass(frozen=True)
 class Waiver:
     """An alteration that somebody accepted for a while.
@@ -40,6 +52,8 @@ class Pin:
         commit: 40 hexadecimal digits, written by ``lock``.
         card_digest: ``sha256:…``, written by ``lock``.
         signer: public key file relative to the file, or ``sigstore:IDENTITY@ISSUER``.
+        publisher: who has to have signed the encoder's files (``model.sig``): as ``signer``, or
+            ``certificate:`` and a file of authorities.
         waivers: accepted alterations.
         endpoint: the server that answers with this encoder, and how it is asked.
     """
@@ -53,6 +67,7 @@ class Pin:
     commit: str | None = None
     card_digest: str | None = None
     signer: str | None = None
+    publisher: str | None = None
     waivers: tuple[Waiver, ...] = ()
     endpoint: EndpointWanted | None = None
 
@@ -118,7 +133,8 @@ class Pin:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Folders and key files that the entry names."""
-        return tuple(path for path in (self.folder, self.card_folder, self.key_file) if path is not None)
+        named = (self.folder, self.card_folder, self.key_file, named_file(self.publisher, self.file.parent))
+        return tuple(path for path in named if path is not None)
 
     @property
     def lock_hint(self) -> str | None:

@@ -9,6 +9,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,30 @@ class Pins:
         file: where it lies.
         text: what stands in it.
         encoders: name -> entry, in the order of the file.
+        publishers: pattern of repo ids -> who has to have signed such encoders, in the order of the file.
     """
 
     file: Path
     text: str = ""
     encoders: Mapping[str, Pin] = field(default_factory=dict)
+    publishers: Mapping[str, str] = field(default_factory=dict)
+
+    def publisher(self, pin: Pin | None, repo: str | None) -> str | None:
+        """Who has to have signed the files of an encoder, as it is written; ``None`` if nobody has to.
+
+        Args:
+            pin: its entry, which is what counts if it names one.
+            repo: its Hub repo, which the first pattern that fits is for. The Hub ignores case in names.
+        """
+        if pin is not None and pin.publisher is not None:
+            return pin.publisher
+        name = (repo or "").casefold()
+        fitting = (
+            publisher
+            for pattern, publisher in self.publishers.items()
+            if name and fnmatchcase(name, pattern.casefold())
+        )
+        return next(fitting, None)
 
     def find(self, argument: str, *, base: Path) -> Pin | None:
         """The entry that an argument means: its name, its repo id, or its folder.
@@ -111,7 +131,7 @@ def parse_pins(text: str, file: Path) -> Pins:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise UsageError(f"{shown}: {harmless(reason)}", remedy=_REMEDY) from None
     try:
-        return Pins(file, text, pins_of(document, file))
+        return Pins(file, text, *pins_of(document, file))
     except SchemaFlawError as flaw:
         line = line_of(text, flaw.keys)
         key = ".".join(str(key) for key in flaw.keys)

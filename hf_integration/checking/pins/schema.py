@@ -32,6 +32,11 @@ MOST_WAIVERS = 100
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """Names are folders of cards, and can never be mistaken for ``org/name``."""
 
+MOST_PATTERNS = 100
+
+_PATTERN = re.compile(r"(?:[\w.*?-]{1,96}/)?[\w.*?-]{1,96}", re.ASCII)
+"""Of repo ids, with ``*`` and ``?`` as in names of files."""
+
 _SIGSTORE = re.compile(r"sigstore:[^\s@]\S*@https?://\S+")
 
 Keys = tuple[str | int, ...]
@@ -66,6 +71,13 @@ def _signer(value: object) -> str:
     if not _SIGSTORE.fullmatch(text):
         raise ValueError(f"{text[:80]!r} is not sigstore:IDENTITY@ISSUER, the issuer being a URL")
     return text
+
+
+def _publisher(value: object) -> str:
+    text = line(value)
+    if text.startswith("certificate:"):
+        return f"certificate:{_relative(text.removeprefix('certificate:'))}"
+    return _signer(text)
 
 
 def _url(value: object) -> str:
@@ -115,6 +127,7 @@ def _seconds(value: object) -> float:
 
 RelativePath = Annotated[str, BeforeValidator(_relative)]
 SignerName = Annotated[str, BeforeValidator(_signer)]
+PublisherName = Annotated[str, BeforeValidator(_publisher)]
 Line = Annotated[str, BeforeValidator(line)]
 Url = Annotated[str, BeforeValidator(_url)]
 ApiName = Annotated[str, BeforeValidator(_api)]
@@ -151,6 +164,7 @@ class _Entry(_Table):
     commit: Commit | None = None
     card_digest: Digest | None = None
     signer: SignerName | None = None
+    publisher: PublisherName | None = None
     waivers: list[_Waiver] = []
     endpoint: _Endpoint | None = None
 
@@ -158,10 +172,14 @@ class _Entry(_Table):
 class _Document(_Table):
     version: int
     encoders: dict[str, _Entry] = {}
+    publishers: dict[str, PublisherName] = {}
 
 
-def pins_of(document: Mapping[str, Any], file: Path) -> dict[str, Pin]:
+def pins_of(document: Mapping[str, Any], file: Path) -> tuple[dict[str, Pin], dict[str, str]]:
     """Validate a whole document.
+
+    Returns:
+        The encoders by name, and the publishers by pattern of repo ids.
 
     Raises:
         SchemaFlawError: an unknown key, a missing one, or a value that cannot be meant.
@@ -171,11 +189,22 @@ def pins_of(document: Mapping[str, Any], file: Path) -> dict[str, Pin]:
     if type(document["version"]) is not int or document["version"] != VERSION:
         raise SchemaFlawError(("version",), f"this version of sslauth reads version {VERSION} only")
     _check_bounds(document.get("encoders", {}))
+    _check_patterns(document.get("publishers", {}))
     try:
-        entries = _Document.model_validate(document).encoders
+        read = _Document.model_validate(document)
     except ValidationError as error:
         raise _first_flaw(error) from None
-    return {name: _pin(name, entry, file) for name, entry in entries.items()}
+    return {name: _pin(name, entry, file) for name, entry in read.encoders.items()}, read.publishers
+
+
+def _check_patterns(publishers: Any) -> None:
+    if not isinstance(publishers, dict):
+        return
+    if len(publishers) > MOST_PATTERNS:
+        raise SchemaFlawError(("publishers",), f"{len(publishers)} patterns, more than {MOST_PATTERNS}")
+    for pattern in publishers:
+        if not _PATTERN.fullmatch(pattern):
+            raise SchemaFlawError(("publishers", pattern), "not a repo id, in which * and ? stand for others")
 
 
 def _check_bounds(encoders: Any) -> None:

@@ -13,7 +13,14 @@ from hf_integration.cli import options
 from hf_integration.cli.commands.lock import refuse_in_ci
 from hf_integration.cli.commands.mint import checked_keys
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.options import HubOptions, chosen_signer, given_file, job, understood
+from hf_integration.cli.options import (
+    HubOptions,
+    chosen_publisher,
+    chosen_signer,
+    given_file,
+    job,
+    understood,
+)
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -30,19 +37,21 @@ Examples:
   sslauth add ORG/NAME --name search --revision v2
   sslauth add ./my-encoder --keys full
   sslauth add ORG/NAME --signer keys/publisher.pub
+  sslauth add ORG/NAME --publisher sigstore:IDENTITY@https://ISSUER
 
 Resolves the commit, takes the card in cards/NAME, else the one in the repository, else mints one into
 cards/NAME. Then it checks the encoder against the card, and pins both in sslauth.toml. 'Trusted on first
 use': every later check asks for what the Hub gives today, and nobody vouches that this is good. A card in
 the repository is refused, just as 'verify' refuses it, if the repository's model card revokes it or is wrong
 about it. With --signer no card is minted: only a card KEY signed is taken, and the signer is pinned as well.
+With --publisher the encoder's own signature is checked (model.sig), and every later check asks for it.
 
 \b
 Ends with 0 when the entry was written, and, like 'verify', with 1 or 3 if the encoder does not fit its card.
 
 \b
-JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer", "minted",
-"test"}. Quiet: the name."""
+JSON: {"schema": 1, "file", "name", "repo", "path", "commit", "card", "card_digest", "signer",
+"publisher", "minted", "test"}. Quiet: the name."""
 
 
 @job()
@@ -74,6 +83,7 @@ def add(
         ),
     ] = None,
     signer: options.SignerOption = None,
+    publisher: options.PublisherOption = None,
     allow_ci: Annotated[
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
@@ -86,9 +96,9 @@ def add(
     """
     if not allow_ci:
         refuse_in_ci("add the encoder where somebody looks at it, or give --allow-ci")
-    by = chosen_signer(signer)
+    by, published_by = chosen_signer(signer), chosen_publisher(publisher)
     streams.keep_apart(*given_file(pool))
-    from hf_integration.checking.adding import entry_name, signer_entry
+    from hf_integration.checking.adding import entry_name, publisher_entry, signer_entry
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.pins import PINS_FILE, Pins, pins_in
     from hf_integration.checking.pins.editing import with_entry, write_pins
@@ -103,6 +113,7 @@ def add(
         card=str(folder) if held else None,
         revision=revision,
         signer=by,
+        publisher=published_by,
         own_card="never" if held else "only",
         pins="none",
     )
@@ -110,6 +121,7 @@ def add(
     streams.keep_apart(folder)
     entry = _entry(found, pins)
     trusted = {} if by is None else {"signer": signer_entry(pins.file, by)}
+    trusted |= {} if published_by is None else {"publisher": publisher_entry(pins.file, published_by)}
     with_entry(pins.text, chosen, entry | trusted)  # refused before a card is minted for it
     access = hub.access(streams, device)
     subject = _existing(found, folder, access, modality.value if modality else None)
@@ -212,7 +224,8 @@ def _show(
     private = card.secret
     files = " and ".join(filter(None, (pins.file.name, None if private else entry.get("card"), key)))
     if streams.format == Format.JSON:
-        values = {key: entry.get(key) for key in ("repo", "path", "commit", "card", "card_digest", "signer")}
+        keys = ("repo", "path", "commit", "card", "card_digest", "signer", "publisher")
+        values = {key: entry.get(key) for key in keys}
         facts = {"schema": 1, "file": pins.file.name, "name": name, **values}
         streams.result(strict_json({**facts, "minted": minted, "test": test}))
     elif streams.format == Format.QUIET:
@@ -222,7 +235,8 @@ def _show(
         lines = [f"'{name}' in {pins.file.name}: {entry.get('repo') or entry.get('path')}"]
         lines += [f"  commit       {entry['commit']}"] if "commit" in entry else []
         lines += [f"  card         {harmless(card.location)} ({origin})"]
-        lines += [f"  card_digest  {entry['card_digest']}", ""]
+        lines += [f"  card_digest  {entry['card_digest']}"]
+        lines += [f"  publisher    {harmless(entry['publisher'])}", ""] if "publisher" in entry else [""]
         lines.append(
             SIGNED.format(files=files, signer=harmless(signer)) if signer else FIRST_USE.format(files=files)
         )

@@ -10,7 +10,7 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.cli import options
 from hf_integration.cli.commands.verify import reporter
-from hf_integration.cli.options import HubOptions, chosen_signer, job, understood
+from hf_integration.cli.options import HubOptions, chosen_publisher, chosen_signer, job, understood
 from hf_integration.cli.streams import Format, Streams
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ Examples:
   cd NAME-bundle && sslauth verify NAME
 
 A bundle holds the encoder (safetensors and settings, no code), its card, the signer's key and an sslauth.toml
-that pins the card. A NAME in the sslauth.toml here is bundled as pinned there.
+that pins the card. A model.sig is taken along; if --publisher or sslauth.toml says who has to have made it,
+the bundle asks for it as well. A NAME in the sslauth.toml here is bundled as pinned there.
 
 The encoder is checked first. If it is not authentic, the report says why, nothing is written, and the status
 is the verdict's.
@@ -51,6 +52,7 @@ def bundle(
         typer.Option("--name", metavar="N", help="Name of the encoder in the bundle.", show_default=False),
     ] = None,
     signer: options.SignerOption = None,
+    publisher: options.PublisherOption = None,
     device: options.DeviceOption = None,
     trust_self_asserted: options.SelfAssertedOption = False,
 ) -> int:
@@ -70,6 +72,7 @@ def bundle(
         revision=revision,
         card=card,
         signer=chosen_signer(signer),
+        publisher=chosen_publisher(publisher),
         accept_self_asserted=trust_self_asserted,
     )
     found = understood(request.find(), streams)

@@ -13,7 +13,14 @@ from hf_integration.cli import options
 from hf_integration.cli.asking import asks, opened
 from hf_integration.cli.attesting import Attesting, AttestKeyOption, AttestOption, Begun
 from hf_integration.cli.converting import RuntimeChoice, convert_check
-from hf_integration.cli.options import HubOptions, chosen_signer, job, options_of, understood
+from hf_integration.cli.options import (
+    HubOptions,
+    chosen_publisher,
+    chosen_signer,
+    job,
+    options_of,
+    understood,
+)
 from hf_integration.cli.streams import Streams, abandon_output, complain
 from hf_integration.report import REPORTERS, HtmlReporter, Reporter
 
@@ -29,6 +36,7 @@ Examples:
   sslauth verify ./my-encoder --card cards/my-encoder
   sslauth verify ORG/NAME --revision COMMIT --picture check.png
   sslauth verify ORG/NAME --signer keys/publisher.pub
+  sslauth verify ORG/NAME --publisher certificate:keys/publisher.pem
   sslauth verify ORG/NAME --precision bfloat16 --format json
   sslauth verify NAME --endpoint http://localhost:8080 --api tei --serving tei
   sslauth verify NAME --converted ./my-encoder-onnx
@@ -43,6 +51,10 @@ advertises, with every claim about it checked, else the one beside the encoder. 
 something against somebody who altered both: the others end with 3, unless you give --trust-self-asserted, or
 name with --signer who signed the card. An advertised card that is missing, expired, revoked, older than the
 weights or of another repository never passes.
+
+With --publisher, or publishers in sslauth.toml, the signature of the encoder's publisher is checked as well:
+model.sig beside it, in the format of OpenSSF Model Signing. If it is missing, by somebody else or over other
+files, the command ends with 4. It is evidence of its own, and no card is the better for it.
 
 With --endpoint or --pinned-endpoint, a server is asked fresh texts, and its answers are held against ENCODER,
 a copy you trust: pinned, at a --revision that is a commit, or in a folder. If there is a card for the copy,
@@ -72,6 +84,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
 "requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null,
+"publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null,
 "conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
 "expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
@@ -108,6 +121,7 @@ def check(
     ] = None,
     revision: options.RevisionOption = None,
     signer: options.SignerOption = None,
+    publisher: options.PublisherOption = None,
     precision: Annotated[
         options.PrecisionName | None,
         typer.Option("--precision", help="Arithmetic of the check; by default the strictest possible."),
@@ -173,7 +187,13 @@ def check(
     from hf_integration.checking.pins import PINS_FILE
     from hf_integration.checking.subject import load_subject
 
-    asked = Asked(encoder=encoder, card=card, revision=revision, signer=chosen_signer(signer))
+    asked = Asked(
+        encoder=encoder,
+        card=card,
+        revision=revision,
+        signer=chosen_signer(signer),
+        publisher=chosen_publisher(publisher),
+    )
     access = hub.access(streams, device)
     if converted is not None and wanted is not None:
         return Checked(
