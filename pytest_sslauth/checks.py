@@ -193,7 +193,9 @@ class Checks:
             self._day = day
             self._checked.clear()
         card = None if found.card is None else found.card.reference
-        key = (found.encoder.reference, card, found.pins, request.revision, request.precision, own_card)
+        encoder = found.encoder
+        what = (encoder.reference, encoder.publishers, card, found.pins)
+        key = (*what, request.revision, request.precision, own_card)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
             known = self._check(request, found, keep=keep)

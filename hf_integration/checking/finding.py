@@ -210,7 +210,7 @@ class Project:
                 f"{pin.commit}",
                 remedy="load it at that revision",
             )
-        publishers = _publishers(asked, pins, pin, encoder.repo)
+        publishers = pins.publishers_of(pin, encoder.repo, asked.publisher)
         place = Place(encoder.name, None, encoder.repo, pin, publishers=publishers)
         return self._with_card(asked, place, pins)
 
@@ -232,7 +232,7 @@ class Project:
         by_name = pins.encoders.get(name) if asked.pins == "by name" else None
         pin = pins.find(name, base=self.base) if asked.pins == "any" else by_name
         if pin is not None:
-            publishers = _publishers(asked, pins, pin, pin.repo)
+            publishers = pins.publishers_of(pin, pin.repo, asked.publisher)
             return Place(name, pin.folder, pin.repo, pin, (f"found {pin}",), publishers)
         folder = self._folder(name)
         if folder is not None and asked.revision is not None:
@@ -246,7 +246,7 @@ class Project:
             start = f"relative paths start at rootdir, {self.base}"
             raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
         repo = name if folder is None else None
-        publishers = _publishers(asked, pins, None, repo)
+        publishers = pins.publishers_of(None, repo, asked.publisher)
         return Place(name, folder, repo, said=_hint(name, folder, pins), publishers=publishers)
 
     def card(
@@ -345,17 +345,6 @@ def _holds_card(folder: Path) -> bool:
     """Whether a folder holds a card, or parts of one, where a card may be in it."""
     places = (folder, folder / REPO_FOLDER)
     return any(os.path.lexists(place / file) for place in places for file in (CARD_FILE, TENSOR_FILE))
-
-
-def _publishers(asked: Asked, pins: Pins, pin: Pin | None, repo: str | None) -> "tuple[Publisher, ...]":
-    """Who has to have signed an encoder's files: who is asked for, and who ``sslauth.toml`` names."""
-    named = pins.publisher(pin, repo)
-    if named is None:
-        return () if asked.publisher is None else (asked.publisher,)
-    from hf_integration.signing.signers import publisher_from
-
-    written = publisher_from(named, relative_to=pins.file.parent)
-    return tuple(dict.fromkeys(one for one in (asked.publisher, written) if one is not None))
 
 
 def _hint(name: str, folder: Path | None, pins: Pins) -> tuple[str, ...]:

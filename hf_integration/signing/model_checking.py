@@ -18,7 +18,7 @@ from hf_integration.base.errors import (
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import MODEL_SIGNATURE
 from hf_integration.signing.model_material import check_material, sigstore_trust
-from hf_integration.signing.model_statement import WHOLE, ModelStatement, Scheme, read_model_signature
+from hf_integration.signing.model_statement import HASHES, WHOLE, ModelStatement, Scheme, read_model_signature
 from hf_integration.signing.signers import CertificateSigner, KeySigner, Publisher, require_extra
 
 _AGAIN = "do not use this encoder: get it, or its signature, again from its publisher"
@@ -167,9 +167,9 @@ def _digests(folder: Path, names: Iterable[str], signed: ModelStatement) -> dict
 
     config = hashing.Config()
     if signed.shard is None:
-        config.use_file_serialization(hashing_algorithm=signed.algorithm)
+        config.use_file_serialization(hashing_algorithm=HASHES[signed.hash])
     else:
-        config.use_shard_serialization(hashing_algorithm=signed.algorithm, shard_size=signed.shard)
+        config.use_shard_serialization(hashing_algorithm=HASHES[signed.hash], shard_size=signed.shard)
     config.set_allow_symlinks(True)  # the Hub's cache is made of them
     config.set_ignored_paths(paths=[], ignore_git_paths=False)
     if signed.single is not None:

@@ -7,6 +7,7 @@ certificates beside the way from the signer to the root. Here everything that is
 import itertools
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,8 @@ def _check_written(value: Any, key: str = "") -> None:
     if isinstance(value, dict):
         for name, member in value.items():
             _check_written(member, name)
+        if key == "inclusionProof":
+            _check_proof(value)
     elif isinstance(value, list):
         for member in value:
             _check_written(member, key)
@@ -151,6 +154,15 @@ def _check_written(value: Any, key: str = "") -> None:
             raise FlawError("checkpoint.envelope", "not a checkpoint signed by its log")
         for line in value.rstrip("\n").split("\n\n", 1)[1].split("\n"):
             decoded("checkpoint.envelope", line.rsplit(" ", 1)[1])
+
+
+def _check_proof(proof: Mapping[str, Any]) -> None:
+    """The proof has to be of the tree that the log signed: its checkpoint holds the size and the root."""
+    checkpoint = proof.get("checkpoint")
+    note = checkpoint.get("envelope") if isinstance(checkpoint, dict) else None
+    lines = note.split("\n") if isinstance(note, str) else []
+    if lines[1:3] != [proof.get("treeSize"), proof.get("rootHash")]:
+        raise FlawError("inclusionProof", "not of the tree that its checkpoint is of")
 
 
 def _check_times(signed: ModelStatement) -> None:

@@ -7,7 +7,7 @@ so everything that none of these releases writes is refused here.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -35,6 +35,9 @@ Scheme = Literal["key", "certificate", "sigstore"]
 OLD_PREDICATE = "https://model_signing/Digests/v0.1"
 """Of release 0.2, in which every file is a subject."""
 
+HASHES = {"sha256": "sha256", "blake2b": "blake2", "blake3": "blake3"}
+"""Hashes as signatures name them, and as model-signing is asked for them."""
+
 WHOLE = "."
 """What a signature calls the file if a single file was signed, and no folder."""
 
@@ -50,7 +53,7 @@ class ModelStatement:
         bundle: the whole file as JSON values.
         scheme: how it was made.
         items: name of a file, or of a piece of one (``name:start:end``) -> digest in hexadecimal.
-        algorithm: the hash of the digests.
+        hash: the hash of the digests, one of :data:`HASHES`.
         shard: bytes of a piece; ``None`` where files are hashed whole.
         single: name of the file where a single file was signed, which ``items`` calls ``.``.
     """
@@ -58,9 +61,14 @@ class ModelStatement:
     bundle: Mapping[str, Any]
     scheme: Scheme
     items: Mapping[str, str]
-    algorithm: str = "sha256"
+    hash: str = "sha256"
     shard: int | None = None
     single: str | None = None
+
+    @property
+    def algorithm(self) -> str:
+        """What the signature calls the hash of each item."""
+        return self.hash if self.shard is None else f"{self.hash}-sharded-{self.shard}"
 
     @property
     def files(self) -> frozenset[str]:
@@ -148,22 +156,19 @@ def _of_version_1(bundle: Any, scheme: Scheme, statement: Any) -> ModelStatement
     serialization = predicate["serialization"]
     if not isinstance(serialization, dict) or serialization.get("method") not in ("files", "shards"):
         raise FlawError("predicate.serialization", "neither files nor shards")
-    shard = serialization.get("shard_size") if serialization["method"] == "shards" else None
-    if serialization["method"] == "shards" and (type(shard) is not int or not 0 < shard < 1 << 60):
-        raise FlawError("predicate.serialization.shard_size", "not a number of bytes")
+    if (hashed := serialization.get("hash_type")) not in HASHES:
+        raise FlawError("predicate.serialization.hash_type", "not a hash that is known")
+    shard = _shard_size(serialization) if serialization["method"] == "shards" else None
+    signed = ModelStatement(bundle, scheme, {}, hashed, shard)
     resources = predicate["resources"]
     if not isinstance(resources, list) or not 0 < len(resources) <= 8 * MOST_FILES:
         raise FlawError("predicate.resources", "not a list of files")
     items: dict[str, str] = {}
-    algorithms = set()
     for resource in resources:
         with_keys("predicate.resources", resource, {"name", "algorithm", "digest"})
-        if not isinstance(resource["algorithm"], str):
-            raise FlawError("predicate.resources.algorithm", "not a string")
-        algorithms.add(resource["algorithm"])
+        if resource["algorithm"] != signed.algorithm:
+            raise FlawError("predicate.resources.algorithm", f"not {signed.algorithm}")
         _add(items, resource["name"], resource["digest"], sharded=shard is not None)
-    if len(algorithms) > 1:
-        raise FlawError("predicate.resources.algorithm", "more than one")
     single = None
     if WHOLE in items:
         if len(items) > 1 or shard is not None:
@@ -172,7 +177,15 @@ def _of_version_1(bundle: Any, scheme: Scheme, statement: Any) -> ModelStatement
         _check_name(single)
         if "/" in single:
             raise FlawError("subject.name", "not the name of a file")
-    return ModelStatement(bundle, scheme, items, algorithms.pop(), shard, single)
+    return replace(signed, items=items, single=single)
+
+
+def _shard_size(serialization: Mapping[str, Any]) -> int:
+    size: Any = serialization.get("shard_size")
+    # model-signing writes it as a floating-point number
+    if type(size) not in (int, float) or not 0 < size < 1 << 50 or size != int(size):
+        raise FlawError("predicate.serialization.shard_size", "not a number of bytes")
+    return int(size)
 
 
 def _subjects(subjects: Any) -> dict[str, str]:

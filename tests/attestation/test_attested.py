@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,12 @@ def test_another_implementation_of_dsse_accepts_the_envelope_and_refuses_a_chang
     bits: int, files: AttestedFiles, tmp_path: Path
 ) -> None:
     dsse = pytest.importorskip("securesystemslib.dsse")
-    from securesystemslib.signer import SSlibKey
+    signer = pytest.importorskip("securesystemslib.signer")
 
     curve = {256: ec.SECP256R1(), 384: ec.SECP384R1()}[bits]
     pair = make_keys(tmp_path, key=ec.generate_private_key(curve))
     data = attest(AUTHENTIC, files, read_private_key(pair.private)[0])
-    key = SSlibKey.from_crypto(read_public_key(pair.public), scheme=f"ecdsa-sha2-nistp{bits}")
+    key = signer.SSlibKey.from_crypto(read_public_key(pair.public), scheme=f"ecdsa-sha2-nistp{bits}")
     key.keyid = json.loads(data)["signatures"][0]["keyid"]
     dsse.Envelope.from_dict(json.loads(data)).verify([key], 1)
     changed = json.loads(data)
@@ -105,7 +106,7 @@ def test_the_name_of_the_right_key_does_not_help_a_wrong_one(
     assert "its signature is not valid" in refusal(attestation, keys.public)
 
 
-ENVELOPES: dict[str, Callable[[Any], object]] = {
+ENVELOPES: dict[str, Any] = {
     **{f"no {key}": lambda e, key=key: e.pop(key) for key in ("payload", "payloadType", "signatures")},
     **{f"no signatures[0].{key}": lambda e, key=key: e["signatures"][0].pop(key) for key in ("keyid", "sig")},
     "another field": lambda e: e.update(more=1),
@@ -154,6 +155,10 @@ def holder(statement: Any, path: tuple[str | int, ...]) -> Any:
     return statement
 
 
+def drop(statement: Any, path: tuple[str | int, ...]) -> None:
+    holder(statement, path).pop(path[-1])
+
+
 def put(statement: Any, path: tuple[str | int, ...], value: Any) -> None:
     holder(statement, path)[path[-1]] = value
 
@@ -175,7 +180,7 @@ def test_each_missing_field_is_refused_in_one_line_that_names_it(
         if "sslauthVerdict" in path[:-1] and path[-1] not in REQUIRED_OF_A_VERDICT:
             continue
         attestation.write_bytes(before)
-        sign_edited(lambda edited, path=path: holder(edited, path).pop(path[-1]))
+        sign_edited(partial(drop, path=path))
         said = refusal(attestation, keys.public)
         assert str(path[-1]) in said or "_type" in said, (named(path), said)
 
@@ -196,7 +201,7 @@ def test_each_hostile_field_is_refused_in_one_line(
             attestation.write_bytes(before)
             if holder(statement, path)[path[-1]] == value or (path[-1] == "strips" and value == []):
                 continue
-            sign_edited(lambda edited, path=path, value=value: put(edited, path, value))
+            sign_edited(partial(put, path=path, value=value))
             refusal(attestation, keys.public)
             tried += 1
     assert tried > 300

@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import same_repo
 from hf_integration.checking.pins.pin import Pin
 from hf_integration.checking.pins.schema import SchemaFlawError, pins_of
+
+if TYPE_CHECKING:
+    from hf_integration.signing import Publisher
 
 PINS_FILE = "sslauth.toml"
 
@@ -43,22 +46,26 @@ class Pins:
     encoders: Mapping[str, Pin] = field(default_factory=dict)
     publishers: Mapping[str, str] = field(default_factory=dict)
 
-    def publisher(self, pin: Pin | None, repo: str | None) -> str | None:
-        """Who has to have signed the files of an encoder, as it is written; ``None`` if nobody has to.
+    def publishers_of(
+        self, pin: Pin | None, repo: str | None, besides: "Publisher | None" = None
+    ) -> "tuple[Publisher, ...]":
+        """Who has to have signed the files of an encoder: each of them.
 
         Args:
             pin: its entry, which is what counts if it names one.
             repo: its Hub repo, which the first pattern that fits is for. The Hub ignores case in names.
+            besides: whom the caller names.
         """
-        if pin is not None and pin.publisher is not None:
-            return pin.publisher
-        name = (repo or "").casefold()
-        fitting = (
-            publisher
-            for pattern, publisher in self.publishers.items()
-            if name and fnmatchcase(name, pattern.casefold())
-        )
-        return next(fitting, None)
+        named = None if pin is None else pin.publisher
+        if named is None and repo is not None:
+            fits = (text for like, text in self.publishers.items() if _fits(repo, like))
+            named = next(fits, None)
+        if named is None:
+            return () if besides is None else (besides,)
+        from hf_integration.signing.signers import publisher_from
+
+        written = publisher_from(named, relative_to=self.file.parent)
+        return (written,) if besides in (None, written) else (besides, written)
 
     def find(self, argument: str, *, base: Path) -> Pin | None:
         """The entry that an argument means: its name, its repo id, or its folder.
@@ -156,6 +163,10 @@ def _read(file: Path, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(f"{shown}, line {line}: not UTF-8", remedy="save it as UTF-8") from None
+
+
+def _fits(repo: str, pattern: str) -> bool:
+    return fnmatchcase(repo.casefold(), pattern.casefold())
 
 
 def _same_folder(folder: Path | None, argument: str, base: Path) -> bool:

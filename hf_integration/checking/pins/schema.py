@@ -34,7 +34,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 
 MOST_PATTERNS = 100
 
-_PATTERN = re.compile(r"(?:[\w.*?-]{1,96}/)?[\w.*?-]{1,96}", re.ASCII)
+_PATTERN = re.compile(r"(?:[\w*?][\w.*?-]{0,95}/)?[\w*?][\w.*?-]{0,95}", re.ASCII)
 """Of repo ids, with ``*`` and ``?`` as in names of files."""
 
 _SIGSTORE = re.compile(r"sigstore:[^\s@]\S*@https?://\S+")
