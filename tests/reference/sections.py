@@ -325,6 +325,7 @@ def verdict_parts() -> str:
         ("tensors", sources.TensorEvidence),
         ("files", sources.FileEvidence),
         ("claims", sources.Claim),
+        ("publisher", sources.PublisherSignature),
     )
     return "\n\n".join(
         f"### {name}\n\n{summary(kind)}\n\n{table(('field', 'value', 'meaning'), _fields(kind))}"
