@@ -6,6 +6,7 @@ import typer
 
 from hf_integration.cli.commands import add as adding
 from hf_integration.cli.commands import baseline as baselining
+from hf_integration.cli.commands import bom as listing
 from hf_integration.cli.commands import bundle as bundling
 from hf_integration.cli.commands import check_attestation as attestation_checking
 from hf_integration.cli.commands import check_baseline as baseline_checking
@@ -48,6 +49,7 @@ Examples:
   sslauth watch NAME --history checks.db --every 1h --endpoint URL --api tei
   sslauth history checks.db
   sslauth inspect cards/NAME
+  sslauth bom --out encoders.cdx.json
   sslauth sign cards/NAME --key key.pem
   sslauth check-attestation NAME.svr.json --key key.pub
   sslauth bundle ORG/NAME --card cards/NAME --out NAME-bundle
@@ -82,6 +84,7 @@ def command() -> Any:
         (remembering.history, remembering),
         (inspecting.inspect, inspecting),
         (attestation_checking.check_attestation, attestation_checking),
+        (listing.bom, listing),
         (signing.sign, signing),
         (bundling.bundle, bundling),
         (stressing.stress, stressing),

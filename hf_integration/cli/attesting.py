@@ -69,14 +69,38 @@ class Attesting:
         streams.keep_apart(file, key)
         return cls(file, read_private_key(key)[0], key)
 
-    def before(self, found: "Found") -> "Begun":
-        """What is noted of an encoder before it is loaded.
+    def begin(self, found: "Found") -> "Begun":
+        """Note what has to be known of an encoder before it is loaded.
 
         Raises:
             OutputError: the file would replace something that is read.
             EncoderError: a file of the encoder cannot be read.
         """
         check_apart(self.file, *found.inputs)
+        return Begun(self, Noted.of(found))
+
+
+@dataclass(frozen=True, eq=False)
+class Noted:
+    """What was noted of an encoder before it was loaded.
+
+    Attributes:
+        name: what the encoder is called by others: no path of this machine.
+        files: digests of the files of a local folder.
+        policies: name -> SHA-256 in hexadecimal of what it is checked by besides the card.
+    """
+
+    name: str
+    files: Mapping[str, str] | None
+    policies: Mapping[str, str]
+
+    @classmethod
+    def of(cls, found: "Found") -> "Noted":
+        """Hash the files of a local folder; what comes from the Hub is hashed whenever it is asked for.
+
+        Raises:
+            EncoderError: a file cannot be read.
+        """
         from hf_integration.attestation import files_of
         from hf_integration.base.files import sha256_of
         from hf_integration.snapshot import Snapshot
@@ -84,29 +108,11 @@ class Attesting:
         place = found.encoder
         policies = {pin.file.name: sha256_of(pin.file) for pin in found.pins}
         folder = place.folder
-        # what comes from the Hub is hashed against its commit whenever it is asked for
         files = None if folder is None or not folder.is_dir() else files_of(Snapshot(folder), "").digests
         name = place.pin.name if place.pin is not None else place.repo or (folder or Path()).resolve().name
-        return Begun(self, name, files, policies)
+        return cls(name, files, policies)
 
-
-@dataclass(frozen=True, eq=False)
-class Begun:
-    """An attestation of a check that is running.
-
-    Attributes:
-        attesting: what is to be written.
-        name: what the encoder is called in it.
-        files: digests of the files of a local folder before it was loaded.
-        policies: name -> SHA-256 in hexadecimal of what the encoder was checked by besides the card.
-    """
-
-    attesting: Attesting
-    name: str
-    files: Mapping[str, str] | None
-    policies: Mapping[str, str]
-
-    def after(self, encoder: "Encoder", access: "Access") -> "AttestedFiles":
+    def checked(self, encoder: "Encoder", access: "Access") -> "AttestedFiles":
         """The files that were checked: those that are there now, if they are those that were loaded.
 
         Raises:
@@ -117,7 +123,7 @@ class Begun:
         from hf_integration.snapshot import Snapshot, resolve
 
         if encoder.path is None:
-            raise EncoderError(f"{self.name} was not loaded from files", remedy="leave --attest out")
+            raise EncoderError(f"{self.name} was not loaded from files", remedy="load it from a folder")
         if encoder.repo is None:
             now = files_of(Snapshot(encoder.path), self.name)
             if now.digests != self.files:
@@ -130,6 +136,14 @@ class Begun:
         )
         return files_of(snapshot, self.name)
 
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """An attestation of a check that is running."""
+
+    attesting: Attesting
+    noted: Noted
+
     def write(self, verdict: "Verdict", files: "AttestedFiles") -> None:
         """Write the attestation.
 
@@ -138,5 +152,5 @@ class Begun:
         """
         from hf_integration.attestation import attest
 
-        data = attest(verdict, files, self.attesting.key, policies=self.policies)
+        data = attest(verdict, files, self.attesting.key, policies=self.noted.policies)
         write_whole(self.attesting.file, data)

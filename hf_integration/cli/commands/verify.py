@@ -220,7 +220,7 @@ def check(
     if picture is not None:
         check_apart(picture, Path(PINS_FILE), *found.inputs)
         streams.keep_apart(picture)
-    begun = None if attesting is None else attesting.before(found)
+    begun = None if attesting is None else attesting.begin(found)
     subject = load_subject(found, access)
     read = [Path(subject.card.location), *([subject.encoder.path] if subject.encoder.path else [])]
     streams.keep_apart(*read)
@@ -234,7 +234,7 @@ def check(
             accept_self_asserted=trust_self_asserted,
             progress=progress,
         )
-    attested = None if begun is None else begun.after(subject.encoder, access)
+    attested = None if begun is None else begun.noted.checked(subject.encoder, access)
     return Checked(authentication, subject.card, begun, attested)
 
 
