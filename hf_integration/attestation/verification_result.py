@@ -7,6 +7,7 @@ what was found good, so an encoder that is not authentic has none: whoever ignor
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.strict_json import strict_json
@@ -92,7 +93,9 @@ def files_of(snapshot: Snapshot, name: str) -> AttestedFiles:
         EncoderError: a file cannot be read.
     """
     uri = None if snapshot.repo is None else package_url(snapshot.repo, snapshot.commit)
-    return AttestedFiles(name, digests_of(snapshot.path, needed_files(snapshot)), uri)
+    # of a repository, hidden files may be listed; an encoder needs none, and in a folder none count
+    names = [file for file in needed_files(snapshot) if not PurePosixPath(file).name.startswith(".")]
+    return AttestedFiles(name, digests_of(snapshot.path, names), uri)
 
 
 def package_url(repo: str, commit: str | None) -> str:

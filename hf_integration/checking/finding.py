@@ -246,7 +246,8 @@ class Project:
             start = f"relative paths start at rootdir, {self.base}"
             raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
         repo = name if folder is None else None
-        publishers = pins.publishers_of(None, repo, asked.publisher)
+        # a folder that is called like a repository must not pass for less than it asks for
+        publishers = pins.publishers_of(None, name if is_repo_id(name) else None, asked.publisher)
         return Place(name, folder, repo, said=_hint(name, folder, pins), publishers=publishers)
 
     def card(

@@ -34,7 +34,7 @@ Exit statuses:
   2    wrong usage, bad local input, or an output that could not be written
   3    inconclusive: offline, no access, no card, a card nobody else vouches for
   4    damaged evidence: a card that was edited, is not the pinned one, or is not signed by the signer;
-       an attestation of other files; a stale pin
+       an encoder that its publisher did not sign; an attestation of other files; a stale pin
   70   internal error
   130  interrupted"""
 

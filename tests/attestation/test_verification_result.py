@@ -85,7 +85,7 @@ def test_all_of_them_have_the_digest_by_which_model_signing_names_a_model(
 
 def test_a_hub_repository_is_named_by_its_package_url(encoder: Path, keys: KeyPair, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(encoder, tmp_path / "copy"))
-    snapshot = Snapshot(copy, repo="Org/Name_1.x", commit="AB" * 20, files=("config.json",))
+    snapshot = Snapshot(copy, repo="Org/Name_1.x", commit="AB" * 20, files=("config.json", ".hidden.json"))
     data = attest(AUTHENTIC, files_of(snapshot, "mine"), read_private_key(keys.private)[0])
     first, *rest = statement_of(data)["subject"]
     assert (first["name"], first["uri"]) == ("mine", f"pkg:huggingface/Org/Name_1.x@{'ab' * 20}")

@@ -64,6 +64,17 @@ def test_patterns_hold_whatever_entries_may_be_meant_and_besides_who_is_asked_fo
     assert Project().encoder(Asked(encoder="org/name", publisher=other)).publishers == (other,)
 
 
+def test_a_folder_that_is_called_like_a_repository_needs_the_same_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sslauth.toml").write_text(PINS)
+    (tmp_path / "nvidia" / "other").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    place = Project().encoder(Asked(encoder="nvidia/other"))
+    assert (place.folder, place.publishers) == (Path("nvidia/other"), (NVIDIA,))
+    assert Project().encoder(Asked(encoder="./nvidia/other")).publishers == ()
+
+
 def test_files_of_publishers_are_inputs_that_no_output_replaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
