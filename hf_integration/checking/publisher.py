@@ -13,6 +13,7 @@ from hf_integration.checking.finding import Place
 from hf_integration.verdict import PublisherSignature
 
 if TYPE_CHECKING:
+    from hf_integration.checking.held_card import Access
     from hf_integration.encoders import Encoder
 
 MOST_NAMED = 100
@@ -24,22 +25,28 @@ NOT_CHECKED = (
 )
 
 
-def look_at_publisher(encoder: "Encoder", place: Place) -> None:
+def look_at_publisher(encoder: "Encoder", place: Place, access: "Access") -> None:
     """Note on an encoder what came of its publisher's signature, if that is not there already.
 
     A signature that somebody has to have made is never passed over.
 
+    Args:
+        encoder: the encoder.
+        place: where it is, and who has to have signed it.
+        access: how the Hub is asked, for a signature that is not in the cache.
+
     Raises:
         IntegrityError: it is missing, damaged, by somebody else, or over other files.
-        InconclusiveError: the encoder came from no folder, or there is no root of trust for Sigstore here.
+        InconclusiveError: the encoder came from no folder, the Hub could not be asked, or there is no root of
+            trust for Sigstore here.
         UsageError: a publisher is none, or the extra ``sign`` is not installed.
     """
     known = encoder.publisher
     if known is None or not (known.verified or not place.publishers):
-        encoder.publisher = _signature(encoder, place)
+        encoder.publisher = _signature(encoder, place, access)
 
 
-def _signature(encoder: "Encoder", place: Place) -> PublisherSignature | None:
+def _signature(encoder: "Encoder", place: Place, access: "Access") -> PublisherSignature | None:
     folder = encoder.path
     if folder is None:
         if not place.publishers:
@@ -52,7 +59,16 @@ def _signature(encoder: "Encoder", place: Place) -> PublisherSignature | None:
         there = os.path.lexists(folder / MODEL_SIGNATURE)
         return PublisherSignature(verified=False, said=NOT_CHECKED) if there else None
     from hf_integration.signing import check_model
-    from hf_integration.snapshot import Snapshot, local_names, needed_files
+    from hf_integration.snapshot import Snapshot, local_names, needed_files, resolve
+
+    if encoder.repo is not None and not (folder / MODEL_SIGNATURE).exists():
+        resolve(
+            encoder.repo,
+            revision=encoder.commit,
+            token=access.token,
+            cache_dir=access.cache_dir,
+            patterns=[MODEL_SIGNATURE],
+        )
 
     needed = needed_files(Snapshot(folder))
     for publisher in place.publishers:

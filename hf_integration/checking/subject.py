@@ -119,7 +119,7 @@ def subject_around(encoder: "Encoder", held: HeldCard, found: Found, access: Acc
         IntegrityError: what the model card says is malformed, or of another card; or its publisher did not
             sign the encoder.
     """
-    look_at_publisher(encoder, found.encoder)
+    look_at_publisher(encoder, found.encoder, access)
     published, repo = held.published, found.encoder.repo
     if published is None and held.trust != "pinned" and repo is not None and encoder.commit is not None:
         from hf_integration.hub import published_if_own
@@ -199,7 +199,7 @@ def load_encoder_at(
         raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")
     where = f"Hub repository {place.repo} @{encoder.commit}"
     access.say(f"encoder: {where if encoder.commit else f'local folder {place.reference}'}")
-    look_at_publisher(encoder, place)
+    look_at_publisher(encoder, place, access)
     if encoder.publisher is not None:
         access.say(encoder.publisher.said)
     return encoder

@@ -115,8 +115,10 @@ def resolve(
     except EncoderError:
         forget(repo_cache(reference, cache_dir), commit)  # a listing that hides them must not stay
         raise
-    # beside the encoder, and no part of it: who published it may have signed it
-    signature = {MODEL_SIGNATURE}.intersection(every)
+    # beside the encoder, and no part of it: where all else is here, nobody is asked for it
+    held = repo_cache(reference, cache_dir) / "snapshots" / commit
+    asking = found.answered or not all((held / name).exists() for name in names)
+    signature = {MODEL_SIGNATURE}.intersection(every) if asking else frozenset()
     return Snapshot(
         fetched({*names, *signature}),
         repo=reference,

@@ -166,6 +166,17 @@ class TestBoth:
             assert (ended.status, ended.out) == (2, "")
             assert "pip install 'pytest-sslauth[sign]'" in ended.err
 
+    def test_an_encrypted_key_signs_with_its_password(
+        self, sslauth: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        locked = make_keys(tmp_path_factory.mktemp("locked"), password="open sesame")  # noqa: S106
+        given = ("verify", "tiny", "--attest", FILE, "--attest-key", locked.private)
+        assert sslauth(*given).status == 2
+        assert not FILE.exists()
+        monkeypatch.setenv("SSLAUTH_KEY_PASSWORD", "open sesame")
+        assert sslauth(*given).status == 0
+        assert sslauth("check-attestation", FILE, "--key", locked.public).status == 0
+
     def test_no_folder_and_no_attestation_end_with_2(self, sslauth: Run, keys: KeyPair) -> None:
         sslauth("verify", "tiny", "--attest", FILE, "--attest-key", keys.private)
         assert sslauth("check-attestation", FILE, "nowhere", "--key", keys.public).status == 2

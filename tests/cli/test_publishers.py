@@ -232,3 +232,18 @@ class TestHub:
         assert (ended.status, publisher["verified"], publisher["files"]) == (0, True, 4)
         Path("encoder/model.sig").unlink()
         assert sslauth("verify", "tiny").status == 4
+
+    def test_a_signature_that_is_not_in_the_cache_is_fetched_for_who_asks_for_it_alone(
+        self, sslauth: Run, published: HubServer
+    ) -> None:
+        from huggingface_hub import snapshot_download
+
+        commit = published.head("org/tiny")
+        folder = Path(snapshot_download("org/tiny", revision=commit, ignore_patterns=["model.sig", "*.bin"]))
+        given = ("org/tiny", "--revision", commit, "--card", "cards/tiny", "--format", "json")
+        ended = sslauth("verify", *given)
+        assert (ended.status, json.loads(ended.out)["publisher"]) == (0, None), ended.err
+        assert not (folder / "model.sig").exists()
+        ended = sslauth("verify", *given, "--publisher", "key.pub")
+        assert (ended.status, json.loads(ended.out)["publisher"]["verified"]) == (0, True), ended.err
+        assert (folder / "model.sig").exists()
