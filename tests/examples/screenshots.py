@@ -1,7 +1,7 @@
 """Draw what the example shows once an encoder was altered: ``python -m tests.examples.screenshots``.
 
-The page of ``--sslauth-html``, and the summary of a job of GitHub Actions as any reader of its Markdown renders
-it; both in headless Chromium.
+The page of ``--sslauth-html``, and the summary of a job of GitHub Actions as any reader of its Markdown
+renders it; both in headless Chromium.
 """
 
 import io
@@ -20,7 +20,8 @@ from tests.examples.test_search_service import PROJECT, ROOT, environment, serve
 
 SHOWN = "one step of fine-tuning at 1e-6"
 STYLE = """body { font: 15px/1.5 system-ui, sans-serif; padding: 1rem; max-width: 60rem; color: #1f2328 }
-table { border-collapse: collapse } th, td { border: 1px solid #d1d9e0; padding: .35rem .75rem; text-align: left }"""
+table { border-collapse: collapse }
+th, td { border: 1px solid #d1d9e0; padding: .35rem .75rem; text-align: left }"""
 
 
 def main() -> None:
