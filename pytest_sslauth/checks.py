@@ -15,11 +15,11 @@ from hf_integration.checking.subject import Subject, load_subject, subject_aroun
 from hf_integration.encoders import Encoder
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
-from pytest_sslauth.artifacts import Artifacts
 from pytest_sslauth.engine import Held, fingerprint
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
-from pytest_sslauth.outcome import Outcome, altered_since, compared, judged, not_checked
+from pytest_sslauth.outcome import Outcome, altered_since, compared, not_checked
+from pytest_sslauth.report_folder import ReportNames
 
 if TYPE_CHECKING:
     from hf_integration.stamps.likeness import Likeness
@@ -63,13 +63,13 @@ class Checks:
         self._access = Access(device=settings.device)
         self._day = today()
         self._checked: dict[tuple[object, ...], Checked] = {}
-        self._artifacts = Artifacts(settings.report_dir, settings.worker) if settings.report_dir else None
+        self._names = ReportNames()
 
     @cached_property
     def _endpoints(self) -> "EndpointChecks":
         from pytest_sslauth.endpoints import EndpointChecks
 
-        return EndpointChecks(self._settings, self._project, self._access, self._artifacts)
+        return EndpointChecks(self._settings, self._project, self._access, self._names)
 
     def of_endpoint(self, request: CheckRequest) -> "tuple[Outcome, AuthenticEndpoint | None]":
         """Ask an endpoint once in the session.
@@ -240,14 +240,8 @@ class Checks:
 
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
-        reports = self._artifacts.write(authentication, subject.card) if self._artifacts else ""
-        return judged(
-            authentication.verdict,
-            source=source,
-            reports=reports,
-            whole=self._settings.verbose,
-            entry=None if pin is None else pin.name,
-            images=engine.images(authentication, subject.card) if self._settings.html else None,
+        return engine.outcome(
+            authentication, subject.card, self._settings, self._names, source=source, pin=pin
         )
 
     def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:

@@ -3,6 +3,7 @@
 An item is an empty test with the marker ``sslauth``: the check is the one that every marked test gets.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,8 @@ class Configured:
         settings: of the session.
 
     Attributes:
-        places: of entries that were checked as tests: file, and line from 1.
+        places: of entries and of their endpoints: file, from rootdir, and line from 1; known when the
+            session ends.
         left_out: names of items that nobody checked, known when the session ends.
     """
 
@@ -144,7 +146,6 @@ class Configured:
         for evidence in Evidence.on(report):
             if Path(file).name == self._settings.config.name:
                 self._checked.add(item)
-                self.places[item.removesuffix(ENDPOINT)] = report.location[0], (report.location[1] or 0) + 1
             elif evidence.entry is not None:
                 self._checked.add(f"{evidence.entry}{ENDPOINT if evidence.endpoint else ''}")
 
@@ -153,15 +154,18 @@ class Configured:
         if session.config.getoption("collectonly") or not self._settings.config.is_file():
             return
         from hf_integration.base.errors import SSLAuthError
-        from hf_integration.checking.pins import read_pins
+        from hf_integration.checking.pins import line_of, read_pins
 
+        file = os.path.relpath(self._settings.config, self._settings.rootdir)
         try:
             pins = read_pins(self._settings.config)
         except SSLAuthError as error:  # whatever was selected may not have needed it
             self.left_out = [f"what is in {self._settings.config.name} ({error})"]
         else:
-            names = [name for pin in pins.encoders.values() for name, _ in _items(pin)]
-            self.left_out = [name for name in names if name not in self._checked]
+            for pin in pins.encoders.values():
+                place = file, line_of(pins.text, ("encoders", pin.name))
+                self.places |= {pin.name: place, f"{pin.name}{ENDPOINT}": place}
+                self.left_out += [name for name, _ in _items(pin) if name not in self._checked]
         if self.left_out and self._settings.require and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

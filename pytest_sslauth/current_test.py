@@ -50,7 +50,7 @@ class CurrentTest:
         return "no test" if self.item is None else self.item.nodeid
 
     def record(self, outcome: "Outcome") -> None:
-        """Put the evidence of a check on the test's report, and keep the outcome for the page."""
+        """Put the evidence of a check on the test's report, and keep the outcome for the controller."""
         if self.item is None:
             return
         outcome.evidence.attach_to(self.item)

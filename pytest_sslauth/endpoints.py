@@ -11,10 +11,10 @@ from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.endpoints import Address, Endpoint
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
-from pytest_sslauth.artifacts import Artifacts
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
-from pytest_sslauth.outcome import Outcome, judged, not_checked
+from pytest_sslauth.outcome import Outcome, not_checked
+from pytest_sslauth.report_folder import ReportNames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,16 +61,14 @@ class EndpointChecks:
         settings: what all checks of the session have in common.
         project: where names are looked up.
         access: to the Hub.
-        artifacts: where reports are written, if they are.
+        names: of report files.
     """
 
-    def __init__(
-        self, settings: Settings, project: Project, access: Access, artifacts: Artifacts | None
-    ) -> None:
+    def __init__(self, settings: Settings, project: Project, access: Access, names: ReportNames) -> None:
         self._settings = settings
         self._project = project
         self._access = access
-        self._artifacts = artifacts
+        self._names = names
         self._known: dict[tuple[object, ...], tuple[Outcome, AuthenticEndpoint | None]] = {}
 
     def check(self, request: CheckRequest) -> tuple[Outcome, AuthenticEndpoint | None]:
@@ -105,14 +103,8 @@ class EndpointChecks:
                 authentication, card = found.check(Silent(), accept_self_asserted=accept)
         except Exception as error:
             return not_checked(asked.encoder, error, notes=[source]), None
-        reports = self._artifacts.write(authentication, card) if self._artifacts else ""
-        outcome = judged(
-            authentication.verdict,
-            source=source,
-            reports=reports,
-            whole=self._settings.verbose,
-            entry=None if place.pin is None else place.pin.name,
-            images=engine.images(authentication, card) if self._settings.html else None,
+        outcome = engine.outcome(
+            authentication, card, self._settings, self._names, source=source, pin=place.pin
         )
         client = None if outcome.failure else AuthenticEndpoint(address, authentication.verdict)
         return outcome, client

@@ -12,6 +12,7 @@ from hf_integration.authentication.evidence import compare
 from hf_integration.authentication.reconstruction import witness
 from hf_integration.base.errors import UsageError
 from hf_integration.card import WatermarkCard
+from hf_integration.checking.pins import Pin
 from hf_integration.checking.subject import Subject
 from hf_integration.encoders import Encoder, wrap_module
 from hf_integration.encoders.containers import open_container
@@ -19,6 +20,8 @@ from hf_integration.report import StripImages
 from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
+from pytest_sslauth.outcome import MOST_BYTES, Kept, Outcome, judged
+from pytest_sslauth.report_folder import ReportNames
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +83,48 @@ def authenticate(subject: Subject, request: CheckRequest, settings: Settings) ->
     )
 
 
-def images(authentication: Authentication, card: WatermarkCard) -> StripImages:
-    """The watermark as a page shows it."""
+def outcome(
+    authentication: Authentication,
+    card: WatermarkCard,
+    settings: Settings,
+    names: ReportNames,
+    *,
+    source: str,
+    pin: Pin | None,
+) -> Outcome:
+    """What came out of a check, with the pictures and names of files that the session wants of it.
+
+    Args:
+        authentication: verdict and pictures.
+        card: that was checked with.
+        settings: of the session.
+        names: of files.
+        source: where the encoder was found, in words.
+        pin: the entry of ``sslauth.toml``, if the encoder is one.
+    """
+    verdict, kept = authentication.verdict, Kept()
+    if settings.keeps(authentic=verdict.authentic):
+        kept = Kept(
+            images=_images(authentication, card) if settings.html else None,
+            picture=_picture(authentication, card) if settings.report_dir or settings.pytest_html else None,
+            stem=names.of(verdict) if settings.report_dir else "",
+        )
+    return judged(verdict, settings, source=source, entry=None if pin is None else pin.name, kept=kept)
+
+
+def _images(authentication: Authentication, card: WatermarkCard) -> StripImages | None:
     from hf_integration.report.pictures import strip_images
 
-    return strip_images(authentication, card)
+    images = strip_images(authentication, card)
+    size = sum(map(len, (images.expected, *images.found, *images.difference)))
+    return images if size <= MOST_BYTES else None
+
+
+def _picture(authentication: Authentication, card: WatermarkCard) -> bytes | None:
+    from hf_integration.report.pictures import picture_of
+
+    picture = picture_of(authentication, card)
+    return picture if len(picture) <= MOST_BYTES else None
 
 
 def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sslauth.failure import MisuseError
-from pytest_sslauth.options import PRECISIONS, precision_of
+from pytest_sslauth.option_values import PRECISIONS, precision_of
 
 if TYPE_CHECKING:
     from hf_integration.base.vocabulary import Precision

@@ -4,8 +4,6 @@ What the command line says comes first. Relative paths of the command line start
 those of the file at rootdir.
 """
 
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sslauth.option_values import (
+    PRECISIONS,
+    Evidence,
+    parse_budget,
+    parse_cards,
+    parse_config,
+    parse_device,
+    parse_evidence,
+    parse_file,
+    parse_precision,
+    parse_report_dir,
+)
+
 if TYPE_CHECKING:
     from hf_integration.base.vocabulary import Precision
-
-PRECISIONS: "tuple[Precision, ...]" = ("float64", "float32", "float16", "bfloat16")
-"""The engine's precisions; spelled out here because reading options must import nothing of it."""
-
-_DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,12 @@ class Settings:
         device: where encoders are loaded; ``None`` is the engine's choice.
         report_dir: folder for the verdict and the picture of each check, if wanted.
         html: file for a page with all checks, if wanted.
+        sarif: file for all checks as SARIF, if wanted.
+        gitlab: file for what is no pass as GitLab reads it, if wanted.
+        evidence: of which checks pictures and files are kept.
+        pytest_html: whether the plugin pytest-html writes a report, which shows pictures too.
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
         budget: seconds that running key samples may take in one check; ``None`` runs all of them.
-        worker: id of the pytest-xdist worker, or an empty string.
         verbose: whether failures are reported with every strip and digest (``-v``).
     """
 
@@ -49,10 +58,28 @@ class Settings:
     device: str | None = None
     report_dir: Path | None = None
     html: Path | None = None
+    sarif: Path | None = None
+    gitlab: Path | None = None
+    evidence: Evidence = "always"
+    pytest_html: bool = False
     accept_self_asserted: bool = False
     budget: float | None = None
-    worker: str = ""
     verbose: bool = False
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Wanted report files of the whole run, by the name of their format."""
+        wanted = {name: getattr(self, name) for name in REPORT_FILES}
+        return {name: file for name, file in wanted.items() if file is not None}
+
+    @property
+    def gathers(self) -> bool:
+        """Whether outcomes travel to the controller, which makes something of them."""
+        return bool(self.files) or self.report_dir is not None or self.pytest_html
+
+    def keeps(self, *, authentic: bool) -> bool:
+        """Whether pictures and files of a check are kept."""
+        return self.evidence == "always" or not authentic
 
 
 @dataclass(frozen=True)
@@ -112,90 +139,12 @@ class Option:
         return None if said is None else self.read(said, config.rootpath, self.key)
 
 
-def precision_of(name: object) -> "Precision | None":
-    """The precision of a name, if it is one."""
-    return next((precision for precision in PRECISIONS if precision == name), None)
-
-
-def parse_precision(value: str, base: Path, where: str) -> "Precision":  # noqa: ARG001  # no path
-    """One of the engine's precisions."""
-    if (precision := precision_of(value)) is None:
-        raise pytest.UsageError(
-            f"{where}: unknown precision {value!r}, choose one of {', '.join(PRECISIONS)}"
-        )
-    return precision
-
-
-def parse_device(value: str, base: Path, where: str) -> str:  # noqa: ARG001  # no path
-    """A device as torch names it; whether it exists is found out by the first check."""
-    if not _DEVICE.fullmatch(value):
-        raise pytest.UsageError(f"{where}: unknown device {value!r}, write for example cpu, cuda or cuda:1")
-    return value
-
-
-def parse_budget(value: str, base: Path, where: str) -> float:  # noqa: ARG001  # no path
-    """Seconds."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pytest.UsageError(f"{where}: {value!r} is no number of seconds, write for example 5")
-    return seconds
-
-
-def parse_report_dir(value: str, base: Path, where: str) -> Path:
-    """A folder that can be written to; it is made."""
-    if not value.strip():
-        raise pytest.UsageError(f"{where}: needs the name of a folder")
-    return _made(base / Path(value).expanduser(), value, where)
-
-
-def parse_html(value: str, base: Path, where: str) -> Path:
-    """A file that can be written; its folder is made."""
-    if not value.strip():
-        raise pytest.UsageError(f"{where}: needs the name of a file")
-    file = base / Path(value).expanduser()
-    if file.is_dir():
-        raise pytest.UsageError(f"{where}: {value!r} is a folder")
-    _made(file.parent, value, where)
-    return file
-
-
-def _made(folder: Path, value: str, where: str) -> Path:
-    """A folder, made if it is not there.
-
-    Raises:
-        pytest.UsageError: it cannot be made or written to.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"{where}: {value!r}: {folder.name} exists and is not a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise pytest.UsageError(f"{where}: {value!r} cannot be made: {error.strerror or error}") from None
-    if not os.access(folder, os.W_OK):
-        raise pytest.UsageError(f"{where}: {value!r} cannot be written to")
-    return folder
-
-
-def parse_cards(value: str, base: Path, where: str) -> Path:
-    """The folder of cards; it need not exist yet."""
-    if not value.strip():
-        raise pytest.UsageError(f"{where}: needs the name of a folder, or leave it out for 'cards'")
-    folder = base / Path(value).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"{where}: {value!r} exists and is not a folder")
-    return folder
-
-
-def parse_config(value: str, base: Path, where: str) -> Path:
-    """A file like ``sslauth.toml``; it has to be there, as it says what is enforced."""
-    file = base / Path(value).expanduser()
-    if not value.strip() or not file.is_file():
-        raise pytest.UsageError(f"{where}: there is no file {value!r}")
-    return file
-
+REPORT_FILES = {
+    "html": "one page with all checks of the run, their watermarks among them,",
+    "sarif": "all checks of the run as SARIF 2.1.0, for GitHub code scanning and others,",
+    "gitlab": "what is no pass as a code quality report of GitLab",
+}
+"""What each file about a run is, by format: a name of ``hf_integration.report.REPORTERS`` and an option."""
 
 OPTIONS = (
     Option(
@@ -217,11 +166,13 @@ OPTIONS = (
         "DIR",
         parse_report_dir,
     ),
+    *(Option(name, f"write {what} to this file", "FILE", parse_file) for name, what in REPORT_FILES.items()),
     Option(
-        "html",
-        "write one page with all checks of the run, their watermarks among them, to this file",
-        "FILE",
-        parse_html,
+        "evidence",
+        "of which checks pictures (in the page and in pytest-html) and files (in the folder of reports) are "
+        "kept: always, or on-failure, which leaves out authentic encoders (default: always)",
+        "WHICH",
+        parse_evidence,
     ),
     Option(
         "accept_self_asserted",
@@ -274,12 +225,22 @@ def settings_of(config: pytest.Config) -> Settings:
             values[option.name] = value
     if values.get("require") and not values["config"].is_file():
         raise pytest.UsageError(f"--sslauth-require: there is no {values['config']}")
-    return Settings(
+    settings = Settings(
         **values,
         rootdir=config.rootpath,
-        worker=getattr(config, "workerinput", {}).get("workerid", ""),
+        pytest_html=bool(config.getoption("htmlpath", None)),
         verbose=config.get_verbosity() > 0,
     )
+    _refuse_one_file_for_two(settings)
+    return settings
+
+
+def _refuse_one_file_for_two(settings: Settings) -> None:
+    taken: dict[Path, str] = {}
+    for name, file in settings.files.items():
+        flag = f"--sslauth-{name}"
+        if (other := taken.setdefault(file.resolve(), flag)) != flag:
+            raise pytest.UsageError(f"{other} and {flag} name the same file: {file}")
 
 
 def header_line(settings: Settings) -> str | None:
@@ -290,8 +251,9 @@ def header_line(settings: Settings) -> str | None:
         "every configured encoder is required" if settings.require else "",
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
-        f"page {settings.html}" if settings.html else "",
+        *(f"{name} {file}" for name, file in settings.files.items()),
         f"reports {settings.report_dir}" if settings.report_dir else "",
+        "" if settings.evidence == "always" else f"evidence {settings.evidence}",
         "" if settings.budget is None else f"budget {settings.budget:g} s",
         "self-asserted cards accepted" if settings.accept_self_asserted else "",
     ]

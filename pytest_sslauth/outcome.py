@@ -1,18 +1,43 @@
 """What came out of one check, and the report that a failing test shows."""
 
+import hashlib
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import IntegrityError, SSLAuthError
+from hf_integration.base.strict_json import strict_json
 from hf_integration.report import StripImages, brief, harmless, render
+from hf_integration.report.shown import base64_of
 from hf_integration.verdict import Verdict
+from pytest_sslauth.options import Settings
 from pytest_sslauth.record import SAME_SPACE, Evidence
 
 if TYPE_CHECKING:
     from hf_integration.stamps.likeness import Likeness
+
+
+MOST_BYTES = 32 << 20
+"""Of a verdict as JSON, and of a picture, that reports carry to the controller: larger ones are left out."""
+
+LONGEST_REASON = 10_000
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a check besides its verdict.
+
+    Attributes:
+        images: of its watermark, strip by strip, for a page.
+        picture: all of it as one PNG.
+        stem: what its files are called, without an ending; empty for no files.
+    """
+
+    images: StripImages | None = None
+    picture: bytes | None = None
+    stem: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,7 +49,7 @@ class Outcome:
         failure: the report for a test that depends on the encoder; empty for an encoder that is authentic or
             whose alteration is waived, and for no other.
         verdict: the verdict, unless the check could not be made.
-        images: of its watermark, where a page is to show them.
+        kept: pictures and files of it.
         words: the status of what came to no verdict, where its evidence says less.
         key: of this one outcome, by which a later test refers to it.
     """
@@ -32,53 +57,70 @@ class Outcome:
     evidence: Evidence
     failure: str
     verdict: Verdict | None = None
-    images: StripImages | None = None
+    kept: Kept = Kept()
     words: str = ""
     key: str = field(default_factory=lambda: token_hex(8))
 
     def to_dict(self) -> dict[str, Any]:
-        """What the controller makes a page of: plain values, as reports of workers travel."""
-        evidence = self.evidence
+        """What the controller makes files of: plain values of bounded size, as reports of workers travel.
+
+        Of a verdict that is too large its short evidence is left, which is no more of a pass.
+        """
+        evidence, kept = self.evidence, self.kept
+        verdict = None if self.verdict is None else self.verdict.to_dict()
+        fits = verdict is None or len(strict_json(verdict, one_line=True)) <= MOST_BYTES
         return {
             "key": self.key,
-            "verdict": None if self.verdict is None else self.verdict.to_dict(),
-            "images": None if self.images is None else self.images.to_dict(),
-            "short": (evidence.encoder, evidence.reason, self.words or evidence.status, evidence.passed),
+            "finding": self._finding,
+            "entry": evidence.entry,
+            "verdict": verdict if fits else None,
+            "images": None if kept.images is None else kept.images.to_dict(),
+            "picture": None if kept.picture is None else base64_of(kept.picture),
+            "stem": kept.stem if fits else "",
+            "short": (
+                evidence.encoder,
+                evidence.reason[:LONGEST_REASON],
+                self.words or evidence.status,
+                evidence.passed,
+            ),
         }
+
+    @property
+    def _finding(self) -> str:
+        """Digest of what was found about what: two processes that make one check find the same."""
+        evidence = self.evidence
+        figures = {"margin": None, "seconds": None}  # differ in the last digits
+        state = None if self.verdict is None else self.verdict.state
+        said = {**asdict(evidence), **figures, "words": self.words, "state": state}
+        return hashlib.sha256(strict_json(said, one_line=True).encode()).hexdigest()
 
 
 def judged(
-    verdict: Verdict,
-    *,
-    source: str,
-    reports: str = "",
-    whole: bool = False,
-    entry: str | None = None,
-    images: StripImages | None = None,
+    verdict: Verdict, settings: Settings, *, source: str, entry: str | None = None, kept: Kept = Kept()
 ) -> Outcome:
     """The outcome of a check that came to a verdict.
 
     Args:
         verdict: the verdict.
+        settings: whether the failure is the whole report, with every strip and digest, or a brief one; where
+            files are written.
         source: where the encoder was found, in words.
-        reports: where its reports are, in words.
-        whole: whether the failure is the whole report, with every strip and digest, and not a brief one.
         entry: of ``sslauth.toml``, if the encoder is one.
-        images: of the watermark, where a page is to show them.
+        kept: pictures and files of it.
     """
     evidence = Evidence.of(verdict, entry)
     if verdict.accepted:
-        return Outcome(evidence, "", verdict, images)
-    notes = [("source", source), *([("reports", reports)] if reports else [])]
-    if whole:
-        lines = [
-            render(verdict),
-            "",
-            *(f"  {name}: {harmless(value, longest=2000)}" for name, value in notes),
-        ]
-        return Outcome(evidence, "\n".join(lines), verdict, images)
-    more = ("more", "run pytest with -v for every strip and digest")
-    return Outcome(evidence, brief(verdict, notes if reports else [*notes, more]), verdict, images)
+        return Outcome(evidence, "", verdict, kept)
+    notes = [("source", source)]
+    if settings.report_dir is not None and kept.stem:
+        endings = (".json",) if kept.picture is None else (".json", ".png")
+        notes += [("reports", ", ".join(f"{settings.report_dir / kept.stem}{ending}" for ending in endings))]
+    elif not settings.verbose:
+        notes += [("more", "run pytest with -v for every strip and digest")]
+    if not settings.verbose:
+        return Outcome(evidence, brief(verdict, notes), verdict, kept)
+    lines = [render(verdict), "", *(f"  {name}: {harmless(value, longest=2000)}" for name, value in notes)]
+    return Outcome(evidence, "\n".join(lines), verdict, kept)
 
 
 def compared(likeness: "Likeness") -> Outcome:

@@ -13,10 +13,10 @@ import pytest
 
 from pytest_sslauth.current_test import CurrentTest
 from pytest_sslauth.failure import MisuseError, NotAuthenticError
+from pytest_sslauth.gathered import put_on
 from pytest_sslauth.marked import MarkerWatch
 from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
-from pytest_sslauth.page import put_on
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
@@ -84,8 +84,8 @@ class Session:
         return (*self._current.failures, *self._current.failures_of_fixtures(item, raised))
 
     def put_on(self, report: pytest.TestReport) -> None:
-        """Put what the controller makes a page of on a report, which travels from worker to controller."""
-        if self.settings.html:
+        """Put what the controller makes files of on a report, which travels from worker to controller."""
+        if self.settings.gathers:
             for outcome, test in self._current.unsent:
                 whole = {} if outcome.key in self._sent else outcome.to_dict()
                 self._sent.add(outcome.key)

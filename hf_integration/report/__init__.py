@@ -5,7 +5,8 @@
 
 from hf_integration.base.text import harmless
 from hf_integration.report.brief import brief
-from hf_integration.report.html import HtmlReporter, Shown, StripImages, WithoutVerdict, html_page
+from hf_integration.report.code_hosts import GitLabReporter, SarifReporter
+from hf_integration.report.html import HtmlReporter, html_page
 from hf_integration.report.reporters import (
     HumanReporter,
     JsonReporter,
@@ -13,22 +14,29 @@ from hf_integration.report.reporters import (
     Reporter,
     render,
 )
+from hf_integration.report.shown import Document, Place, Shown, StripImages, WithoutVerdict
 
 REPORTERS: dict[str, type[Reporter]] = {
     "human": HumanReporter,
     "json": JsonReporter,
     "quiet": QuietReporter,
     "html": HtmlReporter,
+    "sarif": SarifReporter,
+    "gitlab": GitLabReporter,
 }
-"""By the name that ``sslauth verify --format`` knows it by."""
+"""By the name that ``sslauth verify --format`` knows it by; those of files are options of pytest too."""
 
 __all__ = [
     "REPORTERS",
+    "Document",
+    "GitLabReporter",
     "HtmlReporter",
     "HumanReporter",
     "JsonReporter",
+    "Place",
     "QuietReporter",
     "Reporter",
+    "SarifReporter",
     "Shown",
     "StripImages",
     "WithoutVerdict",

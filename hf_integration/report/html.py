@@ -4,18 +4,17 @@ What is shown is prepared here; the page is in ``page.html``. Jinja escapes ever
 itself scripts and requests, so that a string of somebody else's does nothing even if one were not escaped.
 """
 
-import base64
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.text import harmless
 from hf_integration.report.brief import diagram
 from hf_integration.report.columns import number
-from hf_integration.report.reporters import Reporter, facts_of, headline
+from hf_integration.report.reporters import facts_of, headline
+from hf_integration.report.shown import Document, Shown, StripImages, WithoutVerdict, base64_of
 from hf_integration.verdict import LARGEST_ERROR, Conversion, StripResult, Verdict
 
 if TYPE_CHECKING:
@@ -25,84 +24,14 @@ LEAST, MOST = -8.0, 2.0
 """Decades of error over tolerance that the chart shows; 0 is the edge."""
 
 
-@dataclass(frozen=True)
-class StripImages:
-    """The watermark as small PNGs, one pixel for each of its pixels.
+class HtmlReporter(Document):
+    """Reports as one page."""
 
-    Attributes:
-        expected: the card's.
-        found: as each strip gave it.
-        difference: of each from the expected one.
-    """
+    pictured = True
 
-    expected: bytes
-    found: tuple[bytes, ...]
-    difference: tuple[bytes, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the inverse of :meth:`from_dict`."""
-        return {
-            "expected": _text(self.expected),
-            "found": [_text(image) for image in self.found],
-            "difference": [_text(image) for image in self.difference],
-        }
-
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "StripImages":
-        """Read them back."""
-        found, difference = (
-            tuple(base64.b64decode(image) for image in said[name]) for name in ("found", "difference")
-        )
-        return cls(base64.b64decode(said["expected"]), found, difference)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One check on the page.
-
-    Attributes:
-        verdict: what was found out.
-        images: of its watermark, if there are any.
-        tests: the tests that asked for it.
-    """
-
-    verdict: Verdict
-    images: StripImages | None = None
-    tests: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class WithoutVerdict:
-    """What came to no verdict: an encoder that could not be checked, or what was held against a stamp.
-
-    Attributes:
-        encoder: what was to be checked.
-        reason: why there is none, or what was found.
-        status: in a few words.
-        passed: whether a test may depend on it.
-        tests: the tests that asked for it.
-    """
-
-    encoder: str
-    reason: str
-    status: str = "not checked"
-    passed: bool = False
-    tests: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class HtmlReporter(Reporter):
-    """Reports as one page.
-
-    Attributes:
-        images: of the watermark, if there are any.
-    """
-
-    images: StripImages | None = None
-
-    def render(self, verdict: Verdict) -> str:
-        """The page, from ``<!doctype`` on."""
-        return html_page([Shown(verdict, self.images)])
+    def document(self, shown: Iterable[Shown], others: Iterable[WithoutVerdict] = ()) -> str:
+        """The page, from ``<!doctype`` on: what is no pass comes first."""
+        return html_page(shown, others, created=self.created)
 
 
 def html_page(shown: Iterable[Shown], others: Iterable[WithoutVerdict] = (), *, created: str = "") -> str:
@@ -170,7 +99,7 @@ def _check(place: int, one: Shown) -> dict[str, Any]:
         "facts": facts_of(verdict),
         "diagram": diagram(verdict.strips),
         "strips": [_strip(strip, index, one.images) for index, strip in enumerate(verdict.strips)],
-        "expected": None if one.images is None else _text(one.images.expected),
+        "expected": None if one.images is None else base64_of(one.images.expected),
         "causes": _harmless(causes),
         "remedy": harmless(remedy, longest=1000),
         "claims": [
@@ -205,8 +134,8 @@ def _strip(strip: StripResult, index: int, images: StripImages | None) -> dict[s
         "deviation": number(strip.deviation),
         "intact": strip.intact,
         "width": round(100 * min(max((decade - LEAST) / (MOST - LEAST), 0.005), 1), 1),
-        "found": _text(images.found[index]) if images is not None and has_image else None,
-        "difference": _text(images.difference[index]) if images is not None and has_image else None,
+        "found": base64_of(images.found[index]) if images is not None and has_image else None,
+        "difference": base64_of(images.difference[index]) if images is not None and has_image else None,
     }
 
 
@@ -268,7 +197,3 @@ def _command(verdict: Verdict) -> str:
 
 def _harmless(texts: Sequence[str]) -> list[str]:
     return [harmless(text, longest=1000) for text in texts]
-
-
-def _text(image: bytes) -> str:
-    return base64.b64encode(image).decode("ascii")

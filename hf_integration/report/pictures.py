@@ -14,8 +14,8 @@ from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
 from hf_integration.report.colors import BANNERS, BROKEN, FAINT, HAIRLINE, INK, INTACT, PAPER
 from hf_integration.report.columns import margin_text
-from hf_integration.report.html import StripImages
 from hf_integration.report.reporters import HEADLINES, waived_until
+from hf_integration.report.shown import StripImages
 from hf_integration.verdict import StripResult, Verdict
 from hf_integration.watermark import TILE
 
@@ -48,13 +48,16 @@ def write_picture(path: Path, authentication: Authentication, card: WatermarkCar
     Raises:
         OutputError: the file cannot be written.
     """
-    buffer = io.BytesIO()
-    draw_picture(authentication, card).save(buffer, format="PNG", optimize=True)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, picture_of(authentication, card))
+
+
+def picture_of(authentication: Authentication, card: WatermarkCard) -> bytes:
+    """The PNG that :func:`write_picture` writes."""
+    return _png(draw_picture(authentication, card))
 
 
 def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.Image:
-    """The picture that :func:`write_picture` writes."""
+    """The picture itself."""
     verdict, reconstruction = authentication.verdict, authentication.reconstruction
     expected = card.watermark.numpy().astype(np.float64) / 127.5 - 1
     scale = max(1, round(PANEL / len(expected)))
@@ -93,15 +96,19 @@ def strip_images(authentication: Authentication, card: WatermarkCard) -> StripIm
     expected = card.watermark.numpy().astype(np.float64) / 127.5 - 1
     found = [picture.numpy() for picture in authentication.reconstruction.pictures]
     return StripImages(
-        _png(_grey(expected, 1)),
-        tuple(_png(_grey(one, 1)) for one in found),
-        tuple(_png(_difference(expected, one, 1)) for one in found),
+        _small(_grey(expected, 1)),
+        tuple(_small(_grey(one, 1)) for one in found),
+        tuple(_small(_difference(expected, one, 1)) for one in found),
     )
 
 
-def _png(pixels: Pixels) -> bytes:
+def _small(pixels: Pixels) -> bytes:
+    return _png(Image.fromarray(pixels))
+
+
+def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

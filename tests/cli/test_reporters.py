@@ -21,7 +21,9 @@ REFERENCE = (
 
 ROW = "| `--format {}` | {}, or quiet: one word. | `human` |"
 WITHOUT = ROW.format("human or json or quiet", "human, json")
-WITH = ROW.format("human or json or quiet or html or shout", "human, json, html, shout")
+WITH = ROW.format(
+    "human or json or quiet or html or sarif or gitlab or shout", "human, json, html, sarif, gitlab, shout"
+)
 
 
 def test_a_new_one_renders_the_verdict(here: Path) -> None:

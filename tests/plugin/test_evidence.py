@@ -193,7 +193,7 @@ class TestReportFiles:
         result.stdout.fnmatch_lines(["*sslauth: no report was written: *"])
 
 
-def test_workers_send_their_evidence_and_write_files_of_their_own(
+def test_workers_send_their_evidence_and_the_controller_writes_the_files_once(
     project: pytest.Pytester, alter_encoder: Callable[[], str]
 ) -> None:
     pytest.importorskip("xdist")
@@ -205,5 +205,7 @@ def test_workers_send_their_evidence_and_write_files_of_their_own(
     result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(["ALTERED: models/tiny", "*= sslauth =*", "ALTERED * models/tiny *"])
     assert result.stdout.str().count("ALTERED       models/tiny") == 1
-    written = [path.stem for path in (project.path / "out").glob("*.json")]
-    assert sorted(stem.rpartition("-")[2] for stem in written) == ["gw0", "gw1"]
+    written = sorted(path.name for path in (project.path / "out").iterdir())
+    assert [name.rpartition("-")[2] for name in written] == ["float64.json", "float64.png"]
+    for name in written:
+        assert f"/out/{name}" in result.stdout.str()

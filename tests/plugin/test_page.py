@@ -40,7 +40,7 @@ def test_each_check_is_on_the_page_once_with_its_tests(
     project.makepyfile(test_app=TESTS)
     result = project.runpytest("--sslauth-html=out.html", *workers)
     result.assert_outcomes(failed=3)
-    result.stdout.fnmatch_lines([f"sslauth: page: {project.path}/out.html"])
+    result.stdout.fnmatch_lines([f"sslauth: html: {project.path}/out.html"])
     text = page(project)
     assert text.count("<article") == 2
     assert "0 of 2 encoders passed" in text
@@ -88,7 +88,7 @@ def test_a_folder_that_vanishes_meanwhile_loses_no_outcome(project: pytest.Pytes
     )
     result = project.runpytest("--sslauth-html=gone/out.html")
     assert result.parseoutcomes()["passed"] == 1
-    result.stdout.fnmatch_lines(["sslauth: no page was written: *"])
+    result.stdout.fnmatch_lines(["sslauth: no html file was written: *"])
 
 
 def test_nothing_travels_without_the_option(project: pytest.Pytester) -> None:

@@ -1,12 +1,13 @@
 """``sslauth verify``."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hf_integration.base.errors import OutputError, UsageError
+from hf_integration.base.errors import OutputError, SSLAuthError, UsageError
 from hf_integration.base.output_files import check_apart, check_file
 from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli import options
@@ -22,7 +23,7 @@ from hf_integration.cli.options import (
     understood,
 )
 from hf_integration.cli.streams import Streams, abandon_output, complain
-from hf_integration.report import REPORTERS, HtmlReporter, Reporter
+from hf_integration.report import REPORTERS, Document, Place, Reporter
 
 if TYPE_CHECKING:
     from hf_integration.attestation import AttestedFiles
@@ -87,6 +88,8 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null,
 "conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
 "expected", "found", "nearest": [...], "tolerated"} or null}
+SARIF, GitLab: as code hosts read findings, at the encoder's entry in sslauth.toml. GitLab's list is empty for
+an authentic encoder.
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
@@ -242,19 +245,18 @@ def check(
 @options_of(check)
 def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
     """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
-    return _report(check(streams, hub, *arguments, **chosen), chosen["picture"], streams)
+    checked = check(streams, hub, *arguments, **chosen)
+    renderer = reporter(streams)
+    if isinstance(renderer, Document):
+        renderer = _furnished(renderer, checked, chosen["encoder"])
+    return _report(checked, chosen["picture"], streams, renderer)
 
 
-def _report(checked: Checked, picture: Path | None, streams: Streams) -> int:
+def _report(checked: Checked, picture: Path | None, streams: Streams, renderer: Reporter) -> int:
     """Write the report, the picture and the attestation, and give the exit status."""
     authentication, verdict = checked.authentication, checked.authentication.verdict
     try:
-        chosen = reporter(streams)
-        if isinstance(chosen, HtmlReporter):
-            from hf_integration.report.pictures import strip_images
-
-            chosen = replace(chosen, images=strip_images(authentication, checked.card))
-        streams.result(chosen.render(verdict))
+        streams.result(renderer.render(verdict))
         if picture is not None:
             from hf_integration.report.pictures import write_picture
 
@@ -270,6 +272,23 @@ def _report(checked: Checked, picture: Path | None, streams: Streams) -> int:
         complain(f"error: {error}")
         abandon_output()
     return verdict.exit_status
+
+
+def _furnished(document: Document, checked: Checked, encoder: str) -> Document:
+    """The document with the place of the encoder's entry, and with pictures if it shows any."""
+    from hf_integration.checking.finding import Project
+    from hf_integration.checking.pins import line_of
+
+    with suppress(SSLAuthError):  # a file that was edited meanwhile takes no finding away
+        pins = Project().pins()
+        if pin := pins.find(encoder, base=Path()):
+            place = Place.of(pin.file, line_of(pins.text, ("encoders", pin.name)), Path())
+            document = replace(document, place=place)
+    if document.pictured:
+        from hf_integration.report.pictures import strip_images
+
+        document = replace(document, images=strip_images(checked.authentication, checked.card))
+    return document
 
 
 def reporter(streams: Streams) -> Reporter:
