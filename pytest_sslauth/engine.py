@@ -20,7 +20,7 @@ from hf_integration.report import StripImages
 from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
-from pytest_sslauth.outcome import MOST_BYTES, Kept, Outcome, judged
+from pytest_sslauth.outcome import MOST_BYTES, Kept, Outcome, fits, judged
 from pytest_sslauth.report_folder import ReportNames
 
 
@@ -103,7 +103,7 @@ def outcome(
         pin: the entry of ``sslauth.toml``, if the encoder is one.
     """
     verdict, kept = authentication.verdict, Kept()
-    if settings.keeps(authentic=verdict.authentic):
+    if settings.gathers and settings.keeps(authentic=verdict.authentic) and fits(verdict.to_dict()):
         kept = Kept(
             images=_images(authentication, card) if settings.html else None,
             picture=_picture(authentication, card) if settings.report_dir or settings.pytest_html else None,

@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -68,15 +68,14 @@ class Outcome:
         """
         evidence, kept = self.evidence, self.kept
         verdict = None if self.verdict is None else self.verdict.to_dict()
-        fits = verdict is None or len(strict_json(verdict, one_line=True)) <= MOST_BYTES
         return {
             "key": self.key,
             "finding": self._finding,
             "entry": evidence.entry,
-            "verdict": verdict if fits else None,
+            "verdict": verdict if verdict is None or fits(verdict) else None,
             "images": None if kept.images is None else kept.images.to_dict(),
             "picture": None if kept.picture is None else base64_of(kept.picture),
-            "stem": kept.stem if fits else "",
+            "stem": kept.stem,
             "short": (
                 evidence.encoder,
                 evidence.reason[:LONGEST_REASON],
@@ -93,6 +92,11 @@ class Outcome:
         state = None if self.verdict is None else self.verdict.state
         said = {**asdict(evidence), **figures, "words": self.words, "state": state}
         return hashlib.sha256(strict_json(said, one_line=True).encode()).hexdigest()
+
+
+def fits(verdict: Mapping[str, Any]) -> bool:
+    """Whether the values of a verdict are small enough to travel."""
+    return len(strict_json(verdict, one_line=True)) <= MOST_BYTES
 
 
 def judged(

@@ -141,8 +141,9 @@ class Result:
 
     @property
     def says(self) -> str:
-        """Subject and reason in one line."""
-        return f"{self.subject}: {self.reason}"
+        """Subject and reason in one line; many reasons begin with the subject."""
+        named = self.reason.startswith((f"{self.subject}: ", f"'{self.subject}'"))
+        return self.reason if named else f"{self.subject}: {self.reason}"
 
 
 def results(shown: Iterable[Shown], others: Iterable[WithoutVerdict] = ()) -> list[Result]:

@@ -1,7 +1,7 @@
-"""What a run leaves behind: the summary, JUnit properties and report files, with and without workers."""
+"""What a run leaves behind: the summary and the files of each check, with and without workers."""
 
 import json
-import xml.etree.ElementTree as ET  # our own output
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -115,22 +115,6 @@ class TestSummary:
         assert [line.split()[0].lower() for line, _ in lines] == ["altered", "inconclusive", "authentic"]
 
 
-def test_junit_carries_status_margin_and_card(
-    project: pytest.Pytester, alter_encoder: Callable[[], str]
-) -> None:
-    alter_encoder()
-    project.makepyfile(TWO_TESTS)
-    project.runpytest("--junitxml=out.xml").assert_outcomes(failed=2)
-    tree = ET.parse(project.path / "out.xml")  # noqa: S314
-    for case in tree.iter("testcase"):
-        properties = {p.get("name"): p.get("value") or "" for p in case.iter("property")}
-        assert properties["sslauth_status"] == "altered"
-        assert float(properties["sslauth_margin"]) < 1
-        assert properties["sslauth_card"].startswith("sha256:")
-        assert case.find("failure") is not None
-        assert case.find("error") is None
-
-
 class TestReportFiles:
     def test_nothing_is_written_unasked(self, project: pytest.Pytester) -> None:
         project.makepyfile(TWO_TESTS)
@@ -149,6 +133,56 @@ class TestReportFiles:
         assert Verdict.from_dict(json.loads(report.read_text())).status == "altered"
         assert report.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         result.stdout.fnmatch_lines([f"  reports * {report}, {report.with_suffix('.png')}"])
+
+    def test_on_failure_leaves_out_what_is_authentic(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        project.makepyfile(TWO_TESTS)
+        options = ("--sslauth-report-dir=out", "--sslauth-html=out.html", "--sslauth-evidence=on-failure")
+        project.runpytest(*options).assert_outcomes(passed=2)
+        page = project.path / "out.html"
+        assert list((project.path / "out").iterdir()) == []
+        assert "1 of 1 encoders passed" in page.read_text()
+        assert "data:image" not in page.read_text()
+        alter_encoder()
+        project.runpytest(*options).assert_outcomes(failed=2)
+        assert sorted(file.suffix for file in (project.path / "out").iterdir()) == [".json", ".png"]
+        assert "data:image" in page.read_text()
+
+    def test_two_findings_about_one_encoder_are_two_files(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        shutil.copytree(project.path / "models/tiny", project.path / "pristine")
+        alter_encoder()
+        project.makepyfile(
+            """
+            import pathlib, shutil
+
+            def test_altered(sslauth):
+                sslauth.assert_authentic("models/tiny")
+
+            def test_restored(sslauth):
+                shutil.rmtree("models/tiny")
+                shutil.copytree("pristine", "models/tiny")
+                sslauth.assert_authentic("models/tiny")
+            """
+        )
+        result = project.runpytest("--sslauth-report-dir=out")
+        result.assert_outcomes(passed=1, failed=1)
+        first, second = sorted((project.path / "out").glob("*.json"), key=lambda file: len(file.name))
+        assert json.loads(first.read_text())["status"] == "altered"
+        assert json.loads(second.read_text())["status"] == "authentic"
+        assert second.stem == f"{first.stem}-2"
+
+    def test_a_run_replaces_what_the_one_before_said_of_an_encoder(
+        self, project: pytest.Pytester, alter_encoder: Callable[[], str]
+    ) -> None:
+        project.makepyfile(TWO_TESTS)
+        project.runpytest("--sslauth-report-dir=out").assert_outcomes(passed=2)
+        alter_encoder()
+        project.runpytest("--sslauth-report-dir=out").assert_outcomes(failed=2)
+        [report] = (project.path / "out").glob("*.json")
+        assert json.loads(report.read_text())["status"] == "altered"
 
     def test_no_report_goes_through_a_link_that_somebody_put_into_the_folder(
         self, project: pytest.Pytester

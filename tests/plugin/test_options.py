@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sslauth.options import (
-    OPTIONS,
+from pytest_sslauth.option_values import (
+    EVIDENCE,
     PRECISIONS,
-    Option,
-    Settings,
-    header_line,
     parse_budget,
     parse_cards,
     parse_device,
+    parse_evidence,
     parse_precision,
     parse_report_dir,
 )
+from pytest_sslauth.options import OPTIONS, REPORT_FILES, Option, Settings, header_line
 
 pytest_plugins = ["pytester"]
 
@@ -58,6 +57,22 @@ class TestBudget:
             parse_budget(value, Path(), HERE)
 
 
+class TestEvidence:
+    def test_both_words_are_accepted(self) -> None:
+        assert [parse_evidence(word, Path(), HERE) for word in EVIDENCE] == ["on-failure", "always"]
+
+    @pytest.mark.parametrize("value", ["", "never", "Always", "on_failure"])
+    def test_others_are_refused(self, value: str) -> None:
+        with pytest.raises(pytest.UsageError, match=r"here: .* is not one of on-failure, always"):
+            parse_evidence(value, Path(), HERE)
+
+    @pytest.mark.parametrize("authentic", [True, False])
+    def test_what_is_no_pass_is_always_kept(self, tmp_path: Path, authentic: bool) -> None:
+        kept = {word: Settings(tmp_path, tmp_path, tmp_path, evidence=word) for word in EVIDENCE}
+        assert kept["always"].keeps(authentic=authentic)
+        assert kept["on-failure"].keeps(authentic=authentic) is not authentic
+
+
 class TestReportDir:
     def test_it_starts_where_it_is_said_to(self, tmp_path: Path) -> None:
         assert parse_report_dir("out", tmp_path, HERE) == tmp_path / "out"
@@ -97,12 +112,14 @@ class TestHeader:
             precision="float32",
             device="cpu",
             budget=2.5,
+            evidence="on-failure",
+            sarif=tmp_path / "out.sarif",
             accept_self_asserted=True,
         )
         assert header_line(settings) == (
             f"sslauth: cards {tmp_path}/trust, config {tmp_path}/pins.toml, every configured encoder is "
-            "required, precision float32, device cpu, budget 2.5 s, "
-            "self-asserted cards accepted"
+            f"required, precision float32, device cpu, sarif {tmp_path}/out.sarif, evidence on-failure, "
+            "budget 2.5 s, self-asserted cards accepted"
         )
 
 
@@ -111,6 +128,9 @@ VALUES = {
     "device": "cpu",
     "report_dir": "out",
     "html": "page.html",
+    "sarif": "out.sarif",
+    "gitlab": "out.json",
+    "evidence": "on-failure",
     "budget": "2.5",
     "cards": "trust",
     "config": "pins.toml",
@@ -132,7 +152,7 @@ class TestTwins:
         assert {option.flag.removeprefix("--").replace("-", "_") for option in OPTIONS} == {
             option.key for option in OPTIONS
         }
-        known = {field.name for field in fields(Settings)} - {"rootdir", "worker", "verbose"}
+        known = {field.name for field in fields(Settings)} - {"rootdir", "pytest_html", "verbose"}
         assert {option.name for option in OPTIONS} == known
 
     @pytest.mark.parametrize("style", ["ini", "toml", "command line", "both"])
@@ -141,7 +161,8 @@ class TestTwins:
         value = VALUES.get(option.name, "true")
         for name in ("pins.toml", "sslauth.toml"):
             (plugged.path / name).write_text("version = 1\n")
-        paths = {name: str(plugged.path / VALUES[name]) for name in ("report_dir", "html", "cards", "config")}
+        named = ("report_dir", "cards", "config", *REPORT_FILES)
+        paths = {name: str(plugged.path / VALUES[name]) for name in named}
         expected = paths.get(option.name, {"true": "True"}.get(value, value))
         plugged.makepyfile(SHOW.format(name=option.name, expected=expected))
         said = {"both": {"device": "cuda", "budget": "9"}.get(option.name, value)}.get(style, value)
@@ -159,7 +180,7 @@ class TestTwins:
         self, plugged: pytest.Pytester, option: Option
     ) -> None:
         plugged.path.joinpath("file").touch()
-        bad = {"config": "absent", "html": "file/page.html"}.get(option.name, "file")
+        bad = {"config": "absent", **dict.fromkeys(REPORT_FILES, "file/out")}.get(option.name, "file")
         for given, name in (((f"{option.flag}={bad}",), option.flag), ((), option.key)):
             plugged.makeini("[pytest]\n" if given else f"[pytest]\n{option.key} = {bad}\n")
             result = plugged.runpytest(*given)

@@ -202,7 +202,7 @@ def test_strings_of_unknown_origin_are_text(name: str) -> None:
 
 @pytest.mark.parametrize("field", ["encoder", "reason", "status", "tests", "place"])
 def test_strings_of_what_came_to_no_verdict_are_text(field: str) -> None:
-    value = {"tests": (MARKUP,), "place": Place(MARKUP)}.get(field, MARKUP)
+    value: Any = {"tests": (MARKUP,), "place": Place(MARKUP)}.get(field, MARKUP)
     check_inert(Shown(AUTHENTIC), replace(OTHERS["not-checked"], **{field: value}))
 
 
