@@ -11,15 +11,11 @@ import pytest
 
 from pytest_sslauth.collected import ConfigFile, Configured, collected_file, include
 from pytest_sslauth.failure import unexcused
-from pytest_sslauth.gathered import Gathered
 from pytest_sslauth.github import GitHub, is_github
-from pytest_sslauth.html_plugin import HtmlPlugin
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
-from pytest_sslauth.options import add_options, header_line, settings_of
+from pytest_sslauth.options import Settings, add_options, header_line, settings_of
 from pytest_sslauth.record import Summary
-from pytest_sslauth.report_files import ReportFiles
-from pytest_sslauth.report_folder import ReportFolder
 from pytest_sslauth.session import SESSION, Session
 
 if TYPE_CHECKING:
@@ -50,17 +46,25 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(summary, "sslauth-summary")
         if is_github():
             config.pluginmanager.register(GitHub(summary, configured), "sslauth-github")
-        gathered = Gathered(settings, configured)
         if settings.gathers:
-            config.pluginmanager.register(gathered, "sslauth-gathered")
-        if settings.files:
-            config.pluginmanager.register(ReportFiles(settings, gathered), "sslauth-report-files")
-        if settings.report_dir is not None:
-            config.pluginmanager.register(
-                ReportFolder(settings.report_dir, gathered), "sslauth-report-folder"
-            )
-        if settings.pytest_html:
-            config.pluginmanager.register(HtmlPlugin(gathered), "sslauth-html-plugin")
+            _register_writers(config, settings, configured)
+
+
+def _register_writers(config: pytest.Config, settings: Settings, configured: Configured) -> None:
+    """What writes files at the end; imported by the runs that want some."""
+    from pytest_sslauth.gathered import Gathered
+    from pytest_sslauth.html_plugin import HtmlPlugin
+    from pytest_sslauth.report_files import ReportFiles
+    from pytest_sslauth.report_folder import ReportFolder
+
+    gathered = Gathered(settings, configured)
+    config.pluginmanager.register(gathered, "sslauth-gathered")
+    if settings.files:
+        config.pluginmanager.register(ReportFiles(settings, gathered), "sslauth-report-files")
+    if settings.report_dir is not None:
+        config.pluginmanager.register(ReportFolder(settings.report_dir, gathered), "sslauth-report-folder")
+    if settings.pytest_html:
+        config.pluginmanager.register(HtmlPlugin(gathered), "sslauth-html-plugin")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ConfigFile | None:

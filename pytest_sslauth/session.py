@@ -13,7 +13,6 @@ import pytest
 
 from pytest_sslauth.current_test import CurrentTest
 from pytest_sslauth.failure import MisuseError, NotAuthenticError
-from pytest_sslauth.gathered import put_on
 from pytest_sslauth.marked import MarkerWatch
 from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
@@ -86,6 +85,8 @@ class Session:
     def put_on(self, report: pytest.TestReport) -> None:
         """Put what the controller makes files of on a report, which travels from worker to controller."""
         if self.settings.gathers:
+            from pytest_sslauth.gathered import put_on
+
             for outcome, test in self._current.unsent:
                 whole = {} if outcome.key in self._sent else outcome.to_dict()
                 self._sent.add(outcome.key)

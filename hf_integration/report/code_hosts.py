@@ -63,7 +63,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "shortDescription": {"text": rule.says},
         "fullDescription": {"text": rule.says},
         "help": {"text": rule.advice},
-        "helpUri": f"{HOME}/blob/main/docs/reference/code-scanning.md",
+        "helpUri": f"{HOME}/blob/main/docs/reference/code-hosts.md",
         "defaultConfiguration": {"level": _level(rule)},
         "properties": {"tags": ["security", "supply-chain"]},
     }

@@ -394,6 +394,15 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
     return f"{name}{bare}"
 
 
+def rules() -> str:
+    """The rules of reports for code hosts."""
+    rows = (
+        (code(rule.name), code(rule.severity), code(sources.SEVERITIES.get(rule.severity, "")), rule.says)
+        for rule in sources.RULES.values()
+    )
+    return table(("rule", "SARIF", "GitLab", "meaning"), rows)
+
+
 SECTIONS: Sections = {
     "commands": commands,
     "common options": common_options,
@@ -412,5 +421,6 @@ SECTIONS: Sections = {
     "verdict": verdict_json,
     "parts of a verdict": verdict_parts,
     "public API": public_api,
+    "rules": rules,
     "misbehaving servers": as_markdown,
 }

@@ -9,6 +9,8 @@ from hf_integration.checking.wanted import EndpointWanted
 from hf_integration.cli.application import EXIT_STATUSES, command
 from hf_integration.errors import SSLAuthError, UsageError
 from hf_integration.report import colors, pictures
+from hf_integration.report.code_hosts import SEVERITIES
+from hf_integration.report.results import RULES
 from hf_integration.verdict import (
     CardIdentity,
     Claim,
@@ -30,6 +32,8 @@ __all__ = [
     "EXIT_STATUSES",
     "PACKAGES",
     "PUBLIC",
+    "RULES",
+    "SEVERITIES",
     "CardIdentity",
     "Claim",
     "EndpointWanted",

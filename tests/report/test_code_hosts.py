@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -272,3 +274,16 @@ def test_a_single_verdict_is_a_report(tmp_path: Path) -> None:
     assert result["ruleId"] == "encoder-altered"
     (entry,) = json.loads(GitLabReporter(place=PLACE).render(verdict))
     assert entry["location"]["path"] == PLACE.path
+
+
+def test_what_the_recipe_leaves_for_github_is_what_did_not_pass() -> None:
+    """GitHub takes results of the kind ``pass`` for alerts."""
+    if (jq := shutil.which("jq")) is None:
+        pytest.skip("jq is not installed")
+    recipe = (Path(__file__).parents[2] / "docs" / "how-to" / "run-in-ci.md").read_text("utf-8")
+    (program,) = re.findall(r"jq '(.*)' sslauth\.sarif", recipe)
+    log = SarifReporter().document(EVERYTHING, list(OTHERS.values()))
+    done = subprocess.run([jq, program], input=log, capture_output=True, text=True, check=True)
+    before, after = read_sarif(log)["results"], read_sarif(done.stdout)["results"]
+    assert after == [result for result in before if result["level"] != "none"]
+    assert 0 < len(after) < len(before)

@@ -76,6 +76,9 @@ unless the encoder is authentic. 'sslauth check-attestation' reads it. Without a
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
 
+'--format sarif' and '--format gitlab' write the result as code hosts read it, at the encoder's entry in
+sslauth.toml. GitLab's report lists what is no pass, so it is empty for an authentic encoder.
+
 \b
 JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": {"digest", "location"},
 "precision", "margin": number or null, "strips": [{"name", "error", "tolerance", "intact",
@@ -88,8 +91,6 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null,
 "conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
 "expected", "found", "nearest": [...], "tolerated"} or null}
-SARIF, GitLab: as code hosts read findings, at the encoder's entry in sslauth.toml. GitLab's list is empty for
-an authentic encoder.
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
 waived alteration: until when and why."""
 
