@@ -65,12 +65,14 @@ def annotation(evidence: Evidence, place: tuple[str, int] | None, *, level: str 
 
 def table(evidence: Iterable[Evidence], left_out: Sequence[str] = ()) -> str:
     """A Markdown table of all checks, for the summary of the job; empty without any."""
+    from hf_integration.report.columns import margin_text
+
     rows = [
         (
             _status(one),
             f"{one.encoder} at {one.endpoint}" if one.endpoint else one.encoder,
             one.trust or "",
-            "" if one.margin is None else f"{one.margin:.3g}",
+            "" if one.margin is None else margin_text(one.margin),
             one.precision or "",
             "" if one.seconds is None else f"{one.seconds:.1f} s",
             "" if one.passed and not one.waiver else one.waiver or one.reason,

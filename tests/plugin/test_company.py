@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ OWN = {
     "quiet": ("-q", "--no-header", "--tb=no"),
     "no capture": ("-s",),
     "no rewriting": ("--assert=plain",),
-    "warnings are errors": ("-W", "error"),
+    # pytest-asyncio warns of an option of its own
+    "warnings are errors": ("-W", "error", "-p", "no:asyncio"),
 }
 XDIST = ("load", "loadscope", "loadfile", "loadgroup", "worksteal", "each")
 OTHERS = {
@@ -96,12 +98,13 @@ def test_every_way_to_distribute(mixed: pytest.Pytester, how: str) -> None:
 
 def test_stopping_and_going_on(mixed: pytest.Pytester) -> None:
     """``-x``, then ``--lf``, ``--ff`` and ``--sw``: what is altered fails again each time."""
-    run(mixed, "-x").assert_outcomes(passed=1, failed=1)
-    run(mixed).assert_outcomes(passed=2, failed=2)
-    run(mixed, "--lf").assert_outcomes(failed=2)
-    run(mixed, "--ff").assert_outcomes(passed=2, failed=2)
-    assert run(mixed, "--sw").ret == 2
-    result = run(mixed, "--sw")
+    in_order = partial(run, mixed, "-p", "no:randomly")
+    in_order("-x").assert_outcomes(passed=1, failed=1)
+    in_order().assert_outcomes(passed=2, failed=2)
+    in_order("--lf").assert_outcomes(failed=2)
+    in_order("--ff").assert_outcomes(passed=2, failed=2)
+    assert in_order("--sw").ret == 2
+    result = in_order("--sw")
     assert result.ret == 2
     assert "test_altered" in result.stdout.str()
 
