@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hf_integration.authentication import Authenticator, authenticate
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder, load_encoder, wrap_module
+    from hf_integration.loading.enforcing import Enforcement, enforce
     from hf_integration.minting import mint
     from hf_integration.stamps.checking import assert_stamp, check_stamp
     from hf_integration.stamps.likeness import Likeness
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Authenticator": "authentication",
     "Encoder": "encoders",
+    "Enforcement": "loading.enforcing",
     "Likeness": "stamps.likeness",
     "Verdict": "verdict",
     "WatermarkCard": "card",
     "assert_stamp": "stamps.checking",
     "authenticate": "authentication",
     "check_stamp": "stamps.checking",
+    "enforce": "loading.enforcing",
     "load_encoder": "encoders",
     "mint": "minting",
     "wrap_module": "encoders",
@@ -33,12 +36,14 @@ _HOMES = {
 __all__ = [
     "Authenticator",
     "Encoder",
+    "Enforcement",
     "Likeness",
     "Verdict",
     "WatermarkCard",
     "assert_stamp",
     "authenticate",
     "check_stamp",
+    "enforce",
     "load_encoder",
     "mint",
     "wrap_module",

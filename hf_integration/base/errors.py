@@ -106,6 +106,10 @@ class IntegrityError(SSLAuthError):
     exit_status = ExitStatus.INTEGRITY
 
 
+class LoadRefusedError(IntegrityError):
+    """An encoder that a library was about to hand over, and that is not the pinned one or not pinned."""
+
+
 class CardError(IntegrityError):
     """A card that is damaged, edited, oversized or of another schema version.
 

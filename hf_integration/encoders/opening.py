@@ -1,6 +1,6 @@
 """Open an encoder from a folder, or from a reference to one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hf_integration.encoders.files.folder_files import files_of
 from hf_integration.encoders.files.safetensors_files import weight_files
 from hf_integration.encoders.files.support import check_size
 from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
-from hf_integration.encoders.identity.folder_record import FolderRecord, read_files
+from hf_integration.encoders.identity.folder_record import FolderRecord, Keys, read_files
 from hf_integration.encoders.identity.in_effect import (
     LONGEST_TEXT,
     configuration_in_effect,
@@ -143,14 +143,10 @@ def open_encoder(
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
-    assembly = Assembly(module, _tail(found.sentence)).to(target).eval()
+    assembly = Assembly(module, tail_of(found.sentence)).to(target).eval()
     beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
     if not files.all_seen:
         beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
-    parts = (
-        found.model,
-        *(spec.folder for spec in (found.sentence.tail if found.sentence else {}).values() if spec),
-    )
     origin = Origin(
         name,
         found.model_type,
@@ -161,12 +157,7 @@ def open_encoder(
         details={"missing tensors": ", ".join(missing)} if missing else {},
         not_covered=beside,
         folder=FolderRecord(
-            files=read_files(
-                folder,
-                files.used,
-                model=_below(found.model, folder),
-                digested={_below(file, folder) for part in parts for file in weight_files(part)},
-            ),
+            files=recorded_files(found, files.used),
             in_effect=in_effect,
             dtype=str(found.dtype).removeprefix("torch."),
             not_covered=beside,
@@ -179,6 +170,19 @@ def open_encoder(
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder
+
+
+def recorded_files(found: EncoderFolder, used: Iterable[str]) -> dict[str, Keys]:
+    """What the files of a folder say, but for the weights whose tensors have digests of their own.
+
+    Args:
+        found: the folder.
+        used: the files of it that belong to the encoder.
+    """
+    specs = (found.sentence.tail if found.sentence else {}).values()
+    parts = (found.model, *(spec.folder for spec in specs if spec))
+    digested = {_below(file, found.path) for part in parts for file in weight_files(part)}
+    return read_files(found.path, used, model=_below(found.model, found.path), digested=digested)
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
@@ -215,7 +219,8 @@ def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
     return loading.load_feature_extractor(found.model)
 
 
-def _tail(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
+def tail_of(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
+    """The modules behind the pooling, with their weights, by name."""
     tail: dict[str, nn.Module] = {}
     for name, spec in (sentence.tail if sentence else {}).items():
         if spec is None:

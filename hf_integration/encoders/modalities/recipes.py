@@ -1,5 +1,6 @@
 """Recipes: how the hidden states of an encoder become one embedding, and the poolings they are made of."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,6 +154,10 @@ class Recipe:
     config_part: str = ""
     counted: tuple[str, ...] = ("",)
     inert: tuple[str, ...] = field(default=NEVER_READ)
+
+    def counts(self, name: str) -> bool:
+        """Whether a tensor of this name can influence the embedding."""
+        return name.startswith(self.counted) and not any(re.search(pattern, name) for pattern in self.inert)
 
     def configuration(self, module: nn.Module) -> Any:
         """The part of the module's configuration that this encoder obeys, or ``None``."""

@@ -1,7 +1,6 @@
 """The encoder whose weights are at hand: a torch module, its processor, and the recipe between them."""
 
 import copy
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -262,9 +261,8 @@ class TorchEncoder(Encoder):
 
     def _used(self) -> Iterator[tuple[str, Tensor]]:
         """Tensors of the model that can influence the embedding."""
-        inert = re.compile("|".join(self._recipe.inert))
         for name, tensor in precision_copy.state_tensors(self.model):
-            if name.startswith(self._recipe.counted) and not inert.search(name):
+            if self._recipe.counts(name):
                 yield name, tensor
 
     def parameters(self) -> Mapping[str, nn.Parameter]:
