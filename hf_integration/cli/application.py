@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from hf_integration.cli.commands import add as adding
+from hf_integration.cli.commands import adopt as adopting
 from hf_integration.cli.commands import baseline as baselining
 from hf_integration.cli.commands import bom as listing
 from hf_integration.cli.commands import bundle as bundling
@@ -42,6 +43,7 @@ EXAMPLES = """\b
 Examples:
   sslauth demo
   sslauth add ORG/NAME
+  sslauth adopt loaded.json
   sslauth verify NAME
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
@@ -77,6 +79,7 @@ def command() -> Any:
     app.callback(epilog="\n\n".join([EXAMPLES, STREAMS, EXIT_STATUSES]))(_top)
     for function, module in (
         (adding.add, adding),
+        (adopting.adopt, adopting),
         (minting.mint, minting),
         (verifying.verify, verifying),
         (identifying.identify, identifying),

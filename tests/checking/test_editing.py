@@ -7,6 +7,7 @@ import pytest
 from hf_integration.base.errors import OutputError, UsageError
 from hf_integration.checking.pins import PINS_FILE, read_pins
 from hf_integration.checking.pins.editing import with_entry, with_values, write_pins
+from hf_integration.checking.pins.reading import parse_pins
 
 COMMIT, DIGEST = "c0ffee" * 6 + "1234", "sha256:" + "ab" * 32
 NEW = {"commit": COMMIT, "card_digest": DIGEST}
@@ -83,6 +84,17 @@ class TestEntries:
         assert edited.startswith(text)
         assert edited.replace("\r\n", "\n").endswith('\n\n[encoders."v1.5"]\nrepo = "org/third"\n')
         assert ("\r\n" in text) == (edited.count("\r\n") == edited.count("\n"))
+
+    def test_a_table_within_an_entry_comes_last(self) -> None:
+        endpoint = {"url": "http://localhost:1", "model": 'a"b'}
+        text = with_entry(TEXT, "v1.5", {"endpoint": endpoint, "repo": "org/third"})
+        (pin,) = [pin for pin in parse_pins(text, Path(PINS_FILE)).encoders.values() if pin.endpoint]
+        assert pin.endpoint is not None
+        assert (pin.name, pin.repo, pin.endpoint.model) == ("v1.5", "org/third", 'a"b')
+        assert text == TEXT + (
+            '\n[encoders."v1.5"]\nrepo = "org/third"\n\n'
+            '[encoders."v1.5".endpoint]\nurl = "http://localhost:1"\nmodel = "a\\"b"\n'
+        )
 
     def test_an_entry_that_is_there_is_not_written_again(self) -> None:
         with pytest.raises(UsageError, match=r"cannot be edited|already"):

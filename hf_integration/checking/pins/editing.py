@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, str]
 
+Entry = Mapping[str, str | Values]
+"""Keys and values of a new entry; a table within it, such as that of its endpoint, comes last."""
+
 
 def with_values(text: str, entries: Mapping[str, Values]) -> str:
     """The text with keys of some entries set.
@@ -37,24 +40,39 @@ def with_values(text: str, entries: Mapping[str, Values]) -> str:
     return _checked(text, document.as_string(), entries)
 
 
-def with_entry(text: str, name: str, values: Values) -> str:
+def with_entry(text: str, name: str, entry: Entry) -> str:
     """The text with a further entry at its end.
 
     Args:
         text: a valid ``sslauth.toml``, or an empty text for a new one.
         name: of the entry, in none of the text's.
-        values: its keys and values.
+        entry: its keys and values.
 
     Raises:
         UsageError: there is no way to append it.
     """
     before = text or f"version = {VERSION}\n"
     newline = "\r\n" if _ends_in_crlf(before) else "\n"
-    lines = [f"[encoders.{_quoted(name)}]", *(f"{key} = {_string(value)}" for key, value in values.items())]
     apart = "" if before.endswith("\n") else newline
-    return _checked(
-        before, before + apart + newline + newline.join(lines) + newline, {name: values}, added=True
-    )
+    after = before + apart + newline + newline.join(entry_lines(name, entry)) + newline
+    return _checked(before, after, {name: entry}, added=True)
+
+
+def entry_lines(name: str, entry: Entry, *, within: str = "encoders") -> list[str]:
+    """An entry as it is written into the file.
+
+    Args:
+        name: of the entry.
+        entry: its keys and values.
+        within: the table that it is in.
+    """
+    table = f"{within}.{_quoted(name)}"
+    lines = [f"[{table}]"]
+    lines += [f"{key} = {_string(value)}" for key, value in entry.items() if isinstance(value, str)]
+    for key, inner in entry.items():
+        if not isinstance(inner, str):
+            lines += ["", *entry_lines(key, inner, within=table)]
+    return lines
 
 
 def write_pins(file: Path, text: str, *, before: str | None) -> None:
@@ -101,7 +119,7 @@ def _append(entry: Any, key: str, value: str) -> None:
     insert(last, key, item)
 
 
-def _checked(before: str, after: str, entries: Mapping[str, Values], *, added: bool = False) -> str:
+def _checked(before: str, after: str, entries: Mapping[str, Entry], *, added: bool = False) -> str:
     """The edited text, if it says nothing else than was meant, and every command can read it."""
     import tomllib
 
