@@ -13,6 +13,7 @@ from hf_integration.checking.held_card import Access, hold_card
 from hf_integration.checking.pins import Pin
 from hf_integration.checking.subject import Subject, load_subject, subject_around
 from hf_integration.encoders import Encoder
+from hf_integration.loading.calls import Place
 from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
 from pytest_sslauth.engine import Held, fingerprint
@@ -22,10 +23,9 @@ from pytest_sslauth.outcome import Outcome, altered_since, compared, not_checked
 from pytest_sslauth.report_folder import ReportNames
 
 if TYPE_CHECKING:
+    from hf_integration.loading.observing import Observer
     from hf_integration.stamps.likeness import Likeness
     from hf_integration.stamps.stamp import Stamp
-
-if TYPE_CHECKING:
     from pytest_sslauth.endpoints import AuthenticEndpoint, EndpointChecks
 
 
@@ -55,9 +55,15 @@ class Checks:
 
     Args:
         settings: what all checks of the session have in common.
+        observer: looks at what tests load, if that is wanted.
+
+    Attributes:
+        authenticated: where encoders are that were found authentic, or whose alteration is waived.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: "Observer | None" = None) -> None:
+        self._observer = observer
+        self.authenticated: set[Place] = set()
         self._settings = settings
         self._project = Project(settings.rootdir, settings.cards, settings.config)
         self._access = Access(device=settings.device)
@@ -77,7 +83,10 @@ class Checks:
         Returns:
             The outcome, and what embeds if the encoder behind the endpoint is authentic.
         """
-        return self._endpoints.check(request)
+        outcome, client = self._endpoints.check(request)
+        if client is not None:
+            self.authenticated.add(Place(url=client.url, model=client.model))
+        return outcome, client
 
     def of_name(self, request: CheckRequest, *, keep: bool = False) -> Outcome:
         """Check a folder or a Hub repository; for the same unchanged files, give the earlier outcome again.
@@ -134,6 +143,9 @@ class Checks:
                 encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
             held = subject_around(encoder, card, found, self._access)
             outcome = self._judge(held, request, source="an encoder in memory", pin=found.encoder.pin)
+            if self._observer is not None and not outcome.failure:
+                held_by = (subject, *engine.modules_in(subject, encoder))
+                self.authenticated |= self._observer.places_of(held_by)
             return outcome, encoder if outcome.verdict is None else encoder.keep(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
@@ -240,6 +252,8 @@ class Checks:
 
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
+        if authentication.verdict.accepted and (encoder := subject.encoder).path is not None:
+            self.authenticated.add(Place(str(encoder.path.resolve()), encoder.repo, encoder.commit))
         return engine.outcome(
             authentication, subject.card, self._settings, self._names, source=source, pin=pin
         )

@@ -26,12 +26,14 @@ class AuthenticEndpoint:
 
     Attributes:
         url: where it is.
+        model: what it is asked for, where the API has a name for it.
         verdict: of the check.
     """
 
     def __init__(self, address: Address, verdict: Verdict) -> None:
         self._address = address
         self.url = address.url
+        self.model = address.model
         self.verdict = verdict
 
     def embed(self, texts: Sequence[str], *, per_request: int = 32) -> "NDArray[np.float64]":

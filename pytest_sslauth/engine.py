@@ -74,6 +74,15 @@ def encoder_around(subject: object, processor: Any, card: WatermarkCard | None =
     )
 
 
+def modules_in(subject: object, encoder: Encoder) -> Iterator[object]:
+    """What a user may have loaded of an encoder in memory: its model, and the containers around it."""
+    from torch import nn
+
+    yield encoder.model
+    for outer in (subject, open_container(subject, None).module if subject is not encoder else None):
+        yield from outer.modules() if isinstance(outer, nn.Module) else ()
+
+
 def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:
     """Check an encoder as the session's settings and the test's request say."""
     return subject.authenticate(

@@ -22,6 +22,9 @@ Evidence = Literal["on-failure", "always"]
 
 EVIDENCE: tuple[Evidence, ...] = ("on-failure", "always")
 
+Observe = Literal["report", "error"]
+"""What becomes of encoders that a run loaded and never authenticated: they are listed, or fail it."""
+
 _DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
 
 
@@ -115,3 +118,13 @@ def parse_evidence(value: str, base: Path, where: str) -> Evidence:  # noqa: ARG
     if (which := next((known for known in EVIDENCE if known == value), None)) is None:
         raise pytest.UsageError(f"{where}: {value!r} is not one of {', '.join(EVIDENCE)}")
     return which
+
+
+def parse_observe(value: str, base: Path, where: str) -> Observe | None:  # noqa: ARG001  # no path
+    """What becomes of what was loaded and never authenticated; ``off`` is nothing."""
+    if value not in ("report", "error", "off"):
+        raise pytest.UsageError(
+            f"{where}: {value!r} is none of report, error and off"
+            + (f", to name a path behind it write {where}=report" if where.startswith("-") else "")
+        )
+    return None if value == "off" else value  # type: ignore[return-value]  # one of the two

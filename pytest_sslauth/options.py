@@ -14,12 +14,14 @@ import pytest
 from pytest_sslauth.option_values import (
     PRECISIONS,
     Evidence,
+    Observe,
     parse_budget,
     parse_cards,
     parse_config,
     parse_device,
     parse_evidence,
     parse_file,
+    parse_observe,
     parse_precision,
     parse_report_dir,
 )
@@ -47,6 +49,9 @@ class Settings:
         pytest_html: whether the plugin pytest-html writes a report, which shows pictures too.
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
         budget: seconds that running key samples may take in one check; ``None`` runs all of them.
+        observe: whether encoders that the run loaded and never authenticated are listed, or fail it; ``None``
+            looks at none.
+        observe_report: file for what ``sslauth adopt`` makes entries of, if wanted.
         verbose: whether failures are reported with every strip and digest (``-v``).
     """
 
@@ -64,6 +69,8 @@ class Settings:
     pytest_html: bool = False
     accept_self_asserted: bool = False
     budget: float | None = None
+    observe: Observe | None = None
+    observe_report: Path | None = None
     verbose: bool = False
 
     @property
@@ -92,12 +99,14 @@ class Option:
         metavar: what is given; empty for a switch.
         read: text, the folder that relative paths start at, and where the text is from -> the value. Raises
             ``pytest.UsageError``.
+        bare: what the flag alone says; ``None`` where it needs a value.
     """
 
     name: str
     help: str
     metavar: str = ""
     read: "Callable[[str, Path, str], Any] | None" = None
+    bare: str | None = None
 
     @property
     def flag(self) -> str:
@@ -121,7 +130,8 @@ class Option:
             read(text, Path.cwd(), self.flag)
             return text  # workers are given texts
 
-        group.addoption(self.flag, type=usable, metavar=self.metavar, help=self.help)
+        optional: dict[str, Any] = {} if self.bare is None else {"nargs": "?", "const": self.bare}
+        group.addoption(self.flag, type=usable, metavar=self.metavar, help=self.help, **optional)
         parser.addini(self.key, type="string", default=None, help=same)
 
     def value(self, config: pytest.Config) -> Any:
@@ -200,6 +210,20 @@ OPTIONS = (
         parse_config,
     ),
     Option(
+        "observe",
+        "list every encoder that the run loaded or asked and never authenticated, with the entry to add to "
+        "sslauth.toml; with =error such an encoder fails the run (default: off)",
+        "error",
+        parse_observe,
+        bare="report",
+    ),
+    Option(
+        "observe_report",
+        "write that list to this file, for `sslauth adopt`; switches --sslauth-observe on",
+        "FILE",
+        parse_file,
+    ),
+    Option(
         "require",
         "fail the run if an encoder or endpoint of sslauth.toml was not checked, whatever was selected",
     ),
@@ -211,6 +235,13 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("sslauth", "authentication of pre-trained encoders")
     for option in OPTIONS:
         option.declare(parser, group)
+
+
+def may_observe(config: pytest.Config) -> bool:
+    """Whether loads may have to be looked at, as far as it is known before any ``conftest.py`` is read."""
+    given = vars(config.known_args_namespace)
+    names = ("sslauth_observe", "sslauth_observe_report")
+    return any((given.get(name) or config.getini(name) or "off") != "off" for name in names)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -225,6 +256,8 @@ def settings_of(config: pytest.Config) -> Settings:
             values[option.name] = value
     if values.get("require") and not values["config"].is_file():
         raise pytest.UsageError(f"--sslauth-require: there is no {values['config']}")
+    if values.get("observe_report") and not config.getoption("--sslauth-observe"):
+        values["observe"] = values.get("observe") or "report"
     settings = Settings(
         **values,
         rootdir=config.rootpath,
@@ -237,7 +270,8 @@ def settings_of(config: pytest.Config) -> Settings:
 
 def _refuse_one_file_for_two(settings: Settings) -> None:
     taken: dict[Path, str] = {}
-    for name, file in settings.files.items():
+    report = {} if settings.observe_report is None else {"observe-report": settings.observe_report}
+    for name, file in {**settings.files, **report}.items():
         flag = f"--sslauth-{name}"
         if (other := taken.setdefault(file.resolve(), flag)) != flag:
             raise pytest.UsageError(f"{other} and {flag} name the same file: {file}")
@@ -251,6 +285,7 @@ def header_line(settings: Settings) -> str | None:
         "every configured encoder is required" if settings.require else "",
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
+        {"report": "loads observed", "error": "unchecked loads fail the run"}.get(settings.observe or "", ""),
         *(f"{name} {file}" for name, file in settings.files.items()),
         f"reports {settings.report_dir}" if settings.report_dir else "",
         "" if settings.evidence == "always" else f"evidence {settings.evidence}",

@@ -14,7 +14,7 @@ from pytest_sslauth.failure import unexcused
 from pytest_sslauth.github import GitHub, is_github
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
-from pytest_sslauth.options import Settings, add_options, header_line, settings_of
+from pytest_sslauth.options import Settings, add_options, header_line, may_observe, settings_of
 from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
 
@@ -29,6 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Spec ``pytest_load_initial_conftests``: what a ``conftest.py`` loads is looked at as well."""
+    if may_observe(early_config):
+        from pytest_sslauth.observed import begin
+
+        begin(early_config)
+
+
 def pytest_plugin_registered(plugin: object) -> None:
     """Spec ``pytest_plugin_registered``: refuse a marker in a ``conftest.py``, which would mark nothing."""
     refuse_idle_mark(plugin)
@@ -38,8 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Spec ``pytest_configure``: declare the marker, read the settings, gather evidence on the controller."""
     config.addinivalue_line("markers", marker_line())
     settings = settings_of(config)
-    config.stash[SESSION] = Session(settings)
+    session = config.stash[SESSION] = Session(settings)
     include(config, settings)
+    if settings.observe is not None:
+        from pytest_sslauth.observed import Observed
+
+        config.pluginmanager.register(Observed(config, settings, session), "sslauth-observed")
     if not hasattr(config, "workerinput"):
         summary, configured = Summary(), Configured(settings)
         config.pluginmanager.register(configured, "sslauth-configured")

@@ -3,7 +3,7 @@
 The engine is imported by the first check.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +19,8 @@ from pytest_sslauth.options import Settings
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
+    from hf_integration.loading.calls import Place
+    from hf_integration.loading.observing import Observer
     from pytest_sslauth.checks import Checks
     from pytest_sslauth.endpoints import AuthenticEndpoint
     from pytest_sslauth.sslauth import SSLAuth
@@ -32,6 +34,9 @@ class Session:
 
     Args:
         settings: what all checks of the session have in common.
+
+    Attributes:
+        observer: looks at what tests load, if that is wanted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,6 +44,18 @@ class Session:
         self._current = CurrentTest()
         self._watch = MarkerWatch()
         self._sent: set[str] = set()
+        self._made: Checks | None = None
+        self.observer: Observer | None = None
+
+    @property
+    def test(self) -> str:
+        """Id of the test that runs; empty before the first one."""
+        return "" if self._current.item is None else self._current.name
+
+    @property
+    def authenticated(self) -> "Collection[Place]":
+        """What checks of this process found authentic, or waived."""
+        return () if self._made is None else self._made.authenticated
 
     def begin(self, item: pytest.Item) -> None:
         """Another test begins; what is known of the one before is nothing to it."""
@@ -122,7 +139,8 @@ class Session:
     def _checks(self) -> "Checks":
         from pytest_sslauth.checks import Checks
 
-        return Checks(self.settings)
+        self._made = Checks(self.settings, self.observer)
+        return self._made
 
 
 def check_requests(

@@ -134,6 +134,8 @@ VALUES = {
     "budget": "2.5",
     "cards": "trust",
     "config": "pins.toml",
+    "observe": "error",
+    "observe_report": "loaded.json",
 }
 SHOW = """
 def test_settings(pytestconfig):
@@ -161,11 +163,13 @@ class TestTwins:
         value = VALUES.get(option.name, "true")
         for name in ("pins.toml", "sslauth.toml"):
             (plugged.path / name).write_text("version = 1\n")
-        named = ("report_dir", "cards", "config", *REPORT_FILES)
+        named = ("report_dir", "cards", "config", "observe_report", *REPORT_FILES)
         paths = {name: str(plugged.path / VALUES[name]) for name in named}
         expected = paths.get(option.name, {"true": "True"}.get(value, value))
         plugged.makepyfile(SHOW.format(name=option.name, expected=expected))
-        said = {"both": {"device": "cuda", "budget": "9"}.get(option.name, value)}.get(style, value)
+        said = {"both": {"device": "cuda", "budget": "9", "observe": "off"}.get(option.name, value)}.get(
+            style, value
+        )
         if style in ("ini", "both"):
             plugged.makeini(f"[pytest]\n{option.key} = {said}\n")
         elif style == "toml":
@@ -180,7 +184,8 @@ class TestTwins:
         self, plugged: pytest.Pytester, option: Option
     ) -> None:
         plugged.path.joinpath("file").touch()
-        bad = {"config": "absent", **dict.fromkeys(REPORT_FILES, "file/out")}.get(option.name, "file")
+        files = ("observe_report", *REPORT_FILES)
+        bad = {"config": "absent", **dict.fromkeys(files, "file/out")}.get(option.name, "file")
         for given, name in (((f"{option.flag}={bad}",), option.flag), ((), option.key)):
             plugged.makeini("[pytest]\n" if given else f"[pytest]\n{option.key} = {bad}\n")
             result = plugged.runpytest(*given)
