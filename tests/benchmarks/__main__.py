@@ -18,6 +18,7 @@ from tests.benchmarks import (
     coverage,
     deployments,
     detection,
+    enforcing,
     extrapolation,
     floors,
     last_bit,
@@ -59,6 +60,7 @@ WHEN_NAMED = (
     "converted",
     "recipes",
     "overhead",
+    "enforcing",
 )
 """They take long, so they run only when they are named."""
 
@@ -112,6 +114,7 @@ def main() -> int:
         "converted": converted.run,
         "recipes": recipes.run,
         "overhead": overhead.run,
+        "enforcing": enforcing.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),
         "last_bit": lambda subject: last_bit.run(subject, weights=arguments.weights),
