@@ -22,8 +22,8 @@ from tests.benchmarks.subjects import Subject
 
 ROUNDS = 11
 
-GOAL = 2.0
-"""Time that a later load adds, as a multiple of the hashing."""
+GOAL = 1.0
+"""Time that a load adds, as a multiple of the hashing: it is missed, see the documentation."""
 
 
 def run(subject: Subject) -> list[str]:
@@ -65,7 +65,12 @@ def run(subject: Subject) -> list[str]:
         f"{later:.3f} s later (medians of {ROUNDS}); added: {added_once:.2f} times the hashing at first, "
         f"{added:.2f} later"
     )
-    return [] if added <= GOAL else [f"a later load adds {added:.2f} times the hashing, goal {GOAL}"]
+    found = {"the first load": added_once, "a later one": added}
+    return [
+        f"{which} adds {ratio:.2f} times the hashing, goal {GOAL}"
+        for which, ratio in found.items()
+        if ratio > GOAL
+    ]
 
 
 def _seconds(work: Callable[[], object]) -> float:
