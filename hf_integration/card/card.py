@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights, read_date
+from hf_integration.card.conversions import Conversions
 from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.card.served import Served
 from hf_integration.encoders.identity.behaviour import Behaviour
@@ -67,6 +68,7 @@ class WatermarkCard:
         coverage: what the key samples reach, as measured at minting; ``None`` where nothing is said of it.
         floor: which simulated alterations the card was shown to detect, as measured at minting.
         served: what deployments of the encoder answer to the key samples, if that was minted.
+        conversions: what converted encoders are held against, if that was minted.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
         location: where it was read from or written to; empty before that.
         load: :func:`hf_integration.card.load_card`.
@@ -96,6 +98,7 @@ class WatermarkCard:
     floor: Mapping[str, Any] = field(default_factory=dict)
     expires: str | None = None
     served: Served | None = None
+    conversions: Conversions | None = None
     digest: str = ""
     location: str = ""
     # set by the package: a value does not know where cards are kept, or how they are read and written

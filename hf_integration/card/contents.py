@@ -9,6 +9,7 @@ from torch import Tensor
 from hf_integration.base.errors import FlawError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
+from hf_integration.card.conversions import conversion_forms, pack_conversions, unpack_conversions
 from hf_integration.card.coverage import coverage_record
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.served import pack_served, served_forms, unpack_served
@@ -58,7 +59,7 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
         forms[f"digests.{weights}"] = TensorForm(torch.uint8, (len(record.tensors.names), 32))
         if record.outside.names:
             forms[f"outside.{weights}"] = TensorForm(torch.uint8, (len(record.outside.names), 32))
-    return forms | served_forms(record.served, keys)
+    return forms | served_forms(record.served, keys) | conversion_forms(record.conversions, keys)
 
 
 def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -95,7 +96,8 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors[f"outside.{weights}"] = _rows(card.outside[weights], outside)
     described = card.encoder
     served, embeddings = pack_served(card.served)
-    tensors |= embeddings
+    conversions, recorded = pack_conversions(card.conversions)
+    tensors |= embeddings | recorded
     record = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -131,6 +133,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "tensors": {"names": names, "weights": list(card.digests)},
         "outside": {"names": outside, "loaded": _sorted(card.stored)},
         **served,
+        **conversions,
         "libraries": _sorted(card.libraries),
         "behaviour": _files(card.behaviour.to_record()),
         "folder": {
@@ -230,6 +233,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         coverage=record.coverage,
         floor=record.floor,
         served=unpack_served(record.served, tensors),
+        conversions=unpack_conversions(record.conversions, tensors),
     )
 
 

@@ -50,6 +50,9 @@ SCHEMA = 2
 
 MOST_RECIPES = 32
 MOST_FIELDS = 16
+MOST_FORMS = 64
+MOST_TEXTS = 8192
+MOST_AXES = 8
 
 MOST_BYTES = {CARD_FILE: 8 << 20, TENSOR_FILE: 512 << 20, PICTURE_FILE: 4 << 20, SIGNATURE_FILE: 256 << 10}
 """Largest size of each file, checked before it is read; a signature by a key has 2 kB, by Sigstore 10 kB."""
@@ -127,6 +130,25 @@ class ServedRecord(_Record):
     recipes: Annotated[list[AnswersRecord], Field(min_length=1), at_most(MOST_RECIPES)]
 
 
+class ConvertedRecord(_Record):
+    """One conversion that was made at minting; its embeddings are a tensor."""
+
+    name: Name
+    rules: Annotated[list[Name], Field(min_length=1), at_most(MOST_FORMS), Distinct]
+    width: Annotated[int, Field(ge=1, le=MOST_WIDTH)]
+
+
+class ConversionsRecord(_Record):
+    """What ``card.json`` says of converted encoders; digests are tensors, one row for each shape."""
+
+    shapes: Annotated[
+        dict[Name, Annotated[list[Count], at_most(MOST_AXES)]], Field(min_length=1), at_most(MOST_TENSORS)
+    ]
+    forms: Annotated[list[Name], at_most(MOST_FORMS), Distinct]
+    texts: Annotated[int, Field(ge=1, le=MOST_TEXTS)]
+    recipes: Annotated[list[ConvertedRecord], at_most(MOST_RECIPES)]
+
+
 class FolderSchema(_Record):
     """The encoder's files as they stand, and as the library would write them."""
 
@@ -170,6 +192,8 @@ class CardRecord(_Record):
     outside: OutsideRecord
     served: ServedRecord | None = None
     """Of texts only, where references of deployments were minted; other cards have no such key."""
+    conversions: ConversionsRecord | None = None
+    """Of texts only; cards that are older than this key have none."""
     libraries: Words
     behaviour: Files
     """Values are the encoder's own data and may hold any character; file names and keys may not."""
@@ -201,6 +225,13 @@ def read_record(data: bytes) -> CardRecord:
         names = [name for recipe in record.served.recipes for name in recipe.names]
         if len(set(names)) < len(names):
             raise FlawError("served.recipes", "the same name occurs twice")
+    if record.conversions is not None:
+        names = [made.name for made in record.conversions.recipes]
+        if len(set(names)) < len(names):
+            raise FlawError("conversions.recipes", "the same name occurs twice")
+        rules = {rule for made in record.conversions.recipes for rule in made.rules}
+        if unknown := sorted(rules - set(record.conversions.forms)):
+            raise FlawError("conversions.recipes", f"{unknown[0]} is none of the forms")
     if record.files.picture.bytes > MOST_BYTES[PICTURE_FILE]:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
     check(content, remedy="get it anew, or mint it again")

@@ -135,8 +135,34 @@ def _by_card(
             another encoder.
         SSLAuthError: as of :func:`~hf_integration.checking.held_card.hold_card`.
     """
-    from hf_integration.authentication.trust import trust_beside
     from hf_integration.serving.card_source import CardSource
+
+    card, trust = card_alone(project, asked, wanted, access, understood=understood)
+    return CardSource(card), trust
+
+
+def card_alone(
+    project: Project,
+    asked: Asked,
+    wanted: EndpointWanted,
+    access: Access,
+    *,
+    understood: Callable[[Found | Place], object],
+) -> "tuple[WatermarkCard, Trust]":
+    """The card of an encoder that nobody looks at, and why it is believed.
+
+    Args:
+        project: where names are looked up.
+        asked: the encoder, its card and who has to have signed that.
+        wanted: what is said of the deployment.
+        access: to the Hub.
+        understood: is told what the names mean before anything is loaded.
+
+    Raises:
+        UsageError: a number of key samples is asked for, or the card is of another encoder.
+        SSLAuthError: as of :func:`~hf_integration.checking.held_card.hold_card`.
+    """
+    from hf_integration.authentication.trust import trust_beside
 
     if wanted.keys is not None:
         raise UsageError(
@@ -154,8 +180,7 @@ def _by_card(
     held = hold_card(found, access, commit=own_commit(found, access))
     if held.trust != "pinned":
         _check_is_of(held.card, found)
-    trust = held.trust or trust_beside(held.card, found.encoder.folder)
-    return CardSource(held.card), trust
+    return held.card, held.trust or trust_beside(held.card, found.encoder.folder)
 
 
 def _check_is_of(card: "WatermarkCard", found: Found) -> None:

@@ -58,7 +58,7 @@ def _options(
         bool,
         typer.Option(
             "--by-card",
-            help="Hold the answers against what the card says of deployments, without the weights.",
+            help="Hold a server or a converted encoder against the card alone, without the weights.",
         ),
     ] = False,
     keys: Annotated[
@@ -130,7 +130,7 @@ def _wanted(
         url=endpoint, api=None if api is None else str(api), model=api_model, key_env=key_env, **rest
     )
     if converted:
-        of_both = EndpointWanted(serving=said.serving, keys=said.keys)
+        of_both = EndpointWanted(serving=said.serving, keys=said.keys, by_card=said.by_card)
         if pinned_endpoint or (endpoint is None and said != of_both):
             raise UsageError("options of an endpoint are not for converted encoders", remedy="leave them out")
         return said

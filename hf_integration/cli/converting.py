@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
     from hf_integration.checking.finding import Asked
     from hf_integration.checking.held_card import Access
+    from hf_integration.converted.knowledge import Knowledge
     from hf_integration.converted.runtime import RuntimeName
 
 
@@ -43,26 +44,31 @@ def convert_check(
     picture: Path | None,
     accept_self_asserted: bool,
 ) -> "tuple[Authentication, WatermarkCard]":
-    """Check a converted encoder against a trusted copy.
+    """Check a converted encoder against a trusted copy, or against a card alone.
 
     Args:
         streams: of the command.
         access: to the Hub.
-        asked: the trusted copy.
+        asked: the trusted copy, or the encoder whose card it is.
         path: file or folder.
         runtime: what it was converted for, if that is said.
-        wanted: the expected recipe, how many key samples, and for a GGUF file the server that runs it.
+        wanted: the expected recipe, how many key samples, whether the card is all there is, and for a GGUF
+            file the server that runs it.
         picture: where one is written.
-        accept_self_asserted: let a copy count that nobody pinned.
+        accept_self_asserted: let a copy or a card count that nobody pinned.
 
     Raises:
         UsageError: an option that makes no sense, a missing extra, or a copy that takes no texts.
-        SSLAuthError: the copy cannot be had or is not what is pinned, or the converted file is damaged.
+        SSLAuthError: the copy or the card cannot be had or is not what is pinned, or the converted file is
+            damaged.
     """
+    from hf_integration.checking.deployed import card_alone
     from hf_integration.checking.finding import Project
     from hf_integration.checking.trusted_copy import trusted_copy
     from hf_integration.converted.behaviour import Expected
+    from hf_integration.converted.card_knowledge import CardKnowledge
     from hf_integration.converted.check import check_converted
+    from hf_integration.converted.copy_knowledge import CopyKnowledge
     from hf_integration.converted.gguf_model import GgufModel
     from hf_integration.converted.recognising import beside, open_converted
     from hf_integration.endpoints import Endpoint
@@ -74,9 +80,16 @@ def convert_check(
     streams.keep_apart(path)
     if picture is not None:
         check_apart(picture, path)
-    copy = trusted_copy(Project(), asked, access, understood=apart(streams, picture))
-    keep_copy_apart(streams, copy, picture)
-    converted = open_converted(path, copy.encoder, runtime)
+    understood = apart(streams, picture)
+    knowledge: Knowledge
+    if wanted.by_card:
+        card, trust = card_alone(Project(), asked, wanted, access, understood=understood)
+        knowledge = CardKnowledge(card)
+    else:
+        copy = trusted_copy(Project(), asked, access, understood=understood)
+        keep_copy_apart(streams, copy, picture)
+        knowledge, trust = CopyKnowledge(copy.encoder), copy.trust
+    converted = open_converted(path, knowledge.original, runtime)
     streams.say(f"{path}: for {converted.runtime}")
     with ExitStack() as stack:
         if address is not None:
@@ -86,10 +99,10 @@ def convert_check(
                 )
             converted.server = stack.enter_context(Endpoint(address, say=streams.say))
         return check_converted(
-            copy.encoder,
+            knowledge,
             converted,
             expected,
-            trust=copy.trust,
+            trust=trust,
             progress=stack.enter_context(streams.progress()),
             keys=wanted.keys or USUAL_KEYS,
             not_covered=beside(converted),

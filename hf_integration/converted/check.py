@@ -1,4 +1,7 @@
-"""Checking a converted encoder against a trusted copy: what it reads, what its file holds, what it computes.
+"""Checking a converted encoder: what it reads, what its file holds, what it computes.
+
+It is held against a trusted copy, or a card alone. What a card does not know leaves an answer open, and
+the status inconclusive.
 
 | file | behaviour | inputs | status |
 |---|---|---|---|
@@ -17,24 +20,20 @@ from dataclasses import replace
 from itertools import compress
 
 from hf_integration.authentication import Authentication
-from hf_integration.authentication.references import environment_of
 from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
 from hf_integration.card import WatermarkCard
-from hf_integration.converted import inputs, weights
 from hf_integration.converted.behaviour import Behaved, Expected, behaviour_of, not_run
 from hf_integration.converted.inputs import Read
+from hf_integration.converted.knowledge import Knowledge
 from hf_integration.converted.runtime import Converted
 from hf_integration.converted.weights import Explained
 from hf_integration.encoders.identity.behaviour import VOCABULARY
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import own_length, tokens_of
-from hf_integration.serving.probes import fresh_samples, texts_of
+from hf_integration.serving.probes import texts_of
 from hf_integration.verdict import (
     Answer,
-    CardIdentity,
     Conversion,
     FileEvidence,
     KeySamplesRun,
@@ -47,7 +46,7 @@ from hf_integration.verdict import (
 
 
 def check_converted(
-    encoder: TorchEncoder,
+    knowledge: Knowledge,
     converted: Converted,
     expected: Expected,
     *,
@@ -57,55 +56,46 @@ def check_converted(
     not_covered: tuple[str, ...] = (),
     accept_self_asserted: bool = False,
 ) -> tuple[Authentication, WatermarkCard]:
-    """Hold a converted encoder against a trusted copy.
+    """Hold a converted encoder against a trusted copy or a card.
 
     Args:
-        encoder: the trusted copy, which takes texts.
-        converted: what was made of it.
+        knowledge: the copy or the card.
+        converted: what was made of the encoder.
         expected: the recipe that the caller states, if any.
-        trust: why the copy is believed.
+        trust: why the copy or the card is believed.
         progress: told how far it is.
-        keys: number of fresh key samples.
+        keys: number of fresh key samples; a card has its own.
         not_covered: files beside the converted ones that nobody read.
-        accept_self_asserted: let a copy count that nobody pinned.
+        accept_self_asserted: let a copy or a card count that nobody pinned.
 
     Returns:
         The verdict with the pictures, and the card of this one check.
 
     Raises:
         EncoderError: the file is damaged, or the runtime cannot run it.
-        UsageError: an extra is not installed.
+        UsageError: an extra is not installed, or a card has no answers of the recipe.
     """
     started = time.perf_counter()
     progress.start("reading texts, weights, and running the converted encoder", 3)
-    samples = fresh_samples(encoder, keys, ascii_only=not converted.own_ids)
-    if not converted.own_ids:  # what is longer may be refused; where it cuts is asked by other texts
-        tokens = tokens_of(encoder, texts_of(samples))
-        short = [
-            text
-            for text, count in zip(texts_of(samples), tokens, strict=True)
-            if count <= own_length(encoder)
-        ]
-        samples = KeySamples(short, origin=samples.origin)
-    read = inputs.ask(encoder, converted, texts_of(samples), expected.recipe)
+    samples = knowledge.samples(keys, converted)
+    read = knowledge.read(converted, texts_of(samples), expected.recipe)
     progress.advance()
-    explained = weights.explain(encoder, converted.tensors(), tail=converted.has_tail)
+    explained = knowledge.explained(converted)
     progress.advance()
-    behaved = _behaviour(encoder, converted, expected, samples, read, explained)
+    behaved = _behaviour(knowledge, converted, expected, samples, read, explained)
     progress.advance()
-    status, reason = _judged(converted, read, explained, behaved)
-    if trust == "self-asserted" and status == "authentic" and not accept_self_asserted:
-        status, reason = (
-            "inconclusive",
-            f"nobody pinned the copy: give --revision COMMIT, or pin it; {reason}",
-        )
+    status, reason = _judged(knowledge, converted, read, explained, behaved)
+    source = knowledge.source
+    doubt = source.doubt(trust, accepted=accept_self_asserted)
+    if status == "authentic" and doubt is not None:
+        status, reason = "inconclusive", f"{doubt}; {reason}"
     verdict = Verdict(
         status=status,
-        reason="; ".join([reason, *converted.said()]),
+        reason="; ".join([reason, *converted.said(), *knowledge.remarks()]),
         trust=trust,
-        encoder=encoder.name,
-        revision=encoder.commit,
-        card=CardIdentity(digest="", location="fresh key samples, and what the trusted copy gives for them"),
+        encoder=source.name,
+        revision=source.commit,
+        card=source.identity,
         precision=behaved.precision,
         margin=None if status == "inconclusive" else behaved.reconstruction.margin,
         strips=behaved.reconstruction.strips,
@@ -113,12 +103,12 @@ def check_converted(
         files=FileEvidence(checked=len(converted.read), not_covered=not_covered),
         diagnosis=(),
         seconds=time.perf_counter() - started,
-        environment=environment_of(encoder),
+        environment=source.environment(),
         key_samples=KeySamplesRun(behaved.run, len(samples)),
         conversion=Conversion(
             path=str(converted.path),
             runtime=converted.runtime,
-            file=_file(explained),
+            file=_file(knowledge, explained),
             behaviour=Answer(behaved.finding, behaved.said),
             inputs=_inputs(read),
             expected=behaved.expected,
@@ -131,7 +121,7 @@ def check_converted(
 
 
 def _behaviour(
-    encoder: TorchEncoder,
+    knowledge: Knowledge,
     converted: Converted,
     expected: Expected,
     samples: KeySamples,
@@ -140,19 +130,24 @@ def _behaviour(
 ) -> Behaved:
     """What it computes, by the key samples that both read alike: others say nothing of the graph."""
     if why := converted.cannot_run():
-        return not_run(encoder, samples, expected, why)
+        return not_run(knowledge, samples, expected, why)
     texts = texts_of(samples)
     if read.other or read.cut is not None:
         texts = list(compress(texts, read.alike))
     if len(texts) < FEWEST_KEYS:
         why = f"only {len(texts)} key samples are read as the original reads them, which are too few to judge"
-        return not_run(encoder, samples, expected, why)
+        return not_run(knowledge, samples, expected, why)
+    if read.prompt is not None and not knowledge.complete:
+        why = "its texts begin otherwise, and nobody recorded what the encoder gives for those"
+        return not_run(knowledge, samples, expected, why)
     if read.prompt is not None:  # said by the answer about inputs; the graph is judged without it
         expected = replace(expected, recipe=expected.recipe.but(prompt=read.prompt))
-    return behaviour_of(encoder, converted, expected, KeySamples(texts, origin=samples.origin), explained)
+    return behaviour_of(knowledge, converted, expected, KeySamples(texts, origin=samples.origin), explained)
 
 
-def _judged(converted: Converted, read: Read, explained: Explained, behaved: Behaved) -> tuple[Status, str]:
+def _judged(
+    knowledge: Knowledge, converted: Converted, read: Read, explained: Explained, behaved: Behaved
+) -> tuple[Status, str]:
     """The status, and one sentence that says why."""
     if explained.changed or (explained.missing and behaved.finding == "differs"):
         names = (*explained.changed, *explained.missing)
@@ -164,7 +159,7 @@ def _judged(converted: Converted, read: Read, explained: Explained, behaved: Beh
         return "altered", f"its weights are the encoder's, and it computes something else: {behaved.said}"
     if behaved.finding == "differs" and behaved.altered:
         return "altered", behaved.said
-    answers = _file(explained), Answer(behaved.finding, behaved.said), _inputs(read)
+    answers = _file(knowledge, explained), Answer(behaved.finding, behaved.said), _inputs(read)
     if open_ones := [answer.said for answer in answers if answer.finding != "fits"]:
         return "inconclusive", "; ".join(open_ones)
     return "authentic", f"its weights are the encoder's, it reads texts as that does, and {behaved.said}"
@@ -179,7 +174,7 @@ def _other_tokenizer(read: Read) -> str | None:
     return None
 
 
-def _file(explained: Explained) -> Answer:
+def _file(knowledge: Knowledge, explained: Explained) -> Answer:
     details = tuple(_ways(explained))
     if explained.changed:
         said = f"{len(explained.changed)} arrays of the file are weights with other numbers"
@@ -187,7 +182,7 @@ def _file(explained: Explained) -> Answer:
     for names, what in (
         (explained.missing, "tensors of the encoder are not in the file"),
         (explained.unexplained, "arrays of the file are no weight of the encoder"),
-        (explained.not_compared, "arrays of integers were not compared, as no rule known here makes them"),
+        (explained.not_compared, f"arrays of integers were not compared, {knowledge.unknown_rule}"),
     ):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -17,6 +17,7 @@ import numpy as np
 from hf_integration.base.errors import ENDING, EncoderError, FlawError, in_one_line
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import quoted
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import (
     LARGEST_FILE,
     MOST_TENSORS,
@@ -67,7 +68,7 @@ class Ctranslate2Model(StatesModel):
         self._encoder: Any = None
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "Ctranslate2Model":
+    def open(cls, path: Path, original: Original) -> "Ctranslate2Model":
         """Read a folder, or the one of its model file.
 
         Raises:
@@ -78,7 +79,7 @@ class Ctranslate2Model(StatesModel):
         folder = path if path.is_dir() else path.parent
         for name in (*VOCABULARIES, CONFIG):
             check_file(folder / name)
-        return cls(path, folder, read_surroundings(folder / MODEL, encoder))
+        return cls(path, folder, read_surroundings(folder / MODEL, original))
 
     @property
     def pools(self) -> bool:
@@ -120,8 +121,7 @@ class Ctranslate2Model(StatesModel):
         return (*super().settings(), *self._vocabulary())
 
     def _vocabulary(self) -> Iterator[str]:
-        words = self.surroundings.encoder.processor.get_vocab()
-        theirs = sorted(words, key=words.__getitem__)
+        theirs = self.surroundings.original.vocabulary(self.surroundings.tokenizer)
         return vocabulary_differences(self.vocabulary.name, _words(self.vocabulary), theirs)
 
     def reference(

@@ -10,11 +10,11 @@ import numpy as np
 from hf_integration.base.errors import UsageError
 from hf_integration.converted.onnx_graph import Graph, read_graph
 from hf_integration.converted.onnx_model import OnnxModel, model_file
+from hf_integration.converted.original import OVER_THE_MASK, Original
 from hf_integration.converted.runtime import Array, RuntimeName, needed, readable
 from hf_integration.converted.surroundings import Surroundings, read_surroundings
 from hf_integration.encoders.files.folder_files import check_file
 from hf_integration.encoders.modalities.tail_modules import Normalize
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 READ = ("tokenizer_config.json", "config.json", "special_tokens_map.json")
 """What fastembed reads beside the model and tokenizer.json."""
@@ -37,7 +37,7 @@ class FastembedModel(OnnxModel):
         self._loaded: Any = None
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "FastembedModel":
+    def open(cls, path: Path, original: Original) -> "FastembedModel":
         """See :meth:`OnnxModel.open`.
 
         Raises:
@@ -49,7 +49,7 @@ class FastembedModel(OnnxModel):
         for name in READ:
             check_file(path / name)
         graph = read_graph(model_file(path))
-        return cls(path, graph, read_surroundings(path / "model.onnx", encoder))
+        return cls(path, graph, read_surroundings(path / "model.onnx", original))
 
     def tokenised(self, texts: Sequence[str]) -> list[Any]:
         """See :meth:`StatesModel.tokenised`: by the tokenizer as fastembed sets it up."""
@@ -62,7 +62,7 @@ class FastembedModel(OnnxModel):
         """See :meth:`Converted.embed`."""
         loaded = self._started()
         tokenizer = loaded.model.tokenizer
-        tokenizer.enable_padding(pad_id=self.surroundings.encoder.processor.pad_token_id or 0)
+        tokenizer.enable_padding(pad_id=self.surroundings.padding)
         with readable(self.path, "run"):
             found = list(loaded.embed(list(texts), batch_size=len(texts) if together else 1))
         return np.asarray(found, dtype=np.float64)
@@ -73,28 +73,28 @@ class FastembedModel(OnnxModel):
             from fastembed import TextEmbedding
             from fastembed.common.model_description import ModelSource, PoolingType
 
-            encoder = self.surroundings.encoder
+            original = self.surroundings.original
             name = f"sslauth/{hashlib.sha256(str(self.graph.path).encode()).hexdigest()[:16]}-{id(self)}"
             with readable(self.path, "loaded by fastembed"):
                 TextEmbedding.add_custom_model(
                     name,
-                    pooling=PoolingType[pooling_of(encoder)],
-                    normalization=any(isinstance(part, Normalize) for part in encoder.parts[0].tail.values()),
+                    pooling=PoolingType[pooling_of(original)],
+                    normalization=any(isinstance(part, Normalize) for part in original.tail.values()),
                     sources=ModelSource(hf=name),
-                    dim=encoder.description.embedding_dim,
+                    dim=original.dimensions,
                     model_file=str(self.graph.path.relative_to(self.path)),
                 )
                 self._loaded = TextEmbedding(name, specific_model_path=str(self.path), cuda=False)
         return self._loaded
 
 
-def pooling_of(encoder: TorchEncoder) -> str:
+def pooling_of(original: Original) -> str:
     """The name that fastembed has for an encoder's pooling.
 
     Raises:
         UsageError: it has none.
     """
-    words = encoder.parts[2].pooling.removesuffix(" over the mask")
+    words = "" if original.readout is None else original.readout.pooling.removesuffix(OVER_THE_MASK)
     if words not in POOLS:
         raise UsageError(
             f"fastembed has no pooling '{words}'", remedy="check the ONNX file with --runtime onnx"

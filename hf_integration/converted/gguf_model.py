@@ -8,6 +8,7 @@ import numpy as np
 
 from hf_integration.base.errors import EncoderError, FlawError
 from hf_integration.base.files import open_bounded, read_exactly
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import (
     LARGEST_FILE,
     MOST_TENSORS,
@@ -20,7 +21,6 @@ from hf_integration.converted.runtime import (
 )
 from hf_integration.converted.surroundings import vocabulary_differences
 from hf_integration.encoders.identity.behaviour import VOCABULARY
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.endpoints import Endpoint
 
 MAGIC = b"GGUF"
@@ -38,7 +38,7 @@ class GgufModel(Converted):
     Args:
         path: as the caller named it.
         read: the file.
-        encoder: the trusted copy, whose vocabulary the file has to hold.
+        original: the encoder that was converted, whose vocabulary the file has to hold.
 
     Attributes:
         server: what is asked; nothing says that it runs this very file, and no other.
@@ -48,12 +48,12 @@ class GgufModel(Converted):
     own_ids = False
     server: Endpoint | None = None
 
-    def __init__(self, path: Path, read: Iterable[Path], encoder: TorchEncoder) -> None:
+    def __init__(self, path: Path, read: Iterable[Path], original: Original) -> None:
         super().__init__(path, read)
-        self._encoder = encoder
+        self._original = original
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "GgufModel":
+    def open(cls, path: Path, original: Original) -> "GgufModel":
         """Look at a file, or at the only one in a folder.
 
         Raises:
@@ -65,7 +65,7 @@ class GgufModel(Converted):
         if len(files) != 1:
             raise EncoderError(f"{path}: {len(files)} GGUF files", remedy="name the file itself")
         check_start(files[0])
-        return cls(path, files, encoder)
+        return cls(path, files, original)
 
     def tensors(self) -> Iterator[Held]:
         """See :meth:`Converted.tensors`."""
@@ -109,8 +109,7 @@ class GgufModel(Converted):
             mine, model = _strings(fields.get(TOKENS)), _strings(fields.get(MODEL))
         if not mine:
             return (f"{TOKENS}: {VOCABULARY} is missing",)
-        words = self._encoder.processor.get_vocab()
-        theirs = sorted(words, key=words.__getitem__)
+        theirs = self._original.vocabulary(None)
         if model == ["bert"]:
             theirs = [_as_llama_writes(word) for word in theirs]
         return tuple(vocabulary_differences(TOKENS, mine, theirs))

@@ -4,7 +4,8 @@ Where the runtime says which tokens it makes, token numbers are compared; else e
 far they are from those of the original says whether a text was read differently.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from hf_integration.base.errors import EncoderError, EndpointError, KeySampleError
 from hf_integration.base.text import quoted
 from hf_integration.converted.nasty_texts import LENGTHS, NASTY, long_text
+from hf_integration.converted.original import own_prompt
 from hf_integration.converted.runtime import Array, Converted
-from hf_integration.converted.surroundings import own_prompt
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import Computed, own_length
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -60,7 +61,7 @@ def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recip
         return Read(
             0, (), None, None, converted.settings(), tuple(True for _ in texts), other=False, known=False
         )
-    named = {**NASTY, **{f"texts of {words} words": long_text(words) for words in LENGTHS}}
+    named = named_texts()
     reference = Computed(encoder, recipe).encoder
     said, prompt = list[str](), converted.prompt
     if prompt in (None, own_prompt(reference)):
@@ -82,9 +83,7 @@ def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recip
     unlike = same[len(named) :].count(False)
     if cut is not None:
         said.append(f"texts are cut at {cut} tokens, and the original cuts at {own_length(reference)}")
-    said += [f"{name} {'is' if _single(name) else 'are'} tokenised differently" for name in differing]
-    if unlike:
-        said.append(f"{unlike} of {len(texts)} key samples are tokenised differently")
+    said += _tokenised_differently(differing, same[len(named) :])
     exact = [one == other for one, other in zip(mine, theirs, strict=True)]
     return Read(
         len(everything),
@@ -95,6 +94,91 @@ def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recip
         tuple(exact[len(named) :]),
         bool(differing or unlike),
     )
+
+
+def named_texts() -> dict[str, str]:
+    """The texts that are asked besides key samples, by what a report calls them."""
+    return {**NASTY, **{f"texts of {words} words": long_text(words) for words in LENGTHS}}
+
+
+def text_digest(text: str) -> bytes:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def ids_digest(ids: Sequence[int] | None) -> bytes:
+    """SHA-256 of token numbers; of none where a text is refused or gives none."""
+    return hashlib.sha256(b"none" if ids is None else np.asarray(ids, dtype="<i8").tobytes()).digest()
+
+
+def digests_of(encoder: TorchEncoder, texts: Sequence[str]) -> dict[bytes, bytes]:
+    """What a card records of how an encoder reads texts: the nasty ones and others, such as key samples."""
+    return {
+        text_digest(text): ids_digest(_original(encoder, text)) for text in (*named_texts().values(), *texts)
+    }
+
+
+def read_by_digests(
+    known: Mapping[bytes, bytes],
+    converted: Converted,
+    texts: Sequence[str],
+    *,
+    length: int,
+    prompt: str,
+) -> Read:
+    """Hold what a converted encoder reads against digests of the original's token numbers.
+
+    Args:
+        known: as :func:`digests_of` gives them.
+        converted: the converted encoder.
+        texts: key samples.
+        length: tokens at which the original cuts.
+        prompt: put before every text by the original.
+    """
+    named, settings = named_texts(), converted.settings()
+    asked = {name: text for name, text in named.items() if text_digest(text) in known}
+    unread = Read(0, (), None, None, settings, tuple(True for _ in texts), other=False, known=False)
+    if (
+        converted.cannot_run()
+        or 2 * len(asked) < len(named)
+        or any(text_digest(t) not in known for t in texts)
+    ):
+        return unread
+    if converted.prompt not in (None, prompt):
+        said = f"texts begin with '{quoted(converted.prompt)}', and the original's with '{quoted(prompt)}'"
+        return Read(0, (said,), None, converted.prompt, settings, tuple(False for _ in texts), other=False)
+    everything = [*asked.values(), *texts]
+    mine = _converted(converted, everything)
+    if mine is None:
+        return unread
+    same = [ids_digest(ids) == known[text_digest(text)] for ids, text in zip(mine, everything, strict=True)]
+    longest = max(len(ids or ()) for ids in mine)
+    off = [len(ids or ()) for ids, alike in zip(mine, same, strict=True) if not alike]
+    # all that differs is as long as the earlier of two cuts: a shorter text would show another tokenizer
+    cut = longest if off and longest != length and min(off) >= min(longest, length) else None
+    differences = []
+    if cut is not None:
+        differences.append(f"texts are cut at {cut} tokens, and the original cuts at {length}")
+    else:
+        differing = [name for name, alike in zip(asked, same, strict=False) if not alike]
+        differences += _tokenised_differently(differing, same[len(asked) :])
+    return Read(
+        len(everything),
+        tuple(differences),
+        cut,
+        None,
+        settings,
+        tuple(same[len(asked) :]),
+        other=bool(off) and cut is None,
+    )
+
+
+def _tokenised_differently(differing: Sequence[str], samples: Sequence[bool]) -> Iterator[str]:
+    """What to say of texts by their names, and of key samples by whether each is read alike."""
+    for name in differing:
+        yield f"{name} {'is' if _single(name) else 'are'} tokenised differently"
+    if unlike := samples.count(False):
+        yield f"{unlike} of {len(samples)} key samples are tokenised differently"
 
 
 def _single(name: str) -> bool:

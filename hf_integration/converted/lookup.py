@@ -1,13 +1,15 @@
-"""The tensors of a trusted encoder, found by the numbers that a file holds of them."""
+"""The tensors of a trusted copy, found by the numbers that a file holds of them."""
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from hf_integration.converted.runtime import Array
+from hf_integration.converted.quantising import follows, rules
+from hf_integration.converted.runtime import Array, Integers
 from hf_integration.encoders.identity.stored_tensors import same_name
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
@@ -47,6 +49,25 @@ ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
 """What weights may have been rounded to: the name -> float32 in, float32 out."""
 
 
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Integers of a file, and what they are.
+
+    Attributes:
+        held: the integers.
+        names: tensors that they are made of, or that come nearest.
+        rule: that makes them of these; ``None`` if none does.
+        may_be: whether another rule could make them of these.
+        numbers: what they mean, tensor by tensor, where a rule makes them.
+    """
+
+    held: Integers
+    names: tuple[str, ...]
+    rule: str | None
+    may_be: bool
+    numbers: Mapping[str, Array]
+
+
 class Lookup:
     """Finds tensors by content, piece by piece, by nearness, by name and by shape.
 
@@ -55,15 +76,17 @@ class Lookup:
 
     Attributes:
         used: names of the tensors that can influence the embedding.
+        tail: names of those that follow the pooling.
         known: float32 arrays without axes of one, by name: also those outside the embedding path, and what
             the model computes from its settings and keeps, such as rotary frequencies, as exporters do.
     """
 
     def __init__(self, encoder: TorchEncoder) -> None:
-        used = _arrays(encoder.tensors())
-        buffers = {name: buffer for name, buffer in encoder.model.named_buffers() if buffer.numel() > 1}
-        self.used = frozenset(used)
-        self.known = {**_arrays(buffers), **_arrays(encoder.outside_tensors()), **used}
+        tensors = floats_of(encoder)
+        self.known = {name: as_array(tensor) for name, tensor in tensors.items()}
+        self.names = frozenset(tensors)
+        self.used = self.names & encoder.tensors().keys()
+        self.tail = frozenset(name for name, _ in encoder.parts[0].tail.named_parameters())
         self._contents: dict[str, dict[bytes, list[tuple[str, str]]]] = {}
         self._rows: dict[str, dict[bytes, list[tuple[str, Array]]]] = {}
 
@@ -91,6 +114,36 @@ class Lookup:
                 else:
                     return rounding, frozenset(names)
         return None
+
+    def integers(self, entry: Integers) -> Nearest:
+        """What integers are: by a rule made of tensors, or only near to some."""
+        numbers = bare(entry.numbers)
+        ways = [self.nearest(numbers)]
+        if numbers.ndim == 2:
+            ways.append(self.nearest(numbers.T))
+        away, names = min(ways, key=lambda way: way[0])
+        if not names:
+            return Nearest(entry, (), None, True, {})
+        weights = np.concatenate([self.known[name] for name in names])
+        turned = away != ways[0][0]
+        weights = np.ascontiguousarray(weights.T if turned else weights).reshape(entry.numbers.shape)
+        for rule in rules(entry):
+            if follows(entry, weights, rule):
+                return Nearest(entry, tuple(names), rule[0], True, self._parts(numbers, names, turned=turned))
+        return Nearest(entry, tuple(names), None, _within_a_step(entry, weights), {})
+
+    def _parts(self, numbers: Array, names: Collection[str], *, turned: bool) -> Mapping[str, Array]:
+        """What belongs to each of the tensors that are one behind the other."""
+        rows, parts, place = numbers.T if turned else numbers, {}, 0
+        for name in names:
+            size = len(self.known[name])
+            parts[name] = rows[place : place + size]
+            place += size
+        return parts
+
+    def others_differ(self, by_rule: int, of: int, *, named: bool) -> bool:  # noqa: ARG002
+        """See :meth:`Tensors.others_differ`: every rule was tried, and converters make all by one or two."""
+        return by_rule > 0
 
     def nearest(self, numbers: Array) -> tuple[float, list[str]]:
         """Tensors that, one behind the other, come nearest to numbers, and how near their first rows are."""
@@ -130,8 +183,7 @@ class Lookup:
 
     def namesake(self, name: str) -> str | None:
         """The tensor whose name an array bears."""
-        own = name.replace("/", ".")
-        return next((other for other in self.known if "." in other and same_name(own, other)), None)
+        return namesake(name, self.known)
 
     def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
         """The one of these tensors that is nearest to values of its shape, turned round or not.
@@ -179,9 +231,38 @@ class Lookup:
         return None
 
 
+def floats_of(encoder: TorchEncoder) -> dict[str, torch.Tensor]:
+    """Every tensor of fractions that a converted file may hold, those outside the embedding path as well."""
+    buffers = {name: buffer for name, buffer in encoder.model.named_buffers() if buffer.numel() > 1}
+    every = {**buffers, **encoder.outside_tensors(), **encoder.tensors()}
+    return {name: tensor for name, tensor in every.items() if tensor.is_floating_point()}
+
+
+def as_array(tensor: torch.Tensor) -> Array:
+    """The numbers in float32, without axes of one."""
+    return bare(np.ascontiguousarray(tensor.detach().cpu().float().numpy()))
+
+
+def namesake(name: str, known: Iterable[str]) -> str | None:
+    """The one of these tensors whose name an array bears."""
+    own = name.replace("/", ".")
+    return next((other for other in known if "." in other and same_name(own, other)), None)
+
+
 def bare(values: Array) -> Array:
     """Without axes of one number: runtimes add them where they broadcast."""
     return values.squeeze()
+
+
+def _within_a_step(entry: Integers, weights: Array) -> bool:
+    """Whether rounding can have moved weights to what integers mean."""
+    if entry.method != "onnx":
+        return True
+    steps = entry.scale.astype(np.float32)
+    if steps.size > 1:
+        axis = 1 if entry.numbers.shape[-1] == steps.size else 0
+        steps = steps.reshape([-1 if place == axis else 1 for place in range(entry.numbers.ndim)])
+    return bool((np.abs(entry.numbers - weights) <= steps).all())
 
 
 def _difference(one: Array, other: Array) -> float:
@@ -194,14 +275,6 @@ def _difference(one: Array, other: Array) -> float:
 
 def _start(values: Array) -> Array:
     return values[0] if values.ndim > 1 else values[:SHORT]
-
-
-def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, Array]:
-    return {
-        name: bare(np.ascontiguousarray(tensor.detach().cpu().float().numpy()))
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point()
-    }
 
 
 def _content(values: Array) -> bytes:

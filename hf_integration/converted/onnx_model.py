@@ -10,6 +10,7 @@ from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
 from hf_integration.converted.onnx_graph import Graph, parsed, read_graph
 from hf_integration.converted.onnx_making import quantised_bytes
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import Array, Converted, Held, RuntimeName, needed, readable
 from hf_integration.converted.states import EMBEDDING, INPUTS, STATES, StatesModel
 from hf_integration.converted.surroundings import Surroundings, read_surroundings
@@ -47,7 +48,7 @@ class OnnxModel(StatesModel):
         self._session: Any = None
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "OnnxModel":
+    def open(cls, path: Path, original: Original) -> "OnnxModel":
         """Read a file or folder.
 
         Raises:
@@ -55,7 +56,7 @@ class OnnxModel(StatesModel):
             UsageError: the extra is not installed.
         """
         graph = read_graph(model_file(path))
-        return cls(path, graph, read_surroundings(graph.path, encoder))
+        return cls(path, graph, read_surroundings(graph.path, original))
 
     def arrays(self) -> Iterator[Held]:
         """See :meth:`StatesModel.arrays`."""
@@ -100,10 +101,28 @@ class OnnxModel(StatesModel):
         """See :meth:`Converted.reference`."""
         if self.pools:
             return "its graph holds the pooling as well"
-        made = quantised_bytes(encoder, self.graph.inputs, rules)
-        if isinstance(made, str):
-            return made
-        return OnnxModel(self.path, parsed(self.graph.path, made), self.surroundings.trusted)
+        return self.made(encoder, self.graph.inputs, rules, self.surroundings.trusted, self.graph.path)
+
+    @classmethod
+    def made(
+        cls,
+        encoder: TorchEncoder,
+        inputs: Sequence[str],
+        rules: Collection[str],
+        surroundings: Surroundings,
+        path: Path,
+    ) -> "OnnxModel | str":
+        """A model with integers, made of a trusted copy; or why it cannot be made here, in words.
+
+        Args:
+            encoder: the trusted copy.
+            inputs: what the graph takes.
+            rules: by which integers are made.
+            surroundings: what it is run with.
+            path: what messages call it.
+        """
+        found = quantised_bytes(encoder, inputs, rules)
+        return found if isinstance(found, str) else cls(path, parsed(path, found), surroundings)
 
     def _output(self) -> str:
         """The output that holds hidden states, or else an embedding.

@@ -11,6 +11,7 @@ import numpy as np
 from hf_integration.base.errors import EncoderError, FlawError
 from hf_integration.base.files import open_bounded
 from hf_integration.base.text import quoted
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import (
     LARGEST_FILE,
     MOST_TENSORS,
@@ -22,7 +23,6 @@ from hf_integration.converted.runtime import (
 )
 from hf_integration.converted.states import EMBEDDING, INPUTS, STATES, StatesModel
 from hf_integration.converted.surroundings import Surroundings, read_surroundings
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
 PLACES = ("openvino/openvino_model.xml", "openvino_model.xml")
 TOKENIZER = "openvino_tokenizer.xml"
@@ -70,7 +70,7 @@ class OpenvinoModel(StatesModel):
             self._tokenizer = self._own_tokenizer(own)
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "OpenvinoModel":
+    def open(cls, path: Path, original: Original) -> "OpenvinoModel":
         """Read a file or folder.
 
         Raises:
@@ -84,7 +84,7 @@ class OpenvinoModel(StatesModel):
             if found is None:
                 raise EncoderError(f"{path}: no openvino_model.xml", remedy="name the .xml file itself")
             file = found
-        return cls(path, file, read_surroundings(file, encoder))
+        return cls(path, file, read_surroundings(file, original))
 
     def arrays(self) -> Iterator[Held]:
         """See :meth:`StatesModel.arrays`."""

@@ -1,5 +1,6 @@
 """How converters make integers of weights, computed again: equal weights give equal integers."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
@@ -10,8 +11,14 @@ from torch import nn
 
 from hf_integration.converted.runtime import Array, Integers
 
-Rule = tuple[str, Callable[[Array], tuple[Array, Array, Array | None]]]
-"""A rule in words, and what makes integers, scales and zero points of float32 weights."""
+Maker = Callable[[Array], tuple[Array, Array, Array | None]]
+"""Makes integers, scales and zero points of float32 weights."""
+
+Rule = tuple[str, Maker]
+"""A rule in words, and what makes integers by it."""
+
+EACH = ", each channel by itself"
+BY_ROWS = "int8, each row by itself"
 
 _RANGES: Mapping[str, tuple[tuple[str, bool, int, int], ...]] = {
     "int8": (
@@ -42,17 +49,45 @@ def rules(held: Integers) -> Iterator[Rule]:
     if held.method == "onnx":
         axes = (None,) if held.scale.size == 1 else (1, 0)
         for (words, symmetric, low, high), axis in product(_RANGES.get(held.kind, ()), axes):
-            each = "" if axis is None else ", each channel by itself"
+            each = "" if axis is None else EACH
             kind = np.int8 if held.kind == "int8" else np.uint8
             yield f"{held.kind} {words}{each}", _linear(symmetric, low, high, axis, kind)
-    elif held.method == "ctranslate2":
-        yield "int8, each row by itself", _by_rows
-    elif held.method.startswith("torchao "):
-        kind_of_torchao = held.method.removeprefix("torchao ")
-        yield kind_of_torchao, _torchao(kind_of_torchao)
-    elif held.method.startswith("gguf "):
-        kind_of_blocks = held.method.removeprefix("gguf ")
-        yield kind_of_blocks, _blocks(kind_of_blocks)
+        return
+    family, _, kind_of_it = held.method.partition(" ")
+    if family in _MAKERS:
+        words = kind_of_it or BY_ROWS
+        yield words, rule_of(family, words)
+
+
+def rule_of(family: str, words: str) -> Maker:
+    """What makes integers of a tensor as the encoder has it, ``(out, in)``, by a rule in words.
+
+    Args:
+        family: the first word of the method: ``onnx``, ``ctranslate2``, ``torchao`` or ``gguf``.
+        words: as :func:`rules` gives them.
+    """
+    if family != "onnx":
+        return _MAKERS[family](words)
+    kind, _, said = words.removesuffix(EACH).partition(" ")
+    _, symmetric, low, high = next(row for row in _RANGES[kind] if row[0] == said)
+    axis = 0 if words.endswith(EACH) else None
+    return _linear(symmetric, low, high, axis, np.int8 if kind == "int8" else np.uint8)
+
+
+def integer_digest(values: Array, scale: Array, zero: Array | None) -> bytes:
+    """SHA-256 of integers with what they mean: how the scales are laid out says nothing.
+
+    Args:
+        values: the integers, whose type and shape count.
+        scale: of all, or one for each channel.
+        zero: the integer that means 0, or one for each channel; 0 if there is none.
+    """
+    state = hashlib.sha256(f"{values.dtype.name} {values.shape}\0".encode())
+    state.update(np.ascontiguousarray(values).tobytes())
+    state.update(b"\0" + np.ascontiguousarray(scale, dtype="<f4").tobytes())
+    if zero is not None and bool(np.any(zero)):
+        state.update(b"\0" + np.ascontiguousarray(zero, dtype="<i4").tobytes())
+    return state.digest()
 
 
 def follows(held: Integers, weights: Array, rule: Rule) -> bool:
@@ -118,7 +153,7 @@ def by_torchao(module: nn.Module, kind: str) -> None:
     quantization.quantize_(module, getattr(quantization, kind)())
 
 
-def _torchao(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
+def _torchao(kind: str) -> Maker:
     """As torchao does, by torchao."""
 
     def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
@@ -132,7 +167,7 @@ def _torchao(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
     return quantise
 
 
-def _blocks(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
+def _blocks(kind: str) -> Maker:
     """As the package ``gguf`` does; scales are among the bytes."""
 
     def quantise(weights: Array) -> tuple[Array, Array, Array | None]:
@@ -142,3 +177,10 @@ def _blocks(kind: str) -> Callable[[Array], tuple[Array, Array, Array | None]]:
         return values, np.ones(1, dtype=np.float32), None
 
     return quantise
+
+
+_MAKERS: Mapping[str, Callable[[str], Maker]] = {
+    "ctranslate2": lambda _: _by_rows,
+    "torchao": _torchao,
+    "gguf": _blocks,
+}

@@ -7,9 +7,9 @@ from pathlib import Path
 from hf_integration.base.errors import FlawError, UsageError
 from hf_integration.base.files import open_bounded
 from hf_integration.base.text import quoted
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import LARGEST_FILE, Converted, RuntimeName
 from hf_integration.encoders.files.json_values import MAX_BYTES
-from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, local_names
 
 _OPENED_BY: Mapping[RuntimeName, tuple[str, str]] = {
@@ -26,12 +26,12 @@ _SAYS_NOTHING = (".md", ".gitattributes", ".gitignore", ".png", ".jpg", "LICENSE
 """Ends of names of files that no loader reads."""
 
 
-def open_converted(path: Path, encoder: TorchEncoder, runtime: RuntimeName | None = None) -> Converted:
+def open_converted(path: Path, original: Original, runtime: RuntimeName | None = None) -> Converted:
     """Open a file or folder with the runtime it was converted for.
 
     Args:
         path: file or folder.
-        encoder: the trusted copy.
+        original: what is known of the encoder that was converted.
         runtime: which runtime, if the caller says so.
 
     Raises:
@@ -42,7 +42,7 @@ def open_converted(path: Path, encoder: TorchEncoder, runtime: RuntimeName | Non
         raise UsageError(f"{path}: missing", remedy="name a file or folder of a converted encoder")
     chosen = runtime or _recognised(path)
     file, name = _OPENED_BY[chosen]
-    opened: Converted = getattr(import_module(f"{__package__}.{file}"), name).open(path, encoder)
+    opened: Converted = getattr(import_module(f"{__package__}.{file}"), name).open(path, original)
     return opened
 
 

@@ -65,7 +65,9 @@ class StatesModel(Converted):
 
     def cannot_run(self) -> str | None:
         """See :meth:`Converted.cannot_run`."""
-        return None if self.surroundings.tokenizer else "no tokenizer.json is beside the model"
+        if self.surroundings.tokenizer is None:
+            return "no tokenizer.json is beside the model"
+        return None if self.surroundings.readout or self.pools else self.surroundings.original.cannot_pool
 
     def ids(self, texts: Sequence[str]) -> list[list[int]] | None:
         """See :meth:`Converted.ids`."""
@@ -77,7 +79,7 @@ class StatesModel(Converted):
 
     def padded(self, encodings: Sequence[Any]) -> dict[str, Array]:
         """Inputs by the names of transformers, padded on the right."""
-        return padded(encodings, fill=self.surroundings.encoder.processor.pad_token_id or 0)
+        return padded(encodings, fill=self.surroundings.padding)
 
     def settings(self) -> tuple[str, ...]:
         """See :meth:`Converted.settings`."""
@@ -86,7 +88,8 @@ class StatesModel(Converted):
     def said(self) -> Iterator[str]:
         """See :meth:`Converted.said`."""
         if not self.surroundings.own and not self.pools:
-            yield "no modules.json says how it pools, so it was pooled as the trusted copy does"
+            known = self.surroundings.original.called
+            yield f"no modules.json says how it pools, so it was pooled by what {known} says"
 
     def embed(self, texts: Sequence[str], *, together: bool = False) -> Array:
         """See :meth:`Converted.embed`."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
+from hf_integration.converted.original import Original, of_copy
 from hf_integration.converted.runtime import Array, readable
 from hf_integration.encoders.files.folder_files import check_file, files_of
 from hf_integration.encoders.files.json_values import read_json
@@ -21,8 +22,8 @@ from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
-from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.serving.computing import own_length
 
 TOKENIZER = "tokenizer.json"
 INNER = ("onnx", "openvino", "ctranslate2")
@@ -41,22 +42,22 @@ class Surroundings:
 
     Attributes:
         tokenizer: of the library ``tokenizers``; ``None`` if there is none.
-        encoder: the trusted copy.
+        original: what is known of the encoder that was converted.
         length: tokens at which a text is cut; ``None`` if nothing says so.
-        prompt: put before every text; that of the trusted copy where no file names one.
+        prompt: put before every text; the original's where no file names one.
         lower: whether texts are lower-cased first.
-        readout: from the model's output to one vector for each text.
+        readout: from the model's output to one vector for each text; ``None`` if nobody knows.
         tail: what follows.
-        own: whether readout and tail are the folder's own, and not those of the trusted copy.
+        own: whether readout and tail are the folder's own, and not the original's.
         read: files that were read.
     """
 
     tokenizer: Any
-    encoder: TorchEncoder
+    original: Original
     length: int | None
     prompt: str
     lower: bool
-    readout: Recipe
+    readout: Recipe | None
     tail: Mapping[str, nn.Module]
     own: bool
     read: tuple[Path, ...]
@@ -78,17 +79,22 @@ class Surroundings:
         return None if self.tokenizer is None else [list(found.ids) for found in self.tokenised(texts)]
 
     def settings(self) -> tuple[str, ...]:
-        """Keys of the tokenizer's file that differ from the trusted copy's."""
+        """Keys of the tokenizer's file that differ from the original's."""
         if self.tokenizer is None:
             return ()
         mine, theirs = (
             Behaviour({TOKENIZER: {key: said[key] for key in said if key not in _NOT_OBEYED}})
             for said in (
                 pipeline_as_saved(SimpleNamespace(backend_tokenizer=self.tokenizer)),
-                pipeline_as_saved(self.encoder.processor),
+                self.original.pipeline,
             )
         )
         return tuple(theirs.differences_to(mine).values())
+
+    @property
+    def padding(self) -> int:
+        """The token number that fills up a batch."""
+        return self.original.padding(self.tokenizer)
 
     def pooled(self, outputs: Mapping[str, Array], mask: Array) -> Array:
         """One embedding for each text.
@@ -96,7 +102,12 @@ class Surroundings:
         Args:
             outputs: what the model gives, by the names of transformers, float ``(n, positions, dim)`` each.
             mask: 1 where a position is a token, ``(n, positions)``.
+
+        Raises:
+            EncoderError: nobody knows how.
         """
+        if self.readout is None:
+            raise EncoderError(self.original.cannot_pool)
         named = {
             name: torch.from_numpy(np.asarray(array, dtype=np.float32)) for name, array in outputs.items()
         }
@@ -109,8 +120,8 @@ class Surroundings:
 
     @property
     def trusted(self) -> "Surroundings":
-        """The same, but pooled and followed by what the trusted copy says, and not the folder."""
-        return replace(self, readout=self.encoder.parts[2], tail=dict(self.encoder.parts[0].tail.items()))
+        """The same, but pooled and followed by what the original says, and not the folder."""
+        return replace(self, readout=self.original.readout, tail=self.original.tail)
 
     def tail_tensors(self) -> Iterator[tuple[str, Array]]:
         """Weights of what follows the pooling, if they are the folder's own."""
@@ -120,12 +131,25 @@ class Surroundings:
                     yield f"{name}.{part}", tensor.detach().float().numpy()
 
 
-def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
+def surroundings_of(encoder: TorchEncoder) -> Surroundings:
+    """A trusted copy's own, for a model that is made of it here."""
+    from tokenizers import Tokenizer
+
+    original, length = of_copy(encoder), own_length(encoder)
+    tokenizer = Tokenizer.from_str(encoder.processor.backend_tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=length)
+    return Surroundings(
+        tokenizer, original, length, original.prompt, False, original.readout, original.tail, True, ()
+    )
+
+
+def read_surroundings(model: Path, original: Original) -> Surroundings:
     """Read what is beside a model file, or in the folder above one that is named after a runtime.
 
     Args:
         model: the file.
-        encoder: the trusted copy, whose pooling counts where the files name none.
+        original: the encoder that was converted, whose pooling counts where the files name none.
 
     Raises:
         EncoderError: a file is damaged, or of a kind that is not known here.
@@ -134,18 +158,18 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
     root = next((folder for folder in folders if (folder / "modules.json").is_file()), None)
     tokenizer, read = None, []
     if where := next((folder for folder in folders if (folder / TOKENIZER).is_file()), None):
-        tokenizer = read_tokenizer(where / TOKENIZER, encoder)
+        tokenizer = read_tokenizer(where / TOKENIZER, original)
         read.append(where / TOKENIZER)
     if root is None:
         length = _stated_length(tokenizer, where)
         return Surroundings(
             tokenizer,
-            encoder,
+            original,
             length,
-            own_prompt(encoder),
+            original.prompt,
             False,
-            encoder.parts[2],
-            dict(encoder.parts[0].tail.items()),
+            original.readout,
+            original.tail,
             False,
             tuple(read),
         )
@@ -160,10 +184,11 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
     left_out = 0
     if modules.prompt and not modules.include_prompt and tokenizer is not None:
         left_out = len(tokenizer.encode(modules.prompt).ids) - 1  # without what ends a text
-    readout = sentence_recipe(encoder.model.config, modules.modes, left_out)
+    config = SimpleNamespace(hidden_size=original.dimensions)  # of which only a width is made
+    readout = sentence_recipe(config, modules.modes, left_out)
     return Surroundings(
         tokenizer,
-        encoder,
+        original,
         length,
         modules.prompt,
         modules.do_lower_case,
@@ -175,12 +200,12 @@ def read_surroundings(model: Path, encoder: TorchEncoder) -> Surroundings:
 
 
 def vocabulary_differences(file: str, mine: Sequence[object], theirs: Sequence[str]) -> Iterator[str]:
-    """The first word in which a runtime's own vocabulary differs from the trusted copy's, if it does.
+    """The first word in which a runtime's own vocabulary differs from the original's, if it does.
 
     Args:
         file: what holds the vocabulary.
         mine: words by their numbers; there may be more of them.
-        theirs: those of the trusted copy.
+        theirs: those of the original.
     """
     if len(mine) < len(theirs):
         yield f"{file}: {VOCABULARY}: {len(theirs)} words -> {len(mine)}"
@@ -190,14 +215,8 @@ def vocabulary_differences(file: str, mine: Sequence[object], theirs: Sequence[s
             return
 
 
-def own_prompt(encoder: TorchEncoder) -> str:
-    """What a text encoder puts before every text."""
-    preparation = encoder.parts[1]
-    return preparation.prompt if isinstance(preparation, TextPreparation) else ""
-
-
-def read_tokenizer(path: Path, encoder: TorchEncoder) -> Any:
-    """A tokenizer's file, read within bounds; nothing in it may cost more than the trusted copy's.
+def read_tokenizer(path: Path, original: Original) -> Any:
+    """A tokenizer's file, read within bounds; nothing in it may cost more than the original's.
 
     Raises:
         EncoderError: it is damaged, or could take for ever.
@@ -210,10 +229,10 @@ def read_tokenizer(path: Path, encoder: TorchEncoder) -> Any:
     with readable(path, "read"):
         tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
     steps = text_steps(SimpleNamespace(backend_tokenizer=tokenizer))
-    if steps != text_steps(encoder.processor) and is_costly(steps):
+    if is_costly(steps) and not original.has_steps(steps):
         raise EncoderError(
-            f"{path}: its steps differ from the trusted copy's, and it is not known what they cost to run",
-            remedy="take the tokenizer of the trusted copy",
+            f"{path}: its steps differ from the original's, and it is not known what they cost to run",
+            remedy="take the tokenizer of the original",
         )
     tokenizer.no_padding()
     return tokenizer

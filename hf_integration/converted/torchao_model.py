@@ -11,6 +11,7 @@ from torch import nn
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
+from hf_integration.converted.original import Original
 from hf_integration.converted.quantising import TORCHAO, by_torchao
 from hf_integration.converted.runtime import Array, Converted, Held, Integers, needed, readable
 from hf_integration.converted.states import INPUTS, StatesModel
@@ -46,7 +47,7 @@ class TorchaoModel(StatesModel):
         self._module = module
 
     @classmethod
-    def open(cls, path: Path, encoder: TorchEncoder) -> "TorchaoModel":
+    def open(cls, path: Path, original: Original) -> "TorchaoModel":
         """Read a folder.
 
         Raises:
@@ -67,7 +68,7 @@ class TorchaoModel(StatesModel):
             )
         check_file(path / SINGLE)
         read_header(path / SINGLE)
-        return cls(path, kind, read_surroundings(path / SINGLE, encoder))
+        return cls(path, kind, read_surroundings(path / SINGLE, original))
 
     @property
     def pools(self) -> bool:

@@ -1,18 +1,19 @@
-"""The first question to a converted file: are its numbers the weights of the trusted encoder?
+"""The first question to a converted file: are its numbers the weights of the encoder?
 
 Every array of the file is accounted for: it is a weight as it was stored, turned round, rounded to half
 precision, made integers by a known rule, put together with others, or it is no weight at all. What is none of
 these is named.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from hf_integration.converted.lookup import Lookup, bare
-from hf_integration.converted.quantising import Rule, follows, rules
+from hf_integration.converted.lookup import Lookup, Nearest, bare
 from hf_integration.converted.runtime import Array, Held, Integers
 from hf_integration.encoders.identity.stored_tensors import same_name
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -66,27 +67,61 @@ class Explained:
         return not (self.changed or self.missing or self.unexplained or self.not_compared)
 
 
+class Tensors(Protocol):
+    """The tensors of the encoder, by their numbers or by digests of these; see :class:`Lookup`.
+
+    Attributes:
+        used: names of the tensors that can influence the embedding.
+        names: of all tensors that a file may hold.
+        tail: names of those that follow the pooling.
+    """
+
+    used: frozenset[str]
+    names: frozenset[str]
+    tail: frozenset[str]
+
+    def equal(self, values: Array) -> tuple[str, str, frozenset[str]] | None:
+        """How values are a tensor: turned round or not, rounded to what, and all names with these values."""
+
+    def together(self, values: Array) -> tuple[str, frozenset[str]] | None:
+        """Tensors that are these values, one behind the other: what they are rounded to, and names."""
+
+    def integers(self, entry: Integers) -> Nearest:
+        """What integers are: by a rule made of tensors, or only near to some."""
+
+    def others_differ(self, by_rule: int, of: int, *, named: bool) -> bool:
+        """Whether integers that follow no rule are other numbers, where some of their kind follow one.
+
+        Args:
+            by_rule: how many of the kind in a file follow one.
+            of: how many of the kind there are.
+            named: whether it is known what tensor they should be of.
+        """
+
+    def differing(self, values: Array) -> tuple[list[str], list[str]]:
+        """Several tensors that, one behind the other, come nearest to values, and those that differ."""
+
+    def namesake(self, name: str) -> str | None:
+        """The tensor whose name an array bears."""
+
+    def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
+        """The one of these tensors that is nearest to values of its shape, up to a relative difference."""
+
+
 def explain(encoder: TorchEncoder, held: Iterable[Held], *, tail: bool) -> Explained:
+    """Account for every array of a file by the weights of a trusted copy; see :func:`account`."""
+    return account(Lookup(encoder), held, tail=tail)
+
+
+def account(tensors: Tensors, held: Iterable[Held], *, tail: bool) -> Explained:
     """Account for every array of a file.
 
     Args:
-        encoder: the trusted copy.
+        tensors: of the encoder.
         held: the arrays.
         tail: whether the file has to hold what follows the pooling as well.
     """
-    lookup = Lookup(encoder)
-    outside = {name for name, _ in encoder.parts[0].tail.named_parameters()} if not tail else set()
-    return _Accounts(lookup, lookup.used - outside).close(held)
-
-
-@dataclass(frozen=True, eq=False)
-class _Nearest:
-    """Integers, the tensors that they are nearest to, the rule that makes them of these, and if any could."""
-
-    held: Integers
-    names: tuple[str, ...]
-    rule: str | None
-    may_be: bool
+    return _Accounts(tensors, tensors.used if tail else tensors.used - tensors.tail).close(held)
 
 
 class _Accounts:
@@ -97,7 +132,7 @@ class _Accounts:
         needed: names of those that a file has to hold.
     """
 
-    def __init__(self, lookup: Lookup, needed: Collection[str]) -> None:
+    def __init__(self, lookup: Tensors, needed: Collection[str]) -> None:
         self._lookup = lookup
         self._needed = frozenset(needed)
         self._found: set[str] = set()
@@ -108,7 +143,7 @@ class _Accounts:
     def close(self, held: Iterable[Held]) -> Explained:
         """Account for everything."""
         left: list[Held] = []
-        integers: list[_Nearest] = []
+        integers: list[Nearest] = []
         constants: list[Array] = []
         for entry in held:
             if isinstance(entry, Integers):
@@ -153,46 +188,41 @@ class _Accounts:
         if self._needed.intersection(names):
             self._roundings.add(rounding)
 
-    def _integers(self, entry: Integers) -> _Nearest:
-        numbers = bare(entry.numbers)
-        ways = [self._lookup.nearest(numbers)]
-        if numbers.ndim == 2:
-            ways.append(self._lookup.nearest(numbers.T))
-        away, names = min(ways, key=lambda way: way[0])
-        if not names:
-            return _Nearest(entry, (), None, may_be=True)
-        weights = np.concatenate([self._lookup.known[name] for name in names])
-        turned = away != ways[0][0]
-        weights = np.ascontiguousarray(weights.T if turned else weights).reshape(entry.numbers.shape)
-        for rule in rules(entry):
-            if follows(entry, weights, rule):
-                return self._by_rule(entry, names, rule, turned=turned)
-        return _Nearest(entry, tuple(names), None, _within_a_step(entry, weights))
+    def _integers(self, entry: Integers) -> Nearest:
+        found = self._lookup.integers(entry)
+        if found.rule is not None:
+            self._count(f"made integers: {found.rule}", found.rule, found.names, entry.arrays)
+            self._numbers.update(found.numbers)
+        return found
 
-    def _by_rule(self, entry: Integers, names: list[str], rule: Rule, *, turned: bool) -> _Nearest:
-        self._count(f"made integers: {rule[0]}", rule[0], names, entry.arrays)
-        numbers, place = bare(entry.numbers), 0
-        for name in names:
-            whole = self._lookup.known[name]
-            rows = numbers.T if turned else numbers
-            self._numbers[name] = rows[place : place + len(whole)]
-            place += len(whole)
-        return _Nearest(entry, tuple(names), rule[0], may_be=True)
-
-    def _judged(self, integers: Collection[_Nearest]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _judged(self, integers: Collection[Nearest]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Integers that differ, and those that no rule known here makes of anything in this file.
 
         A converter makes all of a file by a rule or two: where some are made by one that is known, all others
         of the same method have to be.
         """
-        known = {(one.held.method, one.held.kind) for one in integers if one.rule}
+        by_rule, of = (
+            Counter((one.held.method, one.held.kind) for one in some)
+            for some in ([one for one in integers if one.rule], integers)
+        )
         changed, not_compared = list[str](), list[str]()
         for one in integers:
             if one.rule is None:
-                self._found.update(one.names)  # there, whatever it holds
-                altered = not one.may_be or (one.held.method, one.held.kind) in known
-                (changed if altered else not_compared).append(_both(one.held.name, " and ".join(one.names)))
+                names = one.names or self._in_place_of(one.held)
+                self._found.update(names)  # there, whatever it holds
+                kind = one.held.method, one.held.kind
+                altered = not one.may_be or self._lookup.others_differ(
+                    by_rule[kind], of[kind], named=bool(names)
+                )
+                (changed if altered else not_compared).append(_both(one.held.name, " and ".join(names)))
         return tuple(changed), tuple(not_compared)
+
+    def _in_place_of(self, entry: Integers) -> tuple[str, ...]:
+        """The tensor that integers should be of, by their name or else their shape."""
+        free = self._needed - self._found
+        name = self._lookup.namesake(entry.name.removesuffix("_quantized"))
+        found = name or self._lookup.of_shape(bare(entry.numbers), free)
+        return () if found is None else (found,)
 
     def _paired(self, left: Collection[Held]) -> tuple[list[tuple[Held, str]], list[Held]]:
         """Arrays that are a tensor with other numbers, by name or else by shape; and all others."""
@@ -208,7 +238,7 @@ class _Accounts:
             free = self._needed - self._found - {name for _, name in paired}
             values = bare(entry.values)
             names, differing = self._lookup.differing(values.astype(np.float32)) if values.ndim else ([], [])
-            outside = self._lookup.known.keys() - self._needed - self._found - {name for _, name in paired}
+            outside = self._lookup.names - self._needed - self._found - {name for _, name in paired}
             if name := self._lookup.of_shape(values, free) or self._lookup.of_shape(
                 values, outside, most=NEAR
             ):
@@ -253,17 +283,6 @@ def _too_many(constants: Collection[Array]) -> Iterator[str]:
     small = sum(values.size for values in constants if values.size <= FEW_INTEGERS)
     if small > MOST_NUMBERS:
         yield f"{small} numbers in {CONSTANT}, and {MOST_NUMBERS} are the most that graphs have"
-
-
-def _within_a_step(entry: Integers, weights: Array) -> bool:
-    """Whether rounding can have moved weights to what integers mean."""
-    if entry.method != "onnx":
-        return True
-    steps = entry.scale.astype(np.float32)
-    if steps.size > 1:
-        axis = 1 if entry.numbers.shape[-1] == steps.size else 0
-        steps = steps.reshape([-1 if place == axis else 1 for place in range(entry.numbers.ndim)])
-    return bool((np.abs(entry.numbers - weights) <= steps).all())
 
 
 def _both(name: str, tensor: str) -> str:

@@ -71,7 +71,7 @@ class TestAnUnalteredFolder:
         (bare / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
         verdict = checked(bare)
         assert verdict.status == "authentic", verdict.reason
-        assert "pooled as the trusted copy does" in verdict.reason
+        assert "pooled by what the trusted copy says" in verdict.reason
 
     def test_without_a_tokenizer_stays_open(self, checked: Checked, onnx_file: Path, tmp_path: Path) -> None:
         (tmp_path / "model.onnx").write_bytes(onnx_file.read_bytes())
