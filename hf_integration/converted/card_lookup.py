@@ -13,23 +13,13 @@ import torch
 
 from hf_integration.card import Conversions, WatermarkCard
 from hf_integration.converted.lookup import ROUNDINGS, SHORT, Nearest, bare, namesake
-from hf_integration.converted.quantising import integer_digest
+from hf_integration.converted.recorded_integers import RecordedIntegers
 from hf_integration.converted.runtime import Array, Integers
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
 
 Shape = tuple[int, ...]
 
 _TAIL = re.compile(r"(\d+_Dense)/config\.json")
-
-
-def form_of_rule(method: str, rule: str) -> str:
-    """What a card calls integers that a rule makes.
-
-    Args:
-        method: whose integers, such as ``onnx`` or ``gguf Q8_0``.
-        rule: in words.
-    """
-    return f"{method.partition(' ')[0]}: {rule}"
 
 
 class CardLookup:
@@ -60,13 +50,7 @@ class CardLookup:
             for digests in recorded:
                 for name, digest in digests.get(rounding, {}).items():
                     self._floats.setdefault(digest, {}).setdefault(rounding, set()).add(name)
-        self._integers: dict[tuple[str, bytes], set[str]] = {
-            (form, digest): {name for name, other in found.items() if other == digest}
-            for form, found in section.digests.items()
-            if form not in ROUNDINGS
-            for digest in set(found.values())
-        }
-        self._forms = tuple(form for form in section.digests if form not in ROUNDINGS)
+        self._integers = RecordedIntegers(section.shapes, section.digests)
 
     def equal(self, values: Array) -> tuple[str, str, frozenset[str]] | None:
         """See :meth:`Tensors.equal`."""
@@ -97,14 +81,11 @@ class CardLookup:
 
     def integers(self, entry: Integers) -> Nearest:
         """See :meth:`Tensors.integers`."""
-        for values, _ in _both_ways(entry.values):
-            digest = integer_digest(values, entry.scale, entry.zero_point)
-            for form in self._forms:
-                family, _, rule = form.partition(": ")
-                names = self._integers.get((form, digest), ())
-                if names and family == entry.method.partition(" ")[0]:
-                    return Nearest(entry, tuple(names), rule, True, dict.fromkeys(names, bare(entry.numbers)))
-        return Nearest(entry, (), None, True, {})
+        found = self._integers.find(entry)
+        if found is None:
+            return Nearest(entry, (), None, True, {})
+        rule, names = found
+        return Nearest(entry, tuple(names), rule, True, dict.fromkeys(names, bare(entry.numbers)))
 
     def others_differ(self, by_rule: int, of: int, *, named: bool) -> bool:
         """See :meth:`Tensors.others_differ`.

@@ -130,13 +130,24 @@ class Ctranslate2Model(StatesModel):
         rules: Collection[str],  # noqa: ARG002  # there is only one
     ) -> Converted | str:
         """See :meth:`Converted.reference`: by CTranslate2's own converter."""
+        return self.made(encoder, self.surroundings.trusted, self.path)
+
+    @classmethod
+    def made(cls, encoder: TorchEncoder, surroundings: Surroundings, path: Path) -> "Ctranslate2Model | str":
+        """A model with integers, made of a trusted copy; or why it cannot be made here, in words.
+
+        Args:
+            encoder: the trusted copy.
+            surroundings: what it is run with.
+            path: what messages call it.
+        """
         if encoder.path is None:
             return "the trusted copy is in no folder"
         folder = Path(tempfile.mkdtemp(prefix="sslauth-"))
         try:
             convert(encoder.path, folder, "int8")
-            made = Ctranslate2Model(self.path, folder, self.surroundings.trusted)
-            made.run(self.tokenised(["loaded before its folder goes"]))
+            made = cls(path, folder, surroundings)
+            made.run(made.tokenised(["loaded before its folder goes"]))
             return made
         except ENDING:
             raise

@@ -67,6 +67,7 @@ class Converted(ABC):
         runtime: whose form.
         path: file or folder, as the caller named it.
         read: files that were read.
+        holds_arrays: whether its numbers can be read; not of what was made in memory and has no file.
         own_ids: whether it reads texts by the same library as the original, so that another reading of a text
             is another tokenizer and no other implementation of one.
         chaotic: whether it rounds activations to integers, so that answers jump where anything changes.
@@ -74,6 +75,7 @@ class Converted(ABC):
     """
 
     runtime: ClassVar[RuntimeName]
+    holds_arrays: bool = True
     own_ids: bool = True
     chaotic: bool = False
     prompt: str | None = None

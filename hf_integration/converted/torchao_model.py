@@ -44,6 +44,7 @@ class TorchaoModel(StatesModel):
         super().__init__(path, (path / SINGLE, path / CONFIG), surroundings)
         self.kind = kind
         self.chaotic = TORCHAO[kind]
+        self.holds_arrays = module is None
         self._module = module
 
     @classmethod
@@ -134,10 +135,22 @@ class TorchaoModel(StatesModel):
         encoder: TorchEncoder,
         rules: Collection[str],  # noqa: ARG002  # the configuration is that of the file
     ) -> Converted | str:
-        """See :meth:`Converted.reference`: the trusted module, made integers in memory."""
+        """See :meth:`Converted.reference`."""
+        return self.made(encoder, self.kind, self.surroundings.trusted, self.path)
+
+    @classmethod
+    def made(cls, encoder: TorchEncoder, kind: str, surroundings: Surroundings, path: Path) -> "TorchaoModel":
+        """A trusted copy, made integers in memory: it can be run, and holds no arrays.
+
+        Args:
+            encoder: the trusted copy.
+            kind: name of the configuration that makes the integers.
+            surroundings: what it is run with.
+            path: what messages call it.
+        """
         module = copy.deepcopy(encoder.model).eval()
-        by_torchao(module, self.kind)
-        return TorchaoModel(self.path, self.kind, self.surroundings.trusted, module)
+        by_torchao(module, kind)
+        return cls(path, kind, surroundings, module)
 
 
 def _array(tensor: torch.Tensor) -> Array:

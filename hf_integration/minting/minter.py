@@ -20,6 +20,8 @@ from hf_integration.benign.padding import padding_leaks
 from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.card import WatermarkCard
 from hf_integration.card.picture import watermark_picture
+from hf_integration.converted.file_recipes import sorted_out
+from hf_integration.converted.recording import record
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
 from hf_integration.coverage.choosing import operations_per_sample
 from hf_integration.coverage.lengths import long_texts
@@ -47,7 +49,7 @@ from hf_integration.minting.self_check import (
     refuse_random,
 )
 from hf_integration.minting.simulated import SIMULATIONS
-from hf_integration.serving.recording import chosen_recipes, serve
+from hf_integration.serving.recording import serve
 from hf_integration.watermark import Layout, edge_error, train
 
 MOST_SEED = 1 << 63
@@ -84,7 +86,8 @@ def mint(
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
         recipes: names of what deployments do to the encoder, such as ``tei``: what they answer is minted into
-            the card besides what the encoder itself answers. Of text encoders only.
+            the card besides what the encoder itself answers. Of conversions that make integers, such as
+            ``ort-int8-dynamic``, digests of these are minted as well. Of text encoders only.
         ignore_remote_code: mint although the repository names code of its own, which is not run here: the
             card is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
@@ -115,7 +118,7 @@ def mint(
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
     refuse_non_finite(encoder)
-    served_as = chosen_recipes(recipes)
+    served_as, converted_to = sorted_out(recipes)
     unreachable = None
     if key_samples is not None:
         samples = key_samples
@@ -152,6 +155,7 @@ def mint(
         behaviour=encoder.behaviour(),
         folder=encoder.folder or FolderRecord(),
         served=serve(encoder, samples, served_as, seed=seed, progress=progress),
+        conversions=record(encoder, samples, converted_to, progress=progress),
         **_outside(encoder),
     )
     card = benign_margins(card, runs)

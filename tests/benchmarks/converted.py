@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hf_integration.base.vocabulary import EMBEDDING_STRIP
 from hf_integration.converted.behaviour import AGREE, SHARE, Expected
+from hf_integration.converted.original import of_copy
 from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.runtime import Converted
 from hf_integration.converted.weights import Explained, explain
@@ -92,14 +93,14 @@ def _row(
 
 
 def _reference(encoder: TorchEncoder, explained: Explained) -> TorchEncoder:
-    from hf_integration.converted.behaviour import with_integers
+    from hf_integration.converted.copy_knowledge import with_integers
 
     return with_integers(encoder, explained.numbers) if explained.numbers else encoder
 
 
 def _made(kind: Kind, copy: TorchEncoder, encoder: TorchEncoder, folder: Path) -> tuple[Converted, Explained]:
     kind.make(copy, folder)
-    converted = open_converted(folder, encoder, kind.runtime)
+    converted = open_converted(folder, of_copy(encoder), kind.runtime)
     return converted, explain(encoder, converted.tensors(), tail=False)
 
 

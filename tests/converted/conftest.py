@@ -9,6 +9,8 @@ import pytest
 from hf_integration.base.progress import Silent
 from hf_integration.converted.behaviour import Expected
 from hf_integration.converted.check import check_converted
+from hf_integration.converted.copy_knowledge import CopyKnowledge
+from hf_integration.converted.original import of_copy
 from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.runtime import RuntimeName
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -55,9 +57,14 @@ def checked(encoder: TorchEncoder) -> Checked:
     """Checks a converted file or folder against the small encoder."""
 
     def check(path: Path, serving: str | None = None, *, runtime: RuntimeName | None = None) -> Verdict:
-        converted = open_converted(path, encoder, runtime)
+        converted = open_converted(path, of_copy(encoder), runtime)
         authentication, _ = check_converted(
-            encoder, converted, Expected.named(serving), trust="local", progress=Silent(), keys=24
+            CopyKnowledge(encoder),
+            converted,
+            Expected.named(serving),
+            trust="local",
+            progress=Silent(),
+            keys=24,
         )
         return authentication.verdict
 

@@ -9,6 +9,8 @@ import pytest
 from hf_integration.base.progress import Silent
 from hf_integration.converted.behaviour import Expected
 from hf_integration.converted.check import check_converted
+from hf_integration.converted.copy_knowledge import CopyKnowledge
+from hf_integration.converted.original import of_copy
 from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.weights import explain
 from hf_integration.encoders import open_encoder
@@ -44,10 +46,10 @@ def stepped(minilm: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> T
 
 def checked(minilm: TorchEncoder, copy: TorchEncoder, kind: Kind, folder: Path) -> Verdict:
     kind.make(copy, folder)
-    converted = open_converted(folder, minilm, kind.runtime)
+    converted = open_converted(folder, of_copy(minilm), kind.runtime)
     expected = Expected.named(kind.serving)
     authentication, _ = check_converted(
-        minilm, converted, expected, trust="local", progress=Silent(), keys=24
+        CopyKnowledge(minilm), converted, expected, trust="local", progress=Silent(), keys=24
     )
     return authentication.verdict
 
@@ -64,7 +66,7 @@ def test_is_what_it_is_in_every_runtime(
     assert verdict.conversion is not None
     assert verdict.conversion.file.finding == "fits"
     kind.make(stepped, tmp_path / "stepped")
-    converted = open_converted(tmp_path / "stepped", minilm, kind.runtime)
+    converted = open_converted(tmp_path / "stepped", of_copy(minilm), kind.runtime)
     assert len(explain(minilm, converted.tensors(), tail=False).changed) > 50
 
 

@@ -13,9 +13,11 @@ from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.base.progress import Silent
 from hf_integration.converted.behaviour import Expected
 from hf_integration.converted.check import check_converted
+from hf_integration.converted.copy_knowledge import CopyKnowledge
 from hf_integration.converted.nasty_texts import NASTY
 from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.onnx_model import OnnxModel
+from hf_integration.converted.original import of_copy
 from hf_integration.converted.recognising import beside, open_converted
 from hf_integration.converted.states import EMBEDDING
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -57,7 +59,7 @@ class TestAnUnalteredFolder:
     def test_names_the_files_that_nobody_read(self, encoder: TorchEncoder, folder: Path) -> None:
         (folder / "custom_ops.so").write_bytes(b"code")
         (folder / "onnx" / "model_other.onnx").write_bytes(b"other")
-        found = beside(open_converted(folder, encoder))
+        found = beside(open_converted(folder, of_copy(encoder)))
         assert {"custom_ops.so", "onnx/model_other.onnx"} <= set(found)
         assert not {"onnx/model.onnx", "tokenizer.json", "1_Pooling/config.json"} & set(found)
 
@@ -278,9 +280,9 @@ class TestADenseLayer:
         return small_encoders.opened(save(tmp_path_factory.mktemp("dense") / "small", dense=32))
 
     def verdict(self, encoder: TorchEncoder, folder: Path) -> Verdict:
-        converted = open_converted(folder, encoder)
+        converted = open_converted(folder, of_copy(encoder))
         authentication, _ = check_converted(
-            encoder, converted, Expected(), trust="local", progress=Silent(), keys=24
+            CopyKnowledge(encoder), converted, Expected(), trust="local", progress=Silent(), keys=24
         )
         return authentication.verdict
 
@@ -396,7 +398,7 @@ class TestAnotherTokenizer:
     def test_every_nasty_text_is_read_as_the_original_reads_it(
         self, encoder: TorchEncoder, onnx_folder: Path, name: str
     ) -> None:
-        mine = open_converted(onnx_folder, encoder).ids([NASTY[name]])
+        mine = open_converted(onnx_folder, of_copy(encoder)).ids([NASTY[name]])
         theirs = encoder.parts[1].prepare([NASTY[name]]).batch([0]).inputs["input_ids"].tolist()
         assert mine == theirs
 
@@ -408,7 +410,7 @@ class TestHostileFiles:
     ) -> None:
         (tmp_path / "model.onnx").write_bytes(onnx_file.read_bytes()[:size])
         with pytest.raises(EncoderError) as raised:
-            list(OnnxModel.open(tmp_path / "model.onnx", encoder).tensors())
+            list(OnnxModel.open(tmp_path / "model.onnx", of_copy(encoder)).tensors())
         assert len(str(raised.value).splitlines()) == 1
         assert "model.onnx" in str(raised.value)
 
@@ -464,17 +466,17 @@ class TestRecognising:
     def test_files_of_several_runtimes_ask_for_a_choice(self, encoder: TorchEncoder, folder: Path) -> None:
         (folder / "model.gguf").write_bytes(b"GGUF")
         with pytest.raises(UsageError, match="say which with --runtime: onnx, gguf"):
-            open_converted(folder, encoder)
-        assert open_converted(folder, encoder, "onnx").runtime == "onnx"
+            open_converted(folder, of_copy(encoder))
+        assert open_converted(folder, of_copy(encoder), "onnx").runtime == "onnx"
 
     def test_several_models_ask_for_a_file(self, encoder: TorchEncoder, folder: Path) -> None:
         (folder / "onnx" / "model.onnx").rename(folder / "onnx" / "model_a.onnx")
         (folder / "onnx" / "model_b.onnx").write_bytes(b"b")
         with pytest.raises(EncoderError, match="name the file itself"):
-            open_converted(folder, encoder)
+            open_converted(folder, of_copy(encoder))
 
     @pytest.mark.parametrize("name", ["nothing", "empty"])
     def test_nothing_that_is_known_is_said(self, encoder: TorchEncoder, tmp_path: Path, name: str) -> None:
         (tmp_path / "empty").mkdir()
         with pytest.raises(UsageError):
-            open_converted(tmp_path / name, encoder)
+            open_converted(tmp_path / name, of_copy(encoder))

@@ -12,6 +12,7 @@ import pytest
 
 from hf_integration.base.errors import EncoderError, SSLAuthError
 from hf_integration.converted.onnx_making import OUTPUT
+from hf_integration.converted.original import of_copy
 from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.runtime import RuntimeName
 from hf_integration.converted.weights import explain
@@ -78,7 +79,7 @@ def test_the_weights_of_another_encoder_are_altered(
 
 
 def _used(folder: Path, encoder: TorchEncoder, kind: making.Kind) -> None:
-    converted = open_converted(folder, encoder, kind.runtime)
+    converted = open_converted(folder, of_copy(encoder), kind.runtime)
     list(converted.tensors())
     converted.embed(["a text"])
 
@@ -138,7 +139,7 @@ class TestCtranslate2:
         return tmp_path / "folder" / "model.bin"
 
     def test_every_variable_is_accounted_for(self, encoder: TorchEncoder, file: Path) -> None:
-        found = explain(encoder, open_converted(file.parent, encoder).tensors(), tail=False)
+        found = explain(encoder, open_converted(file.parent, of_copy(encoder)).tensors(), tail=False)
         assert found.equal
         assert sum(found.ways.values()) == len(read_variables(file, specification="TransformerEncoderSpec"))
 
@@ -154,7 +155,7 @@ class TestCtranslate2:
             data = bytearray(original)
             data[place] ^= 1
             file.write_bytes(data)
-            found = explain(encoder, open_converted(file.parent, encoder).tensors(), tail=False)
+            found = explain(encoder, open_converted(file.parent, of_copy(encoder)).tensors(), tail=False)
             assert len(found.changed) == 1, name
             assert found.changed[0].startswith(name.removesuffix("_scale")), name
 
@@ -186,7 +187,7 @@ class TestTorchao:
             data = bytearray(original)
             data[8 + length + entry["data_offsets"][0]] ^= 1
             file.write_bytes(data)
-            found = explain(encoder, open_converted(folder, encoder).tensors(), tail=False)
+            found = explain(encoder, open_converted(folder, of_copy(encoder)).tensors(), tail=False)
             assert len(found.changed) == 1 or name in pooler, name
             assert not found.equal, name
 
@@ -213,7 +214,7 @@ class TestOpenvino:
             data = bytearray(original)
             data[offset] ^= 1
             file.write_bytes(data)
-            found = explain(encoder, open_converted(folder, encoder).tensors(), tail=False)
+            found = explain(encoder, open_converted(folder, of_copy(encoder)).tensors(), tail=False)
             assert len(found.changed) == 1, (offset, kind)
 
     def test_its_own_tokenizer_is_what_reads_texts(
@@ -227,7 +228,7 @@ class TestOpenvino:
             tokenizers.convert_tokenizer(encoder.processor),
             str(folder / "openvino" / "openvino_tokenizer.xml"),
         )
-        converted = open_converted(folder, encoder)
+        converted = open_converted(folder, of_copy(encoder))
         assert not converted.own_ids
         assert converted.ids(["the house"]) == [encoder.processor("the house")["input_ids"]]
         verdict = checked(folder)
@@ -262,7 +263,7 @@ class TestGguf:
             data = bytearray(original)
             data[offset] ^= 1
             file.write_bytes(data)
-            found = explain(encoder, open_converted(file, encoder).tensors(), tail=False)
+            found = explain(encoder, open_converted(file, of_copy(encoder)).tensors(), tail=False)
             assert [line.split()[0] for line in found.changed] == [name]
 
     @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ class TestGguf:
         pytest.importorskip("gguf", reason="needs the extra gguf")
         (tmp_path / "model.gguf").write_bytes(start)
         with pytest.raises(EncoderError) as raised:
-            list(open_converted(tmp_path / "model.gguf", encoder).tensors())
+            list(open_converted(tmp_path / "model.gguf", of_copy(encoder)).tensors())
         assert len(str(raised.value).splitlines()) == 1
 
 
@@ -329,5 +330,5 @@ def test_constants_of_openvino_that_have_one_name_are_all_read(encoder: TorchEnc
     made.outputs[0].get_tensor().set_names({OUTPUT})
     (tmp_path / "more").mkdir()
     openvino.save_model(made, tmp_path / "more" / "openvino_model.xml", compress_to_fp16=False)
-    held = list(open_converted(tmp_path / "more" / "openvino_model.xml", encoder).tensors())
+    held = list(open_converted(tmp_path / "more" / "openvino_model.xml", of_copy(encoder)).tensors())
     assert [one.values.shape for one in held if one.name == "scale"].count((64, 64)) == 1

@@ -104,7 +104,8 @@ def mint(
         typer.Option(
             "--recipe",
             metavar="RECIPE",
-            help="Also hold what deployments of this recipe answer, such as tei; may be repeated.",
+            help="Also hold what deployments of this recipe answer, such as tei or ort-int8-dynamic; may be "
+            "repeated.",
         ),
     ] = None,
     ignore_remote_code: Annotated[
@@ -125,9 +126,9 @@ def mint(
     last_day = _last_day(expires)
     check_writable(out, force=force)
     if recipe:
-        from hf_integration.serving.recording import chosen_recipes
+        from hf_integration.converted.file_recipes import sorted_out
 
-        chosen_recipes(recipe)  # as a name that is none is known before the minutes of minting
+        sorted_out(recipe)  # as a name that is none is known before the minutes of minting
     streams.keep_apart(out, *given_file(watermark), *given_file(pool))
     if watermark is not None:
         from hf_integration.card.picture import read_picture
