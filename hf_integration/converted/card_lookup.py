@@ -83,8 +83,12 @@ class CardLookup:
         """See :meth:`Tensors.integers`."""
         found = self._integers.find(entry)
         if found is None:
-            return Nearest(entry, (), None, True, {})
-        rule, names = found
+            parts = self._integers.partly(entry)
+            groups = {_group(name) for name in parts}
+            names = [name for name in sorted(self.names) if name in parts or _group(name) in groups]
+            matrices = [name for name in names if len(self._shapes.get(name, ())) == 2]
+            return Nearest(entry, tuple(matrices), None, not parts, {})
+        rule, several = found
         return Nearest(entry, tuple(names), rule, True, dict.fromkeys(names, bare(entry.numbers)))
 
     def others_differ(self, by_rule: int, of: int, *, named: bool) -> bool:

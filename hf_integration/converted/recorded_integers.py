@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import numpy as np
-
 from hf_integration.converted.lookup import ROUNDINGS
 from hf_integration.converted.quantising import integer_digest
 from hf_integration.converted.runtime import Array, Integers
@@ -30,16 +28,30 @@ class RecordedIntegers:
 
     def find(self, entry: Integers) -> tuple[str, frozenset[str]] | None:
         """The rule that makes integers, and all tensors of which it makes them; ``None`` if none does."""
-        family = entry.method.partition(" ")[0]
+        family, _, kind = entry.method.partition(" ")
         ways = [entry.values, entry.values.T] if entry.values.ndim == 2 else [entry.values]
         for form, known in self._known.items():
             of, _, rule = form.partition(": ")
-            if of != family:
+            if of != family or kind not in ("", rule):  # other configurations make the same of weights
                 continue
             for values in ways:
                 if found := self._found(entry, values, known):
                     return rule, frozenset(found)
         return None
+
+    def partly(self, entry: Integers) -> frozenset[str]:
+        """Tensors of equal parts of a matrix, of which other parts are none; nothing where that cannot be."""
+        values = entry.values
+        if values.ndim != 2 or entry.scale.size != len(values):
+            return frozenset()
+        for length in self._lengths:
+            if len(values) // length > 1 and len(values) % length == 0:
+                ends = range(length, len(values) + 1, length)
+                digests = {_digest_of_rows(entry, values, slice(end - length, end)) for end in ends}
+                for known in self._known.values():
+                    if names := {name for digest in digests for name in known.get(digest, ())}:
+                        return frozenset(names)
+        return frozenset()
 
     def _found(self, entry: Integers, values: Array, known: Mapping[bytes, set[str]]) -> set[str]:
         """Tensors that are all of the values, in one piece or in several."""
@@ -63,14 +75,17 @@ class RecordedIntegers:
         """Ends of the rows from one place on that may be a tensor, and their digests."""
         for end in (place + length for length in self._lengths):
             if end <= len(values):
-                rows = slice(place, end)
-                scale, zero = (_of_rows(part, rows, len(values)) for part in (entry.scale, entry.zero_point))
-                yield end, integer_digest(values[rows], np.ones(1) if scale is None else scale, zero)
+                yield end, _digest_of_rows(entry, values, slice(place, end))
 
 
-def _of_rows(part: Array | None, rows: slice, count: int) -> Array | None:
+def _digest_of_rows(entry: Integers, values: Array, rows: slice) -> bytes:
+    zero = None if entry.zero_point is None else _of_rows(entry.zero_point, rows, len(values))
+    return integer_digest(values[rows], _of_rows(entry.scale, rows, len(values)), zero)
+
+
+def _of_rows(part: Array, rows: slice, count: int) -> Array:
     """What belongs to some rows of a scale or a zero point."""
-    return part.reshape(-1)[rows] if part is not None and part.size == count > 1 else part
+    return part.reshape(-1)[rows] if part.size == count > 1 else part
 
 
 def not_recorded(entries: Iterable[object], recorded: RecordedIntegers) -> Iterator[str]:

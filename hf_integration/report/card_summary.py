@@ -74,6 +74,20 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
             }
             for answers in (card.served.answers if card.served else ())
         ],
+        "conversions": None
+        if card.conversions is None
+        else {
+            "texts": len(card.conversions.texts),
+            "forms": list(card.conversions.digests),
+            "recipes": [
+                {
+                    "name": made.name,
+                    "rules": list(made.rules),
+                    "dimensions": made.embeddings.shape[1],
+                }
+                for made in card.conversions.answers
+            ],
+        },
         "libraries": dict(card.libraries),
         "files": sorted(card.folder.files),
         "outside": sorted(card.outside.get("stored", ())),
@@ -97,6 +111,7 @@ def render_card(card: WatermarkCard) -> str:
         _references(card),
         render_floor(card.floor),
         _served(card),
+        _conversions(card),
         render_coverage(card.coverage),
         _unread(card),
     ]
@@ -170,6 +185,21 @@ def _served(card: WatermarkCard) -> list[str]:
         for answers in card.served.answers
     ]
     return table(rows, right=(1, 2))
+
+
+def _conversions(card: WatermarkCard) -> list[str]:
+    """What a converted encoder can be checked for with ``--converted`` and ``--by-card``."""
+    section = card.conversions
+    if section is None:
+        return []
+    integers = [form for form in section.digests if ": " in form]
+    answers = [made.name for made in section.answers]
+    lines = [f"converted encoders: how {len(section.texts)} texts are read"]
+    if integers:
+        lines.append(f"  digests of integers by {harmless('; '.join(integers), longest=400)}")
+    if answers:
+        lines.append(f"  answers after {harmless(', '.join(answers), longest=400)}")
+    return lines
 
 
 def render_floor(floor: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from hf_integration.base.vocabulary import Modality, Precision, Weights
-from hf_integration.card import Answers, Reference, Served, WatermarkCard
+from hf_integration.card import Answers, Conversions, ConvertedAnswers, Reference, Served, WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
@@ -105,6 +105,7 @@ def make_card(
         coverage=COVERAGE,
         floor={"pruning": {"0.1 %": True}},
         served=_served(keys, numbers) if modality == "text" else None,
+        conversions=_conversions(names, keys, numbers) if modality == "text" else None,
     )
 
 
@@ -116,10 +117,24 @@ def _served(keys: int, numbers: torch.Generator) -> Served:
     return Served(256, tuple(range(5, 5 + keys)), answers)
 
 
+def _conversions(names: list[str], keys: int, numbers: torch.Generator) -> Conversions:
+    def digest(text: str) -> bytes:
+        return hashlib.sha256(text.encode()).digest()
+
+    forms = ("float16 as onnxruntime rounds", "onnx: int8 symmetric")
+    return Conversions(
+        shapes={name: (4, 1 + place) for place, name in enumerate(names)},
+        # not every tensor has a digest in every form
+        digests={form: {name: digest(form + name) for name in names[1:]} for form in forms},
+        texts={digest(f"text {place}"): digest(f"ids {place}") for place in range(5)},
+        answers=(ConvertedAnswers("ort-int8-dynamic", forms[1:], torch.randn(keys, 8, generator=numbers)),),
+    )
+
+
 def differences(one: WatermarkCard, other: WatermarkCard) -> list[str]:
     """Names of the attributes in which two cards differ, digest and location aside."""
     plain = {f.name for f in fields(WatermarkCard)} - {
-        "key_samples", "watermark", "generator", "references", "served", "digest", "location"
+        "key_samples", "watermark", "generator", "references", "served", "conversions", "digest", "location"
     }  # fmt: skip
     found = [name for name in sorted(plain) if getattr(one, name) != getattr(other, name)]
     mine, others = one.key_samples, other.key_samples
@@ -136,6 +151,8 @@ def differences(one: WatermarkCard, other: WatermarkCard) -> list[str]:
         found += _reference_differences(reference, counterpart)
     if _plain(one.served) != _plain(other.served):
         found.append("served")
+    if _plain_conversions(one.conversions) != _plain_conversions(other.conversions):
+        found.append("conversions")
     return found
 
 
@@ -143,6 +160,13 @@ def _plain(served: Served | None) -> object:
     return served and (
         *(served.length, served.tokens),
         [(a.names, a.recipe, a.noise, a.floor, a.embeddings.tolist()) for a in served.answers],
+    )
+
+
+def _plain_conversions(made: Conversions | None) -> object:
+    return made and (
+        *(list(made.shapes.items()), list(made.digests), made.digests, list(made.texts.items())),
+        [(answers.name, answers.rules, answers.embeddings.tolist()) for answers in made.answers],
     )
 
 

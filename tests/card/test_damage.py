@@ -100,6 +100,10 @@ class TestJson:
         refusal(folder, CARD, "not UTF-8")
 
 
+SHAPE = ("conversions", "shapes", "layer.0.weight")
+RECIPE = ("conversions", "recipes", 0)
+
+
 class TestFields:
     @pytest.mark.parametrize(
         ("edit", "field"),
@@ -150,6 +154,40 @@ class TestFields:
             (set_to("served", "recipes", 0, "floor", to=0.0), "served.recipes.0.floor"),
             (set_to("served", "recipes", 0, "width", to=0), "served.recipes.0.width"),
             (set_to("served", "recipes", 0, "width", to=1 << 20), "served.recipes.0.width"),
+            (set_to("conversions", "novelty", to=1), "conversions.novelty"),
+            (set_to("conversions", "shapes", to={}), "conversions.shapes"),
+            (
+                set_to(*SHAPE, to=[0]),
+                "conversions.shapes.layer.0.weight.0",
+            ),
+            (
+                set_to(*SHAPE, to=[1.0]),
+                "conversions.shapes.layer.0.weight.0",
+            ),
+            (
+                set_to(*SHAPE, to=[1] * 9),
+                "conversions.shapes.layer.0.weight",
+            ),
+            (set_to("conversions", "shapes", to={f"t{i}": [1] for i in range(20_001)}), "conversions.shapes"),
+            (set_to("conversions", "forms", to=["a", "a"]), "conversions.forms"),
+            (set_to("conversions", "forms", to=[f"f{i}" for i in range(65)]), "conversions.forms"),
+            (set_to("conversions", "forms", 0, to="a\x1b[2J"), "conversions.forms.0"),
+            (set_to("conversions", "texts", to=0), "conversions.texts"),
+            (set_to("conversions", "texts", to=8193), "conversions.texts"),
+            (set_to("conversions", "texts", to="5"), "conversions.texts"),
+            (lambda record: record["conversions"].pop("texts"), "conversions.texts"),
+            (lambda record: record["conversions"].pop("forms"), "conversions.forms"),
+            (lambda record: record["conversions"].pop("shapes"), "conversions.shapes"),
+            (lambda record: record["conversions"].pop("recipes"), "conversions.recipes"),
+            (set_to(*RECIPE, "name", to="a\x1b[2J"), "conversions.recipes.0.name"),
+            (set_to(*RECIPE, "rules", to=[]), "conversions.recipes.0.rules"),
+            (set_to(*RECIPE, "rules", 0, to="of nobody"), "conversions.recipes"),
+            (set_to(*RECIPE, "width", to=0), "conversions.recipes.0.width"),
+            (set_to(*RECIPE, "novelty", to=1), "conversions.recipes.0.novelty"),
+            (
+                lambda record: record["conversions"]["recipes"].append(record["conversions"]["recipes"][0]),
+                "conversions.recipes",
+            ),
             (set_to("libraries", "torch\x1b[2J", to="1"), "libraries"),
             (set_to("behaviour", "config.json\x1b[2J", to={}), "behaviour"),
             (set_to("behaviour", "config.json", "key\x00", to=1), "behaviour.config.json"),
@@ -187,3 +225,7 @@ def test_spaces_in_card_json_change_the_identity_but_not_the_card(folder: Path) 
     before = WatermarkCard.load(folder).digest
     (folder / CARD).write_text(json.dumps(json.loads((folder / CARD).read_text())))
     assert WatermarkCard.load(folder).digest != before
+
+
+def _twice(record: Any) -> Any:
+    return record["conversions"]["recipes"] * 2

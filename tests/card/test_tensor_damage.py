@@ -94,6 +94,17 @@ class TestTensorHeader:
 
 
 class TestTensorValues:
+    def test_a_text_has_one_digest(self, folder: Path) -> None:
+        def edit(tensors: dict[str, torch.Tensor]) -> None:
+            tensors["conversions.texts"][1] = tensors["conversions.texts"][0]
+
+        edit_tensors(folder, edit)
+        assert refusal(folder, TENSORS, "the same text occurs twice").field == "conversions.texts"
+
+    def test_answers_of_a_conversion_are_finite(self, folder: Path) -> None:
+        edit_tensors(folder, lambda tensors: tensors["conversions.answers.0"][:1].fill_(math.nan))
+        assert refusal(folder, TENSORS, "NaN or infinity").field == "conversions.answers.0"
+
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     @pytest.mark.parametrize(
         "name",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hf_integration import WatermarkCard
 from hf_integration.base.progress import Silent
 from hf_integration.converted.behaviour import Expected
 from hf_integration.converted.check import check_converted
@@ -15,7 +16,7 @@ from hf_integration.converted.recognising import open_converted
 from hf_integration.converted.runtime import RuntimeName
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.verdict import Verdict
-from tests.converted import making
+from tests.converted import cards, making
 from tests.serving import small_encoders
 from tests.threads import one_thread
 
@@ -28,6 +29,14 @@ MULTIPLE = {"intermediate_size": 96}
 def save(folder: Path, **settings: Any) -> Path:
     """A small encoder that every converter takes."""
     return small_encoders.save(folder, config=MULTIPLE, **settings)
+
+
+@pytest.fixture(scope="session")
+def card(encoder: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> WatermarkCard:
+    """The card of the trusted copy, with all conversions that can be made here, as it reads from a folder."""
+    pytest.importorskip("onnx", reason="needs the extra onnx")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    return cards.minted(encoder, cards.installed()).save(tmp_path_factory.mktemp("cards") / "small")
 
 
 Checked = Callable[..., Verdict]

@@ -34,7 +34,7 @@ def names(file: Path, *, constants: bool) -> list[str]:
     weights = {
         name
         for name, tensor in making.arrays(onnx.load(file))
-        if tensor.data_type in (1, 2, 3) and numpy_helper.to_array(tensor).size > 16
+        if tensor.data_type in (1, 2, 3, 10) and numpy_helper.to_array(tensor).size > 16
     }
     return [name for name, _ in making.arrays(onnx.load(file)) if (name not in weights) == constants]
 

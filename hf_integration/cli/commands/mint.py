@@ -25,6 +25,7 @@ Examples:
   sslauth mint ./my-encoder --out cards/my-encoder --pool ./some-of-our-texts
   sslauth mint ORG/NAME --out cards/NAME --keys full
   sslauth mint ORG/NAME --out private/NAME --secret --recipe tei --recipe ollama
+  sslauth mint ORG/NAME --out cards/NAME --recipe float16 --recipe ort-int8-dynamic
 
 Mint only from a copy you trust: the card describes whatever encoder it is given.
 
@@ -32,7 +33,8 @@ Mint only from a copy you trust: the card describes whatever encoder it is given
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
 "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
 "references": [{"weights", "precision", "benign_margin"}], "coverage", "floor",
-"served": [{"names", "recipe", "dimensions", "noise", "floor"}], "libraries", "files": [...], "outside",
+"served": [{"names", "recipe", "dimensions", "noise", "floor"}], "conversions": {"texts", "forms",
+"recipes": [{"name", "rules", "dimensions"}]} or null, "libraries", "files": [...], "outside",
 "not_covered": [...]}
 Quiet: the card's digest."""
 

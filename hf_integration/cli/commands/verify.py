@@ -43,6 +43,7 @@ Examples:
   sslauth verify NAME --converted ./my-encoder-onnx
   sslauth verify NAME --converted model_quantized.onnx --serving int8
   sslauth verify NAME --attest NAME.svr.json --attest-key key.pem
+  sslauth verify NAME --converted model.onnx --card cards/NAME --by-card
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -72,6 +73,10 @@ another recipe, or if something in the file could not be compared.
 With --attest, what came of the check is written for others, signed with a key as for 'sslauth sign': an
 in-toto statement with a Simple Verification Result of the encoder's files. It names nothing as found good
 unless the encoder is authentic. 'sslauth check-attestation' reads it. Without a verdict, nothing is written.
+
+With --by-card, nobody needs the weights: a server or a converted file is held against the card of ENCODER, as
+far as that was minted with the recipes (sslauth mint --recipe). What the card does not hold is 3, or 2 if you
+ask for it.
 
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
