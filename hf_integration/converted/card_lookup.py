@@ -88,8 +88,8 @@ class CardLookup:
             names = [name for name in sorted(self.names) if name in parts or _group(name) in groups]
             matrices = [name for name in names if len(self._shapes.get(name, ())) == 2]
             return Nearest(entry, tuple(matrices), None, not parts, {})
-        rule, several = found
-        return Nearest(entry, tuple(names), rule, True, dict.fromkeys(names, bare(entry.numbers)))
+        rule, made = found
+        return Nearest(entry, tuple(made), rule, True, dict.fromkeys(made, bare(entry.numbers)))
 
     def others_differ(self, by_rule: int, of: int, *, named: bool) -> bool:
         """See :meth:`Tensors.others_differ`.
