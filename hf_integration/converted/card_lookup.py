@@ -120,6 +120,10 @@ class CardLookup:
         """See :meth:`Tensors.namesake`."""
         return namesake(name, self.names)
 
+    def comparable(self, name: str, values: Array) -> bool:
+        """See :meth:`Tensors.comparable`: of another shape may be its first rows, which have no digest."""
+        return name not in self._shapes or self._shapes[name] in (values.shape, values.T.shape)
+
     def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
         """See :meth:`Tensors.of_shape`; how near values are to it is not known."""
         if most < math.inf or not values.ndim:

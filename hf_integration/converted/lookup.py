@@ -185,6 +185,10 @@ class Lookup:
         """The tensor whose name an array bears."""
         return namesake(name, self.known)
 
+    def comparable(self, name: str, values: Array) -> bool:  # noqa: ARG002
+        """See :meth:`Tensors.comparable`: a part of a tensor was found by its numbers."""
+        return True
+
     def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
         """The one of these tensors that is nearest to values of its shape, turned round or not.
 

@@ -104,6 +104,9 @@ class Tensors(Protocol):
     def namesake(self, name: str) -> str | None:
         """The tensor whose name an array bears."""
 
+    def comparable(self, name: str, values: Array) -> bool:
+        """Whether values that bear the name of a tensor and are not its own are others, and no part of it."""
+
     def of_shape(self, values: Array, names: Collection[str], *, most: float = math.inf) -> str | None:
         """The one of these tensors that is nearest to values of its shape, up to a relative difference."""
 
@@ -221,6 +224,8 @@ class _Accounts:
         """The tensor that integers should be of, by their name or else their shape."""
         free = self._needed - self._found
         name = self._lookup.namesake(entry.name.removesuffix("_quantized"))
+        if name is not None and not self._lookup.comparable(name, bare(entry.numbers)):
+            return ()
         found = name or self._lookup.of_shape(bare(entry.numbers), free)
         return () if found is None else (found,)
 
@@ -228,12 +233,15 @@ class _Accounts:
         """Arrays that are a tensor with other numbers, by name or else by shape; and all others."""
         paired: list[tuple[Held, str]] = []
         others: list[Held] = []
+        unexplained: list[Held] = []
         for entry in left:
-            if namesake := self._lookup.namesake(entry.name):
+            namesake = self._lookup.namesake(entry.name)
+            if namesake is None:
+                others.append(entry)
+            elif self._lookup.comparable(namesake, bare(entry.values)):
                 paired.append((entry, namesake))
             else:
-                others.append(entry)
-        unexplained = []
+                unexplained.append(entry)
         for entry in others:
             free = self._needed - self._found - {name for _, name in paired}
             values = bare(entry.values)

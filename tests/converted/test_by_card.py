@@ -126,6 +126,19 @@ def test_no_array_that_is_anything_else_is_equal(
         )
 
 
+def test_the_first_rows_of_a_table_are_no_alteration_and_no_pass(
+    card: WatermarkCard, onnx_folder: Path, tmp_path: Path
+) -> None:
+    """A copy would find them by their numbers, and there is no digest of a part."""
+    copytree(onnx_folder, tmp_path / "folder")
+    file = tmp_path / "folder" / "onnx" / "model.onnx"
+    name = next(name for name, _ in making.arrays(onnx.load(file)) if "position_embeddings" in name)
+    making.edited(file, file, name, lambda values: values[:64])
+    verdict = by_card(card, tmp_path / "folder")
+    assert (verdict.status, findings(verdict)) == ("inconclusive", ["open", "fits", "fits"]), verdict.reason
+    assert verdict.tensors.missing == ("embeddings.position_embeddings.weight",)
+
+
 @pytest.mark.parametrize("reduce_range", [False, True])
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("kind", ["QInt8", "QUInt8"])
