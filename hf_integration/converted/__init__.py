@@ -1,1 +1,1 @@
-"""Converted encoders: files of other runtimes, run as their users run them, against a trusted copy or a card."""
+"""Converted encoders: files of other runtimes, run as their users run them, against a copy or a card."""
