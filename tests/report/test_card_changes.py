@@ -69,6 +69,7 @@ OTHERS: dict[str, Any] = {
     "outside": {"stored": {"head": bytes(32)}},
     "digests": {},
     "served": None,
+    "conversions": None,
     "key_samples": KeySamples(["one", "two"], origin="elsewhere"),
 }
 NOT_COMPARED = {
