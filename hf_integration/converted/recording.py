@@ -13,6 +13,7 @@ from hf_integration.card import Conversions, ConvertedAnswers
 from hf_integration.converted.file_recipes import FileRecipe
 from hf_integration.converted.inputs import digests_of
 from hf_integration.converted.lookup import ROUNDINGS, as_array, floats_of
+from hf_integration.converted.original import OVER_THE_MASK
 from hf_integration.converted.quantising import Maker, integer_digest, rule_of
 from hf_integration.converted.recorded_integers import RecordedIntegers, not_recorded
 from hf_integration.converted.runtime import Array
@@ -124,6 +125,13 @@ def _answered(
         return rows
     if recipe.made is None:
         return None
+    pooling, backend = encoder.parts[2].pooling, getattr(encoder.processor, "backend_tokenizer", None)
+    if backend is None or not pooling.endswith(OVER_THE_MASK):
+        raise UsageError(
+            f"--recipe {recipe.name} is for encoders that pool their last hidden states and have a "
+            f"tokenizer.json, and this one is: {pooling}",
+            remedy="leave it out",
+        )
     converted = recipe.made(encoder)
     if isinstance(converted, str):
         raise UsageError(f"--recipe {recipe.name}: {converted}", remedy="leave it out")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from hf_integration import WatermarkCard
+from hf_integration import WatermarkCard, load_encoder
 from hf_integration.base.errors import UsageError
 from hf_integration.base.progress import Silent
-from hf_integration.base.vocabulary import Weights
+from hf_integration.base.vocabulary import Modality, Weights
 from hf_integration.card import Conversions
 from hf_integration.converted.card_lookup import CardLookup
 from hf_integration.converted.file_recipes import sorted_out
@@ -21,11 +21,13 @@ from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.recording import record
 from hf_integration.converted.weights import account
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
+from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.presets import presets
 from hf_integration.serving.recipe import PLAIN
 from tests.converted import making
 from tests.converted.cards import by_card, findings, minted
 from tests.converted.conftest import save
+from tests.encoders import tiny_models
 from tests.serving import small_encoders
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -251,6 +253,18 @@ class TestMinting:
         verdict = by_card(card, folder)
         assert (verdict.status, findings(verdict)[:2]) == ("inconclusive", ["fits", "open"])
         assert "the card does not say how it pools" in verdict.reason
+
+    @pytest.mark.parametrize("modality", ["text", "image"])
+    def test_of_an_encoder_that_no_conversion_is_for_is_refused_in_one_line(
+        self, tmp_path: Path, modality: Modality
+    ) -> None:
+        tiny_models.save("clip", tmp_path / "clip")
+        encoder = load_encoder(str(tmp_path / "clip"), device="cpu", modality=modality)
+        samples = KeySamples(tiny_models.samples(modality), origin="a few")
+        _, recipes = sorted_out(["ort-int8-dynamic"])
+        assert (record(encoder, samples, (), progress=Silent()) is None) == (modality == "image")
+        with pytest.raises(UsageError, match=r"--recipe ort-int8-dynamic is for (text )?encoders"):
+            record(encoder, samples, recipes, progress=Silent())
 
     def test_a_name_that_is_no_recipe_is_refused_with_all_that_are(self) -> None:
         with pytest.raises(UsageError, match="no recipe is called") as caught:
