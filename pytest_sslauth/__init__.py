@@ -6,15 +6,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_sslauth.sslauth import SSLAuth
+    from pytest_sslauth.endpoints import AuthenticEndpoint
+    from pytest_sslauth.sslauth import AuthenticEncoders, SSLAuth
 
-__all__ = ["SSLAuth"]
+__all__ = ["AuthenticEncoders", "AuthenticEndpoint", "SSLAuth"]
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: this package is imported at every start of pytest, used or not."""
-    if name == "SSLAuth":
-        from pytest_sslauth.sslauth import SSLAuth
+    if name in ("AuthenticEncoders", "SSLAuth"):
+        from pytest_sslauth import sslauth
 
-        return SSLAuth
+        return getattr(sslauth, name)
+    if name == "AuthenticEndpoint":
+        from pytest_sslauth.endpoints import AuthenticEndpoint
+
+        return AuthenticEndpoint
     raise AttributeError(f"module 'pytest_sslauth' has no attribute '{name}'")

@@ -1,8 +1,7 @@
 """The checks of one session: every named encoder is checked once, and handed out only as it was checked."""
 
-import os
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +13,39 @@ from hf_integration.checking.pins import Pin
 from hf_integration.checking.subject import Subject, load_subject, subject_around
 from hf_integration.encoders import Encoder
 from hf_integration.loading.calls import Place
-from hf_integration.verdict import Verdict
 from pytest_sslauth import engine
-from pytest_sslauth.engine import Held, fingerprint
+from pytest_sslauth.folders import fingerprint
+from pytest_sslauth.lending import Lending
 from pytest_sslauth.marker import CheckRequest
+from pytest_sslauth.once import Checked, check_once
 from pytest_sslauth.options import Settings
-from pytest_sslauth.outcome import Outcome, altered_since, compared, not_checked
+from pytest_sslauth.outcome import Outcome, is_out_of_reach, not_checked
 from pytest_sslauth.report_folder import ReportNames
+from pytest_sslauth.shared import SharedResults
 
 if TYPE_CHECKING:
     from hf_integration.loading.observing import Observer
-    from hf_integration.stamps.likeness import Likeness
-    from hf_integration.stamps.stamp import Stamp
     from pytest_sslauth.endpoints import AuthenticEndpoint, EndpointChecks
+    from pytest_sslauth.stamps import Stamps
 
 
-@dataclass
-class Checked:
-    """A check that was made, kept for the session.
+@dataclass(frozen=True)
+class Common:
+    """What all checks of one process have in common, whatever their settings.
 
     Attributes:
-        found: what the names meant.
-        folders: the folders that were read.
-        fingerprint: their state before that; another state makes the check out of date.
-        outcome: what came out.
-        subject: encoder and card in memory, while tests are handed the encoder.
-        borrower: the test that the encoder was handed to last.
+        lending: the encoders in memory.
+        shared: results of this and the other workers of the run, if it has workers.
+        observer: looks at what tests load, if that is wanted.
+        names: of report files.
+        authenticated: where encoders are that were found authentic, or whose alteration is waived.
     """
 
-    found: Found
-    folders: tuple[Path | None, ...]
-    fingerprint: object
-    outcome: Outcome
-    subject: Held | None = None
-    borrower: str = "nobody"
+    lending: Lending
+    shared: SharedResults | None = None
+    observer: "Observer | None" = None
+    names: ReportNames = field(default_factory=ReportNames)
+    authenticated: set[Place] = field(default_factory=set)
 
 
 class Checks:
@@ -55,27 +53,31 @@ class Checks:
 
     Args:
         settings: what all checks of the session have in common.
-        observer: looks at what tests load, if that is wanted.
-
-    Attributes:
-        authenticated: where encoders are that were found authentic, or whose alteration is waived.
+        common: what they have in common with checks of other settings.
     """
 
-    def __init__(self, settings: Settings, observer: "Observer | None" = None) -> None:
-        self._observer = observer
-        self.authenticated: set[Place] = set()
+    def __init__(self, settings: Settings, common: Common | None = None) -> None:
         self._settings = settings
+        self._common = common or Common(Lending(settings.keep))
         self._project = Project(settings.rootdir, settings.cards, settings.config)
-        self._access = Access(device=settings.device)
+        self._access = Access(device=settings.device, cache_dir=settings.cache_dir)
         self._day = today()
         self._checked: dict[tuple[object, ...], Checked] = {}
-        self._names = ReportNames()
 
     @cached_property
     def _endpoints(self) -> "EndpointChecks":
         from pytest_sslauth.endpoints import EndpointChecks
 
-        return EndpointChecks(self._settings, self._project, self._access, self._names)
+        return EndpointChecks(
+            self._settings, self._project, self._access, self._common.shared, self._common.names
+        )
+
+    @cached_property
+    def stamps(self) -> "Stamps":
+        """What holds functions against stamps."""
+        from pytest_sslauth.stamps import Stamps
+
+        return Stamps(self._settings)
 
     def of_endpoint(self, request: CheckRequest) -> "tuple[Outcome, AuthenticEndpoint | None]":
         """Ask an endpoint once in the session.
@@ -85,7 +87,7 @@ class Checks:
         """
         outcome, client = self._endpoints.check(request)
         if client is not None:
-            self.authenticated.add(Place(url=client.url, model=client.model))
+            self._common.authenticated.add(Place(url=client.url, model=client.model))
         return outcome, client
 
     def of_name(self, request: CheckRequest, *, keep: bool = False) -> Outcome:
@@ -98,7 +100,7 @@ class Checks:
         if request.endpoint is not None:
             return self.of_endpoint(request)[0]
         try:
-            return self._recall(request, keep=keep).outcome
+            return self._recall(request, self._find(request), keep=keep).outcome
         except Exception as error:
             return not_checked(request.encoder, error)
 
@@ -112,7 +114,7 @@ class Checks:
             request: the repository and the revision; a card is not to be named.
         """
         try:
-            return self._recall(request, own_card="only").outcome
+            return self._recall(request, self._find(request, own_card="only")).outcome
         except Exception as error:
             return not_checked(request.encoder, error)
 
@@ -143,36 +145,13 @@ class Checks:
                 encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
             held = subject_around(encoder, card, found, self._access)
             outcome = self._judge(held, request, source="an encoder in memory", pin=found.encoder.pin)
-            if self._observer is not None and not outcome.failure:
+            outcome = outcome.using(found.card, self._settings.cards)
+            if self._common.observer is not None and not outcome.failure:
                 held_by = (subject, *engine.modules_in(subject, encoder))
-                self.authenticated |= self._observer.places_of(held_by)
+                self._common.authenticated.update(self._common.observer.places_of(held_by))
             return outcome, encoder if outcome.verdict is None else encoder.keep(outcome.verdict)
         except Exception as error:
             return not_checked(request.encoder, error), None
-
-    def of_stamp(
-        self, stamp: "str | os.PathLike[str] | Stamp", embed: object, accept: float
-    ) -> "tuple[Outcome, Likeness | None]":
-        """Hold what embeds texts against the stamp of an index; never remembered.
-
-        Args:
-            stamp: a file, relative to rootdir, or what is in it.
-            embed: what embeds texts.
-            accept: distance up to which embeddings are taken for the same.
-
-        Returns:
-            The outcome, and what was found if the question could be answered.
-        """
-        try:
-            from hf_integration.stamps.checking import check_stamp
-            from hf_integration.stamps.stamp import is_line
-
-            if isinstance(stamp, str | os.PathLike) and not is_line(stamp):
-                stamp = self._settings.rootdir / stamp
-            likeness = check_stamp(stamp, embed, accept=accept)
-            return compared(likeness), likeness
-        except Exception as error:
-            return not_checked("stamp", error), None
 
     def hand_over(self, request: CheckRequest, borrower: str) -> tuple[Outcome, Encoder | None]:
         """Check an encoder and hand it out, after its digests were compared again.
@@ -188,29 +167,33 @@ class Checks:
             The outcome, and the encoder if it is authentic or its alteration is waived.
         """
         try:
-            checked = self._recall(request, keep=True)
+            found = self._find(request)
+            checked = self._recall(request, found, keep=True)
             verdict = checked.outcome.verdict
             if checked.outcome.failure or verdict is None:
                 return checked.outcome, None
-            return self._lend(checked, verdict, borrower)
+            return self._common.lending.lend(checked, verdict, partial(self._load, found), borrower)
         except Exception as error:
             return not_checked(request.encoder, error), None
 
-    def _recall(self, request: CheckRequest, *, keep: bool = False, own_card: OwnCard = "never") -> Checked:
-        asked = Asked(
-            encoder=request.encoder, card=request.card, revision=request.revision, own_card=own_card
+    def _find(self, request: CheckRequest, *, own_card: OwnCard = "never") -> Found:
+        return self._project.find(
+            Asked(encoder=request.encoder, card=request.card, revision=request.revision, own_card=own_card)
         )
-        found = self._project.find(asked)
+
+    def _recall(self, request: CheckRequest, found: Found, *, keep: bool = False) -> Checked:
         if (day := today()) != self._day:  # cards and waivers have a last day
             self._day = day
             self._checked.clear()
         card = None if found.card is None else found.card.reference
-        encoder = found.encoder
+        own_card, encoder = found.asked.own_card, found.encoder
+        precision = request.precision or self._settings.precision
         what = (encoder.reference, encoder.publishers, card, found.pins)
-        key = (*what, request.revision, request.precision, own_card)
+        key = (*what, request.revision, precision, own_card)
         known = self._checked.get(key)
         if known is None or known.fingerprint != fingerprint(known.folders):
-            known = self._check(request, found, keep=keep)
+            check = partial(self._check, request, found, keep=keep)
+            known = check_once(self._common.shared, self._settings, key, check)
             if own_card == "only" and known.outcome.verdict is None:
                 return known  # a Hub that could not be asked may answer the next time
             self._checked[key] = known
@@ -243,30 +226,23 @@ class Checks:
             notes = [
                 place.found_in(rootdir) for place in places if place is not None and place.folder is None
             ]
-            outcome = not_checked(request.encoder, error, notes=notes)
-            return Checked(found, folders, before, outcome)
-        return Checked(found, folders, before, outcome, subject if keep else None)
+            absent = is_out_of_reach(error, found.encoder, revision=request.revision)
+            outcome = not_checked(request.encoder, error, notes=notes, out_of_reach=absent)
+            return Checked(folders, before, outcome.using(found.card, self._settings.cards))
+        checked = Checked(folders, before, outcome.using(found.card, self._settings.cards))
+        if keep:
+            self._common.lending.hold(checked, subject)
+        return checked
 
-    def _load(self, found: Found) -> Held:
-        return Held.around(load_subject(found, self._access))
+    def _load(self, found: Found) -> Subject:
+        self._common.lending.make_room()
+        return load_subject(found, self._access)
 
     def _judge(self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
         if authentication.verdict.accepted and (encoder := subject.encoder).path is not None:
-            self.authenticated.add(Place(str(encoder.path.resolve()), encoder.repo, encoder.commit))
+            place = Place(str(encoder.path.resolve()), encoder.repo, encoder.commit)
+            self._common.authenticated.add(place)
         return engine.outcome(
-            authentication, subject.card, self._settings, self._names, source=source, pin=pin
+            authentication, subject.card, self._settings, self._common.names, source=source, pin=pin
         )
-
-    def _lend(self, checked: Checked, verdict: Verdict, borrower: str) -> tuple[Outcome, Encoder | None]:
-        subject, checked.subject = checked.subject, None  # forgotten unless it proves unaltered
-        if subject is None:
-            subject = self._load(checked.found)
-        if found := engine.differences(subject, verdict):
-            return altered_since(verdict, found, checked.borrower), None
-        # what was patched on a waived encoder would not show: every test gets one that was just loaded
-        checked.subject = subject if verdict.waiver is None else None
-        checked.borrower = borrower
-        engine.in_evaluation_mode(subject.encoder)
-        # a copy of the outer object: an attribute that a test replaces is replaced for that test only
-        return checked.outcome, subject.encoder.with_verdict(verdict)

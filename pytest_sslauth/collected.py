@@ -6,9 +6,11 @@ An item is an empty test with the marker ``sslauth``: the check is the one that 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.fixtures import TopRequest
 
 from pytest_sslauth.failure import MisuseError
 from pytest_sslauth.options import Settings
@@ -35,6 +37,10 @@ class EncoderItem(pytest.Item):
     def __init__(self, *, line: int, asks: Mapping[str, Any], **rest: Any) -> None:
         super().__init__(**rest)
         self._line = line
+        # as doctests do it: an item that is no function can ask for fixtures, here those that are settings
+        self.funcargs: dict[str, object] = {}
+        self._fixtureinfo = SimpleNamespace(name2fixturedefs={})  # it is given none that it does not ask for
+        self._request = TopRequest(self, _ispytest=True)  # type: ignore[arg-type]
         self.add_marker(pytest.mark.sslauth(**asks))
 
     def runtest(self) -> None:
@@ -144,6 +150,8 @@ class Configured:
         """Spec ``pytest_runtest_logreport``: evidence counts, and not that a test was run, which may skip."""
         file, _, item = report.nodeid.partition("::")
         for evidence in Evidence.on(report):
+            if evidence.skipped:
+                continue
             if Path(file).name == self._settings.config.name:
                 self._checked.add(item)
             elif evidence.entry is not None:

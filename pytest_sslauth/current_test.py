@@ -1,17 +1,20 @@
 """The test that runs now: a session-wide fixture does not know for which test it is used."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_sslauth.failure import NotAuthenticError
+from pytest_sslauth.failure import NotAuthenticError, OutOfReachError, Refusal
 
 if TYPE_CHECKING:
     import asyncio
 
+    from hf_integration.encoders import Encoder
+    from pytest_sslauth.option_values import Missing
     from pytest_sslauth.outcome import Outcome
 
 T = TypeVar("T")
@@ -19,6 +22,9 @@ T = TypeVar("T")
 
 class CurrentTest:
     """Holds the test whose report the evidence of a check goes on, and what failed in it.
+
+    Args:
+        missing: gives what becomes of a test whose encoder is only out of reach.
 
     Attributes:
         failures: what checks raised since the test began, and in which thread. What becomes of it on its way
@@ -28,11 +34,15 @@ class CurrentTest:
             pytest sets up a fixture of a wider scope once, and raises the same again for every test.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, missing: "Callable[[], Missing]") -> None:
+        self._missing = missing
         self.item: pytest.Item | None = None
-        self.failures: dict[NotAuthenticError, threading.Thread] = {}
-        self.of_fixtures: dict[object, tuple[tuple[NotAuthenticError, ...], BaseException | None]] = {}
-        self._tasks: list[tuple[NotAuthenticError, "asyncio.Task[Any]"]] = []  # noqa: UP037
+        self.failures: dict[Refusal, threading.Thread] = {}
+        self.of_fixtures: dict[object, tuple[tuple[Refusal, ...], BaseException | None]] = {}
+        self._tasks: list[tuple[Refusal, "asyncio.Task[Any]"]] = []  # noqa: UP037
+        self._under_way: list[object] = []
+        self._set_up_now: set[object] = set()
+        self._held: dict[object, list[Encoder]] = {}
         self._told: dict[str, str] = {}
         self._found: dict[str, str] = {}
         self.unsent: list[tuple[Outcome, str]] = []
@@ -43,6 +53,7 @@ class CurrentTest:
         self.failures = {}
         self._tasks = []
         self._found = {}
+        self._set_up_now = set()
 
     @property
     def name(self) -> str:
@@ -53,7 +64,7 @@ class CurrentTest:
         """Put the evidence of a check on the test's report, and keep the outcome for the controller."""
         if self.item is None:
             return
-        outcome.evidence.attach_to(self.item)
+        replace(outcome.evidence, skipped=self.may_skip(outcome)).attach_to(self.item)
         self.unsent.append((outcome, self.name))
 
     def demand(self, outcome: "Outcome", wanted: "T | None") -> "T":
@@ -65,11 +76,23 @@ class CurrentTest:
 
         Raises:
             NotAuthenticError: the check failed, or there is nothing to give.
+            OutOfReachError: the encoder is out of reach, and tests may skip for that.
         """
         self.record(outcome)
         if outcome.failure or wanted is None:
-            raise NotAuthenticError(self.told(outcome.failure or "nothing was checked"))
+            raise self.refusal([outcome])
         return wanted
+
+    def may_skip(self, outcome: "Outcome") -> bool:
+        """Whether a test that depends on this is skipped, and does not fail."""
+        return outcome.out_of_reach and self._missing() == "skip"
+
+    def refusal(self, outcomes: "Sequence[Outcome]") -> Refusal:
+        """What ends a test for which these checks are no pass: it is skipped only if all of them may be."""
+        if outcomes and all(self.may_skip(outcome) for outcome in outcomes):
+            return OutOfReachError("; ".join(outcome.failure.partition("\n")[0] for outcome in outcomes))
+        told = (self.told(outcome.failure or "nothing was checked") for outcome in outcomes)
+        return NotAuthenticError("\n\n".join(told))
 
     def found(self, status: str, failure: str) -> None:
         """Remember what a verdict of this test says that the test looks at itself."""
@@ -95,7 +118,7 @@ class CurrentTest:
         """Remember the failure of a check that is made within."""
         try:
             yield
-        except NotAuthenticError as failure:
+        except (NotAuthenticError, OutOfReachError) as failure:
             self.failures.setdefault(failure, threading.current_thread())
             import asyncio  # not before something failed: a plugin that is not used must cost nothing
 
@@ -108,27 +131,45 @@ class CurrentTest:
     def setting_up(self, fixture: object) -> Iterator[None]:
         """Remember with a fixture what fails while it is set up."""
         before, raised = set(self.failures), None
+        self._under_way.append(fixture)
+        self._set_up_now.add(fixture)
         try:
             yield
         except BaseException as error:
             raised = error
             raise
         finally:
+            self._under_way.pop()
             if failed := tuple(failure for failure in self.failures if failure not in before):
                 self.of_fixtures[fixture] = failed, raised
 
-    def failures_of_fixtures(
-        self, item: pytest.Item, raised: BaseException | None
-    ) -> tuple[NotAuthenticError, ...]:
+    def handed(self, encoder: "Encoder") -> None:
+        """Remember who holds an encoder that was handed out: the fixture that is set up, if one is."""
+        if self._under_way:
+            self._held.setdefault(self._under_way[-1], []).append(encoder)
+
+    def held_by_fixtures(self, item: pytest.Item) -> "list[Encoder]":
+        """Encoders that were handed to fixtures of a test before it began."""
+        return [
+            encoder
+            for fixture in _fixtures_of(item)
+            if fixture not in self._set_up_now
+            for encoder in self._held.get(fixture, ())
+        ]
+
+    def torn_down(self, fixture: object) -> None:
+        """Nothing of a fixture is kept any more."""
+        self.of_fixtures.pop(fixture, None)
+        self._held.pop(fixture, None)
+
+    def failures_of_fixtures(self, item: pytest.Item, raised: BaseException | None) -> tuple[Refusal, ...]:
         """What failed in fixtures that a test uses, whichever test they were set up for.
 
         Args:
             item: the test.
             raised: what ended it.
         """
-        known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-        given = getattr(item, "funcargs", None) or ()  # a test that was skipped was given none
-        used = [fixture for name in given for fixture in known.get(name, ())]
+        used = _fixtures_of(item)
         return tuple(
             failure
             for fixture, (failed, ended) in self.of_fixtures.items()
@@ -139,7 +180,7 @@ class CurrentTest:
     @contextmanager
     def heeding_threads(self) -> Iterator[None]:
         """Raise what ended a thread, or a task that nobody asked: Python only prints it, and pytest warns."""
-        ended: list[NotAuthenticError] = []
+        ended: list[Refusal] = []
         before = threading.excepthook
 
         def note(args: threading.ExceptHookArgs) -> None:
@@ -157,6 +198,13 @@ class CurrentTest:
                     ended.append(failure)
             if ended:
                 raise ended[0]
+
+
+def _fixtures_of(item: pytest.Item) -> list[object]:
+    """The fixtures that a test was given."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    given = getattr(item, "funcargs", None) or ()  # a test that was skipped was given none
+    return [fixture for name in given for fixture in known.get(name, ())]
 
 
 def _was_lost(task: "asyncio.Task[Any]") -> bool:

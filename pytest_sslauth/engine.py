@@ -1,10 +1,8 @@
 """The one door to the engine: everything that makes a check import torch is behind it."""
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
@@ -22,23 +20,6 @@ from pytest_sslauth.marker import CheckRequest
 from pytest_sslauth.options import Settings
 from pytest_sslauth.outcome import MOST_BYTES, Kept, Outcome, fits, judged
 from pytest_sslauth.report_folder import ReportNames
-
-
-@dataclass(frozen=True, eq=False)
-class Held(Subject):
-    """What is kept in memory to be lent to tests.
-
-    Attributes:
-        in_process: code found on the model when it was loaded, in words.
-    """
-
-    in_process: tuple[str, ...] = ()
-
-    @classmethod
-    def around(cls, subject: Subject) -> "Held":
-        """The same, with what is on its model now."""
-        known = {field.name: getattr(subject, field.name) for field in fields(subject)}
-        return cls(**known, in_process=subject.encoder.in_process_changes())
 
 
 def encoder_around(subject: object, processor: Any, card: WatermarkCard | None = None) -> Encoder:
@@ -85,11 +66,25 @@ def modules_in(subject: object, encoder: Encoder) -> Iterator[object]:
 
 def authenticate(subject: Subject, request: CheckRequest, settings: Settings) -> Authentication:
     """Check an encoder as the session's settings and the test's request say."""
-    return subject.authenticate(
-        precision=request.precision or settings.precision,
-        budget=settings.budget,
-        accept_self_asserted=settings.accept_self_asserted,
-    )
+    with _share_of_cores(settings.workers):
+        return subject.authenticate(
+            precision=request.precision or settings.precision,
+            budget=settings.budget,
+            accept_self_asserted=settings.accept_self_asserted,
+        )
+
+
+@contextmanager
+def _share_of_cores(workers: int) -> Iterator[None]:
+    """Compute on as many cores as are one worker's: more threads than cores wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) // workers)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def outcome(
@@ -136,12 +131,14 @@ def _picture(authentication: Authentication, card: WatermarkCard) -> bytes | Non
     return picture if len(picture) <= MOST_BYTES else None
 
 
-def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
+def differences(subject: Subject, verdict: Verdict) -> tuple[str, ...]:
     """What was altered in this process since a subject was found authentic, in words.
 
     Digests of all tensors, settings and hooks, and a few key samples through the encoder as it is: attributes
     of modules, compiled code and patched functions have no digest. Where those samples miss the tolerance, as
     they may on another device than the card's in less than float64, the whole check is made again.
+
+    Code in this process counts unless the verdict names it, which may be one of another process.
 
     Of an alteration that is waived only the state is compared: its key samples give no watermark.
     """
@@ -157,7 +154,7 @@ def differences(subject: Held, verdict: Verdict) -> tuple[str, ...]:
         found = found or ["the tensors were rounded to another precision"]
     found += [f"tensor {name}" for name in tensors.outside]
     found += now.files.changed
-    found += [change for change in encoder.in_process_changes() if change not in subject.in_process]
+    found += [change for change in encoder.in_process_changes() if change not in verdict.process]
     if found or witness(encoder, subject.card, now.weights).intact:
         return tuple(found)
     # what the caller accepts was decided when the encoder was found authentic
@@ -173,39 +170,3 @@ def in_evaluation_mode(encoder: Encoder) -> None:
     """Undo a ``train()`` that an earlier test left behind: dropout would change what the next one sees."""
     with suppress(AttributeError):
         encoder.model.eval()
-
-
-def fingerprint(places: Iterable[Path | None]) -> object:
-    """What changes whenever one of these files, or a file below these folders, changes: never looked into.
-
-    Size, modification time and inode survive an edit in place that sets the time back, the change time does
-    not. It decides only whether an earlier check may be reused; equal to nothing if a place is unreadable.
-    """
-    seen = []
-    try:
-        for place in places:
-            for path in _everything_below(place) if place is not None else ():
-                stat = path.stat()
-                seen.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
-    except OSError:
-        return object()
-    return tuple(seen)
-
-
-def _everything_below(folder: Path) -> Iterator[Path]:
-    """Files and folders, also behind links to folders; each folder once, as links may lead in circles."""
-    if folder.is_file():
-        yield folder
-        return
-    entered = set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-        if (real := os.path.realpath(root)) in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders.sort()
-        yield from (Path(root, name) for name in sorted((*folders, *files)))
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -25,6 +25,11 @@ EVIDENCE: tuple[Evidence, ...] = ("on-failure", "always")
 Observe = Literal["report", "error"]
 """What becomes of encoders that a run loaded and never authenticated: they are listed, or fail it."""
 
+Missing = Literal["fail", "skip"]
+"""What becomes of a test whose encoder cannot be had offline, or not without an extra."""
+
+MISSING: tuple[Missing, ...] = ("fail", "skip")
+
 _DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
 
 
@@ -95,14 +100,29 @@ def _made(folder: Path, value: str, where: str) -> Path:
     return folder
 
 
-def parse_cards(value: str, base: Path, where: str) -> Path:
-    """The folder of cards; it need not exist yet."""
+def parse_folder(value: str, base: Path, where: str) -> Path:
+    """A folder that need not exist yet."""
     if not value.strip():
-        raise pytest.UsageError(f"{where}: needs the name of a folder, or leave it out for 'cards'")
+        raise pytest.UsageError(f"{where}: needs the name of a folder, or leave it out")
     folder = base / Path(value).expanduser()
     if folder.exists() and not folder.is_dir():
         raise pytest.UsageError(f"{where}: {value!r} exists and is not a folder")
     return folder
+
+
+def parse_missing(value: str, base: Path, where: str) -> Missing:  # noqa: ARG001  # no path
+    """Whether tests fail or skip."""
+    for known in MISSING:
+        if value == known:
+            return known
+    raise pytest.UsageError(f"{where}: {value!r} is neither skip nor fail")
+
+
+def parse_keep(value: str, base: Path, where: str) -> int:  # noqa: ARG001  # no path
+    """A number of encoders."""
+    if not (value.isascii() and value.isdecimal() and 0 < len(value) < 5 and int(value)):
+        raise pytest.UsageError(f"{where}: {value!r} is no number of encoders, write for example 2")
+    return int(value)
 
 
 def parse_config(value: str, base: Path, where: str) -> Path:

@@ -14,13 +14,16 @@ import pytest
 from pytest_sslauth.option_values import (
     PRECISIONS,
     Evidence,
+    Missing,
     Observe,
     parse_budget,
-    parse_cards,
     parse_config,
     parse_device,
     parse_evidence,
     parse_file,
+    parse_folder,
+    parse_keep,
+    parse_missing,
     parse_observe,
     parse_precision,
     parse_report_dir,
@@ -37,10 +40,12 @@ class Settings:
     Attributes:
         rootdir: relative paths in markers, parameters and the configuration file start here.
         cards: folder in which cards are looked up by the last part of the encoder's name.
+        stamps: folder of the snapshots that ``assert_same_embeddings`` compares with.
         config: the ``sslauth.toml`` that is enforced, and whose encoders are collected; it need not exist.
         require: whether the run fails if an encoder of that file was not checked.
         precision: arithmetic of checks that do not name one; ``None`` is the engine's choice.
         device: where encoders are loaded; ``None`` is the engine's choice.
+        cache_dir: cache of the Hub, if not the usual one.
         report_dir: folder for the verdict and the picture of each check, if wanted.
         html: file for a page with all checks, if wanted.
         sarif: file for all checks as SARIF, if wanted.
@@ -49,6 +54,9 @@ class Settings:
         pytest_html: whether the plugin pytest-html writes a report, which shows pictures too.
         accept_self_asserted: accept a card that only the checked repository itself vouches for.
         budget: seconds that running key samples may take in one check; ``None`` runs all of them.
+        missing: what becomes of a test whose encoder is only out of reach.
+        keep: how many encoders stay in memory between tests, at least 1.
+        workers: how many processes run the tests.
         observe: whether encoders that the run loaded and never authenticated are listed, or fail it; ``None``
             looks at none.
         observe_report: file for what ``sslauth adopt`` makes entries of, if wanted.
@@ -58,9 +66,11 @@ class Settings:
     rootdir: Path
     cards: Path
     config: Path
+    stamps: Path = Path("sslauth_stamps")
     require: bool = False
     precision: "Precision | None" = None
     device: str | None = None
+    cache_dir: Path | None = None
     report_dir: Path | None = None
     html: Path | None = None
     sarif: Path | None = None
@@ -69,6 +79,9 @@ class Settings:
     pytest_html: bool = False
     accept_self_asserted: bool = False
     budget: float | None = None
+    missing: Missing = "fail"
+    keep: int = 1
+    workers: int = 1
     observe: Observe | None = None
     observe_report: Path | None = None
     verbose: bool = False
@@ -87,6 +100,10 @@ class Settings:
     def keeps(self, *, authentic: bool) -> bool:
         """Whether pictures and files of a check are kept."""
         return self.evidence == "always" or not authentic
+
+
+SETTINGS = pytest.StashKey[Settings]()
+"""Those that the options say."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +188,12 @@ OPTIONS = (
         parse_device,
     ),
     Option(
+        "cache_dir",
+        "cache of encoders and cards from the Hub (default: the Hub client's own)",
+        "DIR",
+        parse_folder,
+    ),
+    Option(
         "report_dir",
         "write the verdict (JSON) and the reconstructed watermarks (PNG) of each check to this folder",
         "DIR",
@@ -196,11 +219,31 @@ OPTIONS = (
         parse_budget,
     ),
     Option(
+        "missing",
+        "skip or fail tests whose encoder is out of reach because this machine is offline or an extra is not "
+        "installed; whatever is missing, foreign or altered fails (default: fail)",
+        "skip|fail",
+        parse_missing,
+    ),
+    Option(
+        "keep",
+        "how many encoders stay in memory between the tests that are handed them; others are loaded again "
+        "when a test needs them (default: 1)",
+        "NUMBER",
+        parse_keep,
+    ),
+    Option(
         "cards",
         "folder of watermark cards; a card is found there by the last part of its encoder's name "
         "(default: cards)",
         "DIR",
-        parse_cards,
+        parse_folder,
+    ),
+    Option(
+        "stamps",
+        "folder of the snapshots that assert_same_embeddings compares with (default: sslauth_stamps)",
+        "DIR",
+        parse_folder,
     ),
     Option(
         "config",
@@ -250,7 +293,8 @@ def settings_of(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value in the configuration file is not usable.
     """
-    values: dict[str, Any] = {"cards": config.rootpath / "cards", "config": config.rootpath / "sslauth.toml"}
+    usual = {"cards": "cards", "config": "sslauth.toml", "stamps": "sslauth_stamps"}
+    values: dict[str, Any] = {name: config.rootpath / place for name, place in usual.items()}
     for option in OPTIONS:
         if (value := option.value(config)) is not None:
             values[option.name] = value
@@ -261,6 +305,7 @@ def settings_of(config: pytest.Config) -> Settings:
     settings = Settings(
         **values,
         rootdir=config.rootpath,
+        workers=getattr(config, "workerinput", {}).get("workercount", 1),
         pytest_html=bool(config.getoption("htmlpath", None)),
         verbose=config.get_verbosity() > 0,
     )
@@ -286,10 +331,13 @@ def header_line(settings: Settings) -> str | None:
         f"precision {settings.precision}" if settings.precision else "",
         f"device {settings.device}" if settings.device else "",
         {"report": "loads observed", "error": "unchecked loads fail the run"}.get(settings.observe or "", ""),
+        f"Hub cache {settings.cache_dir}" if settings.cache_dir else "",
         *(f"{name} {file}" for name, file in settings.files.items()),
         f"reports {settings.report_dir}" if settings.report_dir else "",
         "" if settings.evidence == "always" else f"evidence {settings.evidence}",
         "" if settings.budget is None else f"budget {settings.budget:g} s",
+        "tests skip if their encoder is out of reach" if settings.missing == "skip" else "",
+        "" if settings.keep == 1 else f"{settings.keep} encoders stay in memory",
         "self-asserted cards accepted" if settings.accept_self_asserted else "",
     ]
     shown = ", ".join(part for part in parts if part)

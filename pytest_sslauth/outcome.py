@@ -1,16 +1,22 @@
 """What came out of one check, and the report that a failing test shows."""
 
+import base64
 import hashlib
+import os
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from hf_integration.base.errors import IntegrityError, SSLAuthError
+from hf_integration.base.errors import IntegrityError, MissingExtraError, SSLAuthError
 from hf_integration.base.strict_json import strict_json
+from hf_integration.base.vocabulary import same_repo
+from hf_integration.checking.finding import Place
 from hf_integration.report import StripImages, brief, harmless, render
 from hf_integration.report.shown import base64_of
+from hf_integration.snapshot.hub_errors import OfflineError
 from hf_integration.verdict import Verdict
 from pytest_sslauth.options import Settings
 from pytest_sslauth.record import SAME_SPACE, Evidence
@@ -50,6 +56,7 @@ class Outcome:
             whose alteration is waived, and for no other.
         verdict: the verdict, unless the check could not be made.
         kept: pictures and files of it.
+        out_of_reach: whether nothing is known to be wrong but that this machine is offline or lacks an extra.
         words: the status of what came to no verdict, where its evidence says less.
         key: of this one outcome, by which a later test refers to it.
     """
@@ -58,6 +65,7 @@ class Outcome:
     failure: str
     verdict: Verdict | None = None
     kept: Kept = Kept()
+    out_of_reach: bool = False
     words: str = ""
     key: str = field(default_factory=lambda: token_hex(8))
 
@@ -83,6 +91,43 @@ class Outcome:
                 evidence.passed,
             ),
         }
+
+    def using(self, card: Place | None, cards: Path) -> "Outcome":
+        """The same, with the folder of its card if that is one of the project's.
+
+        Args:
+            card: where the card is.
+            cards: the folder of the project's cards.
+        """
+        if card is None or card.folder is None:
+            return self
+        folder, place = Path(os.path.realpath(card.folder)), Path(os.path.realpath(cards))
+        if not folder.is_relative_to(place):
+            return self
+        return replace(self, evidence=replace(self.evidence, used=folder.relative_to(place).as_posix()))
+
+    def to_shared(self) -> dict[str, Any]:
+        """All of it but ``out_of_reach``, in plain values for the other workers; see :meth:`from_shared`."""
+        return {
+            **self.to_dict(),
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "evidence": asdict(self.evidence),
+            "failure": self.failure,
+            "words": self.words,
+        }
+
+    @classmethod
+    def from_shared(cls, said: Mapping[str, Any]) -> "Outcome":
+        """Read an outcome back, of another process of this run."""
+        picture = said["picture"] and base64.b64decode(said["picture"])
+        return cls(
+            evidence=Evidence(**said["evidence"]),
+            failure=said["failure"],
+            verdict=said["verdict"] and Verdict.from_dict(said["verdict"]),
+            kept=Kept(said["images"] and StripImages.from_dict(said["images"]), picture, said["stem"]),
+            words=said["words"],
+            key=said["key"],
+        )
 
     @property
     def _finding(self) -> str:
@@ -140,7 +185,9 @@ def compared(likeness: "Likeness") -> Outcome:
     return Outcome(evidence, "" if likeness.status == "same" else text)
 
 
-def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) -> Outcome:
+def not_checked(
+    encoder: str, error: Exception, *, notes: Sequence[str] = (), out_of_reach: bool = False
+) -> Outcome:
     """The outcome of a check that could not be made: never a pass.
 
     An error raised on purpose is its one line. Anything else is a defect of ours or a broken installation:
@@ -150,6 +197,7 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
         encoder: what was to be checked.
         error: what kept it from being checked.
         notes: how names were understood, if that may be the mistake.
+        out_of_reach: whether it is only that this machine is offline, or lacks an extra.
     """
     purpose = isinstance(error, SSLAuthError)
     reason = str(error) if purpose else f"internal error: {type(error).__name__}: {error}"
@@ -162,7 +210,25 @@ def not_checked(encoder: str, error: Exception, *, notes: Sequence[str] = ()) ->
         lines += [harmless(line, longest=1000) for line in _frames(error)]
     # one of three statuses; that the evidence is not to be believed is more than a question left open
     short = f"not checked, integrity error: {reason}" if isinstance(error, IntegrityError) else reason
-    return Outcome(Evidence("inconclusive", encoder, short), "\n".join(lines), words="not checked")
+    evidence, text = Evidence("inconclusive", encoder, short), "\n".join(lines)
+    return Outcome(evidence, text, out_of_reach=out_of_reach, words="not checked")
+
+
+def is_out_of_reach(error: Exception, encoder: Place, *, revision: str | None) -> bool:
+    """Whether nothing is known to be wrong but that this machine is offline, or lacks an extra.
+
+    A folder that is gone can have a name like a repository's. Offline counts only for what surely is one:
+    what an entry calls ``repo``, and a name that comes with a revision. A card in another repository than its
+    encoder's may be such a folder too.
+
+    Args:
+        error: what kept the encoder from being checked.
+        encoder: what its name means.
+        revision: that the caller named.
+    """
+    if isinstance(error, OfflineError):
+        return same_repo(error.repo, encoder.repo) and (encoder.pin is not None or revision is not None)
+    return isinstance(error, MissingExtraError)
 
 
 def altered_since(verdict: Verdict, differences: tuple[str, ...], borrower: str) -> Outcome:

@@ -12,16 +12,36 @@ import pytest
 from pytest_sslauth.collected import ConfigFile, Configured, collected_file, include
 from pytest_sslauth.failure import unexcused
 from pytest_sslauth.github import GitHub, is_github
+from pytest_sslauth.layers import (
+    sslauth_budget,
+    sslauth_cache_dir,
+    sslauth_cards,
+    sslauth_device,
+    sslauth_missing,
+    sslauth_precision,
+)
 from pytest_sslauth.marked import refuse_idle_mark, refuse_idle_marks
 from pytest_sslauth.marker import marker_line
-from pytest_sslauth.options import Settings, add_options, header_line, may_observe, settings_of
+from pytest_sslauth.options import SETTINGS, Settings, add_options, header_line, may_observe, settings_of
 from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
+from pytest_sslauth.shared import RunFolder, SharedResults
+from pytest_sslauth.unused import Deselection, UnusedCards
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from pytest_sslauth.endpoints import AuthenticEndpoint
-    from pytest_sslauth.sslauth import SSLAuth
+    from pytest_sslauth.sslauth import AuthenticEncoders, SSLAuth
+
+
+__all__ = [
+    "sslauth_budget",
+    "sslauth_cache_dir",
+    "sslauth_cards",
+    "sslauth_device",
+    "sslauth_missing",
+    "sslauth_precision",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,8 +66,8 @@ def pytest_plugin_registered(plugin: object) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Spec ``pytest_configure``: declare the marker, read the settings, gather evidence on the controller."""
     config.addinivalue_line("markers", marker_line())
-    settings = settings_of(config)
-    session = config.stash[SESSION] = Session(settings)
+    settings = config.stash[SETTINGS] = settings_of(config)
+    session = config.stash[SESSION] = Session(settings, SharedResults.of(config))
     include(config, settings)
     if settings.observe is not None:
         from pytest_sslauth.observed import Observed
@@ -55,12 +75,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Observed(config, settings, session), "sslauth-observed")
     if not hasattr(config, "workerinput"):
         summary, configured = Summary(), Configured(settings)
+        config.pluginmanager.register(RunFolder(), "sslauth-run-folder")
         config.pluginmanager.register(configured, "sslauth-configured")
         config.pluginmanager.register(summary, "sslauth-summary")
+        config.pluginmanager.register(UnusedCards(settings), "sslauth-unused")
         if is_github():
             config.pluginmanager.register(GitHub(summary, configured), "sslauth-github")
         if settings.gathers:
             _register_writers(config, settings, configured)
+    else:
+        config.pluginmanager.register(Deselection(), "sslauth-deselection")
 
 
 def _register_writers(config: pytest.Config, settings: Settings, configured: Configured) -> None:
@@ -141,7 +165,7 @@ def pytest_runtest_makereport(
     """Spec ``pytest_runtest_makereport``: an encoder that is not authentic fails the test, always."""
     report = yield
     if failures := item.config.stash[SESSION].failures_of(item, call.excinfo and call.excinfo.value):
-        unexcused(report, item, call, failures[0])
+        unexcused(report, item, call, failures)
     item.config.stash[SESSION].put_on(report)
     return report
 
@@ -164,6 +188,12 @@ def pytest_fixture_post_finalizer(
 def sslauth(pytestconfig: pytest.Config) -> "SSLAuth":
     """Authenticate encoders in a test: ``sslauth.assert_authentic("org/encoder")``."""
     return pytestconfig.stash[SESSION].sslauth()
+
+
+@pytest.fixture(scope="session")
+def authentic_encoders(pytestconfig: pytest.Config) -> "AuthenticEncoders":
+    """For fixtures of any scope: ``authentic_encoders("org/encoder")`` checks an encoder and hands it out."""
+    return pytestconfig.stash[SESSION].encoders()
 
 
 @pytest.fixture

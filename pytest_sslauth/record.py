@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sslauth.failure import XFAILED
+
 if TYPE_CHECKING:
     from hf_integration.verdict import Verdict
 
@@ -38,6 +40,8 @@ class Evidence:
         entry: of ``sslauth.toml``, if what was checked is one.
         trust: why the card or the copy is believed, if one was read.
         seconds: how long the check took.
+        skipped: whether it was out of reach, and the tests that need it were skipped.
+        used: the card's folder below the project's cards, if it is from there.
     """
 
     status: str
@@ -53,6 +57,8 @@ class Evidence:
     entry: str | None = None
     trust: str | None = None
     seconds: float | None = None
+    skipped: bool = False
+    used: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -114,6 +120,7 @@ class Summary:
 
     def __init__(self) -> None:
         self._evidence: dict[Evidence, Evidence] = {}
+        self._xfailed: dict[str, Evidence] = {}
         self.failed = False
 
     @property
@@ -126,12 +133,15 @@ class Summary:
         for evidence in Evidence.on(report):
             # two workers that make the same check may differ in the last digits of its margin
             self._evidence.setdefault(replace(evidence, margin=None, seconds=None), evidence)
+            if _expected_to_fail(report) and not evidence.passed and not evidence.skipped:
+                self._xfailed[report.nodeid] = evidence
         self.failed = self.failed or report.failed
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Spec ``pytest_terminal_summary``: print the section, if there is anything to say."""
         verbose = terminalreporter.config.get_verbosity() > 0
         lines = summary_lines(self._evidence.values(), verbose=verbose, all_passed=not self.failed)
+        lines += [(_excused(test, evidence), "red") for test, evidence in sorted(self._xfailed.items())]
         if lines:
             terminalreporter.section("sslauth")
         for line, color in lines:
@@ -153,6 +163,17 @@ def summary_lines(
         (item for item in evidence if verbose or item.partial or item.status not in PASSED), key=_order
     )
     return [(_line(item, all_passed=all_passed), _color(item)) for item in shown]
+
+
+def _expected_to_fail(report: pytest.TestReport) -> bool:
+    return (report.skipped and hasattr(report, "wasxfail")) or getattr(report, XFAILED, False)
+
+
+def _excused(test: str, evidence: Evidence) -> str:
+    from hf_integration.base.text import harmless
+
+    found = f"{harmless(evidence.encoder)} is {evidence.status}"
+    return f"{'xfail':<12}  {harmless(test)}  is expected to fail, which excuses nothing: {found}"
 
 
 def _order(evidence: Evidence) -> int:
@@ -189,4 +210,6 @@ def _line(evidence: Evidence, *, all_passed: bool) -> str:
     if evidence.status in PASSED:
         return line
     ending = "; yet no test failed" if all_passed and not evidence.passed else ""
+    if evidence.skipped:
+        ending = "; its tests were skipped, as --sslauth-missing=skip allows"
     return f"{line}: {harmless(evidence.reason)}{ending}"

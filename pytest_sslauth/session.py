@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sslauth.current_test import CurrentTest
-from pytest_sslauth.failure import MisuseError, NotAuthenticError
+from pytest_sslauth.failure import MisuseError, Refusal
+from pytest_sslauth.layers import first_in_set_up, layered
 from pytest_sslauth.marked import MarkerWatch
 from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
+from pytest_sslauth.shared import SharedResults
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from hf_integration.loading.calls import Place
     from hf_integration.loading.observing import Observer
-    from pytest_sslauth.checks import Checks
+    from pytest_sslauth.checks import Checks, Common
     from pytest_sslauth.endpoints import AuthenticEndpoint
-    from pytest_sslauth.sslauth import SSLAuth
+    from pytest_sslauth.sslauth import AuthenticEncoders, SSLAuth
 
 
 ENCODER_FIXTURE, ENDPOINT_FIXTURE = "authentic_encoder", "authentic_endpoint"
+OURS = frozenset({ENCODER_FIXTURE, ENDPOINT_FIXTURE, "authentic_encoders", "sslauth"})
 
 
 class Session:
@@ -34,18 +37,21 @@ class Session:
 
     Args:
         settings: what all checks of the session have in common.
+        shared: results of all workers of the run, if it has workers.
 
     Attributes:
         observer: looks at what tests load, if that is wanted.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shared: SharedResults | None = None) -> None:
         self.settings = settings
-        self._current = CurrentTest()
+        self._shared = shared
+        self._current = CurrentTest(lambda: self._layered.missing)
         self._watch = MarkerWatch()
         self._sent: set[str] = set()
-        self._made: Checks | None = None
         self.observer: Observer | None = None
+        self._of_test: Settings | None = None
+        self._checks_by_settings: dict[Settings, Checks] = {}
 
     @property
     def test(self) -> str:
@@ -55,22 +61,38 @@ class Session:
     @property
     def authenticated(self) -> "Collection[Place]":
         """What checks of this process found authentic, or waived."""
-        return () if self._made is None else self._made.authenticated
+        return self._common.authenticated if self._checks_by_settings else ()
 
     def begin(self, item: pytest.Item) -> None:
         """Another test begins; what is known of the one before is nothing to it."""
         self._current.begin(item)
         self._watch.begin()
+        self._of_test = None
 
     def set_up(self, item: pytest.Item) -> None:
-        """The test is set up: check what its markers name."""
+        """The test is set up: check what its markers name, before any other fixture than its settings."""
         self.begin(item)  # once more, as a plugin may run a test again that failed
-        self._check_markers(item)
+        fixtures = OURS.intersection(getattr(item, "fixturenames", ()))
+        if not fixtures and item.get_closest_marker("sslauth") is None:
+            self._check_markers(item)
+            return
+
+        def check() -> None:
+            if fixtures:
+                with self._current.noting():
+                    _ = self._layered  # now, as fixtures of wide scopes do not come by every test
+            self._check_markers(item)
+
+        first_in_set_up(item, check)
 
     @contextmanager
     def running(self, item: pytest.Item) -> Iterator[None]:
         """The test itself runs: before it, check markers that fixtures added; after it, none may be new."""
         self._check_markers(item)
+        with self._current.noting():
+            for encoder in self._current.held_by_fixtures(item):
+                if outcome := self._common.lending.compare_again(encoder, item.nodeid):
+                    self._current.demand(outcome, None)
         self._watch.test_runs()
         with self.ending(item):
             yield
@@ -93,9 +115,9 @@ class Session:
 
     def torn_down(self, fixture: pytest.FixtureDef[Any]) -> None:
         """Nothing of a fixture is kept any more."""
-        self._current.of_fixtures.pop(fixture, None)
+        self._current.torn_down(fixture)
 
-    def failures_of(self, item: pytest.Item, raised: BaseException | None) -> tuple[NotAuthenticError, ...]:
+    def failures_of(self, item: pytest.Item, raised: BaseException | None) -> tuple[Refusal, ...]:
         """The checks that failed in the test that runs, or in the set-up of a fixture that it uses."""
         return (*self._current.failures, *self._current.failures_of_fixtures(item, raised))
 
@@ -118,7 +140,13 @@ class Session:
         """The object behind the fixture ``sslauth``."""
         from pytest_sslauth.sslauth import SSLAuth
 
-        return SSLAuth(self._checks, self._current)
+        return SSLAuth(lambda: self._checks, self._current)
+
+    def encoders(self) -> "AuthenticEncoders":
+        """The factory behind the fixture ``authentic_encoders``."""
+        from pytest_sslauth.sslauth import AuthenticEncoders
+
+        return AuthenticEncoders(self.sslauth())
 
     def encoder_for(self, request: pytest.FixtureRequest) -> "Encoder":
         """The encoder behind the fixture ``authentic_encoder``."""
@@ -135,12 +163,29 @@ class Session:
             if requests := self._watch.unchecked(item):
                 check_requests(requests, item, self._checks, self._current)
 
-    @cached_property
+    @property
+    def _layered(self) -> Settings:
+        """The settings of the test that runs."""
+        if self._of_test is None:
+            self._of_test = layered(self._current.item, self.settings)
+        return self._of_test
+
+    @property
     def _checks(self) -> "Checks":
+        """The checks of all tests with the settings of the one that runs."""
         from pytest_sslauth.checks import Checks
 
-        self._made = Checks(self.settings, self.observer)
-        return self._made
+        settings = self._layered
+        if settings not in self._checks_by_settings:
+            self._checks_by_settings[settings] = Checks(settings, self._common)
+        return self._checks_by_settings[settings]
+
+    @cached_property
+    def _common(self) -> "Common":
+        from pytest_sslauth.checks import Common
+        from pytest_sslauth.lending import Lending
+
+        return Common(Lending(self.settings.keep), self._shared, self.observer)
 
 
 def check_requests(
@@ -150,15 +195,16 @@ def check_requests(
 
     Raises:
         NotAuthenticError: one of them is not authentic; the message reports on all that are not.
+        OutOfReachError: all that are not are out of reach, and tests may skip for that.
     """
-    failures = []
+    refused = []
     for request in requests:
         outcome = checks.of_name(request, keep=ENCODER_FIXTURE in getattr(item, "fixturenames", ()))
         current.record(outcome)
         if outcome.failure:
-            failures.append(current.told(outcome.failure))
-    if failures:
-        raise NotAuthenticError("\n\n".join(failures))
+            refused.append(outcome)
+    if refused:
+        raise current.refusal(refused)
 
 
 def requested_encoder(request: pytest.FixtureRequest, checks: "Checks", current: CurrentTest) -> "Encoder":

@@ -1,13 +1,15 @@
 """The session fixture ``sslauth``: checks that a test makes itself."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_sslauth.checks import Checks
 from pytest_sslauth.current_test import CurrentTest
-from pytest_sslauth.failure import MisuseError, NotAuthenticError
+from pytest_sslauth.failure import MisuseError
 from pytest_sslauth.marker import CheckRequest, sslauth
 from pytest_sslauth.outcome import Outcome
+from pytest_sslauth.stamps import NAME as SNAPSHOT_NAME
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,19 +25,24 @@ class SSLAuth:
     """Authenticates encoders in tests.
 
     Relative paths start at rootdir. If a check cannot be made (a missing card, a damaged file, no network),
-    the test fails, just as it does for an altered encoder.
+    the test fails, just as it does for an altered encoder. With ``--sslauth-missing=skip`` it is skipped if
+    that is only because this machine is offline or an extra is not installed.
 
     ``except Exception`` does not catch what is raised; a bare ``except:`` does, just as it catches
     ``pytest.fail``. The marker ``sslauth`` is checked outside the test's code, which can do nothing about it.
 
     Args:
-        checks: the session's checks.
+        checks: gives the checks with the settings of the test that runs.
         current: the test that runs, on whose report the evidence goes.
     """
 
-    def __init__(self, checks: Checks, current: CurrentTest) -> None:
-        self._checks = checks
+    def __init__(self, checks: Callable[[], Checks], current: CurrentTest) -> None:
+        self._get_checks = checks
         self._current = current
+
+    @property
+    def _checks(self) -> Checks:
+        return self._get_checks()
 
     def authenticate(
         self,
@@ -66,7 +73,7 @@ class SSLAuth:
             outcome, _ = self._check(encoder, processor, revision, card, precision, lend=False)
             self._current.record(outcome)
             if outcome.verdict is None:
-                raise NotAuthenticError(self._current.told(outcome.failure))
+                raise self._current.refusal([outcome])
             self._current.found(outcome.verdict.status, outcome.failure)
             return outcome.verdict
 
@@ -88,9 +95,11 @@ class SSLAuth:
             NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
         """
         with self._current.noting():
-            return self._current.demand(
-                *self._check(encoder, processor, revision, card, precision, lend=True)
-            )
+            checked = self._check(encoder, processor, revision, card, precision, lend=True)
+            handed = self._current.demand(*checked)
+            if isinstance(encoder, str | os.PathLike):
+                self._current.handed(handed)
+            return handed
 
     def assert_endpoint(
         self,
@@ -192,7 +201,32 @@ class SSLAuth:
                 ``pytest.fail`` raises.
         """
         with self._current.noting():
-            return self._current.demand(*self._checks.of_stamp(stamp, embed, accept))
+            return self._current.demand(*self._checks.stamps.of_file(stamp, embed, accept))
+
+    def assert_same_embeddings(self, embed: object, name: str, *, accept: float = 0.0) -> "Likeness":
+        """Fail the test unless texts are embedded as in the snapshot of this name.
+
+        The snapshot is a stamp in ``sslauth_stamps/NAME.json``. It says that something embeds as it did, on
+        this machine and on others, and not that this is authentic. A test never writes it: where it is
+        missing or differs, the failure names the command that accepts what is embedded now.
+
+        Args:
+            embed: a whole pipeline, or the client of an API: a function from a list of texts to one embedding
+                for each, or an object with a method ``encode``, ``embed_documents`` or ``embed``.
+            name: of the snapshot: letters, digits, ``_``, ``-`` and ``.``.
+            accept: distance up to which embeddings are taken for the same, besides what runtimes differ by.
+
+        Returns:
+            What was found.
+
+        Raises:
+            NotAuthenticError: another recipe, a near encoder, another space, no snapshot, or not checked;
+                what ``pytest.fail`` raises.
+        """
+        with self._current.noting():
+            if not isinstance(name, str) or not SNAPSHOT_NAME.fullmatch(name):
+                raise MisuseError(f"sslauth: a snapshot cannot be called {name!r}; nothing was checked")
+            return self._current.demand(*self._checks.stamps.of_snapshot(name, embed, accept))
 
     def _check(
         self,
@@ -225,3 +259,35 @@ class SSLAuth:
             return sslauth(encoder, revision=revision, card=card, precision=precision)
         except (TypeError, ValueError) as error:
             raise MisuseError(f"sslauth: {error}; nothing was checked") from None
+
+
+class AuthenticEncoders:
+    """Hands out encoders that were found authentic, to fixtures of every scope.
+
+    Args:
+        sslauth: makes the checks.
+    """
+
+    def __init__(self, sslauth: SSLAuth) -> None:
+        self._sslauth = sslauth
+
+    def __call__(
+        self,
+        encoder: "str | os.PathLike[str]",
+        *,
+        revision: str | None = None,
+        card: str | None = None,
+        precision: str | None = None,
+    ) -> "Encoder":
+        """Check an encoder and hand it out; it is compared again before each test that uses the fixture.
+
+        Args:
+            encoder: a name in ``sslauth.toml``, a folder, or a Hub repo id.
+            revision: branch, tag or commit of a Hub repo.
+            card: folder or Hub repo id of the card; by default looked up in ``sslauth_cards``.
+            precision: arithmetic of the check.
+
+        Raises:
+            NotAuthenticError: altered, inconclusive, or not checked; what ``pytest.fail`` raises.
+        """
+        return self._sslauth.assert_authentic(encoder, revision=revision, card=card, precision=precision)

@@ -10,6 +10,7 @@ import tomlkit
 ROOT = Path(__file__).parents[1]
 
 KNOWN = {
+    "_pytest.fixtures.TopRequest",
     "huggingface_hub._tree_cache.TreeCacheEntry",
     "huggingface_hub._tree_cache.write_tree_cache",
     "huggingface_hub.utils._validators.validate_repo_id",

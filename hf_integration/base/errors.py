@@ -46,6 +46,10 @@ class UsageError(SSLAuthError):
     exit_status = ExitStatus.USAGE
 
 
+class MissingExtraError(UsageError):
+    """What is asked for needs an optional extra of this package that is not installed."""
+
+
 class EncoderError(UsageError):
     """A folder or repository that cannot be loaded as an encoder, or is refused as one."""
 

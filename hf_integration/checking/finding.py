@@ -6,17 +6,27 @@ have to fit. Nothing is loaded here and nobody is asked: :mod:`hf_integration.ch
 
 import os
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hf_integration.base.errors import CardNotFoundError, EncoderError, UsageError
+from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, REPO_FOLDER, TENSOR_FILE, is_repo_id, same_repo
 from hf_integration.checking.pins import PINS_FILE, Pin, Pins, read_pins
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from hf_integration.signing import Publisher, Signer
+
+NEAR = 0.75
+"""How much of two names has to be alike; a repository on the Hub is not a typing error of an entry."""
+
+MOST_BESIDE = 1000
+"""Names in a folder that are compared."""
 
 OwnCard = Literal["never", "fallback", "only"]
 """Whether the card that an encoder's own repository or folder holds is taken: never, unless the caller or an
@@ -60,6 +70,7 @@ class Place:
         pin: the entry of ``sslauth.toml`` that ``name`` means, if any.
         said: how the name was understood, where that could be another way than was meant.
         publishers: who has to have signed the files of an encoder: each of them.
+        similar: an entry or a folder here that is called nearly so, of a name that is neither.
     """
 
     name: str
@@ -68,6 +79,7 @@ class Place:
     pin: Pin | None = None
     said: tuple[str, ...] = field(default=(), compare=False)
     publishers: "tuple[Publisher, ...]" = ()
+    similar: str | None = field(default=None, compare=False)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -93,7 +105,10 @@ class Place:
             return f"{self.pin}{hint}"
         if self.folder is not None:
             return str(self.folder)
-        return f"'{self.name}' is not below rootdir ({base}), so it was taken for a repository on the Hub"
+        meant = did_you_mean(self.similar)
+        return (
+            f"'{self.name}' is not below rootdir ({base}), so it was taken for a repository on the Hub{meant}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,15 +255,18 @@ class Project:
                 f"{name} is a local folder, which has no revision {asked.revision!r}",
                 remedy="leave the revision out, or give a Hub repo id",
             )
+        similar = None if folder is not None else _similar(name, self.base, pins)
         if folder is None and not is_repo_id(name):
+            meant = did_you_mean(similar)
             if self.base == Path():
-                raise EncoderError(f"{name!r}: no such folder", remedy="check the path")
+                raise EncoderError(f"{name!r}: no such folder{meant}", remedy="check the path")
             start = f"relative paths start at rootdir, {self.base}"
-            raise EncoderError(f"no such encoder folder: '{name}'", remedy=start)
+            raise EncoderError(f"no such encoder folder: '{name}'{meant}", remedy=start)
         repo = name if folder is None else None
         # a folder that is called like a repository must not pass for less than it asks for
         publishers = pins.publishers_of(None, name if is_repo_id(name) else None, asked.publisher)
-        return Place(name, folder, repo, said=_hint(name, folder, pins), publishers=publishers)
+        said = _hint(name, folder, pins, similar)
+        return Place(name, folder, repo, said=said, similar=similar, publishers=publishers)
 
     def card(
         self,
@@ -348,11 +366,27 @@ def _holds_card(folder: Path) -> bool:
     return any(os.path.lexists(place / file) for place in places for file in (CARD_FILE, TENSOR_FILE))
 
 
-def _hint(name: str, folder: Path | None, pins: Pins) -> tuple[str, ...]:
+def did_you_mean(similar: str | None) -> str:
+    """The end of a message about a name that means nothing here."""
+    return "" if similar is None else f"; did you mean '{quoted(similar)}'?"
+
+
+def _similar(name: str, base: Path, pins: Pins) -> str | None:
+    """The entry, or the folder beside the one that is not there, whose name comes nearest, if any does."""
+    parent = Path(name).parent
+    beside: list[str] = []
+    with suppress(OSError, ValueError, RuntimeError):
+        here = (base / parent.expanduser()).iterdir()
+        beside = [str(parent / path.name) for path in islice(here, MOST_BESIDE) if path.is_dir()]
+    return next(iter(get_close_matches(name, [*pins.encoders, *beside], n=1, cutoff=NEAR)), None)
+
+
+def _hint(name: str, folder: Path | None, pins: Pins, similar: str | None = None) -> tuple[str, ...]:
     """That a name is no entry, where it could be one but for a typing error."""
     if not pins.text or folder is not None or "/" in name:
         return ()
-    return (f"'{name}' is not in {pins.file.name}; there are: {', '.join(pins.encoders) or 'none'}",)
+    known = ", ".join(pins.encoders) or "none"
+    return (f"'{name}' is not in {pins.file.name}; there are: {known}{did_you_mean(similar)}",)
 
 
 def _mint_hint(asked: Asked, folder: Path) -> str:

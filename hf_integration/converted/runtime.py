@@ -10,7 +10,13 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy.typing as npt
 
-from hf_integration.base.errors import ENDING, EncoderError, SSLAuthError, UsageError, in_one_line
+from hf_integration.base.errors import (
+    ENDING,
+    EncoderError,
+    MissingExtraError,
+    SSLAuthError,
+    in_one_line,
+)
 from hf_integration.base.text import quoted
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 
@@ -147,13 +153,13 @@ def needed(module: str, extra: str) -> Any:
     """A module of an optional extra.
 
     Raises:
-        UsageError: the extra is not installed.
+        MissingExtraError: the extra is not installed.
     """
     try:
         return import_module(module)
     except ImportError as error:
         missing = f" ({error.name} is missing)" if error.name else ""
-        raise UsageError(
+        raise MissingExtraError(
             f"converted encoders of this kind need the extra '{extra}'{missing}",
             remedy=f"run: pip install 'pytest-sslauth[{extra}]'",
         ) from error

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_integration.base.errors import UsageError
+from hf_integration.base.errors import MissingExtraError, UsageError
 from hf_integration.base.text import quoted
 
 SIGSTORE = "sigstore"
@@ -120,11 +120,13 @@ def require_extra() -> None:
     """Find out whether signatures can be made and checked here.
 
     Raises:
-        UsageError: model-signing, or what it imports without declaring it, is not installed.
+        MissingExtraError: model-signing, or what it imports without declaring it, is not installed.
     """
     try:
         import model_signing.signing
         import model_signing.verifying  # noqa: F401
     except ImportError as error:
         missing = f" ({error.name} is missing)" if error.name else ""
-        raise UsageError(f"signatures need the extra 'sign'{missing}", remedy=f"run: {INSTALL}") from error
+        raise MissingExtraError(
+            f"signatures need the extra 'sign'{missing}", remedy=f"run: {INSTALL}"
+        ) from error

@@ -21,6 +21,18 @@ class HubUnreachableError(InconclusiveError):
     """The Hub did not answer, or not with sense; what is cached may still do."""
 
 
+class OfflineError(HubUnreachableError):
+    """This machine has no way to the Hub, or is told to use none: nobody answered, rightly or wrongly.
+
+    Attributes:
+        repo: the repository that was asked for.
+    """
+
+    def __init__(self, message: str, *, repo: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.repo = repo
+
+
 class HubBusyError(HubUnreachableError):
     """The Hub said that it cannot answer now: it may in a moment."""
 
@@ -39,6 +51,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
 
     Raises:
         EncoderError: no such repo, revision or file.
+        OfflineError: no way to the Hub.
         HubUnreachableError: no answer, or one that makes no sense.
         InconclusiveError: no access.
         OutputError: the cache cannot be written.
@@ -77,10 +90,9 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             raise _unwritable(full) from error
         offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
         why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
-        raise HubUnreachableError(
-            f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}",
-            remedy=f"check the path, or {other}",
-        ) from error
+        message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
+        remedy = f"check the path, or {other}"
+        raise _unreachable(message, repo, remedy, offline=offline or _not_connected(error)) from error
     except errors.HfHubHTTPError as error:
         raise _by_status(error, repo, named) from error
     except (http_error, OSError) as error:
@@ -91,10 +103,9 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         if isinstance(error, http_error):
             path_meant = revision is None or not COMMIT.fullmatch(revision)
             no_path = "no such folder here, and " if path_meant else ""
-            raise HubUnreachableError(
-                f"{named}: {no_path}the Hub cannot be reached ({kind})",
-                remedy="check the path, or the network" if path_meant else "check the network",
-            ) from error
+            message = f"{named}: {no_path}the Hub cannot be reached ({kind})"
+            remedy = "check the path, or the network" if path_meant else "check the network"
+            raise _unreachable(message, repo, remedy, offline=_not_connected(error)) from error
         raise HubUnreachableError(
             f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"
         ) from error
@@ -104,6 +115,12 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
             remedy=CHECK_THE_WAY,
         ) from error
+
+
+def _unreachable(message: str, repo: str, remedy: str, *, offline: bool) -> HubUnreachableError:
+    if offline:
+        return OfflineError(message, repo=repo, remedy=remedy)
+    return HubUnreachableError(message, remedy=remedy)
 
 
 def _by_status(error: Any, repo: str, named: str) -> SSLAuthError:
@@ -121,14 +138,26 @@ def _by_status(error: Any, repo: str, named: str) -> SSLAuthError:
     return kind(f"{named}: the Hub answered with status {status}", remedy="try again later")
 
 
-def _no_room(error: BaseException | None) -> OSError | None:
+def _no_room(error: BaseException) -> OSError | None:
     """The error of the disk that another one was raised for, if any."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            return cause
+    return None
+
+
+def _not_connected(error: BaseException) -> bool:
+    """Whether an error was raised for a connection that never came about."""
+    http = http_library()
+    return any(isinstance(cause, http.ConnectError | http.ConnectTimeout) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised for."""
     seen = 0
     while error is not None and seen < 16:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            return error
+        yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
-    return None
 
 
 def _unwritable(error: OSError) -> OutputError:

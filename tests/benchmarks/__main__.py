@@ -32,6 +32,7 @@ from tests.benchmarks import (
     stamps,
     storage,
     subjects,
+    workers,
 )
 from tests.benchmarks.subjects import KEYS, Subject, available
 
@@ -60,6 +61,7 @@ WHEN_NAMED = (
     "converted",
     "recipes",
     "overhead",
+    "workers",
     "enforcing",
 )
 """They take long, so they run only when they are named."""
@@ -114,6 +116,7 @@ def main() -> int:
         "converted": converted.run,
         "recipes": recipes.run,
         "overhead": overhead.run,
+        "workers": workers.run,
         "enforcing": enforcing.run,
         "attackers": partial(attackers.run, folder=arguments.out),
         "attackers_full": partial(attackers.run_full, folder=arguments.out),

@@ -14,7 +14,7 @@ from hf_integration.checking.subject import Subject
 from hf_integration.checking.waiving import waived
 from hf_integration.encoders import Encoder
 from hf_integration.verdict import Verdict
-from pytest_sslauth.engine import Held, differences
+from pytest_sslauth.engine import differences
 from tests.plugin.conftest import EDITED
 
 ANOTHER = ("the altered encoder is another one than was waived",)
@@ -49,14 +49,14 @@ IN_MEMORY = (_edit, _edit_last_bit, _edit_another, _edit_back, _hook, _lengthen)
 
 class TestAWaivedEncoder:
     @pytest.fixture
-    def held(self, workshop: Path) -> Held:
+    def held(self, workshop: Path) -> Subject:
         """Altered, in memory."""
         encoder = load_encoder(str(workshop / "models/tiny"), device="cpu")
         _edit(encoder)
-        return Held.around(Subject(encoder, WatermarkCard.load(workshop / "cards/tiny")))
+        return Subject(encoder, WatermarkCard.load(workshop / "cards/tiny"))
 
     @pytest.fixture
-    def verdict(self, held: Held) -> Verdict:
+    def verdict(self, held: Subject) -> Verdict:
         found = authenticate(held.encoder, held.card)
         assert found.status == "altered"
         assert found.state
@@ -65,29 +65,29 @@ class TestAWaivedEncoder:
         assert verdict.accepted
         return verdict
 
-    def test_is_handed_over_while_it_is_what_was_waived(self, held: Held, verdict: Verdict) -> None:
+    def test_is_handed_over_while_it_is_what_was_waived(self, held: Subject, verdict: Verdict) -> None:
         assert differences(held, verdict) == ()
 
     @pytest.mark.parametrize("alter", IN_MEMORY)
     def test_is_not_once_anything_else_was_altered_in_memory(
-        self, held: Held, verdict: Verdict, alter: Callable[[Encoder], None]
+        self, held: Subject, verdict: Verdict, alter: Callable[[Encoder], None]
     ) -> None:
         """Not even back to what its card says: that is not what somebody looked at."""
         alter(held.encoder)
         assert differences(held, verdict) == ANOTHER
 
-    def test_is_not_under_the_waiver_of_another_state(self, held: Held, verdict: Verdict) -> None:
+    def test_is_not_under_the_waiver_of_another_state(self, held: Subject, verdict: Verdict) -> None:
         assert differences(held, replace(verdict, state="sha256:" + "0" * 64)) == ANOTHER
         assert differences(held, replace(verdict, state="")) == ANOTHER
 
 
 class TestAnAuthenticEncoder:
     @pytest.fixture
-    def held(self, workshop: Path) -> Held:
+    def held(self, workshop: Path) -> Subject:
         encoder = load_encoder(str(workshop / "models/tiny"), device="cpu")
-        return Held.around(Subject(encoder, WatermarkCard.load(workshop / "cards/tiny")))
+        return Subject(encoder, WatermarkCard.load(workshop / "cards/tiny"))
 
-    def test_is_handed_over_while_it_is_what_was_checked(self, held: Held) -> None:
+    def test_is_handed_over_while_it_is_what_was_checked(self, held: Subject) -> None:
         assert differences(held, authenticate(held.encoder, held.card)) == ()
 
     @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ class TestAnAuthenticEncoder:
         ],
     )
     def test_is_not_once_anything_was_altered_in_memory(
-        self, held: Held, alter: Callable[[Encoder], None], words: str
+        self, held: Subject, alter: Callable[[Encoder], None], words: str
     ) -> None:
         verdict = authenticate(held.encoder, held.card)
         alter(held.encoder)
         found = differences(held, verdict)
         assert any(words in difference for difference in found), found
 
-    def test_is_not_once_it_was_rounded(self, held: Held) -> None:
+    def test_is_not_once_it_was_rounded(self, held: Subject) -> None:
         verdict = authenticate(held.encoder, held.card)
         for tensor in held.encoder.tensors().values():
             tensor.copy_(tensor.half())
         assert differences(held, verdict) == ("the tensors were rounded to another precision",)
 
-    def test_is_not_by_the_verdict_of_another_card(self, held: Held) -> None:
+    def test_is_not_by_the_verdict_of_another_card(self, held: Subject) -> None:
         verdict = authenticate(held.encoder, held.card)
         other = replace(verdict, card=replace(verdict.card, digest="sha256:" + "0" * 64))
         assert differences(held, other) == ("the card is another one",)

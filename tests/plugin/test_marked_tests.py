@@ -290,7 +290,7 @@ def test_a_file_edited_behind_a_link_to_a_folder_is_checked_again(
         folder.joinpath(file.name).symlink_to(file)
     (folder / "inner").symlink_to(project.path / "real")
     (folder / "circle").symlink_to(folder)
-    from pytest_sslauth.engine import fingerprint
+    from pytest_sslauth.folders import fingerprint
 
     before = fingerprint([folder])
     assert fingerprint([folder]) == before

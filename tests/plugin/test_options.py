@@ -9,9 +9,9 @@ from pytest_sslauth.option_values import (
     EVIDENCE,
     PRECISIONS,
     parse_budget,
-    parse_cards,
     parse_device,
     parse_evidence,
+    parse_folder,
     parse_precision,
     parse_report_dir,
 )
@@ -89,13 +89,13 @@ class TestReportDir:
 
 class TestCards:
     def test_it_is_relative_to_rootdir_and_need_not_exist(self, tmp_path: Path) -> None:
-        assert parse_cards("trust/cards", tmp_path, HERE) == tmp_path / "trust/cards"
+        assert parse_folder("trust/cards", tmp_path, HERE) == tmp_path / "trust/cards"
 
     @pytest.mark.parametrize(("value", "why"), [(" ", "needs the name"), ("file", "is not a folder")])
     def test_others_are_refused(self, tmp_path: Path, value: str, why: str) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(pytest.UsageError, match=f"here: .*{why}"):
-            parse_cards(value, tmp_path, HERE)
+            parse_folder(value, tmp_path, HERE)
 
 
 class TestHeader:
@@ -111,15 +111,19 @@ class TestHeader:
             require=True,
             precision="float32",
             device="cpu",
+            cache_dir=tmp_path / "hub",
             budget=2.5,
+            missing="skip",
+            keep=2,
             evidence="on-failure",
             sarif=tmp_path / "out.sarif",
             accept_self_asserted=True,
         )
         assert header_line(settings) == (
             f"sslauth: cards {tmp_path}/trust, config {tmp_path}/pins.toml, every configured encoder is "
-            f"required, precision float32, device cpu, sarif {tmp_path}/out.sarif, evidence on-failure, "
-            "budget 2.5 s, self-asserted cards accepted"
+            f"required, precision float32, device cpu, Hub cache {tmp_path}/hub, sarif {tmp_path}/out.sarif, "
+            "evidence on-failure, budget 2.5 s, tests skip if their encoder is out of reach, 2 encoders stay "
+            "in memory, self-asserted cards accepted"
         )
 
 
@@ -132,6 +136,10 @@ VALUES = {
     "gitlab": "out.json",
     "evidence": "on-failure",
     "budget": "2.5",
+    "missing": "skip",
+    "keep": "2",
+    "cache_dir": "hub",
+    "stamps": "snapshots",
     "cards": "trust",
     "config": "pins.toml",
     "observe": "error",

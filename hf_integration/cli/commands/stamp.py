@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hf_integration.base.errors import OutputError
+from hf_integration.base.errors import OutputError, RecordError, UsageError
 from hf_integration.base.output_files import check_apart, check_file, write_whole
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
@@ -24,6 +24,7 @@ Examples:
   sslauth stamp NAME --out stamp.json
   sslauth stamp ORG/NAME --revision COMMIT --serving tei --out stamp.json
   sslauth stamp --endpoint http://localhost:8080 --api tei --out stamp.json
+  sslauth stamp --accept sslauth_stamps/search.new.json --out sslauth_stamps/search.json
 
 A stamp is one line of text, to be kept beside a vector index or in its metadata. 'sslauth check-stamp' tells
 with it whether queries are embedded as the index was. Of an ENCODER it also holds what likely other recipes
@@ -32,6 +33,9 @@ endpoint it holds the answers alone.
 
 Make it with what embeds the index: --serving says what a server does to ENCODER. If there is a card for
 ENCODER, it has to fit it, and the stamp names its digest.
+
+A test that fails in sslauth.assert_same_embeddings leaves a stamp of what is embedded now. --accept takes
+it, says how far it is from the one it replaces, and removes the file.
 
 A stamp is public, and whoever has read it can answer as it says. It finds mistakes, and no attackers.
 
@@ -57,6 +61,12 @@ def stamp(
         str | None, typer.Option("--card", metavar="DIR|REPO", help="The card that ENCODER has to fit.")
     ] = None,
     signer: options.SignerOption = None,
+    accept: Annotated[
+        Path | None,
+        typer.Option(
+            "--accept", metavar="FILE", help="Take the stamp that a failing test of pytest left in FILE."
+        ),
+    ] = None,
     serving: Annotated[
         str | None,
         typer.Option("--serving", metavar="RECIPE", help="What is done to ENCODER, such as tei or ollama."),
@@ -67,6 +77,13 @@ def stamp(
     """Make a stamp, which tells later whether queries are embedded as an index was."""
     check_new(out, "stamp", force=force)
     streams.keep_apart(out)
+    if accept is not None:
+        others = (encoder, server, revision, card, signer, serving, device)
+        if any(other is not None for other in others):
+            raise UsageError(
+                "--accept takes the stamp in its file", remedy="leave all but --out and --force out"
+            )
+        return _accept(streams, accept, out)
     check_either(
         "stamp",
         encoder,
@@ -79,7 +96,7 @@ def stamp(
     )
     if server is not None:
         from hf_integration.endpoints import Endpoint
-        from hf_integration.stamps.from_endpoint import stamp_endpoint
+        from hf_integration.stamps.from_answers import stamp_endpoint
 
         with Endpoint(server, say=streams.say) as asked:
             made = stamp_endpoint(asked)
@@ -95,10 +112,36 @@ def stamp(
             serving=serving,
             device=device,
         )
+    return _write(streams, made, out)
+
+
+def _write(streams: Streams, made: "Stamp", out: Path) -> int:
     line = f"{made}\n".encode()
     write_whole(out, line)
     streams.result(_rendered(made, out, len(line) - 1, streams.format))
     return 0
+
+
+def _accept(streams: Streams, accept: Path, out: Path) -> int:
+    """Let the stamp of one file replace another, and say how far the two are apart."""
+    from hf_integration.stamps.likeness import likeness
+    from hf_integration.stamps.stamp import Stamp
+
+    check_apart(out, accept)
+    made = Stamp.load(accept)
+    if out.is_file():
+        try:
+            before = Stamp.load(out)
+        except RecordError as error:  # there is no better reason to replace it
+            streams.say(f"before: {error}")
+        else:
+            if before.texts == made.texts:
+                streams.say(f"before: {likeness(before, made.embeddings)}")
+            else:
+                streams.say(f"before: {harmless(before.name)}, of other texts")
+    status = _write(streams, made, out)
+    accept.unlink(missing_ok=True)
+    return status
 
 
 def check_new(out: Path, what: str, *, force: bool) -> None:
