@@ -162,7 +162,7 @@ class TestTwins:
         assert {option.flag.removeprefix("--").replace("-", "_") for option in OPTIONS} == {
             option.key for option in OPTIONS
         }
-        known = {field.name for field in fields(Settings)} - {"rootdir", "pytest_html", "verbose"}
+        known = {field.name for field in fields(Settings)} - {"rootdir", "pytest_html", "workers", "verbose"}
         assert {option.name for option in OPTIONS} == known
 
     @pytest.mark.parametrize("style", ["ini", "toml", "command line", "both"])
@@ -171,13 +171,12 @@ class TestTwins:
         value = VALUES.get(option.name, "true")
         for name in ("pins.toml", "sslauth.toml"):
             (plugged.path / name).write_text("version = 1\n")
-        named = ("report_dir", "cards", "config", "observe_report", *REPORT_FILES)
+        named = ("report_dir", "cards", "config", "cache_dir", "stamps", "observe_report", *REPORT_FILES)
         paths = {name: str(plugged.path / VALUES[name]) for name in named}
         expected = paths.get(option.name, {"true": "True"}.get(value, value))
         plugged.makepyfile(SHOW.format(name=option.name, expected=expected))
-        said = {"both": {"device": "cuda", "budget": "9", "observe": "off"}.get(option.name, value)}.get(
-            style, value
-        )
+        others = {"device": "cuda", "budget": "9", "keep": "3", "missing": "fail", "observe": "off"}
+        said = {"both": others.get(option.name, value)}.get(style, value)
         if style in ("ini", "both"):
             plugged.makeini(f"[pytest]\n{option.key} = {said}\n")
         elif style == "toml":
