@@ -22,6 +22,11 @@ from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.yardstick import Measured, measure
 from hf_integration.verdict import CardIdentity, Trust
 
+SPARSE = 4
+"""In float32, every so many-th key sample is run in benign ways, as a deployment is waited for meanwhile: the
+largest difference of 16 texts was 0.75 to 1 of that of 64, of which eight times as much is tolerated. In half
+precision all of them are, as less can be spared there."""
+
 
 class Source(Protocol):
     """What is known of an encoder.
@@ -131,7 +136,8 @@ class CopySource:
         self, recipe: Recipe, samples: KeySamples, *, between: Callable[[], object] = lambda: None
     ) -> Measured:
         """See :meth:`Source.measure`."""
-        return measure(self._encoder, recipe, samples, between=between)
+        every = SPARSE if recipe.arithmetic == "float32" else 1
+        return measure(self._encoder, recipe, samples, every=every, between=between)
 
     def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor:
         """See :meth:`Source.exact`."""

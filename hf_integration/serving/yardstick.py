@@ -35,11 +35,6 @@ SIMULATED = 32
 """Benign runs that are made up from the size of the measured ones: rounding flips few numbers in each, so
 that two measured runs would say too little about how many."""
 
-SPARSE = 4
-"""In float32, every so many-th key sample is run in benign ways, as a deployment is waited for meanwhile: the
-largest difference of 16 texts was 0.75 to 1 of that of 64, of which eight times as much is tolerated. In half
-precision all of them are, as less can be spared there."""
-
 REACH = 4
 """Times that a runtime may be further from the reference than torch is, in what is simulated, divided by the
 tolerance's own factor of eight: a noise that a recipe states is half the tolerance."""
@@ -153,6 +148,7 @@ def measure(
     recipe: Recipe,
     samples: KeySamples,
     *,
+    every: int = 1,
     between: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Run a trusted copy as a deployment does, exactly and in benign ways.
@@ -161,16 +157,17 @@ def measure(
         encoder: the trusted copy.
         recipe: what the deployment does.
         samples: key samples, best fresh ones that nobody can have prepared for.
+        every: of which key samples benign runs are made: 4 is every fourth.
         between: is called after each run, and may raise to end it all.
     """
     computed, texts, away = Computed(encoder, recipe), texts_of(samples), []
     exact = computed.embed(texts, batch_size=1)  # as a deployment is asked
-    some = slice(None, None, SPARSE if recipe.arithmetic == "float32" else 1)
+    some = slice(None, None, every)
     for variant in CALIBRATION:
         between()
         away.append(_benign(computed, texts[some], variant) - exact[some])
     size, described = _largest(away, exact[some]), encoder.description
-    runs = tuple(away) if len(away[0]) == len(exact) else ()
+    runs = tuple(away) if every == 1 else ()
     return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, runs)
 
 

@@ -20,7 +20,7 @@ from hf_integration.serving.presets import presets
 from hf_integration.serving.probes import fresh_samples, texts_of
 from hf_integration.serving.recipe import Recipe
 from hf_integration.serving.sources import CopySource
-from hf_integration.serving.yardstick import Measured, Yardstick, measure
+from hf_integration.serving.yardstick import Measured, Yardstick
 from hf_integration.tampering.weights.fine_tuning import fine_tune
 from tests.benchmarks.rivals import RIVALS, seen_by
 from tests.benchmarks.subjects import Subject
@@ -130,7 +130,7 @@ def _scene(
         rate: [_answer(copy, recipe, texts, size) for size in ALTERED_BATCHES]
         for rate, copy in altered.items()
     }
-    return plain, stepped, measure(encoder, recipe, samples)
+    return plain, stepped, CopySource(encoder).measure(recipe, samples)
 
 
 def _columns(values: Iterable[str]) -> str:
