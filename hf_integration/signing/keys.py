@@ -33,16 +33,26 @@ def read_public_key(path: Path) -> "EllipticCurvePublicKey":
     Raises:
         UsageError: no such file, or no public key that cards can be signed with.
     """
+    data = public_part(path)
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    data = _read(path)
-    if b"PRIVATE KEY" in data:
-        raise UsageError(f"{_named(path)} is a private key, which no check needs", remedy=_PUBLIC_PART)
     try:
         key = load_pem_public_key(data)
     except Exception as error:  # cryptography's kinds of refusal differ between versions
         raise UsageError(f"{_named(path)} is not a public key in PEM", remedy=_PUBLIC_PART) from error
     return _of_supported_curve(key, path)
+
+
+def public_part(path: Path) -> bytes:
+    """The bytes of a public key's file; nothing has to be installed to find out that there are none.
+
+    Raises:
+        UsageError: no such file, or a private key.
+    """
+    data = _read(path)
+    if b"PRIVATE KEY" in data:
+        raise UsageError(f"{_named(path)} is a private key, which no check needs", remedy=_PUBLIC_PART)
+    return data
 
 
 def read_private_key(path: Path) -> tuple["EllipticCurvePrivateKey", bytes | None]:

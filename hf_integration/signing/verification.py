@@ -7,7 +7,7 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, SIGNATURE_FILE
 from hf_integration.card import WatermarkCard
 from hf_integration.signing.covered_files import COVERED, Copy, exact_copy
-from hf_integration.signing.keys import key_hint, read_public_key
+from hf_integration.signing.keys import key_hint, public_part, read_public_key
 from hf_integration.signing.signers import KeySigner, Signer, require_extra, signer_from
 from hf_integration.signing.statement import SignatureFile, read_signature
 
@@ -60,8 +60,10 @@ def verify(folder: Path, signer: str | Path | Signer) -> str:
         InconclusiveError: Sigstore's trust root is out of reach.
         UsageError: no usable signer, or the extra ``sign`` is not installed.
     """
-    require_extra()
     by = signer if isinstance(signer, Signer) else signer_from(signer)
+    if isinstance(by, KeySigner):
+        public_part(by.public_key)  # a key that is missing is missing, whether or not the extra is there
+    require_extra()
     hint = key_hint(read_public_key(by.public_key)) if isinstance(by, KeySigner) else None
     name = quoted(str(folder / SIGNATURE_FILE), longest=400)
     try:
