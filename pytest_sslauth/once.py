@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import constants
 
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import today
@@ -62,7 +63,9 @@ def check_once(
 def result_name(settings: Settings, asked: tuple[object, ...]) -> str:
     """A digest of all that decides what comes out of a check, besides the files, which are looked at."""
     device = settings.device or choose_device(None)
-    machine = (platform.python_version(), device, torch.backends.cpu.get_cpu_capability())
+    # a worker may have another cache, or another Hub
+    hub = (constants.HF_HUB_CACHE, constants.ENDPOINT)
+    machine = (platform.python_version(), device, torch.backends.cpu.get_cpu_capability(), hub)
     whole = (asked, settings, today(), sorted(library_versions().items()), machine)
     return hashlib.sha256(repr(whole).encode("utf-8", "surrogateescape")).hexdigest()
 

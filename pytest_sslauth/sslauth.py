@@ -281,6 +281,8 @@ class AuthenticEncoders:
     ) -> "Encoder":
         """Check an encoder and hand it out; it is compared again before each test that uses the fixture.
 
+        A test that asks for the fixture by ``request.getfixturevalue`` gets it as it then is.
+
         Args:
             encoder: a name in ``sslauth.toml``, a folder, or a Hub repo id.
             revision: branch, tag or commit of a Hub repo.

@@ -146,6 +146,8 @@ class _Rules:
         for outer in running[:-1]:
             held = outer.notes.get(self)
             if isinstance(held, _Held) and outer.call.place.holds(call.place) and _is_same(held, call):
+                with _refusals(call):
+                    _refuse_code(call)  # a library hands on what its caller chose
                 running[-1].notes[self] = held
                 return None
         with _refusals(call):
@@ -205,11 +207,7 @@ class _Rules:
 
         if pin.lock_hint is not None:
             raise UsageError(pin.lock_hint)
-        if call.api == "trust_remote_code" or call.options.get("trust_remote_code"):
-            raise UsageError("trust_remote_code runs code that no card covers", remedy="leave it out")
-        asked = [name for name, value in _PICKLES.items() if call.options.get(name) is value]
-        if asked:
-            raise UsageError(f"{asked[0]} asks for weights that no card covers", remedy="leave it out")
+        _refuse_code(call)
         token = call.options.get("token")
         cache = call.options.get("cache_dir") or call.options.get("cache_folder")
         access = Access(
@@ -222,11 +220,24 @@ class _Rules:
         if card.expired(today()):
             raise IntegrityError(f"its card expired on {card.expires}", remedy="pin a newer one")
         found = verified_folder(folder, card)
-        if call.api == "from_pretrained":
-            asked_for = Path(call.place.path or folder / (call.place.part or ""))
-            if asked_for.resolve() != found.model.resolve():
-                raise UsageError(f"it is a part of {pin}", remedy=f"load {found.model}")
+        # libraries that load all of a folder read other files than those of its model
+        verified = found.model if call.api == "from_pretrained" else folder
+        if Path(call.place.path or folder / (call.place.part or "")).resolve() != verified.resolve():
+            raise UsageError(f"it is a part of {pin}", remedy=f"load {verified}")
         return _Held(pin, card, found)
+
+
+def _refuse_code(call: Call) -> None:
+    """Refuse what would run code before anything could be compared.
+
+    Raises:
+        UsageError: code of the repository, or pickled weights, are asked for.
+    """
+    if call.api == "trust_remote_code" or call.options.get("trust_remote_code"):
+        raise UsageError("trust_remote_code runs code that no card covers", remedy="leave it out")
+    asked = [name for name, value in _PICKLES.items() if call.options.get(name, not value) == value]
+    if asked:
+        raise UsageError(f"{asked[0]} asks for weights that no card covers", remedy="leave it out")
 
 
 def _is_same(held: _Held, call: Call) -> bool:

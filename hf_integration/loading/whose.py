@@ -12,8 +12,8 @@ _NAMES = frozenset({point.module.partition(".")[0] for point in POINTS})
 """The libraries that are looked at, wherever they are installed."""
 
 _OWN = "hf_integration"
-_BETWEEN = ("hf_integration.loading", "pytest_sslauth")
-"""What only stands between a caller and a library: it loads nothing by itself."""
+_BETWEEN = ("hf_integration.loading", "hf_integration.stamps", "hf_integration.baselines", "pytest_sslauth")
+"""What is only between a caller and a library: it loads nothing by itself, and calls functions of users."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """What differs between two watermark cards: the encoders they were minted from, and what they promise."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hf_integration.base.errors import FlawError
 from hf_integration.card import WatermarkCard
+from hf_integration.card.contents import pack
 from hf_integration.encoders.identity.behaviour import shown_change
 from hf_integration.report.card_summary import card_summary
 
@@ -55,7 +58,7 @@ def card_changes(before: WatermarkCard, after: WatermarkCard) -> CardChanges:
             settings += [f"{file}: {_change(key, was, is_now)}" for key, _ in _compared(was, is_now)]
     settings += [f"new beside the encoder, not covered: {name}" for name in _gone(after, before)]
     settings += [f"no longer beside the encoder: {name}" for name in _gone(before, after)]
-    said, says = dict(_flat(_facts(before))), dict(_flat(_facts(after)))
+    said, says = ({**dict(_flat(_facts(card))), **_contents(card)} for card in (before, after))
     facts = {
         name: (said.get(name, ABSENT), says.get(name, ABSENT))
         for name in (*said, *(name for name in says if name not in said))
@@ -92,6 +95,19 @@ def _gone(one: WatermarkCard, other: WatermarkCard) -> list[str]:
 
 def _facts(card: WatermarkCard) -> dict[str, Any]:
     return {key: value for key, value in card_summary(card).items() if key not in _SAID_ELSEWHERE}
+
+
+def _contents(card: WatermarkCard) -> dict[str, str]:
+    """A digest of everything that a card is made of and that no fact shows: samples, sketches, answers."""
+    try:
+        _, tensors = pack(card)
+    except FlawError as flaw:
+        return {"contents": f"not of one piece: {flaw.field} {flaw.reason}"}
+    return {
+        f"contents: {name}": "sha256:"
+        + hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()[:16]
+        for name, values in tensors.items()
+    }
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

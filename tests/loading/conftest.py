@@ -51,6 +51,21 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def loads_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While transformers loads, it patches itself and torch; loads in several threads leave that so."""
+    import sys
+
+    from transformers import initialization
+    from transformers.modeling_utils import PreTrainedModel
+
+    monkeypatch.setattr(PreTrainedModel, "tie_weights", PreTrainedModel.tie_weights)
+    for module in filter(None, map(sys.modules.get, initialization.TORCH_MODULES_TO_PATCH)):
+        for name in initialization.TORCH_INIT_FUNCTIONS:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.fixture
 def repo(hub_here: HubServer, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """``org/tiny`` on a Hub that the libraries of users ask as well."""
     import transformers.utils.hub

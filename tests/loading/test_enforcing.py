@@ -147,6 +147,39 @@ def test_what_no_card_covers_is_refused_before_anything_is_loaded(
         auto("models/tiny", **options)
 
 
+@pytest.mark.parametrize(
+    "options", [{"use_safetensors": False}, {"weights_only": False}, {"use_safetensors": 0}]
+)
+def test_nor_is_it_where_a_library_hands_it_on(project: Path, options: dict[str, Any]) -> None:
+    sentences = pytest.importorskip("sentence_transformers")
+    with enforce(), pytest.raises(LoadRefusedError, match=next(iter(options))):
+        sentences.SentenceTransformer("models/tiny", model_kwargs=options, device="cpu")
+
+
+@pytest.mark.parametrize("api", LOADERS)
+def test_a_folder_below_a_pinned_one_is_not_the_pinned_one(project: Path, api: str) -> None:
+    shutil.copytree("models/tiny", "models/kept")
+    shutil.move("models/kept", "models/tiny/variant")
+    with enforce(unpinned="refuse"), pytest.raises(LoadRefusedError):
+        LOADERS[api]("models/tiny/variant")
+
+
+def test_a_load_that_a_stamp_sets_off_is_the_users(project: Path) -> None:
+    """What embeds may load its model when it is asked first, from a place that is installed."""
+    import sysconfig
+
+    from hf_integration.stamps.embedding import embeddings_of
+
+    alter("models/tiny")
+    loads = "transformers.AutoModel.from_pretrained('models/tiny')"
+    code = f"def embed(texts):\n    import transformers\n    {loads}\n"
+    space: dict[str, Any] = {"__name__": "lazy_embedder"}
+    place = Path(sysconfig.get_path("purelib"), "lazy_embedder.py")
+    exec(compile(code, str(place), "exec"), space)  # noqa: S102  # ours
+    with enforce(unpinned="refuse"), pytest.raises(LoadRefusedError):
+        embeddings_of(space["embed"], ["a text"])
+
+
 def test_code_of_a_pinned_folder_is_never_run(project: Path) -> None:
     config = Path("models/tiny/config.json")
     values = json.loads(config.read_text()) | {"auto_map": {"AutoModel": "modeling_own.Own"}}
@@ -215,6 +248,7 @@ def test_twice_is_once_and_each_is_undone_by_itself(project: Path) -> None:
         auto("models/tiny")
 
 
+@pytest.mark.usefixtures("loads_in_threads")
 def test_threads_are_held_to_it_and_do_not_disturb_each_other(project: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -142,6 +142,7 @@ def test_what_a_library_raises_is_raised_and_not_listed(observer: Observer, tmp_
     assert observer.loads == ()
 
 
+@pytest.mark.usefixtures("loads_in_threads")
 def test_loads_in_threads_are_all_counted(observer: Observer, shelf: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

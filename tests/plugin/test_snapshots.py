@@ -130,7 +130,7 @@ def test_what_machines_differ_by_passes(accepted: pytest.Pytester, expression: s
     [
         ("embed(texts) * 2", "ANOTHER RECIPE*"),
         ("embed(texts)[:, :24]", "ANOTHER RECIPE*"),
-        ("embed(['query: ' + text for text in texts])", "NOT THE SAME SPACE*"),
+        ("embed(['query: ' + text for text in texts])", "* SPACE*: the stamp is of search"),
         ("embed(texts) + 1e-3 * np.sign(embed(texts))", "NOT THE SAME SPACE*"),
         ("embed(texts[:1])", "NOT CHECKED: search: *texts were given*"),
         ("embed(texts) * float('nan')", "NOT CHECKED: search: *"),

@@ -93,3 +93,20 @@ def test_every_field_is_compared_or_there_is_a_reason(card: WatermarkCard) -> No
         new: Any = old + 1 if isinstance(old, int) else {"a": "b"} if name == "details" else "another"
         other = replace(card, encoder=replace(card.encoder, **{name: new}))
         assert card_changes(card, other).facts, name
+
+
+def test_everything_that_a_card_is_made_of_is_compared(card: WatermarkCard) -> None:
+    """Numbers that no fact shows, such as the answers that converted encoders are held against."""
+    from hf_integration.card.contents import pack
+
+    assert card.served is not None
+    turned = tuple(replace(one, embeddings=-one.embeddings) for one in card.served.answers)
+    facts = card_changes(card, replace(card, served=replace(card.served, answers=turned))).facts
+    assert len([name for name in facts if name.startswith("contents: ")]) == len(turned)
+    for other in (
+        replace(card, watermark=255 - card.watermark),
+        replace(card, generator=replace(card.generator, head=-card.generator.head)),
+        replace(card, references=tuple(replace(r, sketches=-r.sketches) for r in card.references)),
+    ):
+        assert [name for name in card_changes(card, other).facts if name.startswith("contents: ")]
+    assert len(pack(card)[1]) > 8
