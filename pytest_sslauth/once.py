@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.vocabulary import today
 from hf_integration.checking.subject import Subject
-from hf_integration.encoders.identity.in_process import on_every_module
+from hf_integration.encoders.identity.in_process import in_any_class, on_every_module
 from hf_integration.encoders.running.devices import choose_device
 from pytest_sslauth.folders import content_digest, fingerprint
 from pytest_sslauth.options import Settings
@@ -74,7 +74,7 @@ def _known(shared: SharedResults, name: str) -> Checked | None:
     """What another worker found, if all that it read is the same here, and no code here has to be judged."""
     try:
         said = shared.read(name)
-        if said is None or on_every_module():
+        if said is None or on_every_module() or in_any_class():
             return None
         folders = tuple(None if folder is None else Path(folder) for folder in said["folders"])
         before = fingerprint(folders)

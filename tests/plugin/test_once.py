@@ -1,5 +1,6 @@
 """What one worker believes of a check that another one made."""
 
+import functools
 import gc
 import shutil
 import weakref
@@ -247,6 +248,32 @@ class TestWhatIsHandedOut:
         assert encoder is None
         assert "patched" in outcome.failure
         assert len(workers.made) == 1
+
+    @pytest.mark.parametrize("place", ["a layer", "the model", "torch", "the tokenizer"])
+    def test_code_that_this_worker_has_already_is_found_by_a_marker_alone(
+        self, workers: Workers, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        import torch
+        from transformers import AutoTokenizer
+        from transformers.models.bert.modeling_bert import BertModel, BertSelfOutput
+
+        owner = {
+            "a layer": BertSelfOutput,
+            "the model": BertModel,
+            "torch": torch.nn.Linear,
+            "the tokenizer": type(AutoTokenizer.from_pretrained(workers.root / "models/tiny")),
+        }[place]
+        name = "_encode_plus" if place == "the tokenizer" else "forward"
+        usual = getattr(owner, name)
+
+        @functools.wraps(usual)
+        def logged(*args: Any, **names: Any) -> Any:
+            return usual(*args, **names)
+
+        assert not workers.start().of_name(TINY).failure
+        monkeypatch.setattr(owner, name, logged)
+        assert "patched" in workers.start().of_name(TINY).failure
+        assert len(workers.made) == 2  # it was checked again, and not taken over
 
 
 class TestInMemory:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -33,6 +34,7 @@ _NOT_COMPUTING = frozenset(
 # Hooks of accelerate that move tensors between devices, and nothing else.
 _MOVING = frozenset({"AlignDevicesHook", "CpuOffload", "SequentialHook"})
 _OF_TORCH = ("torch", "torch.nn.functional")
+_OF_MODELS = ("transformers.", "tokenizers", "torch.nn.modules.")
 MODEL = "the model"
 TAKE_OFF = "take it off, or load the encoder in a fresh process"
 
@@ -141,6 +143,19 @@ def on_every_module() -> tuple[Finding, ...]:
     seen: dict[int, Any] = {}
     patched = [what for module in _OF_TORCH for what in patched_in_module(module, seen)]
     return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
+
+
+def in_any_class() -> tuple[Finding, ...]:
+    """Functions that were replaced in any class that models and tokenizers of this process may be of."""
+    seen: dict[int, Any] = {}
+    return tuple(
+        Finding(f"patched {what}", TAKE_OFF)
+        for name, module in list(sys.modules.items())
+        if name.startswith(_OF_MODELS)
+        for kind in list(vars(module).values())
+        if isinstance(kind, type) and kind.__module__ == name
+        for what in patched_in_class(kind, seen)
+    )
 
 
 def in_process_changes(model: nn.Module) -> tuple[str, ...]:
