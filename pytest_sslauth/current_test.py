@@ -165,17 +165,24 @@ class CurrentTest:
     def failures_of_fixtures(self, item: pytest.Item, raised: BaseException | None) -> tuple[Refusal, ...]:
         """What failed in fixtures that a test uses, whichever test they were set up for.
 
+        What another test may skip for fails this one, if its own settings say so.
+
         Args:
             item: the test.
             raised: what ended it.
         """
         used = _fixtures_of(item)
-        return tuple(
+        failures = [
             failure
             for fixture, (failed, ended) in self.of_fixtures.items()
             if fixture in used or (ended is not None and ended is raised)
             for failure in failed
-        )
+        ]
+        if any(isinstance(failure, OutOfReachError) for failure in failures) and self._missing() == "fail":
+            return tuple(
+                NotAuthenticError(failure.msg).with_traceback(failure.__traceback__) for failure in failures
+            )
+        return tuple(failures)
 
     @contextmanager
     def heeding_threads(self) -> Iterator[None]:

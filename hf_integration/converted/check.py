@@ -207,6 +207,11 @@ def _inputs(read: Read) -> Answer:
         return Answer("differs", f"{read.differences[0]}{more}", details)
     if read.settings:
         return Answer("differs", f"its tokenizer has other settings: {read.settings[0]}", details)
+    if read.unrecorded:
+        said = (
+            f"the card does not say how {read.unrecorded} texts are read that are asked today: mint it again"
+        )
+        return Answer("open", said, details)
     return Answer("fits", f"{read.asked} texts are read as the original reads them", details)
 
 

@@ -36,6 +36,7 @@ class Read:
         alike: for each text that was given, whether it was read as the original reads it.
         other: whether anything but a cut differs.
         known: whether this could be found out at all.
+        unrecorded: how many texts are asked today of which nothing is recorded.
     """
 
     asked: int
@@ -46,6 +47,7 @@ class Read:
     alike: tuple[bool, ...]
     other: bool
     known: bool = True
+    unrecorded: int = 0
 
 
 def ask(encoder: TorchEncoder, converted: Converted, texts: Sequence[str], recipe: Recipe = PLAIN) -> Read:
@@ -138,11 +140,7 @@ def read_by_digests(
     named, settings = named_texts(), converted.settings()
     asked = {name: text for name, text in named.items() if text_digest(text) in known}
     unread = Read(0, (), None, None, settings, tuple(True for _ in texts), other=False, known=False)
-    if (
-        converted.cannot_run()
-        or 2 * len(asked) < len(named)
-        or any(text_digest(t) not in known for t in texts)
-    ):
+    if converted.cannot_run() or not asked or any(text_digest(text) not in known for text in texts):
         return unread
     if converted.prompt not in (None, prompt):
         said = f"texts begin with '{quoted(converted.prompt)}', and the original's with '{quoted(prompt)}'"
@@ -170,6 +168,7 @@ def read_by_digests(
         settings,
         tuple(same[len(asked) :]),
         other=bool(off) and cut is None,
+        unrecorded=len(named) - len(asked),
     )
 
 

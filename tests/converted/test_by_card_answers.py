@@ -16,7 +16,8 @@ from hf_integration.base.progress import Silent
 from hf_integration.base.vocabulary import Modality, Weights
 from hf_integration.card import Conversions
 from hf_integration.converted.card_lookup import CardLookup
-from hf_integration.converted.file_recipes import sorted_out
+from hf_integration.converted.file_recipes import file_recipes, sorted_out
+from hf_integration.converted.inputs import named_texts, text_digest
 from hf_integration.converted.onnx_graph import read_graph
 from hf_integration.converted.recording import record
 from hf_integration.converted.weights import account
@@ -61,6 +62,26 @@ class TestWhatTheCardDoesNotSay:
         verdict = by_card(replace(card, conversions=None), folder)
         assert (verdict.status, findings(verdict)) == ("inconclusive", ["fits", "fits", "open"])
         assert "nobody was asked how it reads texts" in verdict.reason
+
+    def test_texts_that_an_older_card_does_not_know_are_counted_and_no_pass(
+        self, card: WatermarkCard, folder: Path
+    ) -> None:
+        assert card.conversions is not None
+        for left_out in (1, 5, len(named_texts()) - 1):
+            gone = {text_digest(text) for text in list(named_texts().values())[:left_out]}
+            texts = {key: ids for key, ids in card.conversions.texts.items() if key not in gone}
+            verdict = by_card(without(card, texts=texts), folder)
+            assert (verdict.status, findings(verdict)) == ("inconclusive", ["fits", "fits", "open"])
+            assert f"how {left_out} texts are read" in verdict.reason
+
+    def test_no_two_families_have_a_rule_of_the_same_words(self) -> None:
+        """Recorded answers are found by rules alone: those of another runtime must not be taken for them."""
+        families: dict[str, set[str]] = {}
+        for recipe in file_recipes().values():
+            for rule in recipe.rules:
+                families.setdefault(rule, set()).add(recipe.family)
+        assert families
+        assert all(len(of) == 1 for of in families.values())
 
     def test_an_older_card_reads_no_integers(self, card: WatermarkCard, int8: Path) -> None:
         verdict = by_card(replace(card, conversions=None), int8, "int8")

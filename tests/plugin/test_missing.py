@@ -168,6 +168,31 @@ class TestWhatFails:
         )
         project.runpytest(SKIP).assert_outcomes(failed=1)
 
+    @pytest.mark.parametrize(("order", "skipped"), [("ab", 1), ("ba", 0)])
+    @pytest.mark.usefixtures("offline")
+    def test_a_folder_that_says_fail_does_not_skip_for_a_fixture_that_another_one_set_up(
+        self, project: pytest.Pytester, order: str, skipped: int
+    ) -> None:
+        """And what failed once fails for all who share it."""
+        pin(project.path, place=ON_THE_HUB)
+        project.makeconftest(
+            """
+            import pytest
+
+            @pytest.fixture(scope="session")
+            def encoder(authentic_encoders):
+                return authentic_encoders("here")
+            """
+        )
+        for name, word in (("a", "skip"), ("b", "fail")):
+            folder = project.mkpydir(name)
+            (folder / "conftest.py").write_text(
+                "import pytest\n@pytest.fixture(scope='session')\n"
+                f"def sslauth_missing():\n    return {word!r}\n"
+            )
+            (folder / f"test_{name}.py").write_text("def test_app(encoder):\n    pass\n")
+        project.runpytest(*order).assert_outcomes(skipped=skipped, failed=2 - skipped)
+
     def test_only_two_errors_are_out_of_reach(self) -> None:
         pinned = Place("here", repo="org/name", pin=Pin("here", Path("sslauth.toml"), repo="org/name"))
         found = set()

@@ -253,7 +253,6 @@ class TestWhatIsHandedOut:
     def test_code_that_this_worker_has_already_is_found_by_a_marker_alone(
         self, workers: Workers, monkeypatch: pytest.MonkeyPatch, place: str
     ) -> None:
-        import torch
         from transformers import AutoTokenizer
         from transformers.models.bert.modeling_bert import BertModel, BertSelfOutput
 
