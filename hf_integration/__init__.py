@@ -52,6 +52,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import on first use: torch and transformers take seconds, and ``sslauth --help`` needs neither."""
+    if name == "errors":  # "except hf_integration.errors.…" has to work after "import hf_integration" alone
+        return import_module("hf_integration.errors")
     if name in _HOMES:
         return getattr(import_module(f"hf_integration.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'hf_integration' has no attribute '{name}'")

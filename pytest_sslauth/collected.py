@@ -186,9 +186,9 @@ class Configured:
 
         shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
         more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        what = "1 configured encoder" if len(names) == 1 else f"{len(names)} configured encoders"
+        what = "1 configured encoder was" if len(names) == 1 else f"{len(names)} configured encoders were"
         if self._settings.require:
             line = f"ERROR: {what} not checked, and --sslauth-require is set: {shown}{more}"
             terminalreporter.line(line, red=True)
         else:
-            terminalreporter.line(f"sslauth: {what} not selected or skipped: {shown}{more}", yellow=True)
+            terminalreporter.line(f"sslauth: {what} not checked: {shown}{more}", yellow=True)

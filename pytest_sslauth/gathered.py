@@ -62,7 +62,7 @@ class Gathered:
                 images = outcome["images"] and StripImages.from_dict(outcome["images"])
                 shown.append(Shown(Verdict.from_dict(outcome["verdict"]), images, tuple(tests), place))
         for name in self._configured.left_out:
-            reason = f"configured in {self._settings.config.name}, and not selected or skipped"
+            reason = f"configured in {self._settings.config.name}, and not checked in this run"
             place = self._placed(self._configured.places.get(name))
             others.append(WithoutVerdict(name, reason, NOT_SELECTED, False, (), place))
         return shown, others

@@ -144,7 +144,7 @@ def parse_observe(value: str, base: Path, where: str) -> Observe | None:  # noqa
     """What becomes of what was loaded and never authenticated; ``off`` is nothing."""
     if value not in ("report", "error", "off"):
         raise pytest.UsageError(
-            f"{where}: {value!r} is none of report, error and off"
-            + (f", to name a path behind it write {where}=report" if where.startswith("-") else "")
+            f"{where}: {value!r} is not report, error or off"
+            + (f"; to run only a path, write {where}=report {value}" if where.startswith("-") else "")
         )
     return None if value == "off" else value  # type: ignore[return-value]  # one of the two

@@ -97,7 +97,7 @@ class Stamps:
         arguments = ["sslauth", "stamp", "--accept", self._shown(pending), "--out", self._shown(file)]
         command = shlex.join([*arguments, *(["--force"] if file.exists() else [])])
         where = harmless(self._settings.rootdir)
-        return f"if texts shall be embedded as they are now, run in {where}: {harmless(command)}"
+        return f"to accept what is embedded now, run in {where}: {harmless(command)}"
 
     def _shown(self, file: Path) -> str:
         rootdir = self._settings.rootdir

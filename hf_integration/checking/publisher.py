@@ -78,7 +78,9 @@ def _signature(encoder: "Encoder", place: Place, access: "Access") -> PublisherS
     unsigned = tuple(quoted(name) for name in names if name not in signed.files and name != MODEL_SIGNATURE)
     absent = len(signed.files) - len(here)
     signer = " and ".join(map(str, place.publishers))
-    said = f"signed by {signer}: {len(here)} files as they were signed"
-    said += f"; {absent} more are not here" if absent else ""
-    said += f"; {len(unsigned)} that the encoder is not loaded from were not signed" if unsigned else ""
+    said = f"signed by {signer}: {len(here)} files are as they were signed"
+    said += f"; {absent} more were signed and are not here" if absent else ""
+    if unsigned:
+        more = f" and {len(unsigned) - 1} more" if len(unsigned) > 1 else ""
+        said += f"; not signed, and not loaded by the encoder: {unsigned[0]}{more}"
     return PublisherSignature(True, said, signer, len(here), absent, unsigned[:MOST_NAMED])

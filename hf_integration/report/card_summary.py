@@ -194,7 +194,7 @@ def _conversions(card: WatermarkCard) -> list[str]:
         return []
     integers = [form for form in section.digests if ": " in form]
     answers = [made.name for made in section.answers]
-    lines = [f"converted encoders: how {len(section.texts)} texts are read"]
+    lines = [f"for converted encoders: digests of the tokens of {len(section.texts)} texts"]
     if integers:
         lines.append(f"  digests of integers by {harmless('; '.join(integers), longest=400)}")
     if answers:

@@ -87,7 +87,7 @@ def stamp_function(
         kept = kept[:short]
         together = embeddings_of(embed, kept)
     alone = np.concatenate([embeddings_of(embed, [text]) for text in kept])
-    return _stamp(name, "as the function embeds", kept, short, alone, together)
+    return _stamp(name, "as the function under test embeds", kept, short, alone, together)
 
 
 def _stamp(

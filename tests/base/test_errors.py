@@ -1,5 +1,8 @@
 """The errors that callers catch."""
 
+import subprocess
+import sys
+
 import hf_integration.base.errors as ground
 from hf_integration import errors
 
@@ -12,3 +15,10 @@ def test_every_error_has_its_public_name() -> None:
     }
     assert len(ours) > 10
     assert set(errors.__all__) == ours == {name for name in ours if hasattr(errors, name)}
+
+
+def test_errors_are_there_after_the_import_that_the_documentation_shows() -> None:
+    """``except hf_integration.errors.LoadRefusedError`` is looked up when something was refused already."""
+    code = "import hf_integration; print(hf_integration.errors.LoadRefusedError.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "LoadRefusedError"

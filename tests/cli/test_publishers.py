@@ -57,7 +57,7 @@ class TestVerify:
         assert (ended.status, verdict["trust"]) == (0, "local")
         assert verdict["publisher"] == {
             "verified": True,
-            "said": f"signed by the key {keys.public}: 5 files as they were signed",
+            "said": f"signed by the key {keys.public}: 5 files are as they were signed",
             "signer": f"the key {keys.public}",
             "files": 5,
             "absent": 0,

@@ -125,6 +125,9 @@ def test_inspect_says_what_a_converted_encoder_can_be_checked_for(sslauth: Run, 
     card = WatermarkCard.load("cards/tiny")
     assert card.conversions is not None
     texts = len(card.conversions.texts)
-    assert f"converted encoders: how {texts} texts are read" in sslauth("inspect", "cards/tiny").out
+    assert (
+        f"for converted encoders: digests of the tokens of {texts} texts"
+        in sslauth("inspect", "cards/tiny").out
+    )
     said = json.loads(sslauth("inspect", "cards/tiny", "--format", "json").out)["conversions"]
     assert said == {"texts": texts, "forms": list(card.conversions.digests), "recipes": []}

@@ -36,7 +36,7 @@ def main() -> None:
             file = project / "sslauth.toml"
             file.write_text(file.read_text().replace("8123", str(port)))
             summary = Path(kept) / "summary.md"
-            env = {**environment(project), "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+            env = {**environment(), "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
             command = [sys.executable, "-m", "pytest", "--sslauth-html", "page.html"]
             subprocess.run(command, cwd=project, env=env, check=False)
         rendered = MarkdownIt("commonmark").enable("table").render(summary.read_text())

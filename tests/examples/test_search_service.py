@@ -71,6 +71,15 @@ def endpoint(prepared: Path) -> Iterator[int]:
 
 
 @whole
+def test_it_installs(prepared: Path, tmp_path: Path) -> None:
+    """As its README says, its dependencies aside."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path), "."]
+    subprocess.run(command, cwd=prepared, check=True)
+    assert (tmp_path / "service" / "app.py").exists()
+    assert not (tmp_path / "cards").exists()
+
+
+@whole
 def test_green_as_it_is(prepared: Path, endpoint: int) -> None:
     status, out = run(prepared, endpoint)
     assert status == 0, out
@@ -106,7 +115,7 @@ def run(project: Path, port: int, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=project,
-        env=environment(project),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -115,11 +124,11 @@ def run(project: Path, port: int, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def environment(project: Path) -> dict[str, str]:
-    paths = [str(project), *filter(None, [os.environ.get("PYTHONPATH")])]
+def environment() -> dict[str, str]:
+    """That of a user: nothing but the project itself says where its modules are."""
     left_out = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "GITHUB_ACTIONS")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    return {**kept, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
@@ -129,7 +138,7 @@ def served(project: Path, model: str) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "service.embeddings:app", "--port", str(port)]
-    env = {**environment(project), "EMBED_MODEL": model}
+    env = {**environment(), "EMBED_MODEL": model}
     process = subprocess.Popen(
         command, cwd=project, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

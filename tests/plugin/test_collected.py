@@ -79,24 +79,24 @@ SELECTED: list[tuple[tuple[str, ...], list[str], str | None]] = [
     (
         ("sslauth.toml::second",),
         ["sslauth.toml::second"],
-        "*1 configured encoder not selected or skipped: first",
+        "*1 configured encoder was not checked: first",
     ),
-    (("-k", "first"), ["sslauth.toml::first"], "*1 configured encoder not selected or skipped: second"),
+    (("-k", "first"), ["sslauth.toml::first"], "*1 configured encoder was not checked: second"),
     (("-m", "sslauth"), ["sslauth.toml::first", "sslauth.toml::second"], None),
     (
         ("tests",),
         ["tests/test_app.py::test_app"],
-        "*2 configured encoders not selected or skipped: first, second",
+        "*2 configured encoders were not checked: first, second",
     ),
     (
         ("--ignore=sslauth.toml",),
         ["tests/test_app.py::test_app"],
-        "*2 configured encoders not selected or skipped: first, second",
+        "*2 configured encoders were not checked: first, second",
     ),
     (
         ("--deselect=sslauth.toml::first",),
         ["sslauth.toml::second", "tests/test_app.py::test_app"],
-        "*1 configured encoder not selected or skipped: first",
+        "*1 configured encoder was not checked: first",
     ),
 ]
 
@@ -169,7 +169,7 @@ def test_an_entry_that_another_test_checks_is_not_left_out(pinned: pytest.Pytest
     )
     result = pinned.runpytest("--sslauth-require", "tests")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["ERROR: 1 configured encoder not checked*: first"])
+    result.stdout.fnmatch_lines(["ERROR: 1 configured encoder was not checked*: first"])
 
 
 def test_endpoints_are_items_of_their_own(pinned: pytest.Pytester) -> None:
@@ -211,7 +211,7 @@ def test_a_file_that_is_wrong_is_one_line(pinned: pytest.Pytester, text: str, sa
     result.stdout.no_fnmatch_line("*Traceback*")
     required = pinned.runpytest("tests", "--sslauth-require")
     assert required.ret == 1
-    required.stdout.fnmatch_lines(["ERROR: 1 configured encoder not checked*: what is in sslauth.toml*"])
+    required.stdout.fnmatch_lines(["ERROR: 1 configured encoder was not checked*: what is in sslauth.toml*"])
 
 
 def test_another_file_is_collected_and_enforced(pinned: pytest.Pytester) -> None:
@@ -301,10 +301,10 @@ def test_an_item_that_was_not_checked_is_left_out_whatever_kept_it_from_that(
 ) -> None:
     pinned.makeconftest(f"import pytest\n{SKIPPED[way]}")
     result = pinned.runpytest("sslauth.toml")
-    result.stdout.fnmatch_lines(["*2 configured encoders not selected or skipped: first, second"])
+    result.stdout.fnmatch_lines(["*2 configured encoders were not checked: first, second"])
     required = pinned.runpytest("--sslauth-require", "sslauth.toml")
     assert required.ret == 1
-    required.stdout.fnmatch_lines(["ERROR: 2 configured encoders not checked*: first, second"])
+    required.stdout.fnmatch_lines(["ERROR: 2 configured encoders were not checked*: first, second"])
 
 
 def test_an_item_whose_marker_was_taken_away_fails(pinned: pytest.Pytester) -> None:
@@ -325,7 +325,7 @@ def test_a_file_in_a_folder_that_pytest_does_not_enter_is_no_pass_unseen(pinned:
     text = PINS.replace('"models/', '"../models/').replace('"cards/', '"../cards/')
     (pinned.path / ".trust" / "pins.toml").write_text(text)
     result = pinned.runpytest("--sslauth-config=.trust/pins.toml")
-    result.stdout.fnmatch_lines(["*2 configured encoders not selected or skipped: first, second"])
+    result.stdout.fnmatch_lines(["*2 configured encoders were not checked: first, second"])
     assert pinned.runpytest("--sslauth-config=.trust/pins.toml", "--sslauth-require").ret == 1
     named = pinned.runpytest("-rA", "--sslauth-config=.trust/pins.toml", ".trust/pins.toml")
     assert sorted(outcomes(named)) == [".trust/pins.toml::first", ".trust/pins.toml::second"]

@@ -278,10 +278,10 @@ def test_a_configured_encoder_that_was_skipped_is_none_that_was_checked(project:
     pin(project.path, place=ON_THE_HUB)
     result = project.runpytest(SKIP)
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*1 configured encoder not selected or skipped: here"])
+    result.stdout.fnmatch_lines(["*1 configured encoder was not checked: here"])
     result = project.runpytest(SKIP, "--sslauth-require")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["ERROR: 1 configured encoder not checked*"])
+    result.stdout.fnmatch_lines(["ERROR: 1 configured encoder was not checked*"])
 
 
 EXPECTED = """

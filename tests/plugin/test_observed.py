@@ -195,7 +195,7 @@ def test_the_file_says_the_same_and_the_command_line_comes_first(
 def test_a_value_that_is_none_is_refused_with_what_to_write(plugged: pytest.Pytester) -> None:
     result = plugged.runpytest("--sslauth-observe", "tests")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--sslauth-observe: 'tests' is none of report, error and off, *=report"])
+    result.stderr.fnmatch_lines(["*--sslauth-observe: 'tests' is not report, error or off; *=report tests"])
 
 
 def test_hostile_names_are_inert(project: pytest.Pytester, observed: Callable[..., pytest.RunResult]) -> None:

@@ -48,9 +48,7 @@ def write(project: pytest.Pytester, expression: str) -> None:
 
 
 def command_in(result: pytest.RunResult) -> list[str]:
-    (line,) = [
-        line for line in result.outlines if line.startswith("if texts shall be embedded as they are now")
-    ]
+    (line,) = [line for line in result.outlines if line.startswith("to accept what is embedded now")]
     return shlex.split(line.rpartition(": ")[2])
 
 
@@ -153,7 +151,7 @@ def test_a_damaged_snapshot_is_no_pass(accepted: pytest.Pytester) -> None:
     file.write_text(file.read_text().replace('"long"', '"lung"', 1))
     result = accepted.runpytest()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["NOT CHECKED: search: *damaged*", "if texts shall be embedded*--force"])
+    result.stdout.fnmatch_lines(["NOT CHECKED: search: *damaged*", "to accept what is embedded now*--force"])
 
 
 @pytest.mark.parametrize("name", ["", "../search", "a/b", ".hidden", "a\\b", "x" * 101, "\x1b[31m", 3, None])
