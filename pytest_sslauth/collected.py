@@ -182,13 +182,12 @@ class Configured:
         names = self.left_out
         if not names:
             return
-        from hf_integration.base.text import harmless
+        from hf_integration.base.text import listed
 
-        shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        shown = listed(names, MOST_NAMES)
         what = "1 configured encoder was" if len(names) == 1 else f"{len(names)} configured encoders were"
         if self._settings.require:
-            line = f"ERROR: {what} not checked, and --sslauth-require is set: {shown}{more}"
+            line = f"ERROR: {what} not checked, and --sslauth-require is set: {shown}"
             terminalreporter.line(line, red=True)
         else:
-            terminalreporter.line(f"sslauth: {what} not checked: {shown}{more}", yellow=True)
+            terminalreporter.line(f"sslauth: {what} not checked: {shown}", yellow=True)

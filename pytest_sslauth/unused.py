@@ -76,16 +76,13 @@ class UnusedCards:
         names = self._unused
         if not names:
             return
-        from hf_integration.base.text import harmless
+        from hf_integration.base.text import harmless, listed
 
-        shown = ", ".join(harmless(name) for name in names[:MOST_NAMES])
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        shown = listed(names, MOST_NAMES)
         what = "1 card" if len(names) == 1 else f"{len(names)} cards"
         skipped = f" (skipped: {self._skipped})" if self._skipped else ""
         place = harmless(self._settings.cards.name)
-        terminalreporter.line(
-            f"sslauth: {what} in {place} that no test used{skipped}: {shown}{more}", yellow=True
-        )
+        terminalreporter.line(f"sslauth: {what} in {place} that no test used{skipped}: {shown}", yellow=True)
 
 
 def _asks_for_all(config: pytest.Config) -> bool:

@@ -1,6 +1,7 @@
 """Strings of unknown origin: what a card, a repository or a server says must not steer a terminal."""
 
 import unicodedata
+from collections.abc import Sequence
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that steer a terminal or reorder a line instead of showing a character."""
@@ -43,6 +44,17 @@ def harmless(text: object, *, longest: int = LONGEST) -> str:
     cut = value[:longest]
     shown = cut if cut.isprintable() else "".join(map(_spelled, cut))
     return shown if len(value) <= longest else f"{shown}…"
+
+
+def listed(names: Sequence[object], most: int = 1) -> str:
+    """The first of some names, and how many more there are: ``a, b and 3 more``.
+
+    Args:
+        names: of unknown origin; at least one.
+        most: how many are shown.
+    """
+    shown = ", ".join(quoted(str(name)) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _spelled(character: str) -> str:

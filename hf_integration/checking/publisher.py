@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import InconclusiveError
-from hf_integration.base.text import quoted
+from hf_integration.base.text import listed, quoted
 from hf_integration.base.vocabulary import MODEL_SIGNATURE
 from hf_integration.checking.finding import Place
 from hf_integration.verdict import PublisherSignature
@@ -81,6 +81,5 @@ def _signature(encoder: "Encoder", place: Place, access: "Access") -> PublisherS
     said = f"signed by {signer}: {len(here)} files are as they were signed"
     said += f"; {absent} more were signed and are not here" if absent else ""
     if unsigned:
-        more = f" and {len(unsigned) - 1} more" if len(unsigned) > 1 else ""
-        said += f"; not signed, and not loaded by the encoder: {unsigned[0]}{more}"
+        said += f"; not signed, and not loaded by the encoder: {listed(unsigned)}"
     return PublisherSignature(True, said, signer, len(here), absent, unsigned[:MOST_NAMED])

@@ -21,7 +21,7 @@ from itertools import compress
 
 from hf_integration.authentication import Authentication
 from hf_integration.base.progress import Progress
-from hf_integration.base.text import quoted
+from hf_integration.base.text import listed
 from hf_integration.base.vocabulary import FEWEST_KEYS, USUAL_KEYS
 from hf_integration.card import WatermarkCard
 from hf_integration.converted.behaviour import Behaved, Expected, behaviour_of, not_run
@@ -151,8 +151,7 @@ def _judged(
     """The status, and one sentence that says why."""
     if explained.changed or (explained.missing and behaved.finding == "differs"):
         names = (*explained.changed, *explained.missing)
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return "altered", f"weights in the file are not the encoder's: {quoted(names[0])}{more}"
+        return "altered", f"weights in the file are not the encoder's: {listed(names)}"
     if converted.own_ids and (other := _other_tokenizer(read)):
         return "altered", f"its tokenizer is not the encoder's: {other}"
     if behaved.finding == "differs" and explained.equal:
@@ -185,8 +184,7 @@ def _file(knowledge: Knowledge, explained: Explained) -> Answer:
         (explained.not_compared, f"arrays of integers were not compared, {knowledge.unknown_rule}"),
     ):
         if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            return Answer("open", f"{len(names)} {what}: {quoted(names[0])}{more}", details)
+            return Answer("open", f"{len(names)} {what}: {listed(names)}", details)
     return Answer("fits", f"all {explained.tensors} tensors of the encoder are in the file", details)
 
 

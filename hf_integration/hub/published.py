@@ -13,7 +13,7 @@ from hf_integration.base.errors import (
     ModelCardRefusedError,
     SSLAuthError,
 )
-from hf_integration.base.text import quoted
+from hf_integration.base.text import listed, quoted
 from hf_integration.base.vocabulary import SIGNATURE_FILE, same_repo, today
 from hf_integration.card import WatermarkCard
 from hf_integration.card.reading import own_card, read_card
@@ -256,10 +256,9 @@ def _weights_claim(advertised: Metadata, there: RepoCommit) -> tuple[Claim, bool
     if changed is None:
         return broken(f"{published_for}, whose files are listed with other kinds of digests than now"), True
     if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         return broken(
             f"the card is older than the weights: it was published for commit {of}, and "
-            f"{quoted(changed[0])}{more} changed since"
+            f"{listed(changed)} changed since"
         ), True
     return Claim("encoder commit", True, f"the weights are still those of commit {of}"), True
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.errors import EncoderError, IntegrityError
-from hf_integration.base.text import harmless
+from hf_integration.base.text import listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -191,6 +191,5 @@ def _changed_outside(model: "nn.Module", used: set[int], card: "WatermarkCard") 
 
 def _refuse(folder: Path, what: str, changed: list[str]) -> None:
     if changed:
-        shown = ", ".join(harmless(name) for name in changed[:MOST_NAMES])
-        more = f" and {len(changed) - MOST_NAMES} more" if len(changed) > MOST_NAMES else ""
-        raise IntegrityError(f"{folder}: {what}: {shown}{more}", remedy="`sslauth verify` tells more")
+        shown = listed(changed, MOST_NAMES)
+        raise IntegrityError(f"{folder}: {what}: {shown}", remedy="`sslauth verify` tells more")

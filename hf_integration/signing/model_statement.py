@@ -16,12 +16,9 @@ from hf_integration.base.errors import FlawError
 from hf_integration.base.files import open_bounded, read_exactly
 from hf_integration.base.text import is_plain, quoted
 from hf_integration.signing.statement import (
-    MEDIA_TYPE,
-    PAYLOAD_TYPE,
     PREDICATE,
     STATEMENT,
-    check_signature,
-    decoded,
+    payload_of,
     with_keys,
 )
 
@@ -103,18 +100,7 @@ def read_model_signature(path: Path) -> ModelStatement:
     with open_bounded(path, MOST_BYTES) as (stream, size):
         data = bytes(read_exactly(stream, size))
     bundle = strict_json.parse(data, longest=len(data))
-    with_keys("", bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"})
-    if bundle["mediaType"] != MEDIA_TYPE:
-        raise FlawError("mediaType", "not a Sigstore bundle of version 0.3")
-    envelope = bundle["dsseEnvelope"]
-    with_keys("dsseEnvelope", envelope, {"payload", "payloadType", "signatures"})
-    if envelope["payloadType"] != PAYLOAD_TYPE:
-        raise FlawError("dsseEnvelope.payloadType", f"not {PAYLOAD_TYPE}")
-    signatures = envelope["signatures"]
-    if not isinstance(signatures, list) or len(signatures) != 1:
-        raise FlawError("dsseEnvelope.signatures", "not exactly one")
-    check_signature(signatures[0])
-    payload = decoded("dsseEnvelope.payload", envelope["payload"])
+    payload = payload_of(bundle)
     statement = strict_json.parse(payload, most_values=8 * MOST_FILES, longest=len(payload))
     with_keys("statement", statement, {"_type", "subject", "predicateType", "predicate"})
     if statement["_type"] != STATEMENT:

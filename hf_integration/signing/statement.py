@@ -79,11 +79,24 @@ def parse_signature(data: bytes) -> SignatureFile:
         FlawError: it is not the signature of a list of files.
     """
     bundle = strict_json.parse(data)
+    payload = strict_json.parse(payload_of(bundle))
+    if not isinstance(bundle["verificationMaterial"], dict):
+        raise FlawError("verificationMaterial", "not an object")
+    return SignatureFile(bundle, _files(payload))
+
+
+def payload_of(bundle: Any) -> bytes:
+    """What was signed, of a bundle as model-signing writes it.
+
+    Args:
+        bundle: the JSON value of an untrusted file.
+
+    Raises:
+        FlawError: it is no such bundle.
+    """
     with_keys("", bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"})
     if bundle["mediaType"] != MEDIA_TYPE:
         raise FlawError("mediaType", "not a Sigstore bundle of version 0.3")
-    if not isinstance(bundle["verificationMaterial"], dict):
-        raise FlawError("verificationMaterial", "not an object")
     envelope = bundle["dsseEnvelope"]
     with_keys("dsseEnvelope", envelope, {"payload", "payloadType", "signatures"})
     if envelope["payloadType"] != PAYLOAD_TYPE:
@@ -91,17 +104,12 @@ def parse_signature(data: bytes) -> SignatureFile:
     signatures = envelope["signatures"]
     if not isinstance(signatures, list) or len(signatures) != 1:
         raise FlawError("dsseEnvelope.signatures", "not exactly one")
-    check_signature(signatures[0])
-    payload = strict_json.parse(decoded("dsseEnvelope.payload", envelope["payload"]))
-    return SignatureFile(bundle, _files(payload))
+    _check_signature(signatures[0])
+    return decoded("dsseEnvelope.payload", envelope["payload"])
 
 
-def check_signature(signature: Any) -> None:
-    """Refuse what is no signature as model-signing writes it, with an empty name of its key or none.
-
-    Raises:
-        FlawError: names the field.
-    """
+def _check_signature(signature: Any) -> None:
+    """Refuse what is no signature as model-signing writes it, with an empty name of its key or none."""
     name = "dsseEnvelope.signatures[0]"
     if not isinstance(signature, dict) or set(signature) not in ({"sig"}, {"sig", "keyid"}):
         raise FlawError(name, "needs sig, and may have keyid")

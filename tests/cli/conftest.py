@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.hub_server.fixtures import hub, hub_here
 from tests.hub_server.server import HubServer
 from tests.threads import one_thread
+
+if TYPE_CHECKING:
+    from tests.signing.keys import KeyPair
 
 __all__ = ["hub", "hub_here", "one_thread"]
 
@@ -71,6 +74,22 @@ def sslauth(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with encoders and cards of its own."""
+    project = Path(copytree(workshop, tmp_path / "project"))
+    monkeypatch.chdir(project)
+    return project
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> "KeyPair":
+    """The keys of a signer."""
+    from tests.signing.keys import make_keys
+
+    return make_keys(tmp_path)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +15,6 @@ from tests.signing.keys import KeyPair, make_keys
 Run = Callable[..., Ended]
 
 FILE = Path("tiny.svr.json")
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> KeyPair:
-    return make_keys(tmp_path)
-
-
-@pytest.fixture
-def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with an encoder, its card and altered copies."""
-    shutil.copytree(workshop, tmp_path / "project")
-    monkeypatch.chdir(tmp_path / "project")
-    return tmp_path / "project"
 
 
 def predicate() -> Any:

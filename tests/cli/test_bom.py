@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,13 +42,6 @@ def valid(data: bytes) -> Any:
 
 def properties(component: Any) -> dict[str, str]:
     return {one["name"]: one["value"] for one in component["properties"]}
-
-
-@pytest.fixture
-def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    project = Path(shutil.copytree(workshop, tmp_path / "project"))
-    monkeypatch.chdir(project)
-    return project
 
 
 def pin(**paths: str) -> None:

@@ -19,11 +19,6 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> KeyPair:
-    return make_keys(tmp_path)
-
-
-@pytest.fixture
 def other(tmp_path_factory: pytest.TempPathFactory) -> KeyPair:
     return make_keys(tmp_path_factory.mktemp("other"))
 

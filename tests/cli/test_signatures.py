@@ -19,19 +19,6 @@ from tests.signing.keys import KeyPair, make_keys
 Run = Callable[..., Ended]
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> KeyPair:
-    return make_keys(tmp_path)
-
-
-@pytest.fixture
-def project(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with an encoder and an unsigned card of its own."""
-    shutil.copytree(workshop, tmp_path / "project")
-    monkeypatch.chdir(tmp_path / "project")
-    return tmp_path / "project"
-
-
 def signed_by(keys: KeyPair) -> bytes:
     return sign("cards/tiny", keys.private).path.read_bytes()
 

@@ -6,29 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.plugin.test_report_files import TESTS as MARKED_CALLED_ABSENT
+
 pytest_plugins = ["pytester"]
 
-TESTS = """
-import pytest
-
-
-@pytest.mark.sslauth("models/tiny")
-def test_marked():
-    pass
-
-
-def test_called(sslauth):
-    sslauth.assert_authentic("models/tiny")
-
-
-@pytest.mark.sslauth("models/absent")
-def test_absent():
-    pass
-
+TESTS = (
+    MARKED_CALLED_ABSENT
+    + """
 
 def test_plain():
     pass
 """
+)
 FAMILIES = ("xunit1", "xunit2", "legacy")
 NAMES = {"sslauth_check", "sslauth_status", "sslauth_margin", "sslauth_card"}
 

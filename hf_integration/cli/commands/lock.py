@@ -39,17 +39,19 @@ Quiet: fresh, stale or unknown; locked or unchanged without --check."""
 
 STALE = ExitStatus.INTEGRITY
 
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...", help="Names in sslauth.toml; all of them by default.", show_default=False
+    ),
+]
+
 
 @job()
 def lock(
     streams: Streams,
     hub: HubOptions,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...", help="Names in sslauth.toml; all of them by default.", show_default=False
-        ),
-    ] = None,
+    names: NamesArgument = None,
     *,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; end with 4 if a pin is stale.")
@@ -65,8 +67,7 @@ def lock(
     if not check and not allow_ci:
         refuse_in_ci("run `sslauth lock --check` there, or give --allow-ci")
     pins = project_pins()
-    chosen = chosen_pins(pins, names or [])
-    streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
+    chosen = chosen_pins(pins, names, streams)
     from hf_integration.base.vocabulary import today
     from hf_integration.checking.standing import checked_standing, standing_of
 
@@ -110,13 +111,15 @@ def project_pins() -> "Pins":
     return pins
 
 
-def chosen_pins(pins: "Pins", names: Sequence[str]) -> "list[Pin]":
-    """The entries of these names; all of them if there is no name.
+def chosen_pins(pins: "Pins", names: Sequence[str] | None, streams: Streams) -> "list[Pin]":
+    """The entries of these names, all of them without any; outputs are kept apart from what entries name.
 
     Raises:
         UsageError: there is no such entry.
+        OutputError: an output would replace something that an entry names.
     """
-    for name in names:
+    streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
+    for name in names or ():
         if name not in pins.encoders:
             known = ", ".join(pins.encoders) or "none"
             raise UsageError(f"no encoder '{name}' in {pins.file.name}", remedy=f"there are: {known}")

@@ -12,7 +12,13 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli import options
-from hf_integration.cli.commands.lock import chosen_pins, entry_lines, entry_summary, project_pins
+from hf_integration.cli.commands.lock import (
+    NamesArgument,
+    chosen_pins,
+    entry_lines,
+    entry_summary,
+    project_pins,
+)
 from hf_integration.cli.options import HubOptions, job
 from hf_integration.cli.streams import Format, Streams
 
@@ -65,12 +71,7 @@ class _Reviewed:
 def review(
     streams: Streams,
     hub: HubOptions,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...", help="Names in sslauth.toml; all of them by default.", show_default=False
-        ),
-    ] = None,
+    names: NamesArgument = None,
     *,
     pictures: Annotated[
         Path | None,
@@ -90,11 +91,8 @@ def review(
         raise UsageError(f"'{pictures}' is no folder", remedy="name a folder for the pictures")
     if device is not None and pictures is None:
         raise UsageError("--device is for --pictures", remedy="add --pictures DIR, or leave it out")
-    pins = project_pins()
-    chosen = chosen_pins(pins, names or [])
-    streams.keep_apart(*(path for pin in pins.encoders.values() for path in pin.inputs))
     found = []
-    for pin in chosen:
+    for pin in chosen_pins(project_pins(), names, streams):
         streams.say(f"resolving {pin} ...")
         standing = checked_standing(pin, today=today(), token=hub.token)
         earlier = pinned_card(pin)
