@@ -9,7 +9,7 @@
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -190,7 +190,7 @@ def _otherwise(
         ):
             continue
         if match.recipe.arithmetic in (recipe.arithmetic, "float32"):
-            ways = "; ".join(recipe.differences(match.recipe))
+            ways = "; ".join((*recipe.differences(match.recipe), *_uncut(source, samples, match.recipe)))
             reason = f"this is the encoder, but not as expected: {ways}"
             return _judged("inconclusive", reason, recipe, match.recipe, nearest, other, seen)
         reason = (
@@ -211,6 +211,13 @@ def _otherwise(
     status = _no_pass(recipe, stated=stated, fine=form_of(answers).exact)
     judged = _judged(status, f"{_few(held, answers)}{reason}", recipe, None, nearest, held, found)
     return replace(judged, unexplained=True)
+
+
+def _uncut(source: Source, samples: KeySamples, recipe: Recipe) -> Iterator[str]:
+    """That no text was so long that it had to be cut, and the length is the one that comes nearest."""
+    longest = max(source.tokens(texts_of(samples)))
+    if recipe.length is not None and longest <= recipe.length:
+        yield f"or cut nowhere, as no answered text has more than {longest} tokens"
 
 
 def _fitting(

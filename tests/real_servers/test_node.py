@@ -47,7 +47,8 @@ class TestLlama:
             assert verify(minilm, url, "--serving", serving) == 3
         # it cuts nowhere, and refuses what is longer than 512 tokens; the encoder itself cuts at 256
         out = capfd.readouterr().out
-        assert "this is the encoder, but not as expected: cut at 384 tokens; the server refused 1 long" in out
+        assert "this is the encoder, but not as expected: cut at 384 tokens; or cut nowhere, as no" in out
+        assert "the server refused 2 long texts" in out
 
     def test_an_altered_copy_is_altered(self, minilm: Path, tmp_path: Path) -> None:
         served = altered(minilm, tmp_path / "altered", noise)
