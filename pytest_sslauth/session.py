@@ -193,6 +193,9 @@ def check_requests(
 ) -> None:
     """Check every encoder that the markers of a test, its class and its module name.
 
+    They make no subtests: plugins such as pytest-rerunfailures 16.7 raise where a subtest is reported before
+    the set-up of its test is over, and an altered encoder has to end the set-up.
+
     Raises:
         NotAuthenticError: one of them is not authentic; the message reports on all that are not.
         OutOfReachError: all that are not are out of reach, and tests may skip for that.
