@@ -96,6 +96,7 @@ def _component(checked: CheckedEncoder) -> "Component":
         "entry": files.name,
         "status": verdict.status,
         "trust": verdict.trust,
+        "card-signed-by": " and by ".join(verdict.signers),
         "precision": verdict.precision,
         "state": verdict.state,
         "found-good": " ".join(properties_of(verdict)),

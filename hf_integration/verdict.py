@@ -282,6 +282,8 @@ class Verdict:
         conversion: of an encoder that was converted for another runtime: what came of the three questions.
         publisher: what came of the signature that its publisher put beside it (``model.sig``), if there is
             one. It says nothing of the card.
+        signers: who signed the card (of a trusted copy: its card), each as the caller or ``sslauth.toml``
+            named them, and each verified. A signature that nobody asked for was not, and is not named.
     """
 
     status: Status
@@ -308,6 +310,7 @@ class Verdict:
     deployment: Deployment | None = None
     conversion: Conversion | None = None
     publisher: PublisherSignature | None = None
+    signers: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.
@@ -334,6 +337,11 @@ class Verdict:
     def exit_status(self) -> ExitStatus:
         """What a command ends with for this verdict: 0 authentic or waived, 1 altered, 3 inconclusive."""
         return ExitStatus.DONE if self.accepted else EXIT_STATUS[self.status]
+
+    @property
+    def believed(self) -> str:
+        """The trust in a word, and in three where a signature was verified besides: ``pinned and signed``."""
+        return f"{self.trust} and signed" if self.signers and self.trust != "signed" else self.trust
 
     @property
     def first_broken_strip(self) -> str | None:
@@ -372,6 +380,7 @@ class Verdict:
                 "diagnosis": tuple(fields["diagnosis"]),
                 "claims": tuple(Claim(**claim) for claim in fields.get("claims", ())),
                 "process": tuple(fields.get("process", ())),
+                "signers": tuple(fields.get("signers", ())),
                 "waiver": Accepted(**fields["waiver"]) if fields.get("waiver") else None,
                 "key_samples": KeySamplesRun(**fields.get("key_samples", {})),
                 "deployment": _deployment(fields.get("deployment")),

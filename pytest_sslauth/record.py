@@ -80,7 +80,7 @@ class Evidence:
             waiver=f"waived until {waiver.until}: {waiver.reason}" if (waiver := verdict.waiver) else None,
             endpoint=None if verdict.deployment is None else verdict.deployment.address,
             entry=entry,
-            trust=verdict.trust,
+            trust=verdict.believed,
             seconds=verdict.seconds,
         )
 

@@ -77,7 +77,8 @@ def properties_of(verdict: Verdict) -> tuple[str, ...]:
     if not verdict.authentic:
         return ()
     whole = () if verdict.partial else (WHOLE,)
-    trust = (_TRUST[verdict.trust],) if verdict.trust in _TRUST else ()
+    vouched = {verdict.trust, *(["signed"] if verdict.signers else [])}  # a card may be pinned and signed
+    trust = (said for reason, said in _TRUST.items() if reason in vouched)
     signed = (PUBLISHED,) if verdict.publisher is not None and verdict.publisher.verified else ()
     return (AUTHENTIC, *whole, *trust, *signed)
 

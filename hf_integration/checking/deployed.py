@@ -33,6 +33,7 @@ class Deployed:
     Attributes:
         source: what is known of the encoder.
         trust: why that is believed.
+        signers: who signed the card, as far as that was verified.
         copy: the trusted copy, or ``None`` where answers are held against a card.
         endpoint: the server, open for as long as it is being asked.
         asking: how it is asked.
@@ -40,6 +41,7 @@ class Deployed:
 
     source: "Source"
     trust: "Trust"
+    signers: tuple[str, ...]
     copy: TrustedCopy | None
     endpoint: Endpoint
     asking: "Asking"
@@ -50,7 +52,7 @@ class Deployed:
         """Ask it; see :func:`~hf_integration.serving.endpoint_check.check_endpoint`."""
         from hf_integration.serving.endpoint_check import check_endpoint
 
-        return check_endpoint(
+        authentication, card = check_endpoint(
             self.source,
             self.endpoint,
             self.asking,
@@ -58,6 +60,8 @@ class Deployed:
             progress=progress,
             accept_self_asserted=accept_self_asserted,
         )
+        verdict = replace(authentication.verdict, signers=self.signers)
+        return replace(authentication, verdict=verdict), card
 
 
 def wanted_of(place: Place, wanted: EndpointWanted) -> EndpointWanted:
@@ -108,17 +112,17 @@ def deployed(
     copy: TrustedCopy | None = None
     source: Source
     if whole.by_card:
-        source, trust = _by_card(project, asked, whole, access, understood)
+        source, trust, signers = _by_card(project, asked, whole, access, understood)
         asking = replace(asking, keys=source.count)
     else:
         from hf_integration.serving.sources import CopySource
 
         copy = trusted_copy(project, asked, access, understood=understood)
-        source, trust = CopySource(copy.encoder), copy.trust
+        source, trust, signers = CopySource(copy.encoder), copy.trust, copy.signers
     # a text that is embedded elsewhere takes a second or two at worst
     patience = Patience(total=Patience.total + 2 * asking.keys)
     with Endpoint(address, patience=patience, say=access.say) as endpoint:
-        yield Deployed(source, trust, copy, endpoint, asking)
+        yield Deployed(source, trust, signers, copy, endpoint, asking)
 
 
 def _by_card(
@@ -127,8 +131,8 @@ def _by_card(
     wanted: EndpointWanted,
     access: Access,
     understood: Callable[[Found | Place], object],
-) -> "tuple[CardSource, Trust]":
-    """A card as the source, and why it is believed: the encoder is looked at by nobody.
+) -> "tuple[CardSource, Trust, tuple[str, ...]]":
+    """A card as the source, why it is believed, and who signed it: the encoder is looked at by nobody.
 
     Raises:
         UsageError: a number of key samples is asked for, the card says nothing of deployments, or it is of
@@ -137,8 +141,8 @@ def _by_card(
     """
     from hf_integration.serving.card_source import CardSource
 
-    card, trust = card_alone(project, asked, wanted, access, understood=understood)
-    return CardSource(card), trust
+    card, trust, signers = card_alone(project, asked, wanted, access, understood=understood)
+    return CardSource(card), trust, signers
 
 
 def card_alone(
@@ -148,8 +152,8 @@ def card_alone(
     access: Access,
     *,
     understood: Callable[[Found | Place], object],
-) -> "tuple[WatermarkCard, Trust]":
-    """The card of an encoder that nobody looks at, and why it is believed.
+) -> "tuple[WatermarkCard, Trust, tuple[str, ...]]":
+    """The card of an encoder that nobody looks at, why it is believed, and who signed it.
 
     Args:
         project: where names are looked up.
@@ -180,7 +184,7 @@ def card_alone(
     held = hold_card(found, access, commit=own_commit(found, access))
     if held.trust != "pinned":
         _check_is_of(held.card, found)
-    return held.card, held.trust or trust_beside(held.card, found.encoder.folder)
+    return held.card, held.trust or trust_beside(held.card, found.encoder.folder), held.signers
 
 
 def _check_is_of(card: "WatermarkCard", found: Found) -> None:

@@ -53,12 +53,14 @@ class HeldCard:
             from decides.
         published: what the encoder's own repository claims about it, if it comes from there and no pin is a
             better reason to believe it.
+        signers: who signed it, in words: each was asked for, and each signature was verified.
     """
 
     card: "WatermarkCard"
     folder: Path
     trust: "Trust | None" = None
     published: "PublishedCard | None" = None
+    signers: tuple[str, ...] = ()
 
 
 def hold_card(found: Found, access: Access, *, commit: str | None = None) -> HeldCard:
@@ -93,13 +95,13 @@ def hold_card(found: Found, access: Access, *, commit: str | None = None) -> Hel
     entries = [
         pin for pin in found.pins if not only_own or pin.has_own_card or pin.card_digest == card.digest
     ]
-    trust = _trust(card, folder, entries, found)
+    trust, signers = _trust(card, folder, entries, found)
     if published is None and trust != "pinned" and (found.card or found.encoder).folder is None:
         from hf_integration.hub import refuse_revoked
 
         refuse_revoked(card, token=access.token, cache_dir=access.cache_dir)
-    held = HeldCard(card, folder, trust, published)
-    _say(held, found.asked.signer, access)
+    held = HeldCard(card, folder, trust, published, signers)
+    _say(held, access)
     return held
 
 
@@ -122,8 +124,9 @@ def hold_named(place: Place, access: Access, *, revision: str | None = None) -> 
     elif place.folder is not None and revision is not None:
         raise UsageError(f"{place.folder} is a local folder, which has no revision {revision!r}")
     card, folder = _read(place, access, revision=revision)
-    held = HeldCard(card, folder, _trust(card, folder, found.pins, found))
-    _say(held, None, access)
+    trust, signers = _trust(card, folder, found.pins, found)
+    held = HeldCard(card, folder, trust, signers=signers)
+    _say(held, access)
     return held
 
 
@@ -159,8 +162,15 @@ def _not_found(found: Found, error: CardNotFoundError) -> CardNotFoundError:
     return CardNotFoundError(f"no watermark card at {shown}", remedy=found.remedy)
 
 
-def _trust(card: "WatermarkCard", folder: Path, entries: Iterable[Pin], found: Found) -> "Trust | None":
+def _trust(
+    card: "WatermarkCard", folder: Path, entries: Iterable[Pin], found: Found
+) -> "tuple[Trust | None, tuple[str, ...]]":
     """Hold a card against the entries and the signer that were asked for: a better reason to believe it.
+
+    A digest that fits makes up for no signature: each signer that is named has to have signed the card.
+
+    Returns:
+        The reason, and who signed the card, in words.
 
     Raises:
         IntegrityError: it does not fit one of them.
@@ -181,12 +191,11 @@ def _trust(card: "WatermarkCard", folder: Path, entries: Iterable[Pin], found: F
             )
         if entry.signer_reference is not None:
             signers.append(entry.signer_reference)
-    for signer in signers:
-        check_signer(folder, card.digest, signer)
-    return "pinned" if _digests(entries) else "signed" if signers else None
+    signed = tuple(dict.fromkeys(check_signer(folder, card.digest, signer) for signer in signers))
+    return "pinned" if _digests(entries) else "signed" if signed else None, signed
 
 
-def check_signer(folder: Path, digest: str, signer: "str | Signer") -> None:
+def check_signer(folder: Path, digest: str, signer: "str | Signer") -> str:
     """Check the signature beside a card; a signer that is named is never passed over.
 
     Args:
@@ -194,15 +203,20 @@ def check_signer(folder: Path, digest: str, signer: "str | Signer") -> None:
         digest: ``sha256:…`` of the card as it was read.
         signer: public key file, or ``sigstore:IDENTITY@ISSUER``.
 
+    Returns:
+        Who signed it, in words.
+
     Raises:
         IntegrityError: no signature, somebody else's, or a broken one.
         InconclusiveError: what Sigstore signatures are checked with is out of reach.
         UsageError: the signer is not one, or the extra ``sign`` is not installed.
     """
-    from hf_integration.signing import verify
+    from hf_integration.signing import signer_from, verify
 
-    if verify(folder, signer) != digest:
+    by = signer_from(signer) if isinstance(signer, str) else signer
+    if verify(folder, by) != digest:
         raise IntegrityError(f"the card {digest} changed while it was read", remedy="try again")
+    return str(by)
 
 
 def check_place(place: Place) -> None:
@@ -231,15 +245,15 @@ def refuse_shadow(pin: Pin, repo: str | None) -> None:
         )
 
 
-def _say(held: HeldCard, signer: "Signer | None", access: Access) -> None:
+def _say(held: HeldCard, access: Access) -> None:
     """Which card was read, whose signature was checked, and who else may read it."""
     from hf_integration.card import exposure
 
     said = f"card: {held.card.location}"
     if held.published is not None:
         said += f", {'' if held.published.advertised else 'not '}advertised by its model card"
-    if signer is not None:
-        said += f", signed by {signer}"
+    if held.signers:
+        said += f", signed by {' and by '.join(held.signers)}"
     elif held.trust is None and os.path.lexists(held.folder / SIGNATURE_FILE):
         said += "; its signature was not checked: --signer KEY does that"
     access.say(said)

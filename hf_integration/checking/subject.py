@@ -35,6 +35,7 @@ class Subject:
             loaded from decides.
         waivers: accepted alterations of the encoder.
         published: what the encoder's own repository claims about the card, if it comes from there.
+        signers: who signed the card, as far as that was verified.
     """
 
     encoder: "Encoder"
@@ -42,6 +43,7 @@ class Subject:
     trust: "Trust | None" = None
     waivers: tuple[Waiver, ...] = ()
     published: "PublishedCard | None" = None
+    signers: tuple[str, ...] = ()
 
     def authenticate(
         self,
@@ -63,7 +65,7 @@ class Subject:
             budget=budget,
         )
         authentication = authenticator.authenticate(self.encoder, progress=progress)
-        verdict = replace(authentication.verdict, publisher=self.encoder.publisher)
+        verdict = replace(authentication.verdict, publisher=self.encoder.publisher, signers=self.signers)
         if self.published is not None:
             from hf_integration.hub import with_claims
 
@@ -130,7 +132,7 @@ def subject_around(encoder: "Encoder", held: HeldCard, found: Found, access: Acc
     pin = found.encoder.pin
     # what a model card claims is so or is not: nothing of it is waived
     waivers = () if pin is None or found.asked.own_card == "only" else pin.waivers
-    return Subject(encoder, held.card, held.trust, waivers, published)
+    return Subject(encoder, held.card, held.trust, waivers, published, held.signers)
 
 
 def own_commit(found: Found, access: Access) -> str | None:

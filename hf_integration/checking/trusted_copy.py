@@ -33,11 +33,13 @@ class TrustedCopy:
         trust: ``pinned`` at a commit, ``signed`` if its card's signature was checked, ``local`` for a folder
             of the caller's, ``self-asserted`` for whatever the Hub gives at a branch that nobody pinned.
         card: digest of its card, which it fits, or ``None`` without one.
+        signers: who signed that card, as far as that was verified.
     """
 
     encoder: "TorchEncoder"
     trust: "Trust"
     card: str | None = None
+    signers: tuple[str, ...] = ()
 
 
 def _trust(encoder: "Encoder", asked: Asked, place: Place) -> "Trust":
@@ -85,7 +87,9 @@ def trusted_copy(
         )
     if encoder.modality != "text" or not isinstance(encoder, TorchEncoder):
         raise UsageError(f"'{encoder.name}' takes {encoder.modality}, and only texts are asked")
-    return TrustedCopy(encoder, trust, None if subject is None else subject.card.digest)
+    if subject is None:
+        return TrustedCopy(encoder, trust)
+    return TrustedCopy(encoder, trust, subject.card.digest, subject.signers)
 
 
 def _with_card(

@@ -83,12 +83,12 @@ def convert_check(
     understood = apart(streams, picture)
     knowledge: Knowledge
     if wanted.by_card:
-        card, trust = card_alone(Project(), asked, wanted, access, understood=understood)
+        card, trust, signers = card_alone(Project(), asked, wanted, access, understood=understood)
         knowledge = CardKnowledge(card)
     else:
         copy = trusted_copy(Project(), asked, access, understood=understood)
         keep_copy_apart(streams, copy, picture)
-        knowledge, trust = CopyKnowledge(copy.encoder), copy.trust
+        knowledge, trust, signers = CopyKnowledge(copy.encoder), copy.trust, copy.signers
     converted = open_converted(path, knowledge.original, runtime)
     streams.say(f"{path}: for {converted.runtime}")
     with ExitStack() as stack:
@@ -98,7 +98,7 @@ def convert_check(
                     f"--endpoint is not for {converted.runtime}, which runs here", remedy="leave it out"
                 )
             converted.server = stack.enter_context(Endpoint(address, say=streams.say))
-        return check_converted(
+        authentication, made = check_converted(
             knowledge,
             converted,
             expected,
@@ -108,3 +108,5 @@ def convert_check(
             not_covered=beside(converted),
             accept_self_asserted=accept_self_asserted,
         )
+    verdict = replace(authentication.verdict, signers=signers)
+    return replace(authentication, verdict=verdict), made

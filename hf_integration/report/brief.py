@@ -104,7 +104,7 @@ def _how(verdict: Verdict) -> Iterator[Fact]:
     """What was checked against what."""
     known = f"card {short_digest(verdict.card.digest)}" if verdict.card.digest else "a trusted copy"
     revision = f"revision {verdict.revision[:12]}, " if verdict.revision else ""
-    yield "checked", f"{revision}{known} ({verdict.trust}), {verdict.precision}, {verdict.seconds:.1f} s"
+    yield "checked", f"{revision}{known} ({verdict.believed}), {verdict.precision}, {verdict.seconds:.1f} s"
 
 
 def _advice(verdict: Verdict) -> Iterator[Fact]:

@@ -112,6 +112,7 @@ def _properties(verdict: Verdict | None) -> Mapping[str, Any]:
     found = {
         "status": verdict.status,
         "trust": verdict.trust,
+        "signedBy": " and by ".join(verdict.signers),
         "precision": verdict.precision,
         "margin": verdict.margin,
         "revision": verdict.revision,

@@ -21,6 +21,14 @@ COPY_TRUST: dict[Trust, str] = {
 }
 
 
+def trust_said(verdict: Verdict) -> str:
+    """Why what was held against is believed, and who was found to have signed its card."""
+    reasons = CARD_TRUST if verdict.card.digest else COPY_TRUST
+    card = "" if verdict.card.digest else "its card is "
+    signed = f"; {card}signed by {' and by '.join(map(harmless, verdict.signers))}" if verdict.signers else ""
+    return f"{verdict.trust}: {reasons[verdict.trust]}{signed}"
+
+
 def converted(verdict: Verdict, conversion: Conversion) -> list[tuple[str, str]]:
     """Facts about a converted encoder, name and value."""
     return [
@@ -42,11 +50,11 @@ def _against(verdict: Verdict) -> list[tuple[str, str]]:
     """What answers were held against: a card has a digest, and a trusted copy has none here."""
     encoder = f"{harmless(verdict.encoder)} {harmless(verdict.revision or '')}".strip()
     if not verdict.card.digest:
-        return [("trusted copy", encoder), ("trust", f"{verdict.trust}: {COPY_TRUST[verdict.trust]}")]
+        return [("trusted copy", encoder), ("trust", trust_said(verdict))]
     return [
         ("encoder", encoder),
         ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location)}"),
-        ("trust", f"{verdict.trust}: {CARD_TRUST[verdict.trust]}"),
+        ("trust", trust_said(verdict)),
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.report.columns import margin_said, names_of, number, pairs, table
-from hf_integration.report.deployed import CARD_TRUST, answers, converted, deployed, nearest
+from hf_integration.report.deployed import answers, converted, deployed, nearest, trust_said
 from hf_integration.verdict import (
     LARGEST_ERROR,
     Accepted,
@@ -143,7 +143,7 @@ def facts_of(verdict: Verdict) -> list[tuple[str, str]]:
         ("encoder", harmless(verdict.encoder)),
         ("revision", harmless(verdict.revision or "none: a local folder or a module in memory")),
         ("card", f"{harmless(verdict.card.digest)} at {harmless(verdict.card.location or 'memory')}"),
-        ("trust", f"{verdict.trust}: {CARD_TRUST[verdict.trust]}"),
+        ("trust", trust_said(verdict)),
         ("precision", verdict.precision),
         ("margin", margin_said(verdict.margin)),
         ("compared", f"{len(verdict.strips)} strips, {compared}, {files.checked} behaviour files"),

@@ -112,6 +112,10 @@ def test_nothing_is_found_good_of_what_is_not_authentic(
         ({"trust": "self-asserted"}, ("SSLAUTH_AUTHENTIC", "SSLAUTH_ALL_KEY_SAMPLES")),
         ({"trust": "pinned"}, ("SSLAUTH_AUTHENTIC", "SSLAUTH_ALL_KEY_SAMPLES", "SSLAUTH_CARD_PINNED")),
         ({"trust": "signed"}, ("SSLAUTH_AUTHENTIC", "SSLAUTH_ALL_KEY_SAMPLES", "SSLAUTH_CARD_SIGNED")),
+        (
+            {"trust": "pinned", "signers": ("the key a.pub",)},
+            ("SSLAUTH_AUTHENTIC", "SSLAUTH_ALL_KEY_SAMPLES", "SSLAUTH_CARD_PINNED", "SSLAUTH_CARD_SIGNED"),
+        ),
         ({"key_samples": KeySamplesRun(8, 24)}, ("SSLAUTH_AUTHENTIC",)),
     ],
 )

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -20,6 +21,9 @@ from tests.endpoints.asking import WITH_MODEL
 from tests.endpoints.encoders import serving
 from tests.endpoints.server import MODEL, EmbeddingServer
 from tests.serving import small_encoders
+
+if TYPE_CHECKING:
+    from tests.signing.keys import KeyPair
 
 Run = Callable[..., Ended]
 
@@ -72,6 +76,16 @@ def test_the_encoder_is_authentic_by_every_api(sslauth: Run, here: Path, api: Ap
     assert ended.status == 0, ended.out + ended.err
     assert f"AUTHENTIC: {server.url}" in ended.out
     assert "a server that stored these texts when it was asked before may answer them from there" in ended.out
+
+
+def test_who_signed_the_card_is_named(sslauth: Run, here: Path, keys: "KeyPair") -> None:
+    from hf_integration.signing import sign
+
+    sign("cards/small", keys.private)
+    with EmbeddingServer("tei", serving(here / "small")) as server:
+        ended = asked(sslauth, server, "--signer", str(keys.public), "--format", "json")
+    assert ended.status == 0, ended.err
+    assert json.loads(ended.out)["signers"] == [f"the key {keys.public}"]
 
 
 @pytest.mark.parametrize("name", ["torch", "infinity", "tei", "float16-weights"])

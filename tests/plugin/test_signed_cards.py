@@ -49,6 +49,23 @@ def test_a_card_that_the_signer_signed_passes(pinned: tuple[pytest.Pytester, Key
     project.runpytest().assert_outcomes(passed=1)
 
 
+def test_a_card_that_is_pinned_as_well_is_said_to_be_both(pinned: tuple[pytest.Pytester, KeyPair]) -> None:
+    from hf_integration import WatermarkCard
+
+    project, keys = pinned
+    digest = WatermarkCard.load(card(project)).digest
+    file = project.path / "sslauth.toml"
+    file.write_text(f'{file.read_text()}card_digest = "{digest}"\n')
+    sign(card(project), keys.private)
+    result = project.runpytest("-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["authentic     search  (*trust pinned and signed,*"])
+    (card(project) / "card.sig").unlink()  # the digest still fits
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NOT CHECKED: *no usable signature by the key *key.pub*"])
+
+
 def test_an_unsigned_card_fails(pinned: tuple[pytest.Pytester, KeyPair]) -> None:
     result = pinned[0].runpytest()
     result.assert_outcomes(failed=1)

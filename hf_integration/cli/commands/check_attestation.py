@@ -93,7 +93,7 @@ def _rendered(
         ("digest", f"sha256:{files.digest} of {len(files.digests)} files"),
         ("files", said),
         ("card", harmless(verdict.card.digest)),
-        ("trust", verdict.trust),
+        ("trust", verdict.believed),
         ("found good", ", ".join(map(harmless, found.properties)) or "nothing"),
     ]
     head = f"ATTESTED {verdict.status.upper()}: {harmless(files.name)}"

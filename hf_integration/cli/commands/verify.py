@@ -93,7 +93,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "claims": [{"about", "holds", "says"}], "key_samples": {"run", "of"}, "process": [...],
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
 "requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null,
-"publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null,
+"publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null, "signers": [...],
 "conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
 "expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a
