@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hf_integration.loading.advice import advice, is_authenticated
+from hf_integration.loading.advice import is_authenticated
 from hf_integration.loading.calls import Place
 from hf_integration.loading.observing import Load, Observer, merged
 from pytest_sslauth.options import Settings
 from pytest_sslauth.session import Session
 
 if TYPE_CHECKING:
-    from hf_integration.checking.pins import Pins
+    from hf_integration.loading.adopting import Adopted
 
 _BEGUN = pytest.StashKey[Observer]()
 
@@ -129,11 +129,11 @@ class Observed:
 
         style = {"red": True} if self._settings.observe == "error" else {"yellow": True}
         lines: list[tuple[str, dict[str, bool]]] = []
-        pins = self._pins() if self.unchecked else None
-        for load in self.unchecked[:MOST]:
+        shown = self.unchecked[:MOST]
+        for load, adopted in zip(shown, self._adopted(shown), strict=True):
             lines.append((_headline(load), style))
             lines.append((f"  {self._where(load)}", {}))
-            lines += [(f"  {line}", {}) for line in _advice_lines(load, pins)]
+            lines += [(f"  {line}", {}) for line in _advice_lines(adopted)]
         if len(self.unchecked) > MOST:
             lines.append(
                 (f"and {len(self.unchecked) - MOST} more: --sslauth-observe-report FILE has all", style)
@@ -164,15 +164,18 @@ class Observed:
         times = f" ({load.count} times)" if load.count > 1 else ""
         return f"{place}{during}{times}"
 
-    def _pins(self) -> "Pins | None":
+    def _adopted(self, loads: Sequence[Load]) -> "tuple[Adopted, ...]":
+        """What becomes of loads if somebody adopts them, as far as that is known without the Hub."""
         from hf_integration.base.errors import SSLAuthError
-        from hf_integration.checking.pins import Pins, read_pins
+        from hf_integration.checking.finding import Project
+        from hf_integration.loading.adopting import Adopted, adopt
 
-        file = self._settings.config
+        settings = self._settings
+        project = Project(settings.rootdir, settings.cards, settings.config)
         try:
-            return read_pins(file) if file.exists() else Pins(file)
-        except SSLAuthError:  # whose items said so already
-            return None
+            return adopt(loads, project.pins(), project, None)[0] if loads else ()
+        except SSLAuthError:  # of the file, whose items said so already
+            return tuple(Adopted(load, needs=(f"{settings.config.name} cannot be read",)) for load in loads)
 
 
 def _headline(load: Load) -> str:
@@ -187,15 +190,12 @@ def _headline(load: Load) -> str:
     return f"{name}{at}  by {load.api}{loose}"
 
 
-def _advice_lines(load: Load, pins: "Pins | None") -> list[str]:
+def _advice_lines(adopted: "Adopted") -> list[str]:
     from hf_integration.base.text import harmless
     from hf_integration.checking.pins.editing import entry_lines
 
-    if pins is None:
-        return ["sslauth.toml cannot be read"]
-    found = advice(load, pins)
-    lines = [harmless(found.note)] if found.note else []
-    if found.entry is not None:
-        text = entry_lines(found.name, found.entry)
+    lines = []
+    if adopted.entry is not None:
+        text = entry_lines(adopted.name, adopted.entry)
         lines += ["add to sslauth.toml:", *(f"  {harmless(line)}" for line in text)]
-    return lines
+    return [*lines, *(harmless(line, longest=1000) for line in adopted.needs)]

@@ -59,12 +59,19 @@ def entry_name(reference: str, wanted: str | None, pins: Pins) -> str:
     return name
 
 
-def relative_to(file: Path, folder: Path) -> str:
+def relative_to(file: Path, folder: Path, *, as_called: bool = False) -> str:
     """A folder as ``sslauth.toml`` names it: relative to the file, with forward slashes.
+
+    Args:
+        file: the ``sslauth.toml``.
+        folder: there or not.
+        as_called: follow no links: what the project keeps by this name is what is meant.
 
     Raises:
         UsageError: it lies on another drive.
     """
+    if as_called:
+        return _relative(file.parent.absolute(), folder.absolute())
     return _relative(file.parent.resolve(), folder.resolve())
 
 
@@ -84,8 +91,7 @@ def signer_entry(file: Path, signer: "Signer") -> str:
     from hf_integration.signing import KeySigner
 
     if isinstance(signer, KeySigner):
-        # as it is called: a link that the project keeps to the key of the year is what is meant
-        return _relative(file.parent.absolute(), signer.public_key.absolute())
+        return relative_to(file, signer.public_key, as_called=True)  # such as a link to the key of the year
     return f"sigstore:{signer.identity}@{signer.issuer}"
 
 
@@ -98,7 +104,7 @@ def publisher_entry(file: Path, publisher: "Publisher") -> str:
     from hf_integration.signing import CertificateSigner
 
     if isinstance(publisher, CertificateSigner):
-        return f"certificate:{_relative(file.parent.absolute(), publisher.roots.absolute())}"
+        return f"certificate:{relative_to(file, publisher.roots, as_called=True)}"
     return signer_entry(file, publisher)
 
 

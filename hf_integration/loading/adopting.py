@@ -1,4 +1,4 @@
-"""Entries of ``sslauth.toml`` for what a report says was loaded and never authenticated.
+"""Entries of ``sslauth.toml`` for what was loaded and never authenticated.
 
 An entry says which encoder is meant and pins what was loaded. It does not say that anything was checked:
 without a card it names the place of one that is still to be minted, and every check fails until it is there.
@@ -7,14 +7,14 @@ without a card it names the place of one that is still to be minted, and every c
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_integration.base.errors import CardNotFoundError, SSLAuthError, UsageError
-from hf_integration.loading.advice import advice
+from hf_integration.loading.advice import Advice, advice
 from hf_integration.loading.observing import Load
 
 if TYPE_CHECKING:
+    from hf_integration.checking.finding import Project
     from hf_integration.checking.held_card import Access
     from hf_integration.checking.pins import Pins
     from hf_integration.checking.pins.editing import Entry
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Adopted:
-    """One encoder of a report, and what becomes of it.
+    """One encoder that was loaded, and what becomes of it.
 
     Attributes:
         load: how it was loaded or asked.
@@ -37,13 +37,19 @@ class Adopted:
     needs: tuple[str, ...] = ()
 
 
-def adopt(loads: Iterable[Load], pins: "Pins", access: "Access") -> tuple[tuple[Adopted, ...], str]:
+def adopt(
+    loads: Iterable[Load], pins: "Pins", project: "Project", access: "Access | None"
+) -> tuple[tuple[Adopted, ...], str]:
     """Make entries of what was loaded; nothing that there is already is changed.
 
+    The only place where it is decided what is suggested: ``sslauth adopt`` and the summary of
+    ``--sslauth-observe`` both print what comes of it.
+
     Args:
-        loads: what a report says.
+        loads: what was loaded and never authenticated.
         pins: the entries that there are.
-        access: how the Hub is asked for cards.
+        project: where cards are looked up.
+        access: how the Hub is asked for the cards of repositories; ``None`` leaves the Hub alone.
 
     Returns:
         What becomes of each, and the new text of the file.
@@ -56,9 +62,11 @@ def adopt(loads: Iterable[Load], pins: "Pins", access: "Access") -> tuple[tuple[
         now = parse_pins(text, pins.file) if text else pins
         proposal = advice(load, now)
         if proposal.entry is None:
-            found.append(Adopted(load, needs=(proposal.note,)))
+            is_new = text != pins.text and advice(load, pins).entry is not None
+            note = f"once the entries above are added, {proposal.note}" if is_new else proposal.note
+            found.append(Adopted(load, needs=(note,)))
             continue
-        card, needs = _card(proposal.name, proposal.entry, access)
+        card, needs = _card(load, proposal, pins, project, access)
         entry = _in_order({**proposal.entry, **card})
         try:
             text = with_entry(text, proposal.name, entry)
@@ -75,29 +83,40 @@ def _in_order(entry: "Entry") -> "Entry":
     return {key: entry[key] for key in order if key in entry}
 
 
-def _card(name: str, entry: "Entry", access: "Access") -> tuple[dict[str, str], list[str]]:
+def _card(
+    load: Load, proposal: Advice, pins: "Pins", project: "Project", access: "Access | None"
+) -> tuple[dict[str, str], list[str]]:
     """Where the card of a new entry is, its digest, and what has to be done for want of one."""
-    from hf_integration.checking.finding import Asked, Project
-    from hf_integration.checking.held_card import hold_card
+    from hf_integration.checking.adding import relative_to
+    from hf_integration.checking.finding import Asked
+    from hf_integration.checking.held_card import Access, hold_card
 
-    reference, commit = str(entry.get("repo") or entry["path"]), entry.get("commit")
+    entry = proposal.entry or {}
+    repo, commit = entry.get("repo"), entry.get("commit")
     pinned = commit if isinstance(commit, str) else None
+    reference = load.place.path if repo is None else repo
+    minted = relative_to(pins.file, project.cards / proposal.name, as_called=True)
+    mint = _to_be_minted(proposal.name, str(repo or entry["path"]), pinned, minted)
     try:
-        asked = Asked(encoder=reference, revision=pinned, own_card="fallback", pins="none")
-        found = Project().find(asked)
-        held = hold_card(found, access, commit=pinned)
+        asked = Asked(encoder=str(reference), revision=pinned, own_card="fallback", pins="none")
+        found = project.find(asked)
+        if access is None and (found.card or found.encoder).folder is None:
+            return {}, ["whether the repository holds a card was not asked: `sslauth adopt` does that"]
+        held = hold_card(found, access or Access(), commit=pinned)
     except CardNotFoundError:
-        return _to_be_minted(name, reference, pinned)
+        return mint
     except SSLAuthError as error:
-        place, needs = _to_be_minted(name, reference, pinned)
+        place, needs = mint
         return place, [f"whether it has a card could not be found out: {error}", *needs]
-    place = {} if found.card is None or found.card.folder is None else {"card": found.card.folder.as_posix()}
-    check = f"nothing was checked yet: `sslauth verify {name}`, or pytest, does that"
+    folder = None if found.card is None else found.card.folder
+    place = {} if folder is None else {"card": relative_to(pins.file, folder, as_called=True)}
+    check = f"nothing was checked yet: `sslauth verify {proposal.name}`, or pytest, does that"
     return {**place, "card_digest": held.card.digest}, [check]
 
 
-def _to_be_minted(name: str, reference: str, commit: str | None) -> tuple[dict[str, str], list[str]]:
-    folder = (Path("cards") / name).as_posix()
+def _to_be_minted(
+    name: str, reference: str, commit: str | None, folder: str
+) -> tuple[dict[str, str], list[str]]:
     revision = [] if commit is None else ["--revision", commit]
     mint = shlex.join(["sslauth", "mint", reference, *revision, "--out", folder])
     return {"card": folder}, [

@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
-from hf_integration.checking.pins import read_pins
+from hf_integration.checking.finding import Project
+from hf_integration.checking.pins import Pins, read_pins
+from hf_integration.loading.adopting import adopt
+from hf_integration.loading.calls import Place
+from hf_integration.loading.observing import Load
 from tests.cli.conftest import Ended, Published, environment
 
 
@@ -111,6 +115,32 @@ def test_a_repository_is_pinned_to_the_commit_that_was_loaded(
     assert (pin.repo, pin.commit) == (published.repo, published.commit)
     assert pin.commit != newer
     assert pin.card_digest == published.digest
+
+
+@pytest.mark.parametrize("card", ["none", "in cards"])
+def test_the_summary_of_a_test_run_suggests_the_same_as_far_as_it_goes_without_the_hub(
+    published: Published, sslauth: Callable[..., Ended], card: str
+) -> None:
+    if card == "in cards":
+        copytree(published.workshop / "cards", "cards")
+    places = [Place(repo=published.repo, commit=commit) for commit in (published.commit, "0" * 40)]
+    loads = [Load("from_pretrained", "x", place) for place in places]
+    before = len(published.hub.requests)
+    (new, again), _ = adopt(loads, Pins(Path("sslauth.toml")), Project(), None)
+    assert len(published.hub.requests) == before
+    known = {"repo": published.repo, "commit": published.commit}
+    if card == "none":
+        assert new.entry == known
+        assert new.needs == ("whether the repository holds a card was not asked: `sslauth adopt` does that",)
+    else:
+        assert new.entry == {**known, "card": "cards/tiny", "card_digest": published.digest}
+        shown = sslauth("adopt", report(load(**known)), "--yes", "--format", "json")
+        assert json.loads(shown.out)["encoders"][0]["entry"] == new.entry
+        assert len(published.hub.requests) == before
+    assert again.entry is None
+    assert again.needs[0].startswith(
+        "once the entries above are added, it is 'tiny' in sslauth.toml, which pins"
+    )
 
 
 SERVED = {"api": "OpenAI", "url": "http://127.0.0.1:1/v1", "model": "org/tiny"}

@@ -33,6 +33,9 @@ ADVICE = [
     "  add to sslauth.toml:",
     "    [[]encoders.tiny[]]",
     '    path = "models/tiny"',
+    '    card = "cards/tiny"',
+    '    card_digest = "sha256:*"',
+    "  nothing was checked yet: `sslauth verify tiny`, or pytest, does that",
 ]
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "two workers"])
 

@@ -58,6 +58,7 @@ def adopt(
     if not allow_ci:
         refuse_in_ci("adopt where somebody looks at it, or give --allow-ci")
     streams.keep_apart(report)
+    from hf_integration.checking.finding import Project
     from hf_integration.checking.pins import PINS_FILE, Pins, pins_in
     from hf_integration.checking.pins.editing import write_pins
     from hf_integration.loading.adopting import adopt as adopted
@@ -66,7 +67,7 @@ def adopt(
     loads, unknown = read_report(report, Path())
     before = pins_in(Path())
     pins = before or Pins(Path(PINS_FILE))
-    found, text = adopted(loads, pins, hub.access(streams))
+    found, text = adopted(loads, pins, Project(), hub.access(streams))
     changes = any(encoder.entry is not None for encoder in found)
     if streams.format not in (Format.JSON, Format.QUIET):
         streams.result(_shown(found, unknown, pins.text, text))
