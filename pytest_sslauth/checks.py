@@ -144,7 +144,13 @@ class Checks:
             if not ours and card.card.encoder.modality != encoder.modality:
                 encoder = engine.encoder_around(subject, processor, card.card)  # the other tower, if any
             held = subject_around(encoder, card, found, self._access)
-            outcome = self._judge(held, request, source="an encoder in memory", pin=found.encoder.pin)
+            outcome = self._judge(
+                held,
+                request,
+                source="an encoder in memory",
+                pin=found.encoder.pin,
+                module=None if ours else subject,
+            )
             outcome = outcome.using(found.card, self._settings.cards)
             if self._common.observer is not None and not outcome.failure:
                 held_by = (subject, *engine.modules_in(subject, encoder))
@@ -238,8 +244,12 @@ class Checks:
         self._common.lending.make_room()
         return load_subject(found, self._access)
 
-    def _judge(self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None) -> Outcome:
+    def _judge(
+        self, subject: Subject, request: CheckRequest, *, source: str, pin: Pin | None, module: object = None
+    ) -> Outcome:
         authentication = engine.authenticate(subject, request, self._settings)
+        if module is not None:  # that the caller gave without a name
+            authentication = engine.told_apart(authentication, module)
         if authentication.verdict.accepted and (encoder := subject.encoder).path is not None:
             place = Place(str(encoder.path.resolve()), encoder.repo, encoder.commit)
             self._common.authenticated.add(place)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from hf_integration.authentication import Authentication, Authenticator
@@ -14,6 +15,7 @@ from hf_integration.checking.pins import Pin
 from hf_integration.checking.subject import Subject
 from hf_integration.encoders import Encoder, wrap_module
 from hf_integration.encoders.containers import open_container
+from hf_integration.encoders.wrapping import name_in_memory
 from hf_integration.report import StripImages
 from hf_integration.verdict import Verdict
 from pytest_sslauth.marker import CheckRequest
@@ -50,9 +52,15 @@ def encoder_around(subject: object, processor: Any, card: WatermarkCard | None =
     return wrap_module(
         subject,
         processor,
-        name=f"{type(subject).__name__} in memory",
         preferred=None if card is None else card.encoder.modality,
     )
+
+
+def told_apart(authentication: Authentication, subject: object) -> Authentication:
+    """The same with the name that tells a module in memory apart from others of the run, by what it holds."""
+    verdict = authentication.verdict
+    name = name_in_memory(subject, open_container(subject, None).module, state=verdict.state)
+    return replace(authentication, verdict=replace(verdict, encoder=name))
 
 
 def modules_in(subject: object, encoder: Encoder) -> Iterator[object]:

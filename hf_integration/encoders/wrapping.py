@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from hf_integration.base.errors import EncoderError
+from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.containers import Contents, of_its_own, open_container
 from hf_integration.encoders.identity.in_process import Finding
@@ -31,7 +32,7 @@ def wrap_module(
     module: Any,
     processor: Any = None,
     *,
-    name: str = "module in memory",
+    name: str | None = None,
     modality: Modality | None = None,
     preferred: Modality | None = None,
 ) -> Encoder:
@@ -45,7 +46,7 @@ def wrap_module(
             :mod:`hf_integration.encoders.containers`.
         processor: its tokenizer, image processor, feature extractor, or a processor that holds one;
             containers have their own.
-        name: what to call it.
+        name: what to call it; by default as of :func:`name_in_memory`.
         modality: see :func:`hf_integration.load_encoder`.
         preferred: see :func:`hf_integration.load_encoder`.
 
@@ -53,6 +54,7 @@ def wrap_module(
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
     """
     contents = open_container(module, processor)
+    name = name_in_memory(module, contents.module) if name is None else name
     module, processor = contents.module, contents.processor
     config: Any = getattr(module, "config", None)
     base = _model_of_transformers(module)
@@ -91,6 +93,28 @@ def wrap_module(
     return TorchEncoder(
         Assembly(tower, tail), preparation, pooled_recipe(config, sentence, preparation), origin
     )
+
+
+LONGEST_SOURCE = 100
+"""Characters of what a model says that it was loaded by: a name is one line."""
+
+
+def name_in_memory(subject: object, module: object, *, state: str | None = None) -> str:
+    """What an encoder is called that its caller gave no name: ``BertModel in memory (org/name, 3f2a91c0)``.
+
+    What a model says that it was loaded by is a hint for people and proves nothing. It is harmless in a
+    terminal. Two that say the same are told apart by what they hold, once that is known.
+
+    Args:
+        subject: what the caller holds.
+        module: the transformers model in it.
+        state: ``sha256:…`` of its tensors and its behaviour, as a verdict states it.
+    """
+    source = getattr(getattr(module, "config", None), "_name_or_path", None)
+    known = [harmless(source, longest=LONGEST_SOURCE)] if isinstance(source, str) and source else []
+    known += [] if state is None else [state.rpartition(":")[2][:8]]
+    kind = harmless(type(subject).__name__, longest=LONGEST_SOURCE)
+    return f"{kind} in memory" + (f" ({', '.join(known)})" if known else "")
 
 
 def _model_of_transformers(module: Any) -> str | None:
