@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from hf_integration import WatermarkCard, load_encoder
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from tests.cli.conftest import Ended
 from tests.converted import making
+
+if TYPE_CHECKING:
+    from tests.signing.keys import KeyPair
 
 Run = Callable[..., Ended]
 ANSWERS = ("file", "behaviour", "inputs")
@@ -63,6 +67,15 @@ def test_an_altered_weight_is_altered_and_named(sslauth: Run, project: Path) -> 
     assert ended.status == 1, ended.out
     assert re.search("^  file +DIFFERS", ended.out, re.MULTILINE)
     assert name in ended.out
+
+
+def test_who_signed_the_card_is_named(sslauth: Run, project: Path, keys: "KeyPair") -> None:
+    from hf_integration.signing import sign
+
+    sign("cards/tiny", keys.private)
+    ended = sslauth(*ASKED, "--signer", keys.public, "--format", "json")
+    assert ended.status == 0, ended.err
+    assert json.loads(ended.out)["signers"] == [f"the key {keys.public}"]
 
 
 def test_a_picture_is_written(sslauth: Run, project: Path) -> None:
