@@ -20,7 +20,7 @@ from hf_integration.encoders.running.batches import in_all_processes, largest_of
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN, StripResult
-from hf_integration.watermark import SKETCH_DIM, sketch, tile_errors
+from hf_integration.watermark import SKETCH_DIM, sketch, targets, tile_errors
 
 BATCH_SIZE = 8
 """Large enough to keep a few cores busy, small enough to pad little; on two cores nothing is faster."""
@@ -131,7 +131,7 @@ class Reconstruction:
 
     Attributes:
         strips: one result per strip, in forward order.
-        pictures: reconstructed watermarks, float64 ``(strips, side, side)``, ±1 where intact.
+        pictures: reconstructed watermarks, float64 ``(strips, side, side)``, ±1 for white and black.
         broken: whether each tile is broken, bool ``(strips, tiles)``.
     """
 
@@ -162,7 +162,7 @@ def reconstruct(card: WatermarkCard, reference: Reference, sketches: Mapping[str
         Results and pictures of all strips of the card.
     """
     layout = card.generator.layout
-    expected = layout.cut(card.watermark.double() / 127.5 - 1)
+    expected = targets(card.watermark.double() / 127.5 - 1, layout)
     absent = torch.full_like(reference.sketches[0], torch.nan)
     features = torch.stack(
         [
@@ -188,7 +188,7 @@ def reconstruct(card: WatermarkCard, reference: Reference, sketches: Mapping[str
             )
             for name, error, distance in zip(card.strips, worst, distances, strict=True)
         ),
-        pictures=torch.stack([layout.assemble(picture) for picture in tiles]),
+        pictures=torch.stack([card.generator.picture(strip) for strip in tiles]),
         broken=~(errors <= card.tolerance),
     )
 

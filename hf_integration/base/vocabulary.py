@@ -48,6 +48,10 @@ Modality = Literal["text", "image", "audio"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
+Motif = Literal["picture", "samples"]
+"""What a watermark shows: a picture in black and white, or the key samples of its card, which are images."""
+
+
 Api = Literal["openai", "tei", "ollama", "llamacpp", "cohere", "hf"]
 """APIs that embedding servers speak."""
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from hf_integration.base.vocabulary import CARD_FILE, Precision, Weights, read_date
+from hf_integration.base.vocabulary import CARD_FILE, Motif, Precision, Weights, read_date
 from hf_integration.card.conversions import Conversions
 from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.card.served import Served
@@ -51,11 +51,12 @@ class WatermarkCard:
         encoder: what else is recorded about the encoder.
         created: when it was minted, ISO 8601 in UTC.
         expires: the last day (UTC) on which it is good, ``2030-01-31``, or ``None``.
+        motif: what the watermark shows.
         libraries: versions of the libraries at minting.
         secret: whether this is a private card, never to be published.
         seed: sketches, frequencies, phases and masks follow from it.
         key_samples: the raw samples.
-        watermark: picture, uint8 tensor of 0 and 255 with shape ``(side, side)``.
+        watermark: picture, uint8 tensor with shape ``(side, side)``; 0 and 255 only, where it is a picture.
         generator: the trained generator.
         tolerance: largest tile error of an unaltered encoder, in units of the watermark's contrast.
         strips: names of the strips in forward order.
@@ -97,6 +98,7 @@ class WatermarkCard:
     coverage: Coverage | NotMeasured | None = None
     floor: Mapping[str, Any] = field(default_factory=dict)
     expires: str | None = None
+    motif: Motif = "picture"
     served: Served | None = None
     conversions: Conversions | None = None
     digest: str = ""

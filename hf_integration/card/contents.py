@@ -11,6 +11,7 @@ from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
 from hf_integration.card.conversions import conversion_forms, pack_conversions, unpack_conversions
 from hf_integration.card.coverage import coverage_record
+from hf_integration.card.key_images import draw_images, layout_of_images
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.served import pack_served, served_forms, unpack_served
 from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
@@ -18,7 +19,8 @@ from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.encoding import encode_samples
-from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout
+from hf_integration.key_samples.samples import KeySamples
+from hf_integration.watermark import KINDS, SKETCH_DIM, TILE, Calibration, Generator, Layout, train
 
 _HEAD, _WATERMARK = "generator.head", "watermark"
 
@@ -45,9 +47,10 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
     forms = {
         SAMPLES: TensorForm(torch.uint8, (record.key_samples.bytes,)),
         OFFSETS: TensorForm(torch.int64, (keys + 1,)),
-        _HEAD: TensorForm(torch.float32, (Generator.features(layout), TILE * TILE)),
-        _WATERMARK: TensorForm(torch.uint8, (layout.side, layout.side)),
     }
+    if record.watermark == "picture":
+        forms[_HEAD] = TensorForm(torch.float32, (Generator.features(layout), TILE * TILE))
+        forms[_WATERMARK] = TensorForm(torch.uint8, (layout.side, layout.side))
     runs: list[Run] = [(reference.weights, reference.precision) for reference in record.references]
     for run in runs:
         dtype = torch.float32 if _base(run, runs) else torch.float64
@@ -80,9 +83,9 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
     tensors = {
         SAMPLES: torch.frombuffer(bytearray(b"".join(blobs)), dtype=torch.uint8),
         OFFSETS: sizes.cumsum(0),
-        _HEAD: card.generator.head.float(),
-        _WATERMARK: card.watermark,
     }
+    if card.motif == "picture":
+        tensors |= {_HEAD: card.generator.head.float(), _WATERMARK: card.watermark}
     for run, reference in zip(runs, card.references, strict=True):
         base = _base(run, runs)
         stored = sketches[run] if base is None else (sketches[run] - sketches[base]).float()
@@ -114,8 +117,9 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "details": _sorted(described.details),
         },
         "created": card.created,
-        # a card without a last day reads, and has the digest, that it had before there was such a key
+        # a card without these reads, and has the digest, that it had before there were such keys
         **({} if card.expires is None else {"expires": card.expires}),
+        **({} if card.motif == "picture" else {"watermark": card.motif}),
         "secret": card.secret,
         "seed": card.seed,
         "tolerance": card.tolerance,
@@ -168,6 +172,8 @@ def _check_consistent(card: WatermarkCard) -> None:
         raise FlawError(
             "key_samples", f"{card.key_samples.modality} samples for an encoder of {card.encoder.modality}"
         )
+    if card.motif == "samples" and not torch.equal(card.watermark, draw_images(card.key_samples)):
+        raise FlawError("watermark", "other images than the key samples")
     if "stored" not in card.digests:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
     for field, kinds in (("tensors", card.digests), ("outside", card.outside)):
@@ -191,25 +197,24 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
     Raises:
         FlawError: a tensor holds values that no card can have.
     """
-    layout = Layout(record.key_samples.count)
-    watermark = tensors[_WATERMARK].clone()
-    if not bool(((watermark == 0) | (watermark == 255)).all()):
-        raise FlawError(_WATERMARK, "holds values other than 0 and 255")
     if unknown := sorted(set(record.outside.loaded.values()) - set(record.tensors.names)):
         raise FlawError("outside.loaded", f"names {unknown[0]}, which has no digest")
     encoder = record.encoder
+    samples = unpacked_samples(record, tensors)
+    watermark, generator = _drawn(record, samples, tensors)
     return WatermarkCard(
         encoder_name=encoder.name,
         commit=encoder.commit,
         encoder=EncoderDescription(**encoder.model_dump(exclude={"name", "commit"})),
         created=record.created,
         expires=record.expires or None,
+        motif=record.watermark,
         libraries=record.libraries,
         secret=record.secret,
         seed=record.seed,
-        key_samples=unpacked_samples(record, tensors),
+        key_samples=samples,
         watermark=watermark,
-        generator=Generator(layout, record.seed, tensors[_HEAD].clone()),
+        generator=generator,
         tolerance=float(record.tolerance),
         strips=tuple(record.strips),
         references=_references(record, tensors),
@@ -235,6 +240,20 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         served=unpack_served(record.served, tensors),
         conversions=unpack_conversions(record.conversions, tensors),
     )
+
+
+def _drawn(
+    record: CardRecord, samples: KeySamples, tensors: Mapping[str, Tensor]
+) -> tuple[Tensor, Generator]:
+    """The watermark and the generator that draws it."""
+    if record.watermark == "samples":
+        watermark = draw_images(samples)
+        layout = layout_of_images(len(samples))
+        return watermark, train(watermark.double() / 127.5 - 1, layout, seed=record.seed)
+    watermark = tensors[_WATERMARK].clone()
+    if not bool(((watermark == 0) | (watermark == 255)).all()):
+        raise FlawError(_WATERMARK, "holds values other than 0 and 255")
+    return watermark, Generator(Layout(len(samples)), record.seed, tensors[_HEAD].clone())
 
 
 def _digests(names: Sequence[str], rows: Tensor) -> dict[str, bytes]:

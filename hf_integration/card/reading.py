@@ -27,6 +27,7 @@ from hf_integration.base.vocabulary import (
 )
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import tensor_forms, unpack
+from hf_integration.card.key_images import check_png
 from hf_integration.card.schema import MOST_BYTES, CardRecord, FileRecord, read_record
 from hf_integration.card.tensor_file import read_tensors
 from hf_integration.model_card import Metadata, RepoCommit, claims_of
@@ -205,17 +206,22 @@ def read_card(folder: Path, *, location: str) -> WatermarkCard:
         data = bytes(read_exactly(stream, size))
         record = read_record(data)
     with _blaming(name(PICTURE_FILE)):
-        _check_picture(folder / PICTURE_FILE, record.files.picture)
+        picture = _read_picture(folder / PICTURE_FILE, record.files.picture)
     with _blaming(name(TENSOR_FILE)):
         card = _read_contents(folder / TENSOR_FILE, record)
+    if card.motif == "samples":
+        with _blaming(name(PICTURE_FILE)):
+            check_png(picture, card.watermark)
     return replace(card, digest=f"sha256:{hashlib.sha256(data).hexdigest()}", location=location)
 
 
-def _check_picture(path: Path, expected: FileRecord) -> None:
+def _read_picture(path: Path, expected: FileRecord) -> bytes:
     with open_bounded(path, MOST_BYTES[PICTURE_FILE]) as (stream, size):
         _check_size(size, expected)
-        if hashlib.sha256(read_exactly(stream, size)).hexdigest() != expected.sha256:
-            raise FlawError("", "its SHA-256 is not the one in card.json: edited or damaged")
+        data = bytes(read_exactly(stream, size))
+    if hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise FlawError("", "its SHA-256 is not the one in card.json: edited or damaged")
+    return data
 
 
 def _read_contents(path: Path, record: CardRecord) -> WatermarkCard:

@@ -22,6 +22,7 @@ from hf_integration.base.vocabulary import (
     SIGNATURE_FILE,
     TENSOR_FILE,
     Modality,
+    Motif,
     Precision,
     Weights,
 )
@@ -44,6 +45,7 @@ from hf_integration.card.fields import (
     Words,
     at_most,
 )
+from hf_integration.card.key_images import objection
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
@@ -181,6 +183,8 @@ class CardRecord(_Record):
     created: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\z")]
     expires: RealDate = ""
     """The last day on which the card is good; a card that never expires has no such key."""
+    watermark: Motif = "picture"
+    """Cards whose watermark is a picture have no such key; those of ``samples`` do not store it."""
     secret: bool
     seed: Annotated[int, Field(ge=0, lt=1 << 128)]
     tolerance: Annotated[float, Field(gt=0, lt=1)]
@@ -218,6 +222,10 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError("references", "the same weights and precision occur twice")
     if "stored" not in record.tensors.weights:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
+    if record.watermark == "samples":
+        images = record.key_samples.count
+        if flaw := objection(record.encoder.modality, images, secret=record.secret):
+            raise FlawError("watermark", flaw)
     if record.served is not None:
         if len(record.served.tokens) != record.key_samples.count:
             count = f"{len(record.served.tokens)} numbers for {record.key_samples.count} key samples"

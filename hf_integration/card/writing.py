@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from hf_integration.base.errors import CardError, FlawError, KeySampleError, OutputError
 from hf_integration.base.output_files import staging, sync_folder, write_file
@@ -17,6 +16,7 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import CARD_FILE, PICTURE_FILE, SIGNATURE_FILE, TENSOR_FILE
 from hf_integration.card.card import WatermarkCard
 from hf_integration.card.contents import pack
+from hf_integration.card.key_images import png_of
 from hf_integration.card.reading import read_card
 from hf_integration.card.schema import MOST_BYTES, write_record
 from hf_integration.card.tensor_file import write_tensors
@@ -92,7 +92,7 @@ def _check_behaviour(card: WatermarkCard, written: WatermarkCard) -> None:
 def _file_contents(card: WatermarkCard) -> dict[str, bytes]:
     try:
         record, tensors = pack(card)
-        files = {TENSOR_FILE: write_tensors(tensors), PICTURE_FILE: picture_bytes(card.watermark)}
+        files = {TENSOR_FILE: write_tensors(tensors), PICTURE_FILE: _picture(card)}
         for name, data in files.items():
             if len(data) > MOST_BYTES[name]:
                 raise FlawError(name, f"{len(data)} bytes, more than {MOST_BYTES[name]}")
@@ -170,15 +170,13 @@ def _put_in_place(place: Path, target: Path, *, replacing: bool) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def picture_bytes(watermark: Tensor) -> bytes:
-    """An 8-bit grey PNG.
-
-    Args:
-        watermark: uint8 tensor of 0 and 255 with shape ``(side, side)``.
-    """
+def _picture(card: WatermarkCard) -> bytes:
+    """The watermark as a PNG: an 8-bit grey one, or that of the key images."""
+    if card.motif == "samples":
+        return png_of(card.watermark)
     import PIL.Image
 
-    pixels = np.kron(watermark.numpy(), np.ones((SCALE, SCALE), np.uint8))
+    pixels = np.kron(card.watermark.numpy(), np.ones((SCALE, SCALE), np.uint8))
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -19,6 +19,7 @@ from hf_integration.base.vocabulary import Weights, today
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.card import WatermarkCard
+from hf_integration.card.key_images import draw_images, layout_of_images, objection
 from hf_integration.card.picture import watermark_picture
 from hf_integration.converted.file_recipes import sorted_out
 from hf_integration.converted.recording import record
@@ -50,7 +51,7 @@ from hf_integration.minting.self_check import (
 )
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.serving.recording import serve
-from hf_integration.watermark import Layout, edge_error, train
+from hf_integration.watermark import Layout, edge_error, targets, train
 
 MOST_SEED = 1 << 63
 """What torch's generator takes."""
@@ -63,7 +64,7 @@ def mint(
     pool: str | None = None,
     key_samples: KeySamples | None = None,
     seed: int | None = None,
-    watermark: Path | None = None,
+    watermark: Path | Literal["samples"] | None = None,
     secret: bool = False,
     expires: date | None = None,
     recipes: Sequence[str] = (),
@@ -82,7 +83,8 @@ def mint(
         key_samples: use exactly these instead.
         seed: everything random follows from it; 0 by default, and fresh randomness for a private card, which
             nobody may guess.
-        watermark: picture to use as watermark; by default a padlock is drawn.
+        watermark: picture to use as watermark, or ``"samples"`` for the key samples themselves, of image
+            encoders and public cards only; by default a padlock is drawn.
         secret: mark the card as private: never to be published.
         expires: the last day (UTC) on which the card is good; by default it never expires.
         recipes: names of what deployments do to the encoder, such as ``tei``: what they answer is minted into
@@ -97,7 +99,8 @@ def mint(
 
     Raises:
         KeySampleError: no usable key samples, or of another modality.
-        UsageError: a seed that is out of range, or a last day that is over already.
+        UsageError: a seed that is out of range, a last day that is over already, or key samples that cannot
+            be the watermark.
         MintingRefusedError: the card would not tell benign runs from alterations.
         EncoderError: an encoder that was not loaded from a folder or a Hub repository, or that holds NaN.
     """
@@ -117,6 +120,12 @@ def mint(
         )
     if keys != "full" and keys < 1:
         raise KeySampleError(f"{keys} key samples were asked for", remedy="use at least --keys 1")
+    count = len(key_samples) if key_samples is not None else _count(encoder, keys)
+    if watermark == "samples" and (reason := objection(encoder.modality, count, secret=secret)):
+        raise UsageError(
+            f"the key samples cannot be the watermark: {reason}",
+            remedy="give --watermark a picture, or leave it out",
+        )
     refuse_non_finite(encoder)
     served_as, converted_to = sorted_out(recipes)
     unreachable = None
@@ -129,8 +138,7 @@ def mint(
     if padding_leaks(encoder, samples, seed=seed):
         encoder.never_pad()
 
-    layout = Layout(len(samples))
-    picture = watermark_picture(layout.side, watermark)
+    layout, picture = _drawn(samples, watermark)
     runs = run_all(encoder, samples, seed=seed, progress=progress)
     refuse_random(runs)
     strips = tuple(runs.references["stored", "float64"])
@@ -146,9 +154,10 @@ def mint(
         secret=secret,
         seed=seed,
         key_samples=samples,
-        watermark=((picture + 1) * 127.5).to(torch.uint8),
+        watermark=((picture + 1) * 127.5).round().to(torch.uint8),
+        motif="samples" if watermark == "samples" else "picture",
         generator=generator,
-        tolerance=edge_error(generator, layout.cut(picture), seed=seed),
+        tolerance=edge_error(generator, targets(picture, layout), seed=seed),
         strips=strips,
         references=references_of(runs, strips),
         digests=_digests(encoder, encoder.tensors()),
@@ -172,16 +181,28 @@ def mint(
     return replace(card, floor=floor, coverage=coverage)
 
 
+def _drawn(samples: KeySamples, watermark: Path | Literal["samples"] | None) -> tuple[Layout, Tensor]:
+    """The tiles and the watermark, from -1 to 1."""
+    if watermark == "samples":
+        return layout_of_images(len(samples)), draw_images(samples).double() / 127.5 - 1
+    layout = Layout(len(samples))
+    return layout, watermark_picture(layout.side, watermark)
+
+
 def default_seed(*, secret: bool) -> int:
     """A private card rests on randomness that nobody can guess, a public one on being repeatable."""
     return secrets.randbits(63) if secret else 0
+
+
+def _count(encoder: Encoder, keys: int | Literal["full"]) -> int:
+    return FULL[encoder.modality] if keys == "full" else keys
 
 
 def _choose(
     encoder: Encoder, keys: int | Literal["full"], pool: str | None, seed: int, progress: Progress
 ) -> tuple[KeySamples, int | None]:
     """Key samples, and the number of tokens that no text gives, where that was found out."""
-    count = FULL[encoder.modality] if keys == "full" else keys
+    count = _count(encoder, keys)
     long = long_texts(encoder, count - 1, seed=seed) if encoder.modality == "text" else []
     if pool is not None:
         samples = samples_from_pool(pool, encoder.modality, count - len(long), seed=seed)

@@ -47,6 +47,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
         "created": card.created,
         "expires": card.expires,
         "secret": card.secret,
+        "watermark": card.motif,
         "key_samples": {
             "count": len(card.key_samples),
             "modality": card.key_samples.modality,
@@ -147,6 +148,7 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         ("embedding", f"{encoder.embedding_dim} dimensions, {harmless(encoder.pooling)}"),
         ("processor", harmless(encoder.processor_backend)),
         ("key samples", f"{len(samples)} ({harmless(key_sample_origin(card))})"),
+        ("watermark", "a picture" if card.motif == "picture" else "the key samples, one in each tile"),
         ("files", f"{len(card.folder.files)}, recorded key by key"),
         ("other tensors", _outside(card)),
         ("strips", f"{len(card.strips)}: {harmless(', '.join(card.strips))}"),

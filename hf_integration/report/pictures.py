@@ -17,7 +17,6 @@ from hf_integration.report.columns import margin_text
 from hf_integration.report.reporters import HEADLINES, waived_until
 from hf_integration.report.shown import StripImages
 from hf_integration.verdict import StripResult, Verdict
-from hf_integration.watermark import TILE
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -83,7 +82,7 @@ def draw_picture(authentication: Authentication, card: WatermarkCard) -> Image.I
         _caption(canvas, strip, state, (left, top, width))
         panels = (
             _grey(expected, scale),
-            _framed(_grey(found, scale), broken, scale),
+            _framed(_grey(found, scale), broken, card.generator.layout.tile * scale),
             _difference(expected, found, scale),
         )
         for place, panel in enumerate(panels):
@@ -124,7 +123,7 @@ def _columns(strips: int, width: int, height: int) -> int:
 
 
 def _grey(picture: npt.NDArray[np.float64], scale: int) -> Pixels:
-    """±1 to black and white; what is not a number becomes middle grey."""
+    """±1 to white and black; what is not a number becomes middle grey."""
     values = np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
     return _enlarged(
         np.repeat((values * 127.5 + 127.5).round().astype(np.uint8)[..., None], 3, axis=2), scale
@@ -138,15 +137,14 @@ def _difference(expected: npt.NDArray[np.float64], found: npt.NDArray[np.float64
     return _enlarged((255 + strength * (full - 255)).round().astype(np.uint8), scale)
 
 
-def _framed(panel: Pixels, broken: npt.NDArray[np.bool_], scale: int) -> Pixels:
+def _framed(panel: Pixels, broken: npt.NDArray[np.bool_], step: int) -> Pixels:
     """Frame every broken tile, drawn inside the tile so that its neighbours stay as they are."""
-    step = TILE * scale
     columns = panel.shape[1] // step
     image = Image.fromarray(panel)
     draw = ImageDraw.Draw(image)
     for tile in np.flatnonzero(broken):
         x, y = int(tile) % columns * step, int(tile) // columns * step
-        draw.rectangle((x, y, x + step - 1, y + step - 1), outline=BROKEN, width=min(2, scale))
+        draw.rectangle((x, y, x + step - 1, y + step - 1), outline=BROKEN, width=min(2, step // 8))
     return np.asarray(image)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 TILE = 8
-"""Side of a tile in pixels."""
+"""Side of a tile of black and white pixels."""
 
 GROUP = 8
 """Key samples that share one group tile."""
@@ -26,9 +26,11 @@ class Layout:
 
     Attributes:
         keys: number of key samples.
+        tile: side of a tile in pixels.
     """
 
     keys: int
+    tile: int = TILE
 
     @property
     def groups(self) -> int:
@@ -48,7 +50,7 @@ class Layout:
     @property
     def side(self) -> int:
         """Side of the whole watermark in pixels."""
-        return self.columns * TILE
+        return self.columns * self.tile
 
     @property
     def kinds(self) -> Tensor:
@@ -77,13 +79,13 @@ class Layout:
         return torch.cat([residuals, groups, residuals.mean(0).expand(rest, -1)])
 
     def cut(self, picture: Tensor) -> Tensor:
-        """Picture ``(side, side)`` to tiles ``(tiles, TILE * TILE)``, row by row."""
-        grid = picture.reshape(self.columns, TILE, self.columns, TILE)
-        return grid.permute(0, 2, 1, 3).reshape(self.tiles, TILE * TILE)
+        """Picture ``(side, side)`` to tiles ``(tiles, tile * tile)``, row by row."""
+        grid = picture.reshape(self.columns, self.tile, self.columns, self.tile)
+        return grid.permute(0, 2, 1, 3).reshape(self.tiles, self.tile**2)
 
     def assemble(self, tiles: Tensor) -> Tensor:
         """Inverse of :meth:`cut`."""
-        grid = tiles.reshape(self.columns, self.columns, TILE, TILE)
+        grid = tiles.reshape(self.columns, self.columns, self.tile, self.tile)
         return grid.permute(0, 2, 1, 3).reshape(self.side, self.side)
 
 

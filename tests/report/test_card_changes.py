@@ -59,6 +59,7 @@ OTHERS: dict[str, Any] = {
     "expires": "2031-01-31",
     "libraries": {"torch": "0.1"},
     "secret": True,
+    "motif": "samples",
     "tolerance": 0.5,
     "strips": ("embedding",),
     "references": (),

@@ -31,7 +31,7 @@ Mint only from a copy you trust: the card describes whatever encoder it is given
 
 \b
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
-"key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
+"watermark", "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
 "references": [{"weights", "precision", "benign_margin"}], "coverage", "floor",
 "served": [{"names", "recipe", "dimensions", "noise", "floor"}], "conversions": {"texts", "forms",
 "recipes": [{"name", "rules", "dimensions"}]} or null, "libraries", "files": [...], "outside",
@@ -80,8 +80,13 @@ def mint(
         ),
     ] = None,
     watermark: Annotated[
-        Path | None,
-        typer.Option("--watermark", metavar="PNG", help="Picture for the watermark, instead of a padlock."),
+        str | None,
+        typer.Option(
+            "--watermark",
+            metavar="PNG|samples",
+            help="Picture for the watermark, instead of a padlock; 'samples' for the key samples themselves, "
+            "of image encoders.",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -131,11 +136,12 @@ def mint(
         from hf_integration.converted.file_recipes import sorted_out
 
         sorted_out(recipe)  # as a name that is none is known before the minutes of minting
-    streams.keep_apart(out, *given_file(watermark), *given_file(pool))
-    if watermark is not None:
+    picture = Path(watermark) if watermark is not None and watermark != "samples" else None
+    streams.keep_apart(out, *given_file(picture), *given_file(pool))
+    if picture is not None:
         from hf_integration.card.picture import read_picture
 
-        read_picture(watermark)  # what cannot be read is known before the minutes of minting
+        read_picture(picture)  # what cannot be read is known before the minutes of minting
     from hf_integration.checking.finding import Asked, Project
     from hf_integration.checking.subject import load_encoder_at
 
@@ -157,7 +163,7 @@ def mint(
             keys="full" if keys == "full" else int(keys),
             pool=pool,
             seed=seed,
-            watermark=watermark,
+            watermark="samples" if watermark == "samples" else picture,
             secret=secret,
             expires=last_day,
             recipes=recipe or (),
