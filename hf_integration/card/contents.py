@@ -11,7 +11,7 @@ from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.card.card import Reference, WatermarkCard
 from hf_integration.card.conversions import conversion_forms, pack_conversions, unpack_conversions
 from hf_integration.card.coverage import coverage_record
-from hf_integration.card.key_images import draw_images, layout_of_images
+from hf_integration.card.key_images import draw_images, layout_of_images, objection
 from hf_integration.card.schema import FORMAT, SCHEMA, CardRecord
 from hf_integration.card.served import pack_served, served_forms, unpack_served
 from hf_integration.card.tensor_file import OFFSETS, SAMPLES, TensorForm, unpacked_samples
@@ -172,8 +172,10 @@ def _check_consistent(card: WatermarkCard) -> None:
         raise FlawError(
             "key_samples", f"{card.key_samples.modality} samples for an encoder of {card.encoder.modality}"
         )
-    if card.motif == "samples" and not torch.equal(card.watermark, draw_images(card.key_samples)):
-        raise FlawError("watermark", "other images than the key samples")
+    if card.motif == "samples":
+        flaw = objection(card.encoder.modality, len(card.key_samples), secret=card.secret)
+        if flaw or not torch.equal(card.watermark, draw_images(card.key_samples)):
+            raise FlawError("watermark", flaw or "other images than the key samples")
     if "stored" not in card.digests:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
     for field, kinds in (("tensors", card.digests), ("outside", card.outside)):

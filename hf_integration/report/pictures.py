@@ -12,6 +12,7 @@ from hf_integration.authentication import Authentication
 from hf_integration.base.output_files import write_whole
 from hf_integration.base.text import harmless
 from hf_integration.card import WatermarkCard
+from hf_integration.key_samples.encoding import encode_image
 from hf_integration.report.colors import BANNERS, BROKEN, FAINT, HAIRLINE, INK, INTACT, PAPER
 from hf_integration.report.columns import margin_text
 from hf_integration.report.reporters import HEADLINES, waived_until
@@ -95,14 +96,10 @@ def strip_images(authentication: Authentication, card: WatermarkCard) -> StripIm
     expected = card.watermark.numpy().astype(np.float64) / 127.5 - 1
     found = [picture.numpy() for picture in authentication.reconstruction.pictures]
     return StripImages(
-        _small(_grey(expected, 1)),
-        tuple(_small(_grey(one, 1)) for one in found),
-        tuple(_small(_difference(expected, one, 1)) for one in found),
+        encode_image(_grey(expected, 1)),
+        tuple(encode_image(_grey(one, 1)) for one in found),
+        tuple(encode_image(_difference(expected, one, 1)) for one in found),
     )
-
-
-def _small(pixels: Pixels) -> bytes:
-    return _png(Image.fromarray(pixels))
 
 
 def _png(image: Image.Image) -> bytes:

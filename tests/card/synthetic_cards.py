@@ -6,9 +6,10 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from hf_integration.base.vocabulary import Modality, Precision, Weights
+from hf_integration.base.vocabulary import Modality, Motif, Precision, Weights
 from hf_integration.card import Answers, Conversions, ConvertedAnswers, Reference, Served, WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
+from hf_integration.card.key_images import draw_images, layout_of_images
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
@@ -50,11 +51,15 @@ def make_card(
     keys: int = 3,
     strips: int = 2,
     secret: bool = False,
+    motif: Motif = "picture",
     runs: tuple[tuple[Weights, Precision], ...] = RUNS,
 ) -> WatermarkCard:
     layout = Layout(keys)
     numbers = torch.Generator().manual_seed(1)
     watermark = torch.randint(0, 2, (layout.side, layout.side), generator=numbers).to(torch.uint8) * 255
+    key_samples = KeySamples(samples(modality, keys), origin="synthetic, seed 0")
+    if motif == "samples":
+        layout, watermark = layout_of_images(keys), draw_images(key_samples)
     strict = torch.randn(strips, keys, SKETCH_DIM, generator=numbers, dtype=torch.float64)
     references = []
     for weights, precision in runs:
@@ -88,8 +93,9 @@ def make_card(
         libraries={"torch": "2.6.0"},
         secret=secret,
         seed=2**127 + 1,
-        key_samples=KeySamples(samples(modality, keys), origin="synthetic, seed 0"),
+        key_samples=key_samples,
         watermark=watermark,
+        motif=motif,
         generator=train(watermark.double() / 127.5 - 1, layout, seed=2**127 + 1),
         tolerance=0.4,
         strips=tuple(f"layer {index}" for index in range(strips)),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hf_integration.base.errors import CardError
-from hf_integration.base.vocabulary import Modality
+from hf_integration.base.vocabulary import Modality, Motif
 from hf_integration.card import WatermarkCard
 from tests.card.editing import CARD, PICTURE, TENSORS, edit_record, replace_file
 from tests.card.synthetic_cards import differences, make_card
@@ -120,12 +120,15 @@ def outcome(folder: Path) -> WatermarkCard | CardError:
         return error
 
 
-@pytest.mark.parametrize("modality", ["text", "image", "audio"])
+@pytest.mark.parametrize(
+    ("modality", "motif"),
+    [("text", "picture"), ("image", "picture"), ("image", "samples"), ("audio", "picture")],
+)
 @pytest.mark.parametrize("mutation", [raw, rehashed, rehashed_header, rewritten, rewritten_header])
 def test_any_mutation_is_refused_or_is_a_card(
-    mutation: Callable[[Path, random.Random], None], modality: Modality, tmp_path: Path
+    mutation: Callable[[Path, random.Random], None], modality: Modality, motif: Motif, tmp_path: Path
 ) -> None:
-    saved = make_card(modality, keys=2, strips=1).save(tmp_path / "pristine")
+    saved = make_card(modality, keys=2, strips=1, motif=motif).save(tmp_path / "pristine")
     folder = tmp_path / "mutated"
     refused = 0
     for seed in range(30):
