@@ -51,7 +51,7 @@ class WatermarkCard:
         encoder: what else is recorded about the encoder.
         created: when it was minted, ISO 8601 in UTC.
         expires: the last day (UTC) on which it is good, ``2030-01-31``, or ``None``.
-        motif: what the watermark shows.
+        motif: what the watermark shows: ``picture``, or ``samples`` for the key samples in grey.
         libraries: versions of the libraries at minting.
         secret: whether this is a private card, never to be published.
         seed: sketches, frequencies, phases and masks follow from it.

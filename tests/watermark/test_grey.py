@@ -66,11 +66,12 @@ def _directions(layout: Layout, moved: str) -> Tensor:
     """Some directions of unit length, of single tiles, of the mean over all, and of all tiles at once."""
     random = torch.Generator().manual_seed(3)
     units = torch.randn(8, layout.tiles, SKETCH_DIM, generator=random, dtype=torch.float64)
-    units = units / units.norm(dim=-1, keepdim=True)
+    units /= units.norm(dim=-1, keepdim=True)
     if moved == "single tiles":
-        chosen = torch.eye(layout.tiles, dtype=torch.float64)[: len(units)]
-        return units * chosen[:, :, None]
-    return units if moved == "all tiles" else units[:, :1] * (layout.kinds == 2).double()[:, None]
+        units *= torch.eye(layout.tiles, dtype=torch.float64)[: len(units), :, None]
+    elif moved == "the mean":
+        units = units[:, :1] * (layout.kinds == 2).double()[:, None]
+    return units
 
 
 @pytest.mark.parametrize("name", PICTURES)
