@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hf_integration.report import Shown, WithoutVerdict, html_page
+from hf_integration.report import Shown, StripImages, WithoutVerdict, html_page
 from tests.report.test_brief import VERDICTS
-from tests.report.test_html import IMAGES, MARKUP
+from tests.report.test_html import IMAGES, MARKUP, png
 from tests.report.verdicts import AUTHENTIC
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -124,3 +124,20 @@ def test_pictures_are_shown(opened: Any) -> None:
     sizes = opened.locator("img").evaluate_all("images => images.map(image => image.naturalWidth)")
     assert len(sizes) > 10
     assert set(sizes) == {8}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_large_picture_keeps_its_pixels_where_there_is_room(
+    browser: Any, tmp_path: Path, size: str
+) -> None:
+    """Scaled down to the size of a padlock, key images would not be made out."""
+    large = StripImages(png(0, side=288), (png(1, side=288),) * 3, (png(2, side=288),) * 3)
+    (tmp_path / "page.html").write_text(html_page([Shown(AUTHENTIC, large)]), encoding="utf-8")
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    widths = page.locator("img").evaluate_all("images => images.map(image => image.clientWidth)")
+    page.close()
+    assert {min(width, 200) for width in widths} == {200}
+    assert size == "phone" or set(widths) == {288}

@@ -14,9 +14,9 @@ from tests.report.test_brief import HOSTILE, VERDICTS, poisoned
 from tests.report.verdicts import ALTERED, AUTHENTIC, INCONCLUSIVE, WAIVED
 
 
-def png(shade: int) -> bytes:
+def png(shade: int, side: int = 8) -> bytes:
     buffer = io.BytesIO()
-    Image.new("L", (8, 8), shade).save(buffer, format="PNG")
+    Image.new("L", (side, side), shade).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
