@@ -32,6 +32,7 @@ from tests.benchmarks import (
     stamps,
     storage,
     subjects,
+    unused,
     workers,
 )
 from tests.benchmarks.subjects import KEYS, Subject, available
@@ -47,7 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "coverage": coverage.run,
     "localisation": localisation.run,
 }
-WITHOUT_ENCODER = {"refusals": refusals.run}
+WITHOUT_ENCODER = {"refusals": refusals.run, "unused": unused.run}
 WHEN_NAMED = (
     "floors",
     "storage",
