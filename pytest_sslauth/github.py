@@ -17,11 +17,6 @@ LONGEST = 500
 """Characters of a reason; GitHub cuts what is much longer."""
 
 
-def is_github(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this runs as a step of GitHub Actions."""
-    return environment.get("GITHUB_ACTIONS") == "true"
-
-
 class GitHub:
     """Annotates the run, and writes the summary of the job.
 

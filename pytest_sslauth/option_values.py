@@ -30,7 +30,7 @@ Missing = Literal["fail", "skip"]
 
 MISSING: tuple[Missing, ...] = ("fail", "skip")
 
-_DEVICE = re.compile(r"(cpu|mps|(cuda|xpu|npu)(:\d+)?)", re.ASCII)
+_DEVICE = r"(cpu|mps|(cuda|xpu|npu)(:[0-9]+)?)"
 
 
 def precision_of(name: object) -> "Precision | None":
@@ -49,7 +49,7 @@ def parse_precision(value: str, base: Path, where: str) -> "Precision":  # noqa:
 
 def parse_device(value: str, base: Path, where: str) -> str:  # noqa: ARG001  # no path
     """A device as torch names it; whether it exists is found out by the first check."""
-    if not _DEVICE.fullmatch(value):
+    if not re.fullmatch(_DEVICE, value):
         raise pytest.UsageError(f"{where}: unknown device {value!r}, write for example cpu, cuda or cuda:1")
     return value
 

@@ -106,7 +106,7 @@ SETTINGS = pytest.StashKey[Settings]()
 """Those that the options say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Option:
     """One option, under both its names.
 

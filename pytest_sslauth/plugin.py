@@ -3,15 +3,15 @@
 Nothing here imports the engine before a check runs: an installed but unused plugin must not slow pytest down.
 """
 
+import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sslauth.collected import ConfigFile, Configured, collected_file, include
 from pytest_sslauth.failure import unexcused
-from pytest_sslauth.github import GitHub, is_github
 from pytest_sslauth.layers import (
     sslauth_budget,
     sslauth_cache_dir,
@@ -25,12 +25,12 @@ from pytest_sslauth.marker import marker_line
 from pytest_sslauth.options import SETTINGS, Settings, add_options, header_line, may_observe, settings_of
 from pytest_sslauth.record import Summary
 from pytest_sslauth.session import SESSION, Session
-from pytest_sslauth.shared import RunFolder, SharedResults
 from pytest_sslauth.unused import Deselection, UnusedCards
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
     from pytest_sslauth.endpoints import AuthenticEndpoint
+    from pytest_sslauth.shared import SharedResults
     from pytest_sslauth.sslauth import AuthenticEncoders, SSLAuth
 
 
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Spec ``pytest_configure``: declare the marker, read the settings, gather evidence on the controller."""
     config.addinivalue_line("markers", marker_line())
     settings = config.stash[SETTINGS] = settings_of(config)
-    session = config.stash[SESSION] = Session(settings, SharedResults.of(config))
+    session = config.stash[SESSION] = Session(settings, _shared(config))
     include(config, settings)
     if settings.observe is not None:
         from pytest_sslauth.observed import Observed
@@ -75,16 +75,34 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Observed(config, settings, session), "sslauth-observed")
     if not hasattr(config, "workerinput"):
         summary, configured = Summary(), Configured(settings)
-        config.pluginmanager.register(RunFolder(), "sslauth-run-folder")
         config.pluginmanager.register(configured, "sslauth-configured")
         config.pluginmanager.register(summary, "sslauth-summary")
         config.pluginmanager.register(UnusedCards(settings), "sslauth-unused")
-        if is_github():
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from pytest_sslauth.github import GitHub
+
             config.pluginmanager.register(GitHub(summary, configured), "sslauth-github")
         if settings.gathers:
             _register_writers(config, settings, configured)
     else:
         config.pluginmanager.register(Deselection(), "sslauth-deselection")
+
+
+def _shared(config: pytest.Config) -> "SharedResults | None":
+    """What a worker shares with others."""
+    if not hasattr(config, "workerinput"):
+        return None
+    from pytest_sslauth.shared import SharedResults
+
+    return SharedResults.of(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Spec ``pytest_configure_node`` of pytest-xdist: tell a worker what it shares with others."""
+    from pytest_sslauth.shared import run_folder
+
+    run_folder(node.config).tell(node.workerinput)
 
 
 def _register_writers(config: pytest.Config, settings: Settings, configured: Configured) -> None:

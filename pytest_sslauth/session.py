@@ -17,7 +17,6 @@ from pytest_sslauth.layers import first_in_set_up, layered
 from pytest_sslauth.marked import MarkerWatch
 from pytest_sslauth.marker import EXAMPLE, CheckRequest, read_marker, read_parameter
 from pytest_sslauth.options import Settings
-from pytest_sslauth.shared import SharedResults
 
 if TYPE_CHECKING:
     from hf_integration.encoders import Encoder
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from hf_integration.loading.observing import Observer
     from pytest_sslauth.checks import Checks, Common
     from pytest_sslauth.endpoints import AuthenticEndpoint
+    from pytest_sslauth.shared import SharedResults
     from pytest_sslauth.sslauth import AuthenticEncoders, SSLAuth
 
 
@@ -43,7 +43,7 @@ class Session:
         observer: looks at what tests load, if that is wanted.
     """
 
-    def __init__(self, settings: Settings, shared: SharedResults | None = None) -> None:
+    def __init__(self, settings: Settings, shared: "SharedResults | None" = None) -> None:
         self.settings = settings
         self._shared = shared
         self._current = CurrentTest(lambda: self._layered.missing)

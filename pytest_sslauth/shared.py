@@ -33,21 +33,35 @@ class RunFolder:
         self._folder: Path | None = None
         self._secret = ""
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Spec ``pytest_configure_node`` of pytest-xdist: tell a worker the place and the key."""
+    def tell(self, workerinput: dict[str, Any]) -> None:
+        """Tell a worker the place and the key.
+
+        Args:
+            workerinput: what pytest-xdist starts the worker with.
+        """
         if self._folder is None:
             try:
                 self._folder = Path(tempfile.mkdtemp(prefix="sslauth-"))  # for its owner only
             except OSError:
                 return
             self._secret = os.urandom(32).hex()
-        node.workerinput[_INPUT] = {"folder": str(self._folder), "secret": self._secret}
+        workerinput[_INPUT] = {"folder": str(self._folder), "secret": self._secret}
 
-    def pytest_unconfigure(self) -> None:
-        """Spec ``pytest_unconfigure``: nothing of a run is left to the next one."""
+    def remove(self) -> None:
+        """Nothing of a run is left to the next one."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_RUN_FOLDER = pytest.StashKey[RunFolder]()
+
+
+def run_folder(config: pytest.Config) -> RunFolder:
+    """The folder of the run that a controller's configuration belongs to."""
+    if _RUN_FOLDER not in config.stash:
+        config.stash[_RUN_FOLDER] = RunFolder()
+        config.add_cleanup(config.stash[_RUN_FOLDER].remove)
+    return config.stash[_RUN_FOLDER]
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sslauth.github import annotation, append_summary, is_github, table
+from pytest_sslauth.github import annotation, append_summary, table
 from pytest_sslauth.record import Evidence
 
 pytest_plugins = ["pytester"]
 
 ALTERED = Evidence("altered", "org/x", "1 of 2 tensors changed", margin=0.25, trust="pinned", seconds=1.23)
 HOSTILE = "a,b:c%0A::error::x\n::warning::y\r\x1b[31m|<img src=x>[l](http://h)`@me` #1 **b**\u202e"
-
-
-def test_it_knows_where_it_runs() -> None:
-    assert is_github({"GITHUB_ACTIONS": "true"})
-    assert not any(map(is_github, ({}, {"GITHUB_ACTIONS": "false"}, {"CI": "true"})))
 
 
 def test_an_annotation_is_one_command() -> None:

@@ -122,29 +122,29 @@ class TestTheFolder:
 
     def test_is_for_its_owner_and_gone_in_the_end(self) -> None:
         run, node, other = RunFolder(), self.node(), self.node()
-        run.pytest_configure_node(node)
-        run.pytest_configure_node(other)
+        run.tell(node.workerinput)
+        run.tell(other.workerinput)
         assert node.workerinput == other.workerinput
         shared = SharedResults.of(node)  # type: ignore[arg-type]
         assert shared is not None
         assert shared.folder.stat().st_mode & 0o777 == 0o700
         assert len(shared.secret) == 32
         shared.write(NAME, RESULT)
-        run.pytest_unconfigure()
+        run.remove()
         assert not shared.folder.exists()
 
     def test_every_run_has_a_key_of_its_own(self) -> None:
         keys = set()
         for _ in range(2):
             run, node = RunFolder(), self.node()
-            run.pytest_configure_node(node)
+            run.tell(node.workerinput)
             keys.add(node.workerinput["sslauth_shared"]["secret"])
-            run.pytest_unconfigure()
+            run.remove()
         assert len(keys) == 2
 
     def test_a_run_without_workers_has_none(self) -> None:
         run = RunFolder()
-        run.pytest_unconfigure()
+        run.remove()
         assert SharedResults.of(SimpleNamespace()) is None  # type: ignore[arg-type]
         assert SharedResults.of(self.node()) is None  # type: ignore[arg-type]
 
