@@ -1,17 +1,12 @@
 """A copy of a module that computes in another precision, hooks and patches included.
 
-Half of a sentence encoder, and most of a multilingual one, is its vocabulary's table, of which key samples
-look up some hundred rows. A lookup copies, so converting before or after it gives the same values to the bit.
-
 Gemma's scale of the embeddings and Swin V2's table of coordinates are rounded when the model is loaded in
 half precision, rotary frequencies never are. No rule says which: only such a load does.
 """
 
 import copy
-import mmap
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -19,7 +14,7 @@ from torch import Tensor, nn
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import PRECISIONS, WEIGHTS, Precision, Weights
-from hf_integration.encoders.identity.in_process import in_process_changes
+from hf_integration.encoders.running.cast_on_use import CastOnUse
 
 _DTYPES: dict[str, torch.dtype] = {
     "float64": torch.float64,
@@ -71,8 +66,8 @@ def at_precision(
         precision: dtype of the computation.
         weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
         buffers: what takes the place of buffers that are not stored, by their identity.
-        run_only: the copy's tensors will be neither read nor edited, so large lookup tables may stay empty
-            until they are used.
+        run_only: the copy's tensors will not be edited, so large ones stay as they are stored and are cast
+            when they are used.
 
     Returns:
         The copy, or ``root`` itself if nothing would change.
@@ -85,20 +80,17 @@ def at_precision(
     if weights not in WEIGHTS:
         raise UsageError(f"unknown weights {weights!r}", remedy=f"choose from {', '.join(WEIGHTS)}")
     target = _DTYPES[precision]
-
-    def rounded(tensor: Tensor) -> Tensor:
-        return tensor if weights == "stored" else tensor.to(_DTYPES[weights])
-
-    tables = dict(large_tables(root)) if run_only and precision not in _HALF else {}
-    tables = {name: table for name, table in tables.items() if table.weight.dtype != target}
-    changed: dict[int, Tensor] = {id(table.weight): empty_like(table, target) for table in tables.values()}
+    steps = (target,) if weights == "stored" else (_DTYPES[weights], target)
+    written = _written(root)
+    changed: dict[int, Tensor] = {}
     for _, tensor in state_tensors(root):
-        if tensor.is_floating_point() and id(tensor) not in changed:
-            converted = rounded(tensor.detach()).to(target)
-            if tensor.dtype != target or (
-                weights not in ("stored", precision) and not _same(converted, tensor)
-            ):
-                changed[id(tensor)] = _like(converted, tensor)
+        if not tensor.is_floating_point() or (tensor.dtype == target and len(steps) == 1):
+            continue
+        later = CastOnUse(tensor.detach(), *steps)
+        if tensor.dtype == target and _same(later.cast(), tensor):
+            continue
+        keep = run_only and tensor.numel() >= LARGE and id(tensor) not in written
+        changed[id(tensor)] = _like(later if keep else later.cast(), tensor)
     for _, buffer in computed_buffers(root):
         loaded = (buffers or {}).get(id(buffer), buffer)
         computed = loaded if precision in _HALF else loaded.to(target)
@@ -109,10 +101,7 @@ def at_precision(
     # deepcopy asks the memo before it copies: what is there already is never copied in its old precision,
     # and two names of one tensor get the same converted tensor.
     memo: dict[int, Any] = {**_empty_containers(root), **changed}
-    copied = copy.deepcopy(root, memo)
-    for name, table in tables.items():
-        fill_on_lookup(copied, name, table.weight.detach(), lambda rows: rounded(rows).to(target))
-    return copied
+    return copy.deepcopy(root, memo)
 
 
 def _empty_containers(root: nn.Module) -> dict[int, Any]:
@@ -134,67 +123,22 @@ def _same(converted: Tensor, original: Tensor) -> bool:
 
 def _like(converted: Tensor, original: Tensor) -> Tensor:
     if isinstance(original, nn.Parameter):
-        return nn.Parameter(converted, requires_grad=original.requires_grad)
+        trained = original.requires_grad and not isinstance(converted, CastOnUse)
+        return nn.Parameter(converted, requires_grad=trained)
     return converted
 
 
-LARGE = 1 << 22
-"""Entries from which a table is worth it."""
+LARGE = 1 << 16
+"""Entries from which casting a tensor again and again costs less than keeping it twice."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A hook that fills the rows about to be looked up; the rest of the table stays zero.
-
-    Attributes:
-        source: the table in the dtype that it was stored in, ``(rows, dim)``.
-        convert: from there to the values that the copy is to compute with.
-    """
-
-    source: Tensor
-    convert: Callable[[Tensor], Tensor]
-
-    def __call__(self, table: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        """Called by torch before the lookup."""
-        indices = (arguments[0] if arguments else keywords["input"]).unique()
-        with torch.no_grad():
-            table.weight[indices] = self.convert(self.source[indices])  # type: ignore[operator]
-
-
-def large_tables(root: nn.Module) -> Iterator[tuple[str, nn.Embedding]]:
-    """Tables that nothing but their own lookup reads, with their names.
-
-    Subclasses may read anything, tied tables have other readers, and ``max_norm`` writes. Hooks and patches
-    anywhere in the model may read rows that are not there, so then there is no such table.
-    """
-    if in_process_changes(root):
-        return
-    holders = Counter(
-        id(weight) for _, module in root.named_modules() for weight in module._parameters.values()
-    )
-    for name, module in root.named_modules():
-        if (
-            type(module) is nn.Embedding
-            and module.weight.numel() >= LARGE
-            and module.weight.device.type == "cpu"
-            and module.max_norm is None
-            and holders[id(module.weight)] == 1
-        ):
-            yield name, module
-
-
-def empty_like(table: nn.Embedding, dtype: torch.dtype) -> nn.Parameter:
-    """A table of zeros that takes no memory until rows are written to it."""
-    # fresh from the system: torch would write the zeros, and NumPy ask for huge pages, which a row each fills
-    # (and private where that can be said: pages of a shared mapping cost more)
-    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-    zeros = torch.frombuffer(mmap.mmap(-1, table.weight.numel() * dtype.itemsize, **private), dtype=dtype)
-    return nn.Parameter(zeros.view(table.weight.shape), requires_grad=False)
-
-
-def fill_on_lookup(copied: nn.Module, name: str, source: Tensor, convert: Callable[[Tensor], Tensor]) -> None:
-    """Make the table ``name`` of a copy fill its rows from ``source``; hooks that it has run first."""
-    copied.get_submodule(name).register_forward_pre_hook(Rows(source, convert), with_kwargs=True)
+def _written(root: nn.Module) -> set[int]:
+    """Identities of tensors that their own modules write to when they run."""
+    return {
+        id(module.weight)
+        for module in root.modules()
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.max_norm is not None
+    }
 
 
 def computed_buffers(root: nn.Module) -> Iterator[tuple[str, Tensor]]:

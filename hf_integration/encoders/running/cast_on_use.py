@@ -1,0 +1,122 @@
+"""Tensors that stay as they are stored, and are cast each time that something computes with them.
+
+A check in float64 of weights that are stored in bfloat16 would take five times their memory with a copy of
+all of them. A :class:`CastOnUse` says that it has the dtype of the computation, so that everything which asks
+a weight for its dtype gets the right answer, and holds the tensor as it is stored. An operation gets a cast
+copy, which is freed with the operation's end: the values are those of a whole copy to the bit.
+
+Source: wrapper subclasses, https://docs.pytorch.org/docs/stable/notes/extending.html
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_any, tree_map
+
+ROWS = (
+    torch.ops.aten.embedding.default,
+    torch.ops.aten.index_select.default,
+    torch.ops.aten.index.Tensor,
+)
+"""Operations that only copy rows, which are looked up first and then cast: half of a sentence encoder is its
+vocabulary's table, of which key samples look up some hundred rows."""
+
+CONVERTING = frozenset({"to", "view_as_real", "view_as_complex", "_autocast_to_full_precision"})
+"""Operations that torch counts among the views, and that may give other numbers than those of their input."""
+
+
+class CastOnUse(Tensor):
+    """A tensor that is stored in one dtype and computed with in another.
+
+    It can be read by any operation, and written to by none.
+
+    Args:
+        source: the tensor as it is stored.
+        steps: the dtypes that it is cast to one after another, at least one; the last one is its own.
+    """
+
+    source: Tensor
+    steps: tuple[torch.dtype, ...]
+
+    @staticmethod
+    def __new__(cls, source: Tensor, *steps: torch.dtype) -> "CastOnUse":  # noqa: D102  # said by the class
+        # a view that is taken in inference mode has to be a tensor like the one that it is taken of
+        with torch.inference_mode(False):
+            made: CastOnUse = Tensor._make_wrapper_subclass(
+                cls,
+                source.shape,
+                strides=source.stride(),
+                storage_offset=source.storage_offset(),
+                dtype=steps[-1],
+                device=source.device,
+                requires_grad=False,
+            )
+        made.source, made.steps = source, steps
+        return made
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    def cast(self, some: Tensor | None = None) -> Tensor:
+        """The values to compute with.
+
+        Args:
+            some: a part of the stored tensor; all of it by default.
+        """
+        values = self.source if some is None else some
+        for dtype in self.steps:
+            values = values.to(dtype)
+        return values
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CastOnUse":
+        """Itself: nothing can change it."""
+        memo[id(self)] = self
+        return self
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return f"<{type(self).__name__} {list(self.shape)} of {self.source.dtype} as {self.dtype}>"
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls,
+        operation: Any,
+        types: Sequence[type],
+        arguments: Sequence[Any] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch for every operation that is given one."""
+        keywords = keywords or {}
+        _refuse_writing(operation, arguments, keywords)
+        first = arguments[0] if arguments else None
+        if isinstance(first, cls):
+            if _is_view(operation):
+                viewed = operation(first.source, *arguments[1:], **keywords)
+                return tree_map(lambda part: cls(part, *first.steps), viewed)
+            if operation in ROWS:
+                return first.cast(operation(first.source, *arguments[1:], **keywords))
+        return operation(*tree_map(_values, tuple(arguments)), **tree_map(_values, dict(keywords)))
+
+
+def _is_view(operation: Any) -> bool:
+    """Whether an operation gives a part of its first argument, or all of it in another shape."""
+    first, *others = operation._schema.arguments
+    converts = operation._overloadpacket.__name__ in CONVERTING or any(
+        argument.name == "dtype" for argument in others
+    )
+    return operation.is_view and first.alias_info is not None and not converts
+
+
+def _values(argument: Any) -> Any:
+    return argument.cast() if isinstance(argument, CastOnUse) else argument
+
+
+def _refuse_writing(operation: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    if not operation._schema.is_mutable:
+        return
+    for place, argument in enumerate(operation._schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        given = arguments[place] if place < len(arguments) else keywords.get(argument.name)
+        if tree_any(lambda value: isinstance(value, CastOnUse), given):
+            raise RuntimeError(f"{operation} writes to a tensor that is cast when it is used")

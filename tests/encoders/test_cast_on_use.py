@@ -1,0 +1,160 @@
+"""Copies that are only run keep their weights as stored, and compute the same to the bit."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from hf_integration.base.vocabulary import PRECISIONS, Modality, Precision, Weights
+from hf_integration.encoders import open_encoder, wrap_module
+from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running import precision_copy
+from hf_integration.encoders.running.cast_on_use import CastOnUse
+from tests.encoders import tiny_models
+from tests.encoders.tiny_models import AUDIO, CONFIGS, TEXTS, VISION
+
+REPEATABLE = 1e-14
+"""Of float64 values: torch's own recurrent layers differ by as much between two copies that are equal."""
+
+
+@pytest.fixture(autouse=True)
+def every_tensor_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision_copy, "LARGE", 1)
+
+
+@pytest.fixture
+def module() -> Any:
+    return tiny_models.build("bert")
+
+
+def later(encoder: Encoder) -> list[str]:
+    """Names of the parameters that are cast when they are used."""
+    return [name for name, tensor in encoder.model.named_parameters() if isinstance(tensor, CastOnUse)]
+
+
+class TestCopies:
+    @pytest.mark.parametrize("name", sorted(CONFIGS))
+    @pytest.mark.parametrize("weights", ["stored", "bfloat16"])
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_compute_the_same_to_the_bit(
+        self, name: str, weights: Weights, precision: Precision, tmp_path: Path
+    ) -> None:
+        modality: Modality = "image" if name in VISION else "audio" if name in AUDIO else "text"
+        folder = tiny_models.save(name, tmp_path)
+        encoder = open_encoder(folder, name=name, modality=modality, device="cpu")
+        samples = tiny_models.samples(modality)
+        whole = encoder.at_precision(precision, weights=weights)
+        running = encoder.at_precision(precision, weights=weights, run_only=True)
+        if running is not encoder:
+            assert later(running)
+            assert not later(whole)
+        for parameter in whole.model.parameters():
+            parameter.requires_grad_(False)  # torch multiplies in another order where it might be trained
+        try:
+            expected = whole.embed(samples)
+        except RuntimeError:
+            pytest.skip(f"torch has no kernel for {name} in {precision}")
+        assert torch.equal(running.embed(samples), expected)
+
+    def test_hold_no_second_copy_of_a_tensor(self, module: Any) -> None:
+        encoder = wrap_module(module, tiny_models.tokenizer())
+        running = encoder.at_precision("float64", run_only=True)
+        ours = {tensor.untyped_storage().data_ptr() for tensor in module.parameters()}
+        for tensor in running.model.parameters():
+            assert isinstance(tensor, CastOnUse)
+            assert tensor.source.untyped_storage().data_ptr() in ours
+            assert tensor.dtype == torch.float64
+
+    def test_see_an_alteration_of_a_row(self, module: Any) -> None:
+        encoder = wrap_module(module, tiny_models.tokenizer())
+        honest = encoder.at_precision("float64", run_only=True).embed(TEXTS)
+        with torch.no_grad():
+            module.embeddings.word_embeddings.weight[encoder.processor(["sea"])["input_ids"][0][1], 0] += 0.1
+        moved = encoder.at_precision("float64", run_only=True).embed(TEXTS) - honest
+        assert (moved.abs().amax(1) > 1e-6).tolist() == ["sea" in text for text in TEXTS]
+
+    def test_a_hook_reads_the_values_that_are_computed_with(self, module: Any) -> None:
+        table = module.embeddings.word_embeddings
+        table.register_forward_hook(lambda layer, _inputs, output: output + layer.weight[-1] * 2)
+        encoder = wrap_module(module, tiny_models.tokenizer())
+        running = encoder.at_precision("float64", run_only=True)
+        assert torch.equal(running.embed(TEXTS), encoder.at_precision("float64").embed(TEXTS))
+
+    def test_a_table_that_its_lookup_writes_to_is_copied_whole(self, module: Any) -> None:
+        module.embeddings.word_embeddings.max_norm = 0.1
+        encoder = wrap_module(module, tiny_models.tokenizer())
+        running = encoder.at_precision("float64", run_only=True)
+        assert "embeddings.word_embeddings.weight" not in later(running)
+        before = module.embeddings.word_embeddings.weight.clone()
+        running.embed(TEXTS)
+        assert torch.equal(module.embeddings.word_embeddings.weight, before)
+
+    def test_of_modules_that_hand_their_weights_to_functions(self) -> None:
+        torch.manual_seed(0)
+        given = torch.randn(2, 5, 8, dtype=torch.float64)
+        attention = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+        running = precision_copy.at_precision(attention, "float64", run_only=True)
+        with torch.inference_mode():
+            assert torch.equal(
+                running(given, given, given)[0],
+                precision_copy.at_precision(attention, "float64")(given, given, given)[0],
+            )
+        for layer in (nn.LSTM(8, 6, batch_first=True, bidirectional=True), nn.GRU(8, 6, batch_first=True)):
+            ours = precision_copy.at_precision(layer.eval(), "float64", run_only=True)
+            whole = precision_copy.at_precision(layer, "float64")
+            with torch.inference_mode():
+                assert (ours(given)[0] - whole(given)[0]).abs().max() < REPEATABLE
+
+
+class TestCastOnUse:
+    stored = torch.linspace(-1, 1, 12).view(4, 3)
+    whole = stored.half().double()
+
+    @pytest.fixture
+    def lazy(self) -> CastOnUse:
+        return CastOnUse(self.stored.clone(), torch.float16, torch.float64)
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda t: t + 0,
+            lambda t: t.t() @ t,
+            lambda t: t[1:, ::2].reshape(-1),
+            lambda t: t.unbind(1)[2],
+            lambda t: t.view(3, 4).contiguous(),
+            lambda t: torch.cat([t, t]),
+            lambda t: torch.nn.functional.embedding(torch.tensor([3, 1]), t),
+            lambda t: t.index_select(0, torch.tensor([2])),
+            lambda t: t[torch.tensor([0, 3])],
+            lambda t: t.float(),
+            lambda t: t.view(torch.int64),
+            lambda t: t.expand(2, 4, 3).sum(0),
+            lambda t: t.clone(),
+            lambda t: t.norm(dim=1),
+        ],
+    )
+    @pytest.mark.parametrize("inference", [True, False])
+    def test_every_reading_gives_the_cast_values(self, lazy: CastOnUse, read: Any, inference: bool) -> None:
+        with torch.inference_mode(inference):
+            given, expected = read(lazy), read(self.whole)
+            assert given.dtype == expected.dtype
+            assert torch.equal(given + 0, expected)
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda t: t.add_(1),
+            lambda t: t.copy_(torch.zeros(4, 3)),
+            lambda t: t.__setitem__(0, 5.0),
+            lambda t: t.t().mul_(2),
+            lambda t: t[1].zero_(),
+            lambda t: torch.add(torch.ones(4, 3), 1, out=t),
+            lambda t: torch._foreach_add_([t], 1),
+        ],
+    )
+    def test_no_writing_goes_through(self, lazy: CastOnUse, write: Any) -> None:
+        with torch.no_grad(), pytest.raises(RuntimeError):
+            write(lazy)
+        assert torch.equal(lazy.source, self.stored)
