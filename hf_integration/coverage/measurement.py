@@ -19,6 +19,7 @@ from hf_integration.coverage.sensitivity import (
     TensorCoverage,
     Units,
     count,
+    gradient_noise,
     inert_among,
     sensitivities,
 )
@@ -35,8 +36,11 @@ MOST_LISTED = 32
 BATCH_SIZE = 8
 """Samples whose reactions are added up in one backward pass, where memory suffices."""
 
-BYTES_PER_SCALAR = 8 + 8 + 4 * (len(PRECISIONS) + 1)
-"""Memory that the measurement takes: copy, gradients, reactions."""
+SAMPLES_IN_BOTH = 2
+"""Samples that tell what is only rounding in a derivative."""
+
+BYTES_PER_SCALAR = 4 + 4 + 2 * len(PRECISIONS)
+"""Memory that the measurement takes: gradients, their sizes, reactions."""
 
 
 def measure_coverage(
@@ -99,10 +103,10 @@ def measure_sensitivities(
     progress: Progress,
 ) -> dict[str, Sensitivity]:
     """Reactions in both precisions, over all key samples of a card."""
-    running = encoder.at_precision("float64")
-    if running is encoder:
-        running = encoder.duplicate()
     middle = thorough if thorough is not None else len(card.key_samples)
+    few = slice(0, SAMPLES_IN_BOTH)
+    strict = _units(card, "float64", few)
+    noise = gradient_noise(encoder, card.key_samples[few], strict, seed=card.seed)
     found: dict[str, Sensitivity] = {}
     for part, strips in ((slice(0, middle), None), (slice(middle, None), 1)):
         some = card.key_samples[part]
@@ -110,11 +114,12 @@ def measure_sensitivities(
             continue
         units: dict[str, Units] = {precision: _units(card, precision, part) for precision in PRECISIONS}
         reactions = sensitivities(
-            running,
+            encoder,
             some,
             units,
             seed=card.seed,
             batch_size=batch_size,
+            noise=noise,
             first_strips=strips,
             progress=progress,
         )
@@ -181,7 +186,7 @@ def available_memory() -> float:
 
 
 def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
-    """Bytes that the graph of the longest sample keeps for a backward pass in float64.
+    """Bytes that the graph of the longest sample keeps for a backward pass in float32.
 
     Counted in the encoder's own precision, where it costs little, and scaled.
 
@@ -196,7 +201,7 @@ def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            scale = 8 / tensor.element_size() if tensor.is_floating_point() else 1.0
+            scale = 4 / tensor.element_size() if tensor.is_floating_point() else 1.0
             kept[storage.data_ptr()] = storage.nbytes() * scale
         return tensor
 

@@ -1,20 +1,30 @@
-"""How strongly the watermark reacts to each scalar of an encoder, by backward passes in float64.
+"""How strongly the watermark reacts to each scalar of an encoder, by backward passes.
 
 A small edit of one weight moves every strip by the derivative of the strip times the edit. Derivatives are
 taken of random projections of the normalised strips, in which the edge of the tolerance has norm 1: the
 inverse of such a derivative is the smallest edit that breaks a tile. That is a linear estimate; real edits
 check it (``python -m tests.benchmarks coverage``).
+
+Passes in float32 give a derivative to some digits, which is all that is needed, at a fifth of what passes in
+float64 take. One that is zero (a bias of attention keys adds the same to all scores of a query) comes out as
+rounding, though, and the tolerance in float64 is so small that even this would count. So a few samples are
+run in both, and what is no larger than the difference between them counts as zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_integration.base.progress import Progress
-from hf_integration.encoders.interface import Encoder
+from hf_integration.base.vocabulary import Precision
+from hf_integration.encoders.interface import Encoder, StripBatch
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples.samples import Sample
 from hf_integration.tampering.weights.targets import KEY_BIAS
@@ -32,41 +42,57 @@ class Sensitivity:
     """Reactions of the watermark to the scalars of an encoder.
 
     Attributes:
-        reaction: tensor's name -> float32 tensor of its shape: tolerances by which the most affected tile
+        reaction: tensor's name -> bfloat16 tensor of its shape: tolerances by which the most affected tile
             moves for an edit of one unit. A careful estimate: rather too small.
     """
 
     reaction: dict[str, Tensor] = field(default_factory=dict)
 
-    def raise_to(self, name: str, gradient: Tensor, scale: float = 1.0) -> None:
-        """Keep the largest size of a derivative seen so far, divided by ``scale``; a sparse one by rows."""
-        known = self.reaction.setdefault(name, torch.zeros(gradient.shape))
+    def raise_to(self, name: str, gradient: Tensor, scale: float = 1.0, noise: float = 0.0) -> None:
+        """Keep the largest size of a derivative seen so far; a sparse one by rows.
+
+        Args:
+            name: the tensor's.
+            gradient: derivatives by its scalars.
+            scale: they are divided by it.
+            noise: those below this share of the largest are zero.
+        """
+        known = self.reaction.setdefault(name, torch.zeros(gradient.shape, dtype=torch.bfloat16))
         if gradient.is_sparse:
             gradient = gradient.coalesce()
             rows = gradient.indices()[0].cpu()
-            known[rows] = torch.maximum(known[rows], gradient.values().abs().float().cpu().div_(scale))
+            known[rows] = torch.maximum(known[rows], _sizes(gradient.values(), scale, noise))
         else:
-            torch.maximum(known, gradient.abs().float().cpu().div_(scale), out=known)
+            torch.maximum(known, _sizes(gradient, scale, noise), out=known)
+
+
+def _sizes(gradient: Tensor, scale: float, noise: float) -> Tensor:
+    sizes = gradient.abs()
+    if sizes.numel():
+        sizes[sizes <= noise * sizes.max()] = 0.0
+    return sizes.div_(scale).cpu().bfloat16()
 
 
 def sensitivities(
-    running: Encoder,
+    encoder: Encoder,
     samples: Sequence[Sample],
     units: Mapping[str, Units],
     *,
     seed: int,
     batch_size: int,
+    noise: Mapping[str, float],
     first_strips: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Sensitivity]:
-    """Measure the reaction to every scalar of a float64 encoder.
+    """Measure the reaction to every scalar of an encoder.
 
     Args:
-        running: a copy that computes in float64; gradients are enabled for its parameters.
+        encoder: as it was loaded.
         samples: key samples.
         units: precision -> its units for these samples.
         seed: the card's seed; the random projections follow from it, too.
         batch_size: samples whose reactions are added up in one backward pass.
+        noise: as :func:`gradient_noise` gives it; a tensor that it leaves out has the median.
         first_strips: look at so many strips behind the processor's only, which is enough for lookup tables
             and spares most of the backward pass.
         progress: told how many samples are done.
@@ -74,56 +100,155 @@ def sensitivities(
     Returns:
         Precision -> sensitivity. Tensors that no gradient can be taken by are left out.
     """
-    parameters = dict(running.parameters())
-    for parameter in parameters.values():
+    random = torch.Generator().manual_seed(seed % (1 << 63))
+    found = {precision: Sensitivity() for precision in units}
+    usual = median(noise.values()) if noise else 1.0
+    with _trained(encoder, "float32") as running, torch.enable_grad():
+        parameters = running.parameters()
+        statistics = _batch_statistics(running.model)
+        for batch in running.observe(samples, batch_size=batch_size, gradient=True):
+            rows = list(batch.indices)
+            sketches = _sketches(batch, seed, first_strips)
+            if not sketches:  # an encoder that ignores its weights; minting refuses it
+                continue
+            careful = CAUTION * (len(rows) * len(sketches)) ** 0.5
+            for place, (precision, unit) in enumerate(units.items(), 1):
+                raised = found[precision]
+
+                def take(
+                    name: str, gradient: Tensor, raised: Sensitivity = raised, careful: float = careful
+                ) -> None:
+                    raised.raise_to(name, gradient, careful, NOISES * noise.get(name, usual))
+
+                projection = _projection(sketches, unit, rows, random)
+                _backward(projection, parameters, statistics, take, keep_graph=place < len(units))
+            if progress is not None:
+                progress.advance(len(rows))
+        for sensitivity in found.values():
+            for name, parameter in parameters.items():
+                nothing = torch.zeros(parameter.shape, dtype=torch.bfloat16)
+                sensitivity.reaction.setdefault(name, nothing)
+    return found
+
+
+NOISES = 8.0
+"""Times its noise that a derivative in float32 has to be to count."""
+
+
+def gradient_noise(
+    encoder: Encoder, samples: Sequence[Sample], unit: Units, *, seed: int
+) -> dict[str, float]:
+    """How far derivatives in float32 are from those in float64, as a share of a tensor's largest.
+
+    Args:
+        encoder: as it was loaded.
+        samples: a few; what each precision takes them for is the same.
+        unit: in any precision.
+        seed: the card's.
+
+    Returns:
+        Tensor's name -> share, 1 where nothing but rounding is left; without tensors that they do not reach.
+    """
+    seen: dict[Precision, dict[tuple[str, int], Tensor]] = {"float64": {}, "float32": {}}
+    for precision, some in seen.items():
+        random = torch.Generator().manual_seed(seed % (1 << 63))
+        with _trained(encoder, precision) as running, torch.enable_grad():
+            statistics = _batch_statistics(running.model)
+            for batch in running.observe(samples, batch_size=1, gradient=True):
+                rows = list(batch.indices)
+                if sketches := _sketches(batch, seed, None):
+                    projection = _projection(sketches, unit, rows, random)
+                    take = partial(_some, some, rows[0])
+                    _backward(projection, running.parameters(), statistics, take)
+    shares: dict[str, float] = {}
+    for (name, place), exact in seen["float64"].items():
+        if largest := float(exact.abs().max()) if exact.numel() else 0.0:
+            off = float((seen["float32"][name, place] - exact).abs().max()) / largest
+            shares[name] = max(shares.get(name, 0.0), min(off, 1.0))
+    return shares
+
+
+ENTRIES = 1 << 16
+"""Derivatives of a tensor that are looked at in both precisions, spread over it."""
+
+
+def _some(found: dict[tuple[str, int], Tensor], place: int, name: str, gradient: Tensor) -> None:
+    """Keep some of the derivatives by a tensor, float64 ``(n,)``: the same ones in every precision."""
+    values = gradient.coalesce().values() if gradient.is_sparse else gradient
+    flat = values.reshape(-1)
+    found[name, place] = flat[:: -(-len(flat) // ENTRIES) or 1].double().cpu()
+
+
+@contextmanager
+def _trained(encoder: Encoder, precision: Precision) -> Iterator[Encoder]:
+    """A copy of an encoder that gradients are taken by, in memory that it shares with the original."""
+    running = encoder.at_precision(precision, run_only=True)
+    if running is encoder:
+        running = encoder.duplicate(shared=True)
+    for parameter in running.parameters().values():
         parameter.requires_grad_(True)
     for module in running.model.modules():
         if isinstance(module, nn.Embedding):
             module.sparse = True  # a batch looks up a few of its rows
-    statistics = _batch_statistics(running.model)
-    random = torch.Generator().manual_seed(seed % (1 << 63))
-    found = {precision: Sensitivity() for precision in units}
-    with full_precision(), torch.inference_mode(False), torch.enable_grad():
-        for batch in running.observe(samples, batch_size=batch_size, gradient=True):
-            moving = [name for name, feature in batch.features.items() if feature.requires_grad]
-            rows = list(batch.indices)
-            sketches = {
-                name: sketch(batch.features[name].flatten(1), seed=seed, strip=name)
-                for name in moving[:first_strips]
-            }
-            if not sketches:  # an encoder that ignores its weights; minting refuses it
-                continue
-            careful = CAUTION * (len(rows) * len(sketches)) ** 0.5
-            for precision, unit in units.items():
-                gradients = _projected(sketches, unit, rows, parameters, random)
-                gradients |= _by_statistics(statistics, gradients)
-                for name, gradient in gradients.items():
-                    found[precision].raise_to(name, gradient, careful)
-            if progress is not None:
-                progress.advance(len(rows))
-    for sensitivity in found.values():
-        for name, parameter in parameters.items():
-            sensitivity.reaction.setdefault(name, torch.zeros(parameter.shape))
-    return found
+    with full_precision(), torch.inference_mode(False):
+        yield running
 
 
-def _projected(
-    sketches: Mapping[str, Tensor],
-    unit: Units,
-    rows: list[int],
-    parameters: Mapping[str, nn.Parameter],
-    random: torch.Generator,
-) -> dict[str, Tensor]:
-    """Derivatives of one random projection of all sketches, in tolerances; of what moves them only."""
+def _sketches(batch: StripBatch, seed: int, first_strips: int | None) -> dict[str, Tensor]:
+    """Sketches of the strips that weights move, all or the first of them."""
+    moving = [name for name, feature in batch.features.items() if feature.requires_grad]
+    return {
+        name: sketch(batch.features[name].flatten(1), seed=seed, strip=name) for name in moving[:first_strips]
+    }
+
+
+def _projection(
+    sketches: Mapping[str, Tensor], unit: Units, rows: list[int], random: torch.Generator
+) -> Tensor:
+    """One random projection of all sketches, in tolerances."""
     projection = torch.zeros((), dtype=torch.float64)
     for name, sketched in sketches.items():
         directions = torch.randn(len(rows), SKETCH_DIM, generator=random, dtype=torch.float64)
         projection = projection + (sketched * unit[name][rows] * directions).sum()
-    gradients = torch.autograd.grad(
-        projection, list(parameters.values()), retain_graph=True, allow_unused=True
-    )
-    named = zip(parameters, gradients, strict=True)
-    return {name: gradient for name, gradient in named if gradient is not None}
+    return projection
+
+
+def _backward(
+    projection: Tensor,
+    parameters: Mapping[str, nn.Parameter],
+    statistics: Mapping[str, _BatchNorm],
+    take: Callable[[str, Tensor], None],
+    *,
+    keep_graph: bool = False,
+) -> None:
+    """Hand over the derivatives by all parameters that move a projection, and by the statistics of batches.
+
+    One after another, as soon as each is known: all of them at once would take as much memory as the weights.
+    """
+    kept: dict[str, Tensor] = {}
+    wanted = {f"{name}.{kind}" for name in statistics for kind in ("weight", "bias")}
+
+    def hook(name: str) -> Callable[[Tensor], None]:
+        def ready(parameter: Tensor) -> None:
+            gradient, parameter.grad = parameter.grad, None
+            if gradient is not None:
+                take(name, gradient)
+                if name in wanted:
+                    kept[name] = gradient
+
+        return ready
+
+    hooks: list[Any] = [
+        each.register_post_accumulate_grad_hook(hook(name))  # type: ignore[no-untyped-call]
+        for name, each in parameters.items()
+    ]
+    try:
+        torch.autograd.backward(projection, retain_graph=keep_graph, inputs=list(parameters.values()))
+    finally:
+        for handle in hooks:
+            handle.remove()
+    for name, gradient in _by_statistics(statistics, kept).items():
+        take(name, gradient)
 
 
 def _batch_statistics(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -198,7 +323,7 @@ def count(
         if not tensor.is_floating_point():
             continue
         reaction = sensitivity.reaction.get(name, torch.zeros(tensor.shape))
-        covered = int((reaction * (EDIT * size_of(tensor)) >= 1).sum())
+        covered = int((reaction >= 1 / (EDIT * size_of(tensor))).sum())
         found.append(
             TensorCoverage(
                 name,

@@ -202,8 +202,12 @@ class Encoder(ABC):
         """
 
     @abstractmethod
-    def duplicate(self) -> "Encoder":
-        """An independent copy whose weights may be edited; for encoders with weights only."""
+    def duplicate(self, *, shared: bool = False) -> "Encoder":
+        """An independent copy whose weights may be edited; for encoders with weights only.
+
+        ``shared`` copies all but the parameters, which hold the same memory and may not be edited: gradients
+        are taken by those of such a copy, and the original knows nothing of them.
+        """
 
     @abstractmethod
     def tensors(self) -> Mapping[str, Tensor]:

@@ -219,7 +219,7 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     pairs = pairs_for(encoder.description.stored_dtype)
     progress.start("references", len(pairs))
     for weights, precision in pairs:
-        running = encoder.at_precision(precision, weights=weights)
+        running = encoder.at_precision(precision, weights=weights, run_only=True)
         try:
             sketches = observe_sketches(running, samples, seed=seed)
         except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision

@@ -75,7 +75,7 @@ def run_variant(
     # set before the copy is made, as a caller's settings are: a check may replace some of them
     with variant.setting(encoder):
         sketches = observe_sketches(
-            encoder.at_precision(precision, weights=weights),
+            encoder.at_precision(precision, weights=weights, run_only=True),
             samples,
             seed=seed,
             batch_size=variant.batch_size,

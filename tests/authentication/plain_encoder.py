@@ -78,7 +78,7 @@ class PlainEncoder(Encoder):
     def rounded_to(self, *_: Any) -> "Encoder":
         return self
 
-    def duplicate(self) -> "Encoder":
+    def duplicate(self, **_: bool) -> "Encoder":
         return self
 
     def tensors(self) -> Mapping[str, Tensor]:

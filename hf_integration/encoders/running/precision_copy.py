@@ -104,6 +104,11 @@ def at_precision(
     return copy.deepcopy(root, memo)
 
 
+def sharing(root: nn.Module) -> dict[int, Any]:
+    """What ``copy.deepcopy`` takes for a copy whose parameters hold the memory of the original's."""
+    return {id(tensor): _like(tensor.detach(), tensor) for tensor in root.parameters()}
+
+
 def _empty_containers(root: nn.Module) -> dict[int, Any]:
     """New empty containers for those of every module, by the identity of the old one.
 

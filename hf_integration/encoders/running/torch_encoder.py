@@ -214,9 +214,10 @@ class TorchEncoder(Encoder):
             self._assembly, precision, weights=weights, buffers=buffers, run_only=run_only
         )
 
-    def duplicate(self) -> "TorchEncoder":
+    def duplicate(self, *, shared: bool = False) -> "TorchEncoder":
         """See :meth:`Encoder.duplicate`."""
-        return self._around(copy.deepcopy(self._assembly))
+        held = precision_copy.sharing(self._assembly) if shared else {}
+        return self._around(copy.deepcopy(self._assembly, held))
 
     def _around(self, assembly: Assembly) -> "TorchEncoder":
         encoder = self.rebuilt(assembly, self._preparation, self._recipe)
