@@ -17,6 +17,8 @@ KNOWN = {
     "torch.nn.modules.batchnorm._BatchNorm",
     "torch.overrides._get_current_function_mode_stack",
     "torch.utils._device.DeviceContext",
+    "torch.utils._pytree.tree_any",
+    "torch.utils._pytree.tree_map",
     "torch.utils._python_dispatch._get_current_dispatch_mode_stack",
 }
 
