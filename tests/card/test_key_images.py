@@ -195,7 +195,7 @@ class TestStatingOneWatermarkAndCarryingAnother:
         {"key_samples": KeySamples([np.zeros((8, 8, 3), np.uint8)] * KEYS, origin="elsewhere")},
         {"motif": "padlock"},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_no_such_card_is_written(card: WatermarkCard, change: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="watermark"):
