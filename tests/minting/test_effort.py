@@ -12,7 +12,7 @@ from hf_integration.minting.effort import benign_keys
         (64, 1e6, "bfloat16", 64),
         (64, 0.7e9, "float32", 40),
         (64, 0.7e9, "float16", 16),
-        (64, 20e9, "float64", 32),
+        (64, 20e9, "float64", 16),
         (8, 20e9, "bfloat16", 8),
         (64, 0.0, "float64", 64),
     ],
