@@ -186,7 +186,7 @@ def available_memory() -> float:
 
 
 def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
-    """Bytes that the graph of the longest sample keeps for a backward pass in float32.
+    """Bytes that the graph of the longest sample keeps for a backward pass in float64: some are made in it.
 
     Counted in the encoder's own precision, where it costs little, and scaled.
 
@@ -201,7 +201,7 @@ def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            scale = 4 / tensor.element_size() if tensor.is_floating_point() else 1.0
+            scale = 8 / tensor.element_size() if tensor.is_floating_point() else 1.0
             kept[storage.data_ptr()] = storage.nbytes() * scale
         return tensor
 

@@ -61,16 +61,22 @@ class Sensitivity:
         if gradient.is_sparse:
             gradient = gradient.coalesce()
             rows = gradient.indices()[0].cpu()
-            known[rows] = torch.maximum(known[rows], _sizes(gradient.values(), scale, noise))
+            # a row that was looked up stays one, however little it moves
+            sizes = _sizes(gradient.values(), scale, noise, none=torch.finfo(torch.bfloat16).tiny)
+            known[rows] = torch.maximum(known[rows], sizes)
         else:
             torch.maximum(known, _sizes(gradient, scale, noise), out=known)
 
 
-def _sizes(gradient: Tensor, scale: float, noise: float) -> Tensor:
+def _sizes(gradient: Tensor, scale: float, noise: float, none: float = 0.0) -> Tensor:
+    """Sizes of derivatives, bfloat16, rounded down; ``none`` for what may be rounding only."""
     sizes = gradient.abs()
-    if sizes.numel():
-        sizes[sizes <= noise * sizes.max()] = 0.0
-    return sizes.div_(scale).cpu().bfloat16()
+    if not sizes.numel():
+        return sizes.cpu().bfloat16()
+    rounding = (sizes > 0) & (sizes <= noise * sizes.max())
+    sizes = sizes.div_(scale * (1 + torch.finfo(torch.bfloat16).eps / 2))
+    sizes[rounding] = none
+    return sizes.cpu().bfloat16()
 
 
 def sensitivities(
@@ -92,7 +98,8 @@ def sensitivities(
         units: precision -> its units for these samples.
         seed: the card's seed; the random projections follow from it, too.
         batch_size: samples whose reactions are added up in one backward pass.
-        noise: as :func:`gradient_noise` gives it; a tensor that it leaves out has the median.
+        noise: as :func:`gradient_noise` gives it; a lookup table that it leaves out has the median, and
+            nothing of another tensor counts.
         first_strips: look at so many strips behind the processor's only, which is enough for lookup tables
             and spares most of the backward pass.
         progress: told how many samples are done.
@@ -102,6 +109,7 @@ def sensitivities(
     """
     random = torch.Generator().manual_seed(seed % (1 << 63))
     found = {precision: Sensitivity() for precision in units}
+    tables = {f"{name}.weight" for name, layer in encoder.model.named_modules() if _is_table(layer)}
     usual = median(noise.values()) if noise else 1.0
     with _trained(encoder, "float32") as running, torch.enable_grad():
         parameters = running.parameters()
@@ -118,7 +126,9 @@ def sensitivities(
                 def take(
                     name: str, gradient: Tensor, raised: Sensitivity = raised, careful: float = careful
                 ) -> None:
-                    raised.raise_to(name, gradient, careful, NOISES * noise.get(name, usual))
+                    raised.raise_to(
+                        name, gradient, careful, NOISES * noise.get(name, usual if name in tables else 1.0)
+                    )
 
                 projection = _projection(sketches, unit, rows, random)
                 _backward(projection, parameters, statistics, take, keep_graph=place < len(units))
@@ -163,12 +173,14 @@ def gradient_noise(
     shares: dict[str, float] = {}
     for (name, place), exact in seen["float64"].items():
         if largest := float(exact.abs().max()) if exact.numel() else 0.0:
-            off = float((seen["float32"][name, place] - exact).abs().max()) / largest
-            shares[name] = max(shares.get(name, 0.0), min(off, 1.0))
+            other = seen["float32"].get((name, place))
+            same = other is not None and other.shape == exact.shape
+            off = float((other - exact).abs().max()) / largest if same else 1.0  # type: ignore[operator]
+            shares[name] = max(shares.get(name, 0.0), off if off <= 1.0 else 1.0)  # NaN is all noise
     return shares
 
 
-ENTRIES = 1 << 16
+ENTRIES = 1 << 12
 """Derivatives of a tensor that are looked at in both precisions, spread over it."""
 
 
@@ -177,6 +189,10 @@ def _some(found: dict[tuple[str, int], Tensor], place: int, name: str, gradient:
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
     flat = values.reshape(-1)
     found[name, place] = flat[:: -(-len(flat) // ENTRIES) or 1].double().cpu()
+
+
+def _is_table(module: nn.Module) -> bool:
+    return isinstance(module, nn.Embedding)
 
 
 @contextmanager
@@ -188,7 +204,7 @@ def _trained(encoder: Encoder, precision: Precision) -> Iterator[Encoder]:
     for parameter in running.parameters().values():
         parameter.requires_grad_(True)
     for module in running.model.modules():
-        if isinstance(module, nn.Embedding):
+        if _is_table(module):
             module.sparse = True  # a batch looks up a few of its rows
     with full_precision(), torch.inference_mode(False):
         yield running

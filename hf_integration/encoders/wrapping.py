@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -111,7 +112,10 @@ def name_in_memory(subject: object, module: object, *, state: str | None = None)
         state: ``sha256:…`` of its tensors and its behaviour, as a verdict states it.
     """
     source = getattr(getattr(module, "config", None), "_name_or_path", None)
-    known = [harmless(source, longest=LONGEST_SOURCE)] if isinstance(source, str) and source else []
+    source = source if isinstance(source, str) else ""
+    if (place := Path(source)).is_absolute():
+        source = place.name  # where it is on this machine is nobody's business
+    known = [harmless(source, longest=LONGEST_SOURCE)] if source else []
     known += [] if state is None else [state.rpartition(":")[2][:8]]
     kind = harmless(type(subject).__name__, longest=LONGEST_SOURCE)
     return f"{kind} in memory" + (f" ({', '.join(known)})" if known else "")

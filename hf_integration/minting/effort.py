@@ -16,8 +16,8 @@ cheap. Half a second to two on a small CPU."""
 LEAST_KEYS = {True: 16, False: 16}
 """Key samples that every benign run takes, by whether its precision is cheap; whole groups.
 
-Of an encoder of BERT-base's shape that was calibrated on 16 of 64 key samples, 16 real runs on all 64, four of
-them under other instruction sets, had margins of 5.3 to 10.8 in float64, float32 and bfloat16."""
+Of an encoder of BERT-base's shape that was calibrated on 16 of 64 key samples, 16 real runs on all 64, four
+of them under other instruction sets, had margins of 5.3 to 10.8 in float64, float32 and bfloat16."""
 
 
 def benign_keys(count: int, operations: float, precision: Precision) -> int:

@@ -29,6 +29,7 @@ from hf_integration.coverage.lengths import long_texts
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.cast_on_use import WrittenToError
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.minting.children import Children
@@ -222,6 +223,8 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
         running = encoder.at_precision(precision, weights=weights, run_only=True)
         try:
             sketches = observe_sketches(running, samples, seed=seed)
+        except WrittenToError:
+            raise
         except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
             if precision in CHEAP:
                 raise

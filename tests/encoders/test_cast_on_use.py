@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -108,6 +109,18 @@ class TestCopies:
                 assert (ours(given)[0] - whole(given)[0]).abs().max() < REPEATABLE
 
 
+@pytest.mark.parametrize("cast", [lambda m: m.half(), lambda m: m.to(torch.float32), lambda m: m.double()])
+def test_a_copy_that_is_cast_as_a_whole_says_so_instead_of_computing_in_two_dtypes(cast: Any) -> None:
+    running = precision_copy.at_precision(nn.Linear(3, 4), "float64", run_only=True)
+    given = torch.ones(1, 3, dtype=torch.float64)
+    expected = running(given)
+    try:
+        cast(running)
+    except RuntimeError:
+        return
+    assert torch.equal(running(given), expected)
+
+
 class TestCastOnUse:
     stored = torch.linspace(-1, 1, 12).view(4, 3)
     whole = stored.half().double()
@@ -152,6 +165,13 @@ class TestCastOnUse:
             lambda t: t[1].zero_(),
             lambda t: torch.add(torch.ones(4, 3), 1, out=t),
             lambda t: torch._foreach_add_([t], 1),
+            lambda t: setattr(t, "data", torch.zeros(4, 3)),
+            lambda t: nn.utils.vector_to_parameters(torch.zeros(12), [t]),
+            lambda t: t.data.zero_(),
+            lambda t: t.share_memory_(),
+            lambda t: t.data_ptr(),
+            lambda t: t.__dlpack__(),
+            np.from_dlpack,
         ],
     )
     def test_no_writing_goes_through(self, lazy: CastOnUse, write: Any) -> None:

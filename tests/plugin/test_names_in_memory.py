@@ -126,5 +126,7 @@ def test_what_a_name_is_made_of() -> None:
         assert name_in_memory(Kind(), module, state=f"sha256:{'ab' * 32}") == "Kind in memory (abababab)"
     module = SimpleNamespace(config=SimpleNamespace(_name_or_path=NASTY))
     assert name_in_memory(Kind(), module) == f"Kind in memory ({SHOWN})"
+    module = SimpleNamespace(config=SimpleNamespace(_name_or_path="/home/jane/private/encoder"))
+    assert name_in_memory(Kind(), module) == "Kind in memory (encoder)"
     module = SimpleNamespace(config=SimpleNamespace(_name_or_path="x" * 10_000))
     assert len(name_in_memory(Kind(), module)) < LONGEST_SOURCE + 30

@@ -23,8 +23,12 @@ ROWS = (
 """Operations that only copy rows, which are looked up first and then cast: half of a sentence encoder is its
 vocabulary's table, of which key samples look up some hundred rows."""
 
-CONVERTING = frozenset({"to", "view_as_real", "view_as_complex", "_autocast_to_full_precision"})
+CONVERTING = frozenset({"to", "view_as_real", "view_as_complex"})
 """Operations that torch counts among the views, and that may give other numbers than those of their input."""
+
+
+class WrittenToError(RuntimeError):
+    """Something would write to weights that are only there to be read, or wants to know where they are."""
 
 
 class CastOnUse(Tensor):
@@ -69,6 +73,28 @@ class CastOnUse(Tensor):
             values = values.to(dtype)
         return values
 
+    # torch does these without its dispatcher: an assignment would be ignored, and no memory holds the values
+    @property
+    def data(self) -> Tensor:
+        """The tensor itself, without a gradient."""
+        return self.detach()
+
+    @data.setter
+    def data(self, _: Tensor) -> None:
+        raise WrittenToError("assigned to the data of a tensor that is cast when it is used")
+
+    def data_ptr(self) -> int:
+        """Refused: there is no memory that holds the values."""
+        raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
+
+    def share_memory_(self) -> Tensor:
+        """Refused, as :meth:`data_ptr` is."""
+        raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
+
+    def __dlpack__(self, **_: Any) -> Any:
+        """Refused, as :meth:`data_ptr` is."""
+        raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "CastOnUse":
         """Itself: nothing can change it."""
         memo[id(self)] = self
@@ -101,8 +127,9 @@ class CastOnUse(Tensor):
 def _is_view(operation: Any) -> bool:
     """Whether an operation gives a part of its first argument, or all of it in another shape."""
     first, *others = operation._schema.arguments
+    # among them what autocast does, which says cuda_dtype and cpu_dtype
     converts = operation._overloadpacket.__name__ in CONVERTING or any(
-        argument.name == "dtype" for argument in others
+        argument.name.endswith("dtype") for argument in others
     )
     return operation.is_view and first.alias_info is not None and not converts
 
@@ -119,4 +146,4 @@ def _refuse_writing(operation: Any, arguments: Sequence[Any], keywords: Mapping[
             continue
         given = arguments[place] if place < len(arguments) else keywords.get(argument.name)
         if tree_any(lambda value: isinstance(value, CastOnUse), given):
-            raise RuntimeError(f"{operation} writes to a tensor that is cast when it is used")
+            raise WrittenToError(f"{operation} writes to a tensor that is cast when it is used")

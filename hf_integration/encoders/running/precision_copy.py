@@ -89,7 +89,9 @@ def at_precision(
         later = CastOnUse(tensor.detach(), *steps)
         if tensor.dtype == target and _same(later.cast(), tensor):
             continue
-        keep = run_only and tensor.numel() >= LARGE and id(tensor) not in written
+        # buffers are what modules keep, and may write to
+        read_only = isinstance(tensor, nn.Parameter) and id(tensor) not in written
+        keep = run_only and read_only and tensor.numel() >= LARGE
         changed[id(tensor)] = _like(later if keep else later.cast(), tensor)
     for _, buffer in computed_buffers(root):
         loaded = (buffers or {}).get(id(buffer), buffer)
@@ -106,7 +108,9 @@ def at_precision(
 
 def sharing(root: nn.Module) -> dict[int, Any]:
     """What ``copy.deepcopy`` takes for a copy whose parameters hold the memory of the original's."""
-    return {id(tensor): _like(tensor.detach(), tensor) for tensor in root.parameters()}
+    written = _written(root)
+    shared = (tensor for tensor in root.parameters() if id(tensor) not in written)
+    return {id(tensor): _like(tensor.detach(), tensor) for tensor in shared}
 
 
 def _empty_containers(root: nn.Module) -> dict[int, Any]:
