@@ -178,3 +178,50 @@ class TestCastOnUse:
         with torch.no_grad(), pytest.raises(RuntimeError):
             write(lazy)
         assert torch.equal(lazy.source, self.stored)
+
+
+WRITERS = sorted(
+    name
+    for name in dir(torch.Tensor)
+    if name.endswith("_") and not name.endswith("__") and callable(getattr(torch.Tensor, name))
+)
+HARMLESS = {"requires_grad_", "detach_"}
+"""They say something of gradients, and change no value."""
+
+ARGUMENTS: tuple[tuple[Any, ...], ...] = (
+    (),
+    (2,),
+    (torch.full((4, 3), 2.0, dtype=torch.float64),),
+    (0, 1),
+    (0.5, 0.6),
+    (0, torch.tensor([0]), torch.ones(1, 3, dtype=torch.float64)),
+    (0, torch.tensor([0]), 5.0),
+    (torch.ones(4, 3, dtype=torch.bool), 5.0),
+    (torch.ones(4, 3, dtype=torch.float64), torch.ones(4, 3, dtype=torch.float64)),
+    ((torch.tensor([0]),), torch.ones(3, dtype=torch.float64)),
+    (lambda value: value + 1,),
+    (torch.ones(4, 3, dtype=torch.float64), lambda mine, other: mine + other),
+)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_nothing_in_place_is_ignored(name: str) -> None:
+    """Whatever torch offers in place is refused, or leaves a whole tensor as it was as well."""
+    stored = torch.linspace(0.1, 1, 12).view(4, 3)
+    for arguments in ARGUMENTS:
+        lazy, whole = CastOnUse(stored.clone(), torch.float64), stored.double()
+        before = whole.clone()
+        try:
+            with torch.no_grad():
+                getattr(whole, name)(*arguments)
+        except (TypeError, RuntimeError, IndexError, ValueError, NotImplementedError):
+            continue  # not what this one takes
+        is_written = whole.shape != before.shape or not torch.equal(whole, before)
+        try:
+            with torch.no_grad():
+                getattr(lazy, name)(*arguments)
+        except (TypeError, RuntimeError, NotImplementedError):
+            assert torch.equal(lazy.source, stored)
+            continue
+        assert name in HARMLESS or not is_written
+        assert torch.equal(lazy.source, stored)

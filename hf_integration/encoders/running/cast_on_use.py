@@ -91,6 +91,10 @@ class CastOnUse(Tensor):
         """Refused, as :meth:`data_ptr` is."""
         raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
 
+    def apply_(self, *_: Any) -> Tensor:
+        """Refused: what it wrote would be ignored."""
+        raise WrittenToError("applied a function to a tensor that is cast when it is used")
+
     def __dlpack__(self, **_: Any) -> Any:
         """Refused, as :meth:`data_ptr` is."""
         raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
