@@ -284,6 +284,7 @@ class Verdict:
             one. It says nothing of the card.
         signers: who signed the card (of a trusted copy: its card), each as the caller or ``sslauth.toml``
             named them, and each verified. A signature that nobody asked for was not, and is not named.
+        source: the pickled files that the encoder was converted from, as the card says in one line.
     """
 
     status: Status
@@ -311,6 +312,7 @@ class Verdict:
     conversion: Conversion | None = None
     publisher: PublisherSignature | None = None
     signers: tuple[str, ...] = ()
+    source: str | None = None
 
     def __bool__(self) -> bool:
         """Refused: ``assert sslauth.authenticate(...)`` would pass for every encoder.

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hf_integration.base.errors import OutputError
+from hf_integration.base.text import quoted
 
 MOST_LINKS = 40
 """Links that are followed one by one, as many as systems follow."""
@@ -166,6 +167,39 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def free_folder(out: Path) -> Path:
+    """Where a new folder is made, once it is known that nothing lies there.
+
+    Raises:
+        OutputError: something does, or it is no path.
+    """
+    shown = quoted(str(out), longest=400)
+    try:
+        target = out.resolve()
+        taken = os.path.lexists(out) or os.path.lexists(target)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"not a usable path: {shown}") from error
+    if taken:
+        raise OutputError(f"{shown} exists already", remedy=ELSEWHERE)
+    return target
+
+
+@contextmanager
+def in_words(out: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one line.
+
+    Raises:
+        OutputError: it refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {quoted(str(out), longest=400)}: {error.strerror or type(error).__name__}",
+            remedy=ELSEWHERE,
+        ) from error
 
 
 @contextmanager

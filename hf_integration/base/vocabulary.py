@@ -73,6 +73,9 @@ SIGNATURE_FILE = "card.sig"
 MODEL_SIGNATURE = "model.sig"
 """The signature that a publisher puts beside an encoder."""
 
+CONVERSION_FILE = "sslauth-conversion.json"
+"""Beside an encoder that ``sslauth convert`` made: the files it was made of. It is no part of it."""
+
 REPO_FOLDER = "sslauth"
 """Folder of the card inside an encoder's own repository; a repository of its own has it at the root."""
 

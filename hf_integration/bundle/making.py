@@ -1,24 +1,21 @@
 """Making a bundle: what lies in it is what was checked, because the copies themselves are checked."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hf_integration.authentication.trust import trust_beside
 from hf_integration.base.errors import (
     EncoderError,
-    OutputError,
     UsageError,
     in_one_line,
 )
-from hf_integration.base.output_files import staging, sync_folder, write_file
+from hf_integration.base.output_files import free_folder, in_words, staging, sync_folder, write_file
 from hf_integration.base.progress import Progress
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import MODEL_SIGNATURE
 from hf_integration.bundle.card_copy import copy_card, read_copy
-from hf_integration.bundle.encoder_files import copy_files
 from hf_integration.bundle.layout import CARD, ENCODER, PINS, PUBLISHER, SIGNER, bundle_name, pins
 from hf_integration.checking.finding import Asked, Found, Project
 from hf_integration.checking.held_card import Access, HeldCard, check_place, hold_card
@@ -30,6 +27,7 @@ from hf_integration.signing import CertificateSigner, Publisher, Signer, Sigstor
 from hf_integration.signing.keys import public_pem, read_public_key
 from hf_integration.signing.model_material import authorities_in
 from hf_integration.snapshot import Snapshot, needed_files, resolve
+from hf_integration.snapshot.copying import copy_files
 from hf_integration.verdict import Verdict
 
 
@@ -129,7 +127,7 @@ def make_bundle(
     found = found or request.find()
     pin = found.encoder.pin
     name = bundle_name(request.encoder, pin.name if pin and request.name is None else request.name)
-    target = _free(request.out)
+    target = free_folder(request.out)
     key = _public_key(_only_signer(found))
     access.say(f"bundling {request.encoder} ...")
     snapshot = _snapshot(found, access)
@@ -140,7 +138,7 @@ def make_bundle(
         access.say("it is a private card: the bundle is as secret as the card, for its owner only")
     # beside its copy every card would look trusted
     trust = held.trust or trust_beside(original, snapshot.path)
-    with _explained(request.out), staging(target, secret=original.secret) as place:
+    with in_words(request.out), staging(target, secret=original.secret) as place:
         signature = [MODEL_SIGNATURE] if os.path.lexists(snapshot.path / MODEL_SIGNATURE) else []
         copy_files(snapshot, (*needed_files(snapshot), *signature), place / ENCODER)
         publisher = _copy_publisher(found.encoder.publishers, place)
@@ -161,7 +159,7 @@ def make_bundle(
         for folder_made in (place, *(path for path in made if path.is_dir())):
             sync_folder(folder_made)
         sizes = {path.relative_to(place).as_posix(): path.stat().st_size for path in made if path.is_file()}
-        _free(request.out)  # the check took a while
+        free_folder(request.out)  # the check took a while
         place.rename(target)
         sync_folder(target.parent)
     return Bundled(verdict, name, tuple(sizes), sum(sizes.values()))
@@ -257,19 +255,6 @@ def _copy_publisher(publishers: Sequence[Publisher], place: Path) -> str | None:
     return PUBLISHER
 
 
-def _free(out: Path) -> Path:
-    """Where the bundle is made, once it is known that nothing lies there."""
-    shown = quoted(str(out), longest=400)
-    try:
-        target = out.resolve()
-        taken = os.path.lexists(out) or os.path.lexists(target)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise OutputError(f"not a usable path: {shown}") from error
-    if taken:
-        raise OutputError(f"{shown} exists already", remedy="choose another output")
-    return target
-
-
 def _public_key(signer: Signer | None) -> bytes | None:
     if signer is None:
         return None
@@ -279,14 +264,3 @@ def _public_key(signer: Signer | None) -> bytes | None:
             remedy="name a public key, or leave --signer out",
         )
     return public_pem(read_public_key(signer.public_key))
-
-
-@contextmanager
-def _explained(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {quoted(str(out), longest=400)}: {error.strerror or type(error).__name__}",
-            remedy="choose another output",
-        ) from error

@@ -15,6 +15,7 @@ from hf_integration.base.vocabulary import CARD_FILE, Motif, Precision, Weights,
 from hf_integration.card.conversions import Conversions
 from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.card.served import Served
+from hf_integration.card.source import SourceRecord
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.interface import EncoderDescription
@@ -70,6 +71,7 @@ class WatermarkCard:
         floor: which simulated alterations the card was shown to detect, as measured at minting.
         served: what deployments of the encoder answer to the key samples, if that was minted.
         conversions: what converted encoders are held against, if that was minted.
+        source: the pickled files that the encoder says it was converted from, if it does.
         digest: ``sha256:…`` of ``card.json``, the card's identity; empty before it is written.
         location: where it was read from or written to; empty before that.
         load: :func:`hf_integration.card.load_card`.
@@ -101,6 +103,7 @@ class WatermarkCard:
     motif: Motif = "picture"
     served: Served | None = None
     conversions: Conversions | None = None
+    source: SourceRecord | None = None
     digest: str = ""
     location: str = ""
     # set by the package: a value does not know where cards are kept, or how they are read and written

@@ -120,6 +120,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         # a card without these reads, and has the digest, that it had before there were such keys
         **({} if card.expires is None else {"expires": card.expires}),
         **({} if card.motif == "picture" else {"watermark": card.motif}),
+        **({} if card.source is None else {"source": card.source.model_dump()}),
         "secret": card.secret,
         "seed": card.seed,
         "tolerance": card.tolerance,
@@ -241,6 +242,7 @@ def unpack(record: CardRecord, tensors: Mapping[str, Tensor]) -> WatermarkCard:
         floor=record.floor,
         served=unpack_served(record.served, tensors),
         conversions=unpack_conversions(record.conversions, tensors),
+        source=record.source,
     )
 
 

@@ -46,6 +46,7 @@ from hf_integration.card.fields import (
     at_most,
 )
 from hf_integration.card.key_images import objection
+from hf_integration.card.source import SourceRecord
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
@@ -198,6 +199,8 @@ class CardRecord(_Record):
     """Of texts only, where references of deployments were minted; other cards have no such key."""
     conversions: ConversionsRecord | None = None
     """Of texts only; cards that are older than this key have none."""
+    source: SourceRecord | None = None
+    """Of encoders that were converted from pickled weights; other cards have no such key."""
     libraries: Words
     behaviour: Files
     """Values are the encoder's own data and may hold any character; file names and keys may not."""

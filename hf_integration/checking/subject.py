@@ -65,7 +65,12 @@ class Subject:
             budget=budget,
         )
         authentication = authenticator.authenticate(self.encoder, progress=progress)
-        verdict = replace(authentication.verdict, publisher=self.encoder.publisher, signers=self.signers)
+        verdict = replace(
+            authentication.verdict,
+            publisher=self.encoder.publisher,
+            signers=self.signers,
+            source=None if self.card.source is None else str(self.card.source),
+        )
         if self.published is not None:
             from hf_integration.hub import with_claims
 

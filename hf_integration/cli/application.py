@@ -12,6 +12,7 @@ from hf_integration.cli.commands import bundle as bundling
 from hf_integration.cli.commands import check_attestation as attestation_checking
 from hf_integration.cli.commands import check_baseline as baseline_checking
 from hf_integration.cli.commands import check_stamp as stamp_checking
+from hf_integration.cli.commands import convert as converting
 from hf_integration.cli.commands import demo as demonstrating
 from hf_integration.cli.commands import history as remembering
 from hf_integration.cli.commands import identify as identifying
@@ -45,6 +46,7 @@ Examples:
   sslauth add ORG/NAME
   sslauth adopt loaded.json
   sslauth verify NAME
+  sslauth convert ORG/NAME --out NAME
   sslauth mint ORG/NAME --revision COMMIT --out cards/NAME
   sslauth verify ORG/NAME --revision COMMIT --card cards/NAME --picture check.png
   sslauth verify ./my-encoder --format json --output verdict.json
@@ -80,6 +82,7 @@ def command() -> Any:
     for function, module in (
         (adding.add, adding),
         (adopting.adopt, adopting),
+        (converting.convert, converting),
         (minting.mint, minting),
         (verifying.verify, verifying),
         (identifying.identify, identifying),

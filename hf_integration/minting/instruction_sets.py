@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from hf_integration.base.children import Children
 from hf_integration.base.errors import InconclusiveError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.encoding import encode_samples
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.children import Children
 
 INSTRUCTION_SETS: dict[str, dict[str, str]] = {
     # MKL, oneDNN, NumPy and its OpenBLAS choose kernels on their own, so they are told as well

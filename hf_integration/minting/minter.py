@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.references import library_versions
+from hf_integration.base.children import Children
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import Weights, today
@@ -21,6 +22,7 @@ from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP
 from hf_integration.card import WatermarkCard
 from hf_integration.card.key_images import draw_images, layout_of_images, objection
 from hf_integration.card.picture import watermark_picture
+from hf_integration.card.source import source_of
 from hf_integration.converted.file_recipes import sorted_out
 from hf_integration.converted.recording import record
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
@@ -32,7 +34,6 @@ from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.cast_on_use import WrittenToError
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.children import Children
 from hf_integration.minting.effort import CHEAP
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import (
@@ -113,6 +114,7 @@ def mint(
         raise UsageError(f"the card would have expired on {expires}", remedy="choose a day to come")
     if encoder.path is None:
         raise EncoderError(f"'{encoder.name}' is only in memory", remedy="save it to a folder and load that")
+    source = source_of(encoder.path)
     if encoder.folder and (code := encoder.folder.remote_code()) and not ignore_remote_code:
         raise EncoderError(
             f"'{encoder.name}' names code of its repository ({code[0]}), which is not run here: whoever "
@@ -166,6 +168,7 @@ def mint(
         folder=encoder.folder or FolderRecord(),
         served=serve(encoder, samples, served_as, seed=seed, progress=progress),
         conversions=record(encoder, samples, converted_to, progress=progress),
+        source=source,
         **_outside(encoder),
     )
     card = benign_margins(card, runs)

@@ -5,23 +5,18 @@ killed must not leave on a disk.
 """
 
 import base64
-import ctypes
 import json
 import os
-import signal
 import sys
-from contextlib import suppress
 from typing import Any
 
 from safetensors.torch import save
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
+from hf_integration.base.children import end_with
 from hf_integration.encoders import open_encoder
 from hf_integration.key_samples.encoding import decode_sample
-
-_SET_PARENT_DEATH_SIGNAL = 1
-"""``PR_SET_PDEATHSIG`` of ``prctl(2)``."""
 
 
 def run_job(job: dict[str, Any]) -> bytes:
@@ -39,22 +34,12 @@ def run_job(job: dict[str, Any]) -> bytes:
     return save(result)
 
 
-def _end_with(parent: int) -> None:
-    """Let the system end this process with the one that started it, however that ends."""
-    if not sys.platform.startswith("linux"):
-        return
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before it could be said
-        sys.exit(1)
-
-
 def main() -> None:
     """Read a job from standard input and write the sketches to standard output."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     job = json.loads(sys.stdin.buffer.read())
-    _end_with(job["parent"])
+    end_with(job["parent"])
     answers.write(run_job(job))
     answers.close()
 

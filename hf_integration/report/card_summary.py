@@ -89,6 +89,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
                 for made in card.conversions.answers
             ],
         },
+        "source": None if card.source is None else card.source.model_dump(),
         "libraries": dict(card.libraries),
         "files": sorted(card.folder.files),
         "outside": sorted(card.outside.get("stored", ())),
@@ -153,6 +154,8 @@ def _facts(card: WatermarkCard) -> list[tuple[str, str]]:
         ("other tensors", _outside(card)),
         ("strips", f"{len(card.strips)}: {harmless(', '.join(card.strips))}"),
     ]
+    if card.source is not None:
+        facts.append(("made of", harmless(card.source)))
     facts += [(harmless(name, longest=40), harmless(value)) for name, value in encoder.details.items()]
     return facts
 

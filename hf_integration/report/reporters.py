@@ -151,6 +151,8 @@ def facts_of(verdict: Verdict) -> list[tuple[str, str]]:
     ]
     if verdict.publisher is not None:
         facts.insert(4, ("publisher", harmless(verdict.publisher.said, longest=1000)))
+    if verdict.source is not None:
+        facts.insert(-1, ("made of", harmless(verdict.source)))
     if verdict.status == "altered" and verdict.state:
         facts.insert(-1, ("state", f"{harmless(verdict.state)} (what a waiver names)"))
     if tensors.matches in ("float16", "bfloat16"):

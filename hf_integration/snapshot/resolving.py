@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from hf_integration.base.errors import EncoderError, IntegrityError, UsageError
-from hf_integration.base.vocabulary import MODEL_SIGNATURE
+from hf_integration.base.vocabulary import CONVERSION_FILE, MODEL_SIGNATURE
 from hf_integration.snapshot import hub
 from hf_integration.snapshot.listing import RepoFile, forget, list_files, repo_cache
 from hf_integration.snapshot.selection import (
@@ -118,9 +118,9 @@ def resolve(
     # beside the encoder, and no part of it: where all else is here, nobody is asked for it
     held = repo_cache(reference, cache_dir) / "snapshots" / commit
     asking = found.answered or not all((held / name).exists() for name in names)
-    signature = {MODEL_SIGNATURE}.intersection(every) if asking else frozenset()
+    beside = {MODEL_SIGNATURE, CONVERSION_FILE}.intersection(every) if asking else frozenset()
     return Snapshot(
-        fetched({*names, *signature}),
+        fetched({*names, *beside}),
         repo=reference,
         commit=commit,
         files=names,

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from hf_integration.base.errors import EncoderError
+from hf_integration.base.vocabulary import CONVERSION_FILE
 
 PICKLE = "pickle"
 OTHER_NAME = "other name"
@@ -81,6 +82,8 @@ def refuse_other_formats(names: Iterable[str], where: str, remedy: str) -> None:
         message = f"the weights are called {shown}, and loaders look for model.safetensors only"
     elif kind == PICKLE:
         message = f"only pickle weights ({shown}), which can run code when loaded"
+        if fnmatchcase(first.name, PICKLED) or first.name == PICKLED_INDEX:
+            remedy = "'sslauth convert' writes them so, and runs nothing of them"
     else:
         message = f"only weights in the format of {kind} ({shown}), which is not supported"
     raise EncoderError(f"{where}: {message}", remedy=f"safetensors only: {remedy}")
@@ -120,6 +123,9 @@ BEHAVIOUR_FILES: tuple[str, ...] = (
 WEIGHTS = "model.safetensors"
 SHARDS = "model-*-of-*.safetensors"
 """What transformers looks for, in this order, and calls what it writes."""
+
+PICKLED, PICKLED_INDEX = "pytorch_model*.bin", "pytorch_model.bin.index.json"
+"""What transformers called weights when it wrote pickles, whole or in shards."""
 
 MODULES = "modules.json"
 """Where a sentence-transformers folder names the folders that belong to it."""
@@ -235,7 +241,7 @@ def local_names(folder: Path) -> tuple[str, ...]:
 
 def _belongs(name: str, known: set[str], folders: Collection[str]) -> bool:
     folder, _, file = name.rpartition("/")
-    if folder not in folders:
+    if folder not in folders or name == CONVERSION_FILE:
         return False
     if not file.endswith(".safetensors"):
         return any(fnmatchcase(file, pattern) for pattern in BEHAVIOUR_FILES)

@@ -34,7 +34,8 @@ JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", 
 "watermark", "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
 "references": [{"weights", "precision", "benign_margin"}], "coverage", "floor",
 "served": [{"names", "recipe", "dimensions", "noise", "floor"}], "conversions": {"texts", "forms",
-"recipes": [{"name", "rules", "dimensions"}]} or null, "libraries", "files": [...], "outside",
+"recipes": [{"name", "rules", "dimensions"}]} or null,
+"source": {"repo", "commit", "files", "weights", "tool"} or null, "libraries", "files": [...], "outside",
 "not_covered": [...]}
 Quiet: the card's digest."""
 

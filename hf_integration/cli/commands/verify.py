@@ -94,6 +94,7 @@ JSON: {"schema": 1, "status", "reason", "trust", "encoder", "revision", "card": 
 "deployment": {"address", "api", "expected", "found", "nearest": [{"recipe", "distance", "typical"}],
 "requests", "refused", "unnoticed", "confidence", "tolerated", "claims"} or null,
 "publisher": {"verified", "said", "signer", "files", "absent", "unsigned"} or null, "signers": [...],
+"source": text or null,
 "conversion": {"path", "runtime", "file": {"finding", "said", "details"}, "behaviour": {...}, "inputs": {...},
 "expected", "found", "nearest": [...], "tolerated"} or null}
 Quiet: authentic, altered or inconclusive; then, in brackets, how many key samples a budget allowed. For a

@@ -110,7 +110,8 @@ def load_tail(folder: Path, module: nn.Module) -> None:
     files = weight_files(folder)
     if not files:
         raise EncoderError(
-            f"{folder}: no model.safetensors", remedy="safetensors only: save the encoder again"
+            f"{folder}: no model.safetensors",
+            remedy="safetensors only: save the encoder again, or convert a pickle with 'sslauth convert'",
         )
     for file in files:
         read_header(file)

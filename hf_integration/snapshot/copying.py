@@ -3,14 +3,15 @@
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from hf_integration.base.errors import EncoderError, OutputError
 from hf_integration.base.text import quoted
-from hf_integration.snapshot import Snapshot
+from hf_integration.snapshot.resolving import Snapshot
 
 
-def copy_files(snapshot: Snapshot, names: tuple[str, ...], target: Path) -> None:
+def copy_files(snapshot: Snapshot, names: Iterable[str], target: Path) -> None:
     """Copy files by name, with links resolved.
 
     Raises:
@@ -19,7 +20,7 @@ def copy_files(snapshot: Snapshot, names: tuple[str, ...], target: Path) -> None
     """
     for name in names:
         source = snapshot.path / name
-        _check_source(source, snapshot, name)
+        check_source(snapshot, name)
         place = target / name
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +34,15 @@ def copy_files(snapshot: Snapshot, names: tuple[str, ...], target: Path) -> None
             ) from error
 
 
-def _check_source(source: Path, snapshot: Snapshot, name: str) -> None:
+def check_source(snapshot: Snapshot, name: str) -> None:
     """Refuse what is no file, and a link by which a stranger's folder would pick up a file of this machine.
 
     The Hub's cache links every file to its own folder of blobs.
+
+    Raises:
+        EncoderError: it is one of these.
     """
-    shown = quoted(name)
+    source, shown = snapshot.path / name, quoted(name)
     try:
         real = source.resolve(strict=True)
         regular = stat.S_ISREG(real.stat().st_mode)

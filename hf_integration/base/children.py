@@ -1,10 +1,32 @@
-"""Processes that do not outlive what started them: whoever interrupts minting waits for none of them."""
+"""Processes that do not outlive what started them: whoever interrupts a command waits for none of them."""
 
+import ctypes
+import os
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
+
+_SET_PARENT_DEATH_SIGNAL = 1
+"""``PR_SET_PDEATHSIG`` of ``prctl(2)``."""
+
+
+def end_with(parent: int) -> None:
+    """Let the system end this process with the one that started it, however that ends.
+
+    Args:
+        parent: its process id.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it could be said
+        sys.exit(1)
 
 
 class Ended(NamedTuple):

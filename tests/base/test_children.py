@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hf_integration.minting.children import Children
+from hf_integration.base.children import Children
 
 SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
 
