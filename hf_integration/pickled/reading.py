@@ -33,6 +33,7 @@ _MOST_TIMES = 4
 """What is written, in sizes of what was read: tied tensors may be written under each of their names."""
 
 _GLOBAL = re.compile(r"GLOBAL (\S{1,100})")
+_REASON = re.compile(r"(?:Unsupported|Trying to|Can only)[^\n]{1,100}")
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
@@ -140,10 +141,8 @@ def _explained(error: Exception) -> str:
     said = str(error)
     if found := _GLOBAL.search(said):
         return f"asks for {found[1]}, which is no tensor: it may run code, and none of it was run"
-    if "instruction" in said or "Unsupported operand" in said or "nsupported class" in said:
-        reason = re.search(r"Unsupported[^.\n]{1,80}", said)
-        return f"holds a pickle of more than tensors ({reason[0] if reason else 'refused'}): nothing was run"
-    return f"is no file of weights that PyTorch reads ({in_one_line(error)[:200]})"
+    found = _REASON.search(said)
+    return f"is no file of weights that PyTorch reads ({found[0] if found else in_one_line(error)[:200]})"
 
 
 def sort_out(
