@@ -53,13 +53,9 @@ class Children:
             env: its environment.
             given: what it reads from standard input.
         """
-        with self._lock:
-            if self._ended:
-                return Ended(-1, b"", "interrupted")
-            process = subprocess.Popen(
-                command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-            self._running.add(process)
+        process = self.start(command, env=env, errors=subprocess.PIPE)
+        if process is None:
+            return Ended(-1, b"", "interrupted")
         try:
             answer, said = process.communicate(given)
         except BaseException:
@@ -70,6 +66,25 @@ class Children:
             with self._lock:
                 self._running.discard(process)
         return Ended(process.returncode, answer, said.decode(errors="replace"))
+
+    def start(
+        self, command: Sequence[str], *, env: Mapping[str, str], errors: int | None = None
+    ) -> "subprocess.Popen[bytes] | None":
+        """Start a process that is written to and read from; ``None`` once the block was left by an error.
+
+        Args:
+            command: the program and its arguments.
+            env: its environment.
+            errors: what becomes of its standard error; by default it is that of this process.
+        """
+        with self._lock:
+            if self._ended:
+                return None
+            process = subprocess.Popen(
+                command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            )
+            self._running.add(process)
+        return process
 
     def __enter__(self) -> "Children":
         return self

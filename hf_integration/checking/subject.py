@@ -1,5 +1,6 @@
 """What is checked, and the one way in which it is loaded and checked: by card, claims and waivers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,6 @@ class Subject:
     ) -> "Authentication":
         """Check the encoder; see :class:`~hf_integration.authentication.Authenticator` for the arguments."""
         from hf_integration.authentication import Authenticator
-        from hf_integration.checking.waiving import waived
 
         authenticator = Authenticator(
             card=self.card,
@@ -64,9 +64,21 @@ class Subject:
             accept_self_asserted=accept_self_asserted,
             budget=budget,
         )
-        authentication = authenticator.authenticate(self.encoder, progress=progress)
+        return self.judged(authenticator.authenticate(self.encoder, progress=progress))
+
+    def judged(self, authentication: "Authentication") -> "Authentication":
+        """What came of a check of the encoder by the card alone, with all that was asked for besides.
+
+        Args:
+            authentication: of this encoder, or of the same files under another name.
+        """
+        from hf_integration.checking.waiving import waived
+        from hf_integration.verdict import CardIdentity
+
         verdict = replace(
             authentication.verdict,
+            encoder=self.encoder.name,
+            card=CardIdentity(self.card.digest, self.card.location),
             publisher=self.encoder.publisher,
             signers=self.signers,
             source=None if self.card.source is None else str(self.card.source),
@@ -79,7 +91,13 @@ class Subject:
         return replace(authentication, verdict=verdict)
 
 
-def load_subject(found: Found, access: Access, *, modality: "Modality | None" = None) -> Subject:
+def load_subject(
+    found: Found,
+    access: Access,
+    *,
+    modality: "Modality | None" = None,
+    loader: "Callable[..., Encoder] | None" = None,
+) -> Subject:
     """Load an encoder and its card, as they are pinned or as they were named.
 
     The card first, as far as it is known without the encoder: it is small, and most often what is missing.
@@ -88,6 +106,7 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
         found: what the names mean.
         access: how both are fetched and loaded.
         modality: which tower of a model with two; by default that of the card.
+        loader: see :func:`load_encoder_at`.
 
     Raises:
         UsageError: the caller contradicts a pin.
@@ -110,6 +129,7 @@ def load_subject(found: Found, access: Access, *, modality: "Modality | None" = 
         commit=commit,
         modality=modality,
         preferred=held.card.encoder.modality,
+        loader=loader,
     )
     return subject_around(encoder, held, found, access)
 
@@ -166,6 +186,7 @@ def load_encoder_at(
     commit: str | None = None,
     modality: "Modality | None" = None,
     preferred: "Modality | None" = None,
+    loader: "Callable[..., Encoder] | None" = None,
 ) -> "Encoder":
     """Load an encoder from its place, at its pinned commit if it has one, and say which one it is.
 
@@ -176,6 +197,7 @@ def load_encoder_at(
         commit: what that is, if it was found out already.
         modality: see :func:`~hf_integration.encoders.load_encoder`.
         preferred: see :func:`~hf_integration.encoders.load_encoder`.
+        loader: takes the place of that function, for whoever loads an encoder once for several entries.
 
     Raises:
         EncoderError: there is no encoder there, or it is refused.
@@ -192,7 +214,7 @@ def load_encoder_at(
     from hf_integration.encoders import load_encoder
 
     with commit_on_the_hub(pin, token=access.token):
-        encoder = load_encoder(
+        encoder = (loader or load_encoder)(
             place.reference,
             name=place.name,
             revision=commit or at,

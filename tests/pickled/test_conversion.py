@@ -133,13 +133,13 @@ def shard(folder: Path) -> None:
     tensors = torch.load(folder / PICKLE, weights_only=True)
     half = len(tensors) // 2
     parts = [dict(list(tensors.items())[:half]), dict(list(tensors.items())[half:])]
-    mapped = {}
+    placed: dict[str, str] = {}
     for number, part in enumerate(parts, start=1):
         name = f"pytorch_model-{number:05}-of-00002.bin"
         torch.save(part, folder / name)
-        mapped |= dict.fromkeys(part, name)
+        placed |= dict.fromkeys(part, name)
     (folder / PICKLE).unlink()
-    (folder / INDEX).write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": mapped}))
+    (folder / INDEX).write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": placed}))
 
 
 def sentence_folder(folder: Path) -> torch.Tensor:

@@ -162,7 +162,7 @@ V = torch.arange(1000.0)
 
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "tar": (tar, "tar format"),
-    "torchscript": (lambda f: scripted(f), "a TorchScript archive"),
+    "torchscript": (scripted, "a TorchScript archive"),
     "zip bomb": (compressed, "compressed or encrypted records"),
     "more declared than there is": (declares_more, "other sizes than its records"),
     "record that is too short": (shorter_record, "other sizes than its records"),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hf_integration.card import WatermarkCard
 
 
+MOST_JOBS = 256
+
 EPILOG = """\b
 Examples:
   sslauth verify NAME
@@ -44,6 +46,7 @@ Examples:
   sslauth verify NAME --converted model_quantized.onnx --serving int8
   sslauth verify NAME --attest NAME.svr.json --attest-key key.pem
   sslauth verify NAME --converted model.onnx --card cards/NAME --by-card
+  sslauth verify --all --jobs 4
 
 A NAME is an entry of sslauth.toml, and is checked against its pin there: commit, card and signer. An
 ORG/NAME that is pinned there is checked in the same way.
@@ -77,6 +80,13 @@ unless the encoder is authentic. 'sslauth check-attestation' reads it. Without a
 With --by-card, nobody needs the weights: a server or a converted file is held against the card of ENCODER, as
 far as that was minted with the recipes (sslauth mint --recipe). What the card does not hold is 3, or 2 if you
 ask for it.
+
+With --all, every entry of sslauth.toml is checked as 'sslauth verify NAME' checks it, in several processes,
+each with one encoder at a time, as far as there is memory. Entries of one encoder share its check. The
+command ends with the worst status: 1 before 4, 70, 3, 2 and 0. An entry that could not be checked, or whose
+process was ended, is never a pass. The JSON of --all is {"schema": 1, "file", "outcome", "exit_status",
+"processes", "seconds", "peak_bytes", "entries": [{"name", "outcome", "exit_status", "reason", "seconds",
+"verdict": that of one encoder, or null}]}; quiet is the outcome of the worst entry.
 
 If the result cannot be written (a closed pipe, a full disk), the status is never 0: an altered encoder still
 gives 1 and an inconclusive check 3; everything else gives 2.
@@ -250,8 +260,33 @@ def check(
 
 @job(REPORTERS)
 @options_of(check)
-def verify(streams: Streams, hub: HubOptions, *arguments: Any, **chosen: Any) -> int:
+def verify(
+    streams: Streams,
+    hub: HubOptions,
+    *arguments: Any,
+    all_entries: Annotated[
+        bool, typer.Option("--all", help="Check every entry of sslauth.toml, in processes of their own.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=MOST_JOBS,
+            help="With --all: the most processes at a time.  [default: what cores and free memory allow]",
+            show_default=False,
+        ),
+    ] = None,
+    **chosen: Any,
+) -> int:
     """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
+    if all_entries:
+        from hf_integration.cli.fleet.checking import verify_all
+
+        return verify_all(streams, chosen, jobs=jobs)
+    if jobs is not None:
+        raise UsageError("--jobs is for --all", remedy="add --all, or leave it out")
     checked = check(streams, hub, *arguments, **chosen)
     renderer = reporter(streams)
     if isinstance(renderer, Document):

@@ -1,0 +1,1 @@
+"""All entries of an ``sslauth.toml`` in one run: processes of bounded number and memory, one summary."""

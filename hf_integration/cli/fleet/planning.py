@@ -1,0 +1,134 @@
+"""Which entries are checked by one process, how much memory that takes, and how many processes there are."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_integration.base.vocabulary import REPO_FOLDER
+
+if TYPE_CHECKING:
+    from hf_integration.checking.pins import Pin
+
+PROCESS = 700 << 20
+"""Bytes of memory of a process before it loads an encoder: PyTorch and transformers; 430 MiB measured."""
+
+TIMES = 3
+"""Memory of a strict check, in bytes of the weights as they are stored: themselves, once more where a layer
+is cast to float64, and what is computed."""
+
+SHARE = 0.8
+"""Of the memory that is free; what else runs here needs some as well."""
+
+UNKNOWN = 1 << 30
+"""Bytes of an encoder that is not in the cache yet."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries of one encoder, which is loaded once for all of them.
+
+    Attributes:
+        names: in ``sslauth.toml``.
+        bytes: of its weights.
+    """
+
+    names: tuple[str, ...]
+    bytes: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes that a process takes that checks it."""
+        return PROCESS + TIMES * self.bytes
+
+
+def groups_of(pins: "Iterable[Pin]") -> list[Group]:
+    """Entries by the encoder that they name, the largest first: no process is to end long after the others.
+
+    Args:
+        pins: the entries.
+    """
+    found: dict[tuple[str, str], list[Pin]] = {}
+    for pin in pins:
+        folder = pin.folder
+        if folder is not None:
+            key = ("folder", os.path.realpath(folder))
+        else:
+            key = ("repo", f"{(pin.repo or '').casefold()}@{pin.commit or pin.tracked}")
+        found.setdefault(key, []).append(pin)
+    groups = [Group(tuple(pin.name for pin in pins), _bytes(pins[0])) for pins in found.values()]
+    return sorted(groups, key=lambda group: (-group.bytes, group.names))
+
+
+def _bytes(pin: "Pin") -> int:
+    """Size of the weights of an entry, as far as it is known without asking anybody."""
+    folder = pin.folder
+    if folder is None and pin.repo is not None:
+        from hf_integration.snapshot.listing import repo_cache
+
+        if pin.commit is None:
+            return UNKNOWN
+        folder = repo_cache(pin.repo, None) / "snapshots" / pin.commit
+    size = 0
+    with suppress(OSError):  # what is not there is said by the check
+        for file in (folder or Path()).rglob("*.safetensors"):
+            size += file.stat().st_size if file.parent.name != REPO_FOLDER else 0
+    return size or (UNKNOWN if pin.repo is not None else 0)
+
+
+def processes_for(groups: Sequence[Group], *, asked: int | None, cores: int, free: int) -> int:
+    """How many processes check the groups.
+
+    Args:
+        groups: of entries; at least one.
+        asked: the number that the caller wants, which is the most in any case.
+        cores: that this process may use.
+        free: bytes of memory.
+
+    Returns:
+        By default one for each core, as far as the largest encoders have room beside each other.
+    """
+    most = min(asked or cores, len(groups))
+    room, number = free, 0
+    for group in groups[:most]:  # the largest first
+        if asked is None and group.memory > room:
+            break
+        room -= group.memory
+        number += 1
+    return max(number, 1)
+
+
+def cores_here() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+_CGROUPS = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
+"""Where a container says how much memory it may use, and how much it uses: the second version, the first."""
+
+
+def free_memory(root: Path = Path("/")) -> int:
+    """Bytes of memory that may be used: :data:`SHARE` of what is free here and within the container.
+
+    Args:
+        root: of the file system.
+    """
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        lines = (root / "proc/meminfo").read_text("ascii").splitlines()
+        found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
+    for limit, used in _CGROUPS:
+        folder = root / "sys/fs/cgroup"
+        with suppress(OSError, ValueError):  # "max": there is no limit
+            found.append(int((folder / limit).read_text("ascii")) - int((folder / used).read_text("ascii")))
+    if not found:
+        with suppress(OSError, ValueError, AttributeError):  # half of all there is, where nobody says more
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    return int(SHARE * max(min(found, default=PROCESS), 0))
