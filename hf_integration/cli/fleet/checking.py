@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.commands.lock import chosen_pins, project_pins
 from hf_integration.cli.fleet.planning import cores_here, free_memory, groups_of, processes_for
 from hf_integration.cli.fleet.running import Plan, run
@@ -57,9 +58,11 @@ class Outcome:
         """What a process answered, held against itself: only a verdict that passes is a pass."""
         said = answer["verdict"]
         verdict = None if said is None else Verdict.from_dict(said)
-        status = answer["exit_status"] if verdict is None else int(verdict.exit_status)
+        status = answer["exit_status"] if verdict is None else verdict.exit_status
+        if verdict is None and status in (ExitStatus.DONE, ExitStatus.ALTERED):
+            status = ExitStatus.INTERNAL
         error = harmless(without_tokens(answer["error"]), longest=1000)
-        return cls(answer["name"], status, verdict, error, answer["seconds"], answer["peak"])
+        return cls(answer["name"], int(status), verdict, error, answer["seconds"], answer["peak"])
 
     @property
     def word(self) -> str:
@@ -119,7 +122,7 @@ def verify_all(streams: Streams, chosen: Mapping[str, Any], *, jobs: int | None)
     outcomes = [found[pin.name] for pin in entries]  # all of them, in the order of the file
     status = worst([one.exit_status for one in outcomes])
     took = {"processes": processes, "seconds": time.monotonic() - begin}
-    return streams.conclude(_rendered(outcomes, pins, status, took, streams), status)
+    return streams.conclude(rendered(outcomes, pins, status, took, streams), status)
 
 
 def _refuse_others(chosen: Mapping[str, Any]) -> None:
@@ -136,9 +139,18 @@ def _refuse_others(chosen: Mapping[str, Any]) -> None:
             )
 
 
-def _rendered(
+def rendered(
     outcomes: Sequence[Outcome], pins: "Pins", status: int, took: Mapping[str, Any], streams: Streams
 ) -> str:
+    """What came of all entries, in the chosen format.
+
+    Args:
+        outcomes: in the order of the file.
+        pins: that file.
+        status: that the command ends with.
+        took: figures of the run, for programs.
+        streams: of the command.
+    """
     if streams.format == Format.JSON:
         return strict_json(_summary(outcomes, pins, status, took))
     if streams.format == Format.QUIET:

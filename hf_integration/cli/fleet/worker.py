@@ -114,8 +114,6 @@ def checked(name: str, shared: Shared, settings: Settings) -> Answer:
         error, status = "not enough memory for the check", ExitStatus.INCONCLUSIVE
     except BaseException as problem:  # of any library: one that panics must not end the other checks
         error = f"internal error: {in_one_line(problem)}"
-    if verdict is None and status in (ExitStatus.DONE, ExitStatus.ALTERED):
-        status = ExitStatus.INTERNAL
     seconds = time.monotonic() - begin
     return Answer(
         name=name,
