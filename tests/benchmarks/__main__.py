@@ -20,6 +20,7 @@ from tests.benchmarks import (
     detection,
     enforcing,
     extrapolation,
+    fleet,
     floors,
     last_bit,
     localisation,
@@ -49,7 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "coverage": coverage.run,
     "localisation": localisation.run,
 }
-WITHOUT_ENCODER = {"refusals": refusals.run, "unused": unused.run, "memory": memory.run}
+WITHOUT_ENCODER = {"refusals": refusals.run, "unused": unused.run, "memory": memory.run, "fleet": fleet.run}
 WHEN_NAMED = (
     "floors",
     "storage",

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hf_integration.base.vocabulary import ExitStatus
@@ -20,6 +21,7 @@ from hf_integration.cli.fleet.planning import (
     free_memory,
     groups_of,
     processes_for,
+    shard_of,
 )
 from hf_integration.cli.fleet.running import _Waiting
 from hf_integration.cli.streams import Streams
@@ -93,44 +95,54 @@ def test_processes_are_as_many_as_cores_memory_and_encoders_allow(
 
 
 class TestFreeMemory:
-    def place(self, root: Path, **files: str) -> Path:
-        for name, content in files.items():
-            file = root / name.replace("__", "/").replace("_dot_", ".")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content)
-        return root
-
-    def test_it_is_what_is_free_here(self, tmp_path: Path) -> None:
-        self.place(tmp_path, proc__meminfo="MemTotal: 9000 kB\nMemAvailable:  1000 kB\n")
-        assert free_memory(tmp_path) == int(SHARE * 1000 * 1024)
+    def test_it_is_a_part_of_what_is_free_here(self, tmp_path: Path) -> None:
+        assert 0 < free_memory(tmp_path) < psutil.virtual_memory().total
 
     @pytest.mark.parametrize(
         ("limit", "used"),
         [
-            ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current"),
-            (
-                "sys/fs/cgroup/memory/memory.limit_in_bytes",
-                "sys/fs/cgroup/memory/memory.usage_in_bytes",
-            ),
+            ("memory.max", "memory.current"),
+            ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
         ],
     )
-    def test_a_container_may_have_less(self, limit: str, used: str, tmp_path: Path) -> None:
-        self.place(tmp_path, proc__meminfo="MemAvailable: 1000000 kB\n")
-        for name, content in ((limit, "5000\n"), (used, "1000\n")):
+    @pytest.mark.parametrize(("most", "taken", "free"), [("5000\n", "1000\n", 4000), ("10", "20", 0)])
+    def test_a_container_may_have_less(
+        self, limit: str, used: str, most: str, taken: str, free: int, tmp_path: Path
+    ) -> None:
+        for name, content in ((limit, most), (used, taken)):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(content)
-        assert free_memory(tmp_path) == int(SHARE * 4000)
+        assert free_memory(tmp_path) == int(SHARE * free)
 
     @pytest.mark.parametrize("content", ["max\n", "", "x\n"])
     def test_a_limit_that_is_none_does_not_count(self, content: str, tmp_path: Path) -> None:
-        self.place(tmp_path, proc__meminfo="MemAvailable: 1000 kB\n")
-        (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
-        (tmp_path / "sys/fs/cgroup/memory.max").write_text(content)
-        (tmp_path / "sys/fs/cgroup/memory.current").write_text("5\n")
-        assert free_memory(tmp_path) == int(SHARE * 1000 * 1024)
+        (tmp_path / "memory.max").write_text(content)
+        (tmp_path / "memory.current").write_text("5\n")
+        assert free_memory(tmp_path) > 1 << 20
 
-    def test_where_nobody_says_it_is_a_part_of_all(self, tmp_path: Path) -> None:
-        assert 0 < free_memory(tmp_path) < 1 << 50
+
+class TestShards:
+    def entries(self, tmp_path: Path) -> list[Pin]:
+        paths = ["a", "b", "./a", "c", "b/", "d", "e", "x/../a"]
+        local = [pin(f"p{place}", tmp_path, path=path) for place, path in enumerate(paths)]
+        repos = [pin(f"r{place}", tmp_path, repo=repo) for place, repo in enumerate(["o/n", "O/N", "o/m"])]
+        return [*local, *repos]
+
+    @pytest.mark.parametrize("many", range(1, 8))
+    def test_the_parts_are_all_entries_each_once(self, many: int, tmp_path: Path) -> None:
+        entries = self.entries(tmp_path)
+        parts = [shard_of(entries, number, many) for number in range(1, many + 1)]
+        assert all(parts)
+        assert sorted(one.name for part in parts for one in part) == sorted(one.name for one in entries)
+
+    def test_entries_of_one_encoder_are_in_one_part_whatever_is_on_the_disk(self, tmp_path: Path) -> None:
+        entries = self.entries(tmp_path)
+        before = [[one.name for one in shard_of(entries, number, 7)] for number in range(1, 8)]
+        assert ["p0", "p2", "p7"] in before
+        assert ["p1", "p4"] in before
+        assert ["r0", "r1"] in before
+        (tmp_path / "a").symlink_to("b")
+        assert before == [[one.name for one in shard_of(entries, number, 7)] for number in range(1, 8)]
 
 
 def test_no_more_memory_is_promised_than_there_is_and_nothing_is_left_out() -> None:

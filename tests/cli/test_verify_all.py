@@ -163,7 +163,8 @@ def test_the_entries_are_those_of_the_file_in_its_order(together: dict[str, Any]
 def test_entries_of_one_encoder_and_one_card_share_a_check(together: dict[str, Any]) -> None:
     """No two checks take the same time to the last digit."""
     seconds = {entry["name"]: (entry["verdict"] or {}).get("seconds") for entry in together["entries"]}
-    assert seconds["pinned"] == seconds["linked"] > 0
+    assert seconds["pinned"] is not None
+    assert seconds["pinned"] == seconds["linked"]
     assert seconds["altered"] != seconds["pinned"] != seconds["copied"]
 
 
@@ -218,9 +219,17 @@ class TestUsage:
 
     @pytest.mark.usefixtures("here")
     def test_jobs_are_for_all(self, sslauth: Run) -> None:
-        ended = sslauth("verify", "unlocked", "--jobs", "2")
+        for option, value in (("--jobs", "2"), ("--shard", "1/2")):
+            ended = sslauth("verify", "unlocked", option, value)
+            assert (ended.status, ended.out) == (2, "")
+            assert f"{option} is for --all" in ended.err
+
+    @pytest.mark.usefixtures("here")
+    @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "x/2", "1/2/3", "-1/2", "1.0/2", "", "9/99"])
+    def test_a_part_that_is_none_or_empty_is_refused(self, shard: str, sslauth: Run) -> None:
+        ended = sslauth("verify", "--all", "--shard", shard)
         assert (ended.status, ended.out) == (2, "")
-        assert "--jobs is for --all" in ended.err
+        assert "--shard" in ended.err
 
     @pytest.mark.usefixtures("here")
     @pytest.mark.parametrize("number", ["0", "-1", "x", "257"])
@@ -270,7 +279,7 @@ def test_a_process_that_is_killed_is_named_and_costs_its_entry_alone(
 
 def test_an_encoder_that_ends_two_processes_is_given_up(tmp_path: Path) -> None:
     """Another program takes the interpreter's place: it ends at once, whatever it is asked."""
-    write(tmp_path, dict.fromkeys(("a", "b", "c", "d"), {"path": "tiny", "card": "cards/tiny"}))
+    write(tmp_path, {name: {"path": "tiny", "card": "cards/tiny"} for name in "abcd"})
     code = "import sys; from hf_integration.cli import main; sys.executable = '/bin/false'; sys.exit(main())"
     ended = finish(start("verify", "--all", "--format", "json", code=code, cwd=tmp_path))
     reasons = [entry["reason"] for entry in json.loads(ended.out)["entries"]]

@@ -84,7 +84,8 @@ ask for it.
 With --all, every entry of sslauth.toml is checked as 'sslauth verify NAME' checks it, in several processes,
 each with one encoder at a time, as far as there is memory. Entries of one encoder share its check. The
 command ends with the worst status: 1 before 4, 70, 3, 2 and 0. An entry that could not be checked, or whose
-process was ended, is never a pass. The JSON of --all is {"schema": 1, "file", "outcome", "exit_status",
+process was ended, is never a pass. With --shard 2/8, the second of eight machines checks its part, and the
+eight parts are all entries. The JSON of --all is {"schema": 1, "file", "outcome", "exit_status", "shard",
 "processes", "seconds", "peak_bytes", "entries": [{"name", "outcome", "exit_status", "reason", "seconds",
 "verdict": that of one encoder, or null}]}; quiet is the outcome of the worst entry.
 
@@ -278,15 +279,22 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="N/M", help="With --all: the entries of one of M machines.", show_default=False
+        ),
+    ] = None,
     **chosen: Any,
 ) -> int:
     """Check an encoder against a watermark card, or a deployed one against a trusted copy."""
     if all_entries:
         from hf_integration.cli.fleet.checking import verify_all
 
-        return verify_all(streams, chosen, jobs=jobs)
-    if jobs is not None:
-        raise UsageError("--jobs is for --all", remedy="add --all, or leave it out")
+        return verify_all(streams, chosen, jobs=jobs, shard=shard)
+    for option, value in (("--jobs", jobs), ("--shard", shard)):
+        if value is not None:
+            raise UsageError(f"{option} is for --all", remedy="add --all, or leave it out")
     checked = check(streams, hub, *arguments, **chosen)
     renderer = reporter(streams)
     if isinstance(renderer, Document):

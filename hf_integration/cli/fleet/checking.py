@@ -1,5 +1,6 @@
 """``sslauth verify --all``: every entry of ``sslauth.toml``, one summary, one exit status."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.commands.lock import chosen_pins, project_pins
-from hf_integration.cli.fleet.planning import cores_here, free_memory, groups_of, processes_for
+from hf_integration.cli.fleet.planning import cores_here, free_memory, groups_of, processes_for, shard_of
 from hf_integration.cli.fleet.running import Plan, run
 from hf_integration.cli.streams import Format, Streams, without_tokens
 from hf_integration.report import REPORTERS, Document, Place, Shown, WithoutVerdict, brief
@@ -22,7 +23,7 @@ from hf_integration.verdict import Verdict
 from hf_integration.watching.entry import worst
 
 if TYPE_CHECKING:
-    from hf_integration.checking.pins import Pins
+    from hf_integration.checking.pins import Pin, Pins
     from hf_integration.cli.fleet.worker import Answer
 
 FOR_ALL = frozenset({"precision", "budget", "device", "trust_self_asserted"})
@@ -77,13 +78,16 @@ class Outcome:
         return self.error if self.verdict is None else self.verdict.reason
 
 
-def verify_all(streams: Streams, chosen: Mapping[str, Any], *, jobs: int | None) -> int:
+def verify_all(
+    streams: Streams, chosen: Mapping[str, Any], *, jobs: int | None, shard: str | None = None
+) -> int:
     """Check every entry, report them together, and give the worst of their statuses.
 
     Args:
         streams: of the command.
         chosen: the options of ``sslauth verify``.
         jobs: the most processes at a time; by default as many as cores and memory allow.
+        shard: the part of the entries that this machine checks, ``2/8``; by default all of them.
 
     Raises:
         UsageError: an option that is for one encoder, or no entries.
@@ -93,6 +97,8 @@ def verify_all(streams: Streams, chosen: Mapping[str, Any], *, jobs: int | None)
     entries = chosen_pins(pins, None, streams)
     if not entries:
         raise UsageError(f"{pins.file.name} pins no encoder", remedy="add one with `sslauth add ENCODER`")
+    if shard is not None:
+        entries = _shard(entries, shard)
     for pin in entries:
         if pin.lock_hint:
             streams.say(pin.lock_hint)
@@ -121,7 +127,7 @@ def verify_all(streams: Streams, chosen: Mapping[str, Any], *, jobs: int | None)
             streams.say(f"[{len(found)}/{len(entries)}] {one.name}: {one.word}, {one.seconds:.1f} s")
     outcomes = [found[pin.name] for pin in entries]  # all of them, in the order of the file
     status = worst([one.exit_status for one in outcomes])
-    took = {"processes": processes, "seconds": time.monotonic() - begin}
+    took = {"shard": shard, "processes": processes, "seconds": time.monotonic() - begin}
     return streams.conclude(rendered(outcomes, pins, status, took, streams), status)
 
 
@@ -137,6 +143,26 @@ def _refuse_others(chosen: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"--all is for every entry, and {shown} is for one", remedy="leave out one of them"
             )
+
+
+_SHARD = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", re.ASCII)
+
+
+def _shard(entries: "Sequence[Pin]", shard: str) -> "list[Pin]":
+    """The entries of one part.
+
+    Raises:
+        UsageError: it is no part, or has no entries: a machine that checks nothing must not look well.
+    """
+    found = _SHARD.fullmatch(shard)
+    if found is None or int(found[1]) > int(found[2]):
+        raise UsageError(f"--shard {shard!r} is no part", remedy="write it as 2/8, from 1/8 to 8/8")
+    chosen = shard_of(entries, int(found[1]), int(found[2]))
+    if not chosen:
+        raise UsageError(
+            f"--shard {shard}: no entry is in it", remedy="there are fewer encoders than parts: ask for fewer"
+        )
+    return chosen
 
 
 def rendered(
