@@ -96,29 +96,38 @@ def test_processes_are_as_many_as_cores_memory_and_encoders_allow(
 
 class TestFreeMemory:
     def test_it_is_a_part_of_what_is_free_here(self, tmp_path: Path) -> None:
-        assert 0 < free_memory(tmp_path) < psutil.virtual_memory().total
+        assert 0 < free_memory(tmp_path, tmp_path / "none") < psutil.virtual_memory().total
 
-    @pytest.mark.parametrize(
-        ("limit", "used"),
-        [
-            ("memory.max", "memory.current"),
-            ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-        ],
-    )
+    @pytest.mark.parametrize("place", ["", "system.slice/job_7", "system.slice"])
     @pytest.mark.parametrize(("most", "taken", "free"), [("5000\n", "1000\n", 4000), ("10", "20", 0)])
-    def test_a_container_may_have_less(
-        self, limit: str, used: str, most: str, taken: str, free: int, tmp_path: Path
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_container_or_a_job_may_have_less(
+        self, place: str, version: int, most: str, taken: str, free: int, tmp_path: Path
     ) -> None:
-        for name, content in ((limit, most), (used, taken)):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(content)
-        assert free_memory(tmp_path) == int(SHARE * free)
+        kinds = "" if version == 2 else "cpu,memory"
+        own = tmp_path / "own"
+        own.write_text(f"4:cpuset:/elsewhere\n{version}:{kinds}:/system.slice/job_7/step_0\n")
+        folder = tmp_path / ("memory" if version == 1 else "") / place
+        folder.mkdir(parents=True, exist_ok=True)
+        limit, used = (
+            ("memory.max", "memory.current")
+            if version == 2
+            else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        )
+        (folder / limit).write_text(most)
+        (folder / used).write_text(taken)
+        assert free_memory(tmp_path, own) == int(SHARE * free)
 
     @pytest.mark.parametrize("content", ["max\n", "", "x\n"])
     def test_a_limit_that_is_none_does_not_count(self, content: str, tmp_path: Path) -> None:
         (tmp_path / "memory.max").write_text(content)
         (tmp_path / "memory.current").write_text("5\n")
-        assert free_memory(tmp_path) > 1 << 20
+        assert free_memory(tmp_path, tmp_path / "none") > 1 << 20
+
+    @pytest.mark.parametrize("content", ["", "\n", ":", "0::", "0::/../../..", "x"])
+    def test_what_says_nothing_of_groups_changes_nothing(self, content: str, tmp_path: Path) -> None:
+        (tmp_path / "own").write_text(content)
+        assert free_memory(tmp_path / "groups", tmp_path / "own") > 1 << 20
 
 
 class TestShards:
@@ -227,7 +236,7 @@ class TestReport:
         ]
         assert "none: NOT CHECKED - this is not a pass" in lines
         counted = "1 authentic, 1 waived, 1 altered, 1 inconclusive, 1 error"
-        assert lines[-1] == f"5 entries: {counted}; the worst ends with 1"
+        assert lines[-1] == f"of 5: {counted}; the worst ends with 1"
 
     def test_sarif_names_what_was_not_checked_at_its_entry(self, tmp_path: Path) -> None:
         (run,) = json.loads(shown(OUTCOMES, "sarif", tmp_path))["runs"]

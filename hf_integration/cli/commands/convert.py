@@ -35,7 +35,7 @@ result records the same, and 'inspect' and 'verify' show it.
 \b
 JSON: {"schema": 1, "out", "source": {"repo", "commit", "files": {name: SHA-256}, "weights": [...], "tool"},
 "files": [...], "bytes", "tensors", "tied": {...}, "copies": {...}, "beside": [...], "left_out": [...]}
-Quiet: nothing."""
+Quiet: converted."""
 
 MOST_NAMED = 10
 """Names of a kind that are shown; the others are counted."""
@@ -73,7 +73,9 @@ def convert(
     made = convert_files(pickled, out)
     if streams.format == Format.JSON:
         streams.result(strict_json(_summary(made, out)))
-    elif streams.format == Format.HUMAN:
+    elif streams.format == Format.QUIET:
+        streams.result("converted")
+    else:
         streams.result("\n".join(_lines(made, out)))
     streams.say(f"next: {shlex.join(['sslauth', 'mint', str(out), '--out', f'cards/{out.name}'])}")
     return 0

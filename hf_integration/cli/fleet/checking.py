@@ -116,8 +116,8 @@ def verify_all(
         "accept_self_asserted": chosen["trust_self_asserted"],
     }
     plan = Plan(groups, processes, free, settings, threads=max(1, cores // processes))
-    said = f"{len(entries)} entries, {len(groups)} encoders, at most {processes} processes at a time"
-    streams.say(f"checking {said} ...")
+    counts = f"entries: {len(entries)}, encoders: {len(groups)}, processes: {processes}"
+    streams.say(f"checking all ({counts}) ...")
     begin = time.monotonic()
     found: dict[str, Outcome] = {}
     with closing(run(plan)) as answers:
@@ -246,4 +246,4 @@ def _lines(outcomes: Sequence[Outcome], status: int) -> Iterator[str]:
             yield f"\n{brief(one.verdict)}"
     counted = Counter(one.word for one in outcomes)
     said = ", ".join(f"{counted[word]} {word}" for word in WORDS if counted[word])
-    yield f"\n{len(outcomes)} entries: {said}; the worst ends with {status}"
+    yield f"\nof {len(outcomes)}: {said}; the worst ends with {status}"

@@ -2,10 +2,10 @@
 
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hf_integration.base.vocabulary import REPO_FOLDER
@@ -108,26 +108,38 @@ def cores_here() -> int:
     return os.cpu_count() or 1
 
 
-_CGROUPS = (
-    ("memory.max", "memory.current"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-)
-"""Where a container says how much memory it may use, and how much it uses: the second version, the first."""
-
-
-def free_memory(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes of memory that may be used: :data:`SHARE` of what is free here and within the container.
+def free_memory(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Bytes of memory that may be used: :data:`SHARE` of what is free here, and in a container or batch job.
 
     Args:
-        cgroups: where the container's limits are.
+        cgroups: where control groups are, which limit containers and the jobs of batch systems.
+        own: says in which one this process is.
     """
     import psutil
 
     found = [psutil.virtual_memory().available]
-    for limit, used in _CGROUPS:
+    for folder, (limit, used) in _groups_of_this_process(cgroups, own):
         with suppress(OSError, ValueError):  # "max": there is no limit
-            found.append(int((cgroups / limit).read_text("ascii")) - int((cgroups / used).read_text("ascii")))
+            found.append(int((folder / limit).read_text("ascii")) - int((folder / used).read_text("ascii")))
     return int(SHARE * max(min(found), 0))
+
+
+_SECOND = ("memory.max", "memory.current")
+_FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+"""Where a control group says how much memory it may use and how much it uses, in both versions."""
+
+
+def _groups_of_this_process(cgroups: Path, own: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
+    """The control groups that limit this process: its own and all above it."""
+    places = {cgroups: _SECOND, cgroups / "memory": _FIRST}
+    with suppress(OSError):
+        for line in own.read_text("utf-8", errors="replace").splitlines():
+            _, kinds, path = [*line.split(":", 2), "", ""][:3]
+            root, names = (cgroups / "memory", _FIRST) if kinds else (cgroups, _SECOND)
+            if not kinds or "memory" in kinds.split(","):
+                within = PurePosixPath(path.lstrip("/"))
+                places |= {root / part: names for part in (within, *within.parents)}
+    yield from places.items()
 
 
 def shard_of(pins: "Sequence[Pin]", number: int, many: int) -> "list[Pin]":
