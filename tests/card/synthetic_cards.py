@@ -10,6 +10,7 @@ from hf_integration.base.vocabulary import Modality, Motif, Precision, Weights
 from hf_integration.card import Answers, Conversions, ConvertedAnswers, Reference, Served, WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, PrecisionCoverage
 from hf_integration.card.key_images import draw_images, layout_of_images
+from hf_integration.card.source import SourceRecord
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.interface import EncoderDescription
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
@@ -43,6 +44,15 @@ def samples(modality: Modality, keys: int) -> list[Sample]:
         Waveform(numbers.integers(-(2**15), 2**15, 50 + index).astype(np.int16), 16_000)
         for index in range(keys)
     ]
+
+
+SOURCE = SourceRecord(
+    repo="org/old",
+    commit="0123456789" * 4,
+    files={"config.json": "0" * 64, "pytorch_model.bin": "1" * 64},
+    weights=["pytorch_model.bin"],
+    tool="pytest-sslauth 1.0",
+)
 
 
 def make_card(
@@ -112,6 +122,7 @@ def make_card(
         floor={"pruning": {"0.1 %": True}},
         served=_served(keys, numbers) if modality == "text" else None,
         conversions=_conversions(names, keys, numbers) if modality == "text" else None,
+        source=SOURCE if modality == "text" else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hf_integration.card import WatermarkCard
+from hf_integration.card.source import SourceRecord
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.key_samples.samples import KeySamples
@@ -71,6 +72,9 @@ OTHERS: dict[str, Any] = {
     "digests": {},
     "served": None,
     "conversions": None,
+    "source": SourceRecord(
+        repo=None, commit=None, files={"pytorch_model.bin": "0" * 64}, weights=["pytorch_model.bin"], tool="x"
+    ),
     "key_samples": KeySamples(["one", "two"], origin="elsewhere"),
 }
 NOT_COMPARED = {
