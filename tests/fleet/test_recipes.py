@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs" / "how-to" / "check-a-fleet.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 (WORKFLOW,) = (block for language, block in BLOCKS if language == "yaml")
 (RAY,) = (block for language, block in BLOCKS if language == "python")
-(SLURM,) = (block for language, block in BLOCKS if language == "bash")
+SLURM, WAITING = (block for language, block in BLOCKS if language == "bash")
 CONSOLE = [line for language, block in BLOCKS if language == "console" for line in block.splitlines()]
 (PYTEST,) = (line for line in CONSOLE if line.startswith("pytest "))
 
@@ -180,22 +180,65 @@ class TestRay:
         assert "part 2 of 2 ended with 3\nnot checked: " in done.stdout
 
 
+SBATCH = """#!/bin/bash
+# as Slurm does: each task with its number in the environment; the highest status; 0 of one that never began
+highest=0
+for SLURM_ARRAY_TASK_ID in $TASKS; do
+  export SLURM_ARRAY_TASK_ID
+  bash "$2" > "sslauth-$SLURM_ARRAY_TASK_ID.log" 2>&1
+  status=$?
+  [ "$status" -le "$highest" ] || highest=$status
+done
+exit "$highest"
+"""
+"""Takes the place of Slurm's command in the local form."""
+
+
 class TestSlurm:
+    def prepared(self, folder: Path) -> str:
+        """The scripts in a project; gives the path of programs."""
+        (folder / "check-part.sh").write_text(SLURM)
+        (folder / "check-fleet.sh").write_text(WAITING)
+        program = folder / "bin" / "sbatch"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(SBATCH)
+        program.chmod(0o755)
+        return os.pathsep.join([str(program.parent), environment()["PATH"]])
+
     def test_the_parts_are_those_of_the_array(self) -> None:
         first, last = map(int, re.findall(r"^#SBATCH --array=(\d+)-(\d+)$", SLURM, re.MULTILINE)[0])
         assert (first, str(last)) == (1, re.findall(r"^shards=(\d+) ", SLURM, re.MULTILINE)[0])
+        assert f"for part in {' '.join(str(part) for part in range(1, last + 1))}; do" in WAITING
 
     @every_engine
-    def test_every_task_of_the_array_checks_its_part(self, altered: Path, tmp_path: Path) -> None:
-        """As Slurm starts them: one process each, with the number of the task in the environment."""
-        script = tmp_path / "check-encoders.sh"
-        script.write_text(SLURM)
-        found = [run(["bash", str(script)], altered, SLURM_ARRAY_TASK_ID=str(task)) for task in (1, 2)]
-        assert [done.returncode for done in found] == [0, 1], [done.stderr for done in found]
-        assert [checked(done.stdout) for done in found] == [{"a", "c"}, {"d"}]
+    def test_the_tasks_check_every_entry(self, altered: Path) -> None:
+        path = self.prepared(altered)
+        done = run(["bash", "check-fleet.sh"], altered, PATH=path, TASKS="1 2")
+        assert done.returncode == 1, done.stdout + done.stderr
+        (results,) = altered.glob("sslauth-results.*")
+        found = [json.loads((results / f"{part}.json").read_text()) for part in (1, 2)]
+        assert [one["exit_status"] for one in found] == [0, 1]
+        assert [[entry["name"] for entry in one["entries"]] for one in found] == [["a", "c"], ["b", "d"]]
+
+    @pytest.mark.parametrize(
+        ("tasks", "exits", "status"),
+        [("1 2", 0, 0), ("1", 0, 3), ("2", 0, 3), ("", 0, 3), ("1 2", 3, 3), ("1", 1, 1)],
+    )
+    def test_a_part_that_left_no_result_is_no_pass(
+        self, tasks: str, exits: int, status: int, tmp_path: Path
+    ) -> None:
+        path = self.prepared(tmp_path)
+        program = tmp_path / "bin" / "sslauth"
+        program.write_text(f'#!/bin/bash\necho "{{}}" > "${{@: -1}}"\nexit {exits}\n')
+        program.chmod(0o755)
+        done = run(["bash", "check-fleet.sh"], tmp_path, PATH=path, TASKS=tasks)
+        assert done.returncode == status, done.stdout + done.stderr
+        for part in ("1", "2"):
+            assert (f"part {part} was not checked" in done.stdout) == (part not in tasks.split())
 
     @pytest.mark.parametrize("task", ["", "0", "3", "x"])
     def test_a_task_that_has_no_part_is_no_pass(self, task: str, fleet: Path, tmp_path: Path) -> None:
-        script = tmp_path / "check-encoders.sh"
+        script = tmp_path / "check-part.sh"
         script.write_text(SLURM)
-        assert run(["bash", str(script)], fleet, SLURM_ARRAY_TASK_ID=task).returncode == 2
+        variables = {"SLURM_ARRAY_TASK_ID": task, "RESULTS": str(tmp_path)}
+        assert run(["bash", str(script)], fleet, **variables).returncode == 2
