@@ -186,7 +186,13 @@ def _read(pickled: Pickled, place: Path) -> dict[str, dict[str, Any]]:
             f"the process that read {listed(list(pickled.files))} ended with {how}; nothing was written",
             remedy="the file may be damaged or ask for too much memory; get it again from its publisher",
         )
-    said = parse(ended.answer, most_values=_MOST_VALUES)
+    try:
+        said = parse(ended.answer, most_values=_MOST_VALUES)
+    except FlawError as flaw:  # names of a stranger's tensors are in it
+        raise EncoderError(
+            f"{listed(list(pickled.files))}: names that no tensor has: {flaw}",
+            remedy="nothing was written; ask its publisher for safetensors",
+        ) from None
     if "refused" in said:
         refused = quoted(said["refused"], longest=400)
         raise EncoderError(refused, remedy="nothing was written; ask its publisher for safetensors")

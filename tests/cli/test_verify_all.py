@@ -21,6 +21,7 @@ from hf_integration.checking.pins import read_pins
 from hf_integration.cli.commands.verify import check
 from hf_integration.cli.fleet.checking import FOR_ALL
 from hf_integration.cli.fleet.planning import groups_of
+from hf_integration.cli.fleet.worker import Settings, Shared, checked
 from hf_integration.verdict import Verdict
 from hf_integration.watching.entry import WORST_FIRST
 from tests.cli.conftest import Ended, environment, finish, start
@@ -275,6 +276,27 @@ def test_a_process_that_is_killed_is_named_and_costs_its_entry_alone(
     assert entries[first]["exit_status"] == 3
     assert "was ended by SIGKILL, as a system does that is out of memory" in entries[first]["reason"]
     assert {name: one["exit_status"] for name, one in entries.items()} == {**STATUSES, first: 3}
+
+
+def test_a_folder_is_not_taken_for_an_entry_that_is_gone(
+    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was edited after the command read it: a folder of that name holds an encoder and its card."""
+    settings: Settings = {
+        "parent": 0,
+        "precision": None,
+        "budget": None,
+        "device": None,
+        "accept_self_asserted": True,
+    }
+    copytree(workshop / "tiny", tmp_path / "search")
+    copytree(workshop / "cards" / "tiny", tmp_path / "cards" / "search")
+    write(tmp_path, {"other": {"path": "search", "card": "cards/search"}})
+    monkeypatch.chdir(tmp_path)
+    for name, status in (("search", 2), ("other", 0)):
+        answer = checked(name, Shared(settings), settings)
+        assert answer["exit_status"] == status, answer["error"]
+    assert "is no entry any more" in checked("search", Shared(settings), settings)["error"]
 
 
 def test_an_encoder_that_ends_two_processes_is_given_up(tmp_path: Path) -> None:

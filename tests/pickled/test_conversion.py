@@ -205,6 +205,18 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "pickle that calls": (lambda f: torch.save({"a": print}, f / PICKLE), "may run code"),
     "no pickle": (lambda f: (f / PICKLE).write_text("hello"), "no file of weights"),
+    "name with half a character": (
+        lambda f: torch.save({"a\ud800": torch.eye(2)}, f / PICKLE),
+        "cannot be written as safetensors",
+    ),
+    "entry with half a name": (
+        lambda f: torch.save({"a": torch.eye(2), "\ud800": 1}, f / PICKLE),
+        "names that no tensor has",
+    ),
+    "very long name of an entry": (
+        lambda f: torch.save({"a": torch.eye(2), "x" * 2_000_000: 1}, f / PICKLE),
+        "names that no tensor has",
+    ),
     "name with an escape": (
         lambda f: torch.save({"a\x1b]0;x\x07": torch.eye(2).to_sparse()}, f / PICKLE),
         "sparse_coo tensor",

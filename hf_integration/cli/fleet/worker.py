@@ -14,7 +14,7 @@ import time
 from typing import IO, TYPE_CHECKING, Any, TypedDict
 
 from hf_integration.base.children import end_with
-from hf_integration.base.errors import ENDING, SSLAuthError, in_one_line
+from hf_integration.base.errors import ENDING, SSLAuthError, UsageError, in_one_line
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.checking.finding import Asked, Project
@@ -103,6 +103,8 @@ def checked(name: str, shared: Shared, settings: Settings) -> Answer:
     try:
         access = Access(device=settings["device"])
         found = Project().find(Asked(encoder=name, own_card="fallback"))
+        if found.encoder.pin is None or found.encoder.pin.name != name:  # a folder may have the same name
+            raise UsageError(f"'{name}' is no entry any more", remedy="sslauth.toml was edited: try again")
         subject = load_subject(found, access, loader=shared.load)
         made = shared.check(subject).verdict
         verdict, status = made.to_dict(), int(made.exit_status)
