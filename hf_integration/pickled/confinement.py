@@ -4,6 +4,7 @@ None of this is what safety rests on: ``weights_only`` is, which builds tensors 
 pickle names. This is for the day on which that has a flaw. Code in C is not seen by audit hooks.
 """
 
+import ctypes
 import os
 import sys
 from contextlib import suppress
@@ -31,6 +32,26 @@ _TIMES, _ROOM = 6, 1 << 30
 
 _SECONDS, _RATE = 120, 5 << 20
 """Processor time: to begin with, and for so many bytes one second more."""
+
+
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+"""``CLONE_NEWUSER`` and ``CLONE_NEWNET`` of ``unshare(2)``."""
+
+
+def leave_the_network() -> bool:
+    """Put this process into a network of its own, in which there is nothing, where Linux lets it.
+
+    Unlike what :func:`confine` does, this holds for code in C as well. Many containers do not permit it.
+
+    Returns:
+        Whether it did.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        return any(library.unshare(kinds) == 0 for kinds in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
+    return False
 
 
 class NotAllowedError(Exception):

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hf_integration.base.children import end_with
 from hf_integration.base.errors import in_one_line
-from hf_integration.pickled.confinement import confine
+from hf_integration.pickled.confinement import confine, leave_the_network
 
 MOST_TENSORS = 200_000
 """In one file."""
@@ -253,6 +253,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     job: Job = json.loads(sys.stdin.buffer.read())
+    leave_the_network()  # first, as new rights take away what ends this process with its parent
     end_with(job["parent"])
     torch.set_num_threads(1)
     said: dict[str, Any]

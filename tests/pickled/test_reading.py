@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import tarfile
@@ -347,6 +348,32 @@ def test_the_process_that_reads_may_do_nothing_else(tmp_path: Path) -> None:
     assert memory == "bounded"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert target.read_text() == "here"
+
+
+ALONE = """
+import socket, sys
+from hf_integration.pickled.confinement import leave_the_network
+print(leave_the_network())
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+    print("connected")
+except OSError as error:
+    print("refused")
+with open(sys.argv[2], "w") as file:
+    file.write("files are as before")
+"""
+
+
+def test_the_process_that_reads_has_no_network_where_the_system_permits(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [sys.executable, "-c", ALONE, str(server.getsockname()[1]), str(file)]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    left, reached = done.stdout.split()
+    assert file.read_text() == "files are as before"
+    if left == "False":
+        pytest.skip("this system does not let a process leave the network")
+    assert reached == "refused"
 
 
 def test_a_storage_that_is_declared_huge_asks_for_memory_in_vain(tmp_path: Path) -> None:
