@@ -252,7 +252,17 @@ def test_every_status_has_its_place_among_the_worst() -> None:
 def running(fleet: Path, alone: dict[str, Any]) -> "subprocess.Popen[str]":
     # a suite that runs in the background of a shell has inherited that interrupts are ignored
     heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return start("verify", "--all", "--jobs", "1", "--format", "json", cwd=fleet, preexec_fn=heeded)
+    return start(
+        "verify",
+        "--all",
+        "--jobs",
+        "1",
+        "--format",
+        "json",
+        cwd=fleet,
+        preexec_fn=heeded,
+        start_new_session=True,
+    )
 
 
 def worker_of(process: "subprocess.Popen[str]") -> psutil.Process:
@@ -313,7 +323,10 @@ def test_an_encoder_that_ends_two_processes_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_whatever_ends_the_command_ends_its_processes(name: str, running: "subprocess.Popen[str]") -> None:
     worker = worker_of(running)
-    running.send_signal(getattr(signal, name))
+    if name == "SIGINT":
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does for Ctrl-C: to every process
+    else:
+        running.send_signal(getattr(signal, name))
     out, err = running.communicate(timeout=60)
     if name != "SIGKILL":
         assert (running.returncode, out) == (130, "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from hf_integration.base.children import Children
@@ -106,6 +106,8 @@ def _work(
 ) -> None:
     """Take groups until there are none, in one process after another if need be."""
     process: _Process | None = None
+    if hasattr(signal, "pthread_sigmask"):  # inherited: Ctrl-C is for the first process
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         while (group := waiting.take()) is not None:
             try:
@@ -168,8 +170,8 @@ class _Process:
         how = f"ended with status {status}"
         if status < 0:
             with suppress(ValueError):
-                how = f"was ended by {Signals(-status).name}"
-            if -status == getattr(Signals, "SIGKILL", None):
+                how = f"was ended by {signal.Signals(-status).name}"
+            if -status == getattr(signal, "SIGKILL", None):
                 how += ", as a system does that is out of memory"
         return f"the process that checked it {how}"
 

@@ -8,7 +8,6 @@ import copy
 import gc
 import json
 import os
-import signal
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, TypedDict
@@ -151,7 +150,6 @@ def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
 
 def main() -> None:
     """Serve standard input and output; what a library prints goes to standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is whoever's who waits, and ends this process
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers)
