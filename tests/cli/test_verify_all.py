@@ -309,15 +309,29 @@ def test_a_folder_is_not_taken_for_an_entry_that_is_gone(
     assert "is no entry any more" in checked("search", Shared(settings), settings)["error"]
 
 
-def test_an_encoder_that_ends_two_processes_is_given_up(tmp_path: Path) -> None:
-    """Another program takes the interpreter's place: it ends at once, whatever it is asked."""
-    write(tmp_path, {name: {"path": "tiny", "card": "cards/tiny"} for name in "abcd"})
-    code = "import sys; from hf_integration.cli import main; sys.executable = '/bin/false'; sys.exit(main())"
-    ended = finish(start("verify", "--all", "--format", "json", code=code, cwd=tmp_path))
-    reasons = [entry["reason"] for entry in json.loads(ended.out)["entries"]]
+def all_of_four(folder: Path, interpreter: str) -> list[str]:
+    """Why four entries are not checked where another program takes the interpreter's place."""
+    write(folder, {name: {"path": "tiny", "card": "cards/tiny"} for name in "abcd"})
+    code = (
+        f"import sys; from hf_integration.cli import main; sys.executable = {interpreter!r}; sys.exit(main())"
+    )
+    ended = finish(start("verify", "--all", "--format", "json", code=code, cwd=folder))
+    entries = json.loads(ended.out)["entries"]
     assert ended.status == 3
+    assert {entry["outcome"] for entry in entries} == {"error"}
+    return [entry["reason"] for entry in entries]
+
+
+def test_an_encoder_that_ends_two_processes_is_given_up(tmp_path: Path) -> None:
+    """The program ends at once, whatever it is asked."""
+    reasons = all_of_four(tmp_path, "/bin/false")
     assert ["ended with status 1" in reason for reason in reasons] == [True, True, False, False]
     assert ["its encoder ended two processes" in reason for reason in reasons] == [False, False, True, True]
+
+
+def test_a_process_that_cannot_be_started_is_no_pass(tmp_path: Path) -> None:
+    for reason in all_of_four(tmp_path, "/no/such/program"):
+        assert "no process could be started: No such file or directory" in reason
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])

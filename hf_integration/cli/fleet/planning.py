@@ -5,10 +5,12 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hf_integration.base.vocabulary import REPO_FOLDER
+from hf_integration.snapshot import local_names
 
 if TYPE_CHECKING:
     from hf_integration.checking.pins import Pin
@@ -72,10 +74,13 @@ def _bytes(pin: "Pin") -> int:
         if pin.commit is None:
             return UNKNOWN
         folder = repo_cache(pin.repo, None) / "snapshots" / pin.commit
+    if folder is None:
+        return 0
+    weights = [name for name in local_names(folder) if name.endswith(".safetensors")]
     size = 0
-    with suppress(OSError):  # what is not there is said by the check
-        for file in (folder or Path()).rglob("*.safetensors"):
-            size += file.stat().st_size if file.parent.name != REPO_FOLDER else 0
+    for name in weights:
+        with suppress(OSError):  # what cannot be read is said by the check
+            size += (folder / name).stat().st_size if not name.startswith(f"{REPO_FOLDER}/") else 0
     return size or (UNKNOWN if pin.repo is not None else 0)
 
 
@@ -89,16 +94,14 @@ def processes_for(groups: Sequence[Group], *, asked: int | None, cores: int, fre
         free: bytes of memory.
 
     Returns:
-        By default one for each core, as far as the largest encoders have room beside each other.
+        By default one for each core, as far as encoders have room beside each other, the smallest at least: a
+        large one waits until there is room for it.
     """
     most = min(asked or cores, len(groups))
-    room, number = free, 0
-    for group in groups[:most]:  # the largest first
-        if asked is None and group.memory > room:
-            break
-        room -= group.memory
-        number += 1
-    return max(number, 1)
+    if asked is not None:
+        return most
+    together = accumulate(group.memory for group in sorted(groups, key=lambda group: group.memory))
+    return max(1, min(most, sum(memory <= free for memory in together)))
 
 
 def cores_here() -> int:

@@ -116,7 +116,11 @@ def _work(
                     if lost == MOST_LOST:
                         answered(_without_answer(name, "not checked, as its encoder ended two processes"))
                         continue
-                    process = process or _Process(plan, children)
+                    try:
+                        process = process or _Process(plan, children)
+                    except OSError as error:
+                        answered(_without_answer(name, f"no process could be started: {error.strerror}"))
+                        continue
                     answer = process.first_of(group.names[place:])
                     if process.ended:
                         process, lost = None, lost + 1
