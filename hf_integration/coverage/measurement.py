@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.progress import Progress
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import PROCESSOR_STRIP, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, NotMeasured, PrecisionCoverage
 from hf_integration.coverage.ranks import InputRank, input_ranks
@@ -30,6 +30,9 @@ from hf_integration.watermark.calibration import evened
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32")
 """Half precision tolerates far more than an edit of a single scalar usually moves; it is not measured."""
 
+MEASURED: Precision = "float32"
+"""Whose tolerances reactions are measured in."""
+
 MOST_LISTED = 32
 """Tensors that a card lists as partly covered, the least covered first."""
 
@@ -39,7 +42,7 @@ BATCH_SIZE = 8
 SAMPLES_IN_BOTH = 2
 """Samples that tell what is only rounding in a derivative."""
 
-BYTES_PER_SCALAR = 4 + 4 + 2 * len(PRECISIONS)
+BYTES_PER_SCALAR = 4 + 4 + 2
 """Memory that the measurement takes: gradients, their sizes, reactions."""
 
 
@@ -105,28 +108,34 @@ def measure_sensitivities(
     """Reactions in both precisions, over all key samples of a card."""
     middle = thorough if thorough is not None else len(card.key_samples)
     few = slice(0, SAMPLES_IN_BOTH)
-    strict = _units(card, "float64", few)
-    noise = gradient_noise(encoder, card.key_samples[few], strict, seed=card.seed)
-    found: dict[str, Sensitivity] = {}
+    noise = gradient_noise(encoder, card.key_samples[few], _units(card, MEASURED, few), seed=card.seed)
+    found = Sensitivity()
     for part, strips in ((slice(0, middle), None), (slice(middle, None), 1)):
         some = card.key_samples[part]
         if not some:
             continue
-        units: dict[str, Units] = {precision: _units(card, precision, part) for precision in PRECISIONS}
         reactions = sensitivities(
             encoder,
             some,
-            units,
+            _units(card, MEASURED, part),
             seed=card.seed,
             batch_size=batch_size,
             noise=noise,
             first_strips=strips,
             progress=progress,
         )
-        for precision, sensitivity in reactions.items():
-            for name, reaction in sensitivity.reaction.items():
-                found.setdefault(precision, Sensitivity()).raise_to(name, reaction)
-    return found
+        for name, sizes in reactions.sizes.items():
+            found.raise_to(name, sizes)
+    return {precision: found.at(_least_factor(card, precision)) for precision in PRECISIONS}
+
+
+def _least_factor(card: WatermarkCard, precision: Precision) -> float:
+    """By how much tolerances are smaller than those that reactions are measured in, in every dimension."""
+    whole = slice(None)
+    wanted, measured = _units(card, precision, whole), _units(card, MEASURED, whole)
+    # no weight moves what the processor gives
+    strips = [strip for strip in measured if strip != PROCESSOR_STRIP] or list(measured)
+    return min(float((wanted[strip] / measured[strip]).min()) for strip in strips)
 
 
 def _units(card: WatermarkCard, precision: Precision, part: slice) -> Units:

@@ -48,11 +48,11 @@ def run(subject: Subject) -> list[str]:
 def _drawn(subject: Subject, measured: Sensitivity, count: int) -> list[tuple[str, int, float]]:
     """Covered scalars, evenly over tensors, so that small tensors are seen as well."""
     random = torch.Generator().manual_seed(0)
-    names = [name for name, reaction in measured.reaction.items() if bool(reaction.any())]
+    names = [name for name, sizes in measured.sizes.items() if bool(sizes.any())]
     drawn: list[tuple[str, int, float]] = []
     while len(drawn) < count:
         name = names[int(torch.randint(len(names), (1,), generator=random))]
-        flat = measured.reaction[name].flatten()
+        flat = measured.reaction(name).flatten()
         place = int(torch.randint(len(flat), (1,), generator=random))
         if float(flat[place]) * EDIT * size_of(subject.encoder.tensors()[name]) >= 1:
             drawn.append((name, place, float(flat[place])))

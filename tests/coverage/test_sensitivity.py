@@ -56,7 +56,7 @@ def test_an_edit_of_the_predicted_size_breaks_the_watermark(
     pair: tuple[Encoder, WatermarkCard], predicted: Sensitivity, name: str, place: int
 ) -> None:
     encoder, card = pair
-    edit = 1 / float(predicted.reaction[name].view(-1)[place])
+    edit = 1 / float(predicted.reaction(name).view(-1)[place])
     assert math.isfinite(edit)
     assert breaks(strict(encoder), card, "float64", name, place, edit)
     assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
@@ -67,7 +67,7 @@ def test_what_no_key_sample_looks_up_has_no_reaction(
 ) -> None:
     encoder, card = pair
     used = {number for text in card.key_samples for number in encoder.processor(text)["input_ids"]}
-    reaction = predicted.reaction["embeddings.word_embeddings.weight"]
+    reaction = predicted.reaction("embeddings.word_embeddings.weight")
     met = {row for row in range(len(reaction)) if bool(reaction[row].any())}
     assert met == used
     assert len(used) < len(reaction)
@@ -78,8 +78,8 @@ def test_biases_of_attention_keys_have_none_either(
 ) -> None:
     encoder, _ = pair
     biases = encoder.tensors()["encoder.layer.0.attention.self.key.bias"]
-    others = predicted.reaction["encoder.layer.0.attention.self.query.bias"]
-    assert predicted.reaction["encoder.layer.0.attention.self.key.bias"].max() < others.min()
+    others = predicted.reaction("encoder.layer.0.attention.self.query.bias")
+    assert predicted.reaction("encoder.layer.0.attention.self.key.bias").max() < others.min()
     assert biases.numel() == others.numel()
 
 
@@ -100,12 +100,12 @@ def test_running_statistics_are_predicted_though_torch_gives_no_gradient_for_the
     monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
     encoder = load_encoder(str(tiny_models.save("resnet", tmp_path)), device="cpu")
     card = mint(encoder, key_samples=KeySamples(tiny_models.images(8), origin="test"))
-    reactions = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"].reaction
-    names = [name for name in reactions if name.endswith(("running_mean", "running_var"))]
+    predicted = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"]
+    names = [name for name in predicted.sizes if name.endswith(("running_mean", "running_var"))]
     assert len(names) == len([n for n in encoder.tensors() if "running" in n]) > 2
     for name in (names[0], names[1], names[-1]):
-        place = int(reactions[name].argmax())
-        edit = 1 / float(reactions[name][place])
+        place = int(predicted.reaction(name).argmax())
+        edit = 1 / float(predicted.reaction(name)[place])
         assert breaks(strict(encoder), card, "float64", name, place, edit)
         assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
 

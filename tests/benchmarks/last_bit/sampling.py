@@ -39,9 +39,9 @@ def weights_of(encoder: Encoder) -> dict[str, Tensor]:
 def covered_places(tensors: Mapping[str, Tensor], sensitivity: Sensitivity) -> dict[str, Tensor]:
     """Indices of the covered scalars of each tensor, flattened, int64 ``(covered,)``."""
     return {
-        name: (sensitivity.reaction[name].flatten() * (EDIT * size_of(tensor)) >= 1).nonzero().flatten()
+        name: (sensitivity.reaction(name).flatten() * (EDIT * size_of(tensor)) >= 1).nonzero().flatten()
         for name, tensor in tensors.items()
-        if name in sensitivity.reaction
+        if name in sensitivity.sizes
     }
 
 
