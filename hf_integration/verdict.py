@@ -131,7 +131,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class KeySamplesRun:
-    """How many key samples were run, of how many that the card holds: fewer where a budget left some out."""
+    """How many key samples were run, of how many that the card's reference is of.
+
+    Fewer were run where a budget left some out.
+    """
 
     run: int = 0
     of: int = 0

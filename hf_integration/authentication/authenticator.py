@@ -1,7 +1,7 @@
 """The main job, and the first thing to read: ``authenticate(encoder, card) -> Verdict``."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
+from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import MIXED, CardIdentity, KeySamplesRun, Trust, Verdict
 
 _NO_REFERENCE = "no reference is of weights rounded in part to float16 and in part to bfloat16"
@@ -121,18 +122,19 @@ class Authenticator:
         reference = reference_for(card, weights, precision)
         rounding = weights if compared.tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)
-        progress.start(f"checking {encoder.name}", len(card.key_samples))
+        some = card.key_samples[: reference.keys]
+        progress.start(f"checking {encoder.name}", len(some))
         sketches: dict[str, Tensor] = {}
         failure = _NO_REFERENCE if compared.tensors.matches == MIXED else why_not_run(encoder, card)
         if not (failure or compared.other_kind):  # another kind of encoder leaves every strip broken
-            sketches, failure = _tried(lambda: self._observe(running, progress), sketches)
+            sketches, failure = _tried(lambda: self._observe(running, some, progress), sketches)
         count = len(next(iter(sketches.values()))) if sketches else 0
         found = reconstruct_first(card, reference, sketches)
         if sketches and found.intact and running is not encoder and encoder.copies_differ:
             seen, failure = _tried(lambda: witness(encoder, card, weights), found)
             if not seen.intact:
                 found, precision = seen, encoder.own_precision
-        return _Run(found, precision, failure, KeySamplesRun(count, len(card.key_samples)))
+        return _Run(found, precision, failure, KeySamplesRun(count, len(some)))
 
     def _findings(
         self, encoder: Encoder, process: tuple[Finding, ...], trust: Trust, compared: Comparison, run: _Run
@@ -160,7 +162,7 @@ class Authenticator:
         status, reason = judge(findings, policy)
         return Verdict(
             status=status,
-            reason=reason + _besides(findings, samples, reason),
+            reason=reason + _besides(findings, samples, len(card.key_samples), reason),
             trust=findings.trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -170,8 +172,8 @@ class Authenticator:
             strips=findings.strips,
             tensors=findings.tensors,
             files=findings.files,
-            coverage=_of_those_run(coverage_record(card.coverage), samples),
-            floor=_of_those_run(card.floor, samples),
+            coverage=_of_those_run(coverage_record(card.coverage), samples.run, len(card.key_samples)),
+            floor=_of_those_run(card.floor, samples.run, len(card.key_samples)),
             diagnosis=diagnose(status, findings, encoder, card),
             environment=environment_of(encoder),
             state=state,
@@ -179,8 +181,8 @@ class Authenticator:
             key_samples=samples,
         )
 
-    def _observe(self, running: Encoder, progress: Progress) -> dict[str, Tensor]:
-        samples, seed = self.card.key_samples, self.card.seed
+    def _observe(self, running: Encoder, samples: Sequence[Sample], progress: Progress) -> dict[str, Tensor]:
+        seed = self.card.seed
         if self.budget is None:
             return observe_sketches(running, samples, seed=seed, progress=progress)
         return observe_within(running, samples, seed=seed, seconds=self.budget, progress=progress)
@@ -198,17 +200,25 @@ def _tried(run: Callable[[], Result], otherwise: Result) -> tuple[Result, str | 
         return otherwise, in_one_line(error)
 
 
-def _of_those_run(said: Mapping[str, Any], samples: KeySamplesRun) -> Mapping[str, Any]:
+def _of_those_run(said: Mapping[str, Any], run: int, whole: int) -> Mapping[str, Any]:
     """A card's statement; it holds for all key samples, and must not read as if it held for fewer."""
-    if not samples.partial:
-        return said
-    return {"key samples": samples.of, "key samples run": samples.run, "of all key samples": said}
+    return (
+        said if run == whole else {"key samples": whole, "key samples run": run, "of all key samples": said}
+    )
 
 
-def _besides(findings: Findings, samples: KeySamplesRun, reason: str) -> str:
-    """The end of the reason: what a budget left out, and how old the card is. An alteration stays one."""
-    allowed = f"; the budget allowed the first {samples.run} of {samples.of} key samples"
-    said = allowed if samples.partial else ""
+def _besides(findings: Findings, samples: KeySamplesRun, whole: int, reason: str) -> str:
+    """The end of the reason: which key samples were left out, and how old the card is.
+
+    An alteration stays one.
+    """
+    said = ""
+    if samples.of < whole:
+        said = (
+            f"; the card's reference for this precision is of the first {samples.of} of {whole} key samples"
+        )
+    if samples.partial:
+        said += f"; the budget allowed the first {samples.run} of {samples.of} key samples"
     if findings.expired and findings.expired not in reason:
         said += f"; besides, the card expired on {findings.expired}"
     return said

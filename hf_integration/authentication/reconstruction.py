@@ -156,17 +156,23 @@ def reconstruct(card: WatermarkCard, reference: Reference, sketches: Mapping[str
     Args:
         card: the card, with its generator and watermark.
         reference: the reference of the weights and the precision that were run.
-        sketches: strip name -> float64 ``(keys, SKETCH_DIM)``; a strip that is missing is broken.
+        sketches: strip name -> float64 ``(keys, SKETCH_DIM)``, of the reference's key samples at least; a
+            strip that is missing is broken.
 
     Returns:
         Results and pictures of all strips of the card.
     """
     layout = card.generator.layout
+    # where a reference is of fewer key samples, they take the places of the others as well, so that the means
+    # over all of them are means over those
+    rows = torch.arange(layout.keys) % reference.keys
     expected = targets(card.watermark.double() / 127.5 - 1, layout)
     absent = torch.full_like(reference.sketches[0], torch.nan)
     features = torch.stack(
         [
-            calibration.normalise(sketches.get(name, absent) - recorded, recorded, layout)
+            calibration.normalise(
+                (sketches.get(name, absent)[: reference.keys] - recorded)[rows], recorded[rows], layout
+            )
             for name, recorded, calibration in zip(
                 card.strips, reference.sketches, reference.calibrations, strict=True
             )
@@ -198,7 +204,8 @@ def reconstruct_first(
 ) -> Reconstruction:
     """Reconstruct the watermark when only the first key samples were run; the others count as untouched.
 
-    Their tiles stay blank: what was not checked must not look like what passed.
+    Their tiles stay blank, and so do those of key samples that the reference is not of: what was not checked
+    must not look like what passed.
 
     Args:
         card: as for :func:`reconstruct`.
@@ -213,10 +220,14 @@ def reconstruct_first(
     }
     found = reconstruct(card, reference, sketches)
     ran = min((len(sketched) for sketched in observed.values()), default=0)
+    ran = min(ran, reference.keys)
     layout = card.generator.layout
     if not observed or ran == layout.keys:
         return found
-    blank = layout.settled(range(ran)).double()[:, None]
+    settled = layout.settled(range(ran))
+    if ran >= reference.keys:
+        settled[layout.keys + layout.groups :] = True  # the means over all that the reference is of
+    blank = settled.double()[:, None]
     pictures = [layout.assemble(layout.cut(picture) * blank) for picture in found.pictures]
     return replace(found, pictures=torch.stack(pictures))
 

@@ -30,7 +30,8 @@ class Reference:
     Attributes:
         weights: the weights as stored, or cast to a half precision.
         precision: arithmetic of the run.
-        sketches: float64 tensor with shape ``(strips, keys, SKETCH_DIM)``.
+        sketches: float64 tensor with shape ``(strips, keys, SKETCH_DIM)``, of all key samples, or of the
+            first ones where running the others as well would be slow.
         calibrations: one per strip, in the same order.
         benign_margin: smallest margin of benign runs that calibration did not see.
     """
@@ -40,6 +41,11 @@ class Reference:
     sketches: Tensor
     calibrations: tuple[Calibration, ...]
     benign_margin: float
+
+    @property
+    def keys(self) -> int:
+        """How many key samples it is of, from the first on."""
+        return self.sketches.shape[1]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -31,13 +31,23 @@ def _prefix(run: Run) -> str:
     return f"reference.{run[0]}.{run[1]}"
 
 
-def _base(run: Run, runs: list[Run]) -> Run | None:
+def _base(run: Run, keys: Mapping[Run, int]) -> Run | None:
     """The float64 run that this one is stored as a difference to, which halves its size.
 
     A difference in float32 is exact to 6e-8 of the difference itself, far below the noise of the run.
+
+    Args:
+        run: the run.
+        keys: how many key samples each run is of.
     """
     sibling: Run = (run[0], "float64")
-    return sibling if run != sibling and sibling in runs else None
+    return sibling if run != sibling and keys.get(sibling, 0) >= keys[run] else None
+
+
+def _runs(record: CardRecord) -> dict[Run, int]:
+    """Every run, and how many key samples it is of."""
+    whole = record.key_samples.count
+    return {(each.weights, each.precision): each.key_samples or whole for each in record.references}
 
 
 def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
@@ -51,10 +61,10 @@ def tensor_forms(record: CardRecord) -> dict[str, TensorForm]:
     if record.watermark == "picture":
         forms[_HEAD] = TensorForm(torch.float32, (Generator.features(layout), TILE * TILE))
         forms[_WATERMARK] = TensorForm(torch.uint8, (layout.side, layout.side))
-    runs: list[Run] = [(reference.weights, reference.precision) for reference in record.references]
-    for run in runs:
+    runs = _runs(record)
+    for run, count in runs.items():
         dtype = torch.float32 if _base(run, runs) else torch.float64
-        forms[f"{_prefix(run)}.sketches"] = TensorForm(dtype, (strips, keys, SKETCH_DIM))
+        forms[f"{_prefix(run)}.sketches"] = TensorForm(dtype, (strips, count, SKETCH_DIM))
         # float64: the noise of a strip that never moved underflows in float32
         forms[f"{_prefix(run)}.noise"] = TensorForm(torch.float64, (strips, SKETCH_DIM))
         forms[f"{_prefix(run)}.scales"] = TensorForm(torch.float64, (strips, len(KINDS)))
@@ -76,7 +86,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
     blobs = encode_samples(card.key_samples)
     sizes = torch.tensor([0, *(len(blob) for blob in blobs)])
     names = list(card.digests["stored"])
-    runs: list[Run] = [(reference.weights, reference.precision) for reference in card.references]
+    runs: dict[Run, int] = {(each.weights, each.precision): each.keys for each in card.references}
     sketches = {
         run: reference.sketches.double() for run, reference in zip(runs, card.references, strict=True)
     }
@@ -88,7 +98,7 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors |= {_HEAD: card.generator.head.float(), _WATERMARK: card.watermark}
     for run, reference in zip(runs, card.references, strict=True):
         base = _base(run, runs)
-        stored = sketches[run] if base is None else (sketches[run] - sketches[base]).float()
+        stored = sketches[run] if base is None else (sketches[run] - sketches[base][:, : runs[run]]).float()
         tensors[f"{_prefix(run)}.sketches"] = stored
         tensors[f"{_prefix(run)}.noise"] = torch.stack([c.noise.double() for c in reference.calibrations])
         tensors[f"{_prefix(run)}.scales"] = torch.stack([c.scales.double() for c in reference.calibrations])
@@ -132,8 +142,13 @@ def pack(card: WatermarkCard) -> tuple[dict[str, Any], dict[str, Tensor]]:
         },
         "strips": list(card.strips),
         "references": [
-            {"weights": r.weights, "precision": r.precision, "benign_margin": r.benign_margin}
-            for r in card.references
+            {
+                "weights": each.weights,
+                "precision": each.precision,
+                "benign_margin": each.benign_margin,
+                **({} if each.keys == len(card.key_samples) else {"key_samples": each.keys}),
+            }
+            for each in card.references
         ],
         "tensors": {"names": names, "weights": list(card.digests)},
         "outside": {"names": outside, "loaded": _sorted(card.stored)},
@@ -265,13 +280,13 @@ def _digests(names: Sequence[str], rows: Tensor) -> dict[str, bytes]:
 
 
 def _references(record: CardRecord, tensors: Mapping[str, Tensor]) -> tuple[Reference, ...]:
-    runs: list[Run] = [(reference.weights, reference.precision) for reference in record.references]
+    runs = _runs(record)
     references = []
     for run, reference in zip(runs, record.references, strict=True):
         sketches = tensors[f"{_prefix(run)}.sketches"].double()
         base = _base(run, runs)
         if base is not None:
-            sketches = sketches + tensors[f"{_prefix(base)}.sketches"]
+            sketches = sketches + tensors[f"{_prefix(base)}.sketches"][:, : runs[run]]
         noise, scales = (tensors[f"{_prefix(run)}.{part}"].clone() for part in ("noise", "scales"))
         for part, values in (("noise", noise), ("scales", scales)):
             if not bool((values > 0).all()):

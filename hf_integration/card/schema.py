@@ -47,6 +47,7 @@ from hf_integration.card.fields import (
 )
 from hf_integration.card.key_images import objection
 from hf_integration.card.source import SourceRecord
+from hf_integration.watermark import GROUP
 
 FORMAT = "sslauth-watermark-card"
 SCHEMA = 2
@@ -95,6 +96,8 @@ class ReferenceRecord(_Record):
     weights: Weights
     precision: Precision
     benign_margin: Positive
+    # how many key samples it is of, from the first on: whole groups; all of them where nothing is said
+    key_samples: Annotated[int, Field(ge=GROUP, multiple_of=GROUP)] | None = None
 
 
 class TensorRecord(_Record):
@@ -220,9 +223,7 @@ def read_record(data: bytes) -> CardRecord:
     record, content = checked_types.read_record(
         CardRecord, data, what="watermark card", format=FORMAT, schema=SCHEMA, again="mint the card again"
     )
-    runs = [(reference.weights, reference.precision) for reference in record.references]
-    if len(set(runs)) < len(runs):
-        raise FlawError("references", "the same weights and precision occur twice")
+    _check_references(record)
     if "stored" not in record.tensors.weights:
         raise FlawError("tensors.weights", "no digests of the weights as stored")
     if record.watermark == "samples":
@@ -247,6 +248,15 @@ def read_record(data: bytes) -> CardRecord:
         raise FlawError(f"files.{PICTURE_FILE}.bytes", f"more than {MOST_BYTES[PICTURE_FILE]}")
     check(content, remedy="get it anew, or mint it again")
     return record
+
+
+def _check_references(record: CardRecord) -> None:
+    runs = [(reference.weights, reference.precision) for reference in record.references]
+    if len(set(runs)) < len(runs):
+        raise FlawError("references", "the same weights and precision occur twice")
+    for place, reference in enumerate(record.references):
+        if reference.key_samples is not None and reference.key_samples >= record.key_samples.count:
+            raise FlawError(f"references.{place}.key_samples", "not less than all key samples")
 
 
 def write_record(record: dict[str, Any]) -> bytes:

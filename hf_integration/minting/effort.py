@@ -1,9 +1,9 @@
-"""How many key samples benign variants run on: decided by counted operations, never by a clock.
+"""How many key samples references and benign variants run on: decided by counted operations, not by a clock.
 
 Two mintings of one encoder must calibrate alike, whatever else the machine is doing.
 """
 
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.watermark import GROUP
 
 CHEAP: tuple[Precision, ...] = ("float64", "float32")
@@ -18,6 +18,32 @@ LEAST_KEYS = {True: 16, False: 16}
 
 Of an encoder of BERT-base's shape that was calibrated on 16 of 64 key samples, 16 real runs on all 64, four
 of them under other instruction sets, had margins of 5.3 to 10.8 in float64, float32 and bfloat16."""
+
+
+MOST_OF_A_REFERENCE = 150e9
+"""Operations of a reference before it is of fewer key samples, if it is none of the stored weights."""
+
+LEAST_OF_A_REFERENCE = 32
+"""Key samples that every reference is of."""
+
+
+def reference_keys(count: int, operations: float, pair: tuple[Weights, Precision]) -> int:
+    """Of how many of ``count`` key samples, from the first on, a reference is.
+
+    Of all of them where a run is quick, and always for the weights as stored in float64 and float32. The long
+    texts of a card come last. They tell where an endpoint cuts texts, and cost as much as all others: a
+    reference for a cast, whose tensors are compared one by one besides, does without them.
+
+    Args:
+        count: the card's key samples.
+        operations: what one of them takes, counted by ``coverage.operations``.
+        pair: weights and precision of the reference.
+    """
+    weights, precision = pair
+    if weights == "stored" and precision in CHEAP:
+        return count
+    affordable = int(MOST_OF_A_REFERENCE / max(operations, 1.0)) // GROUP * GROUP
+    return min(count, max(affordable, LEAST_OF_A_REFERENCE))
 
 
 def benign_keys(count: int, operations: float, precision: Precision) -> int:

@@ -65,6 +65,7 @@ def run_under(
     *,
     seed: int,
     share: int = 1,
+    quickly: bool = False,
     children: Children | None = None,
 ) -> dict[tuple[Weights, Precision], dict[str, Tensor]]:
     """Run key samples under another instruction set.
@@ -76,6 +77,7 @@ def run_under(
         runs: what to run.
         seed: the card's seed.
         share: how many such processes share the processor; each takes its part of the cores.
+        quickly: run half precision as :func:`~hf_integration.encoders.running.half_products.quick` does.
         children: ends the process where something else fails meanwhile.
 
     Returns:
@@ -91,6 +93,7 @@ def run_under(
         "never_padded": encoder.description.never_padded,
         "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
         "seed": seed,
+        "quickly": quickly,
         "runs": [[run.weights, run.precision, run.batch_size, run.keys] for run in runs],
     }
     ended = (children or Children()).run(

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -32,9 +33,10 @@ from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.cast_on_use import WrittenToError
+from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.effort import CHEAP
+from hf_integration.minting.effort import CHEAP, reference_keys
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import (
     BenignRuns,
@@ -224,8 +226,10 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     progress.start("references", len(pairs))
     for weights, precision in pairs:
         running = encoder.at_precision(precision, weights=weights, run_only=True)
+        some = samples[: reference_keys(len(samples), runs.operations, (weights, precision))]
         try:
-            sketches = observe_sketches(running, samples, seed=seed)
+            with quick(precision):
+                sketches = observe_sketches(running, some, seed=seed)
         except WrittenToError:
             raise
         except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
@@ -241,7 +245,10 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     for pair in measured:
         some = samples[: runs.keys(pair)]
         for variant in _variants(pair):
-            benign = run_variant(encoder, pair, some, variant, seed=seed, progress=progress)
+            # calibrated by quick runs, and verified by one with the kernels that a check uses
+            kernels = quick(pair[1]) if variant in CALIBRATION else nullcontext()
+            with kernels:
+                benign = run_variant(encoder, pair, some, variant, seed=seed, progress=progress)
             residuals = runs.residuals(pair, benign)
             if variant in CALIBRATION:
                 runs.calibration.setdefault(pair, []).append(residuals)
@@ -288,6 +295,7 @@ def _run_instruction_sets(
                 work,
                 seed=seed,
                 share=len(INSTRUCTION_SETS),
+                quickly=True,
                 children=children,
             )
             for name in INSTRUCTION_SETS

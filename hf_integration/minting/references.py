@@ -41,7 +41,7 @@ class BenignRuns:
 
     Attributes:
         operations: floating-point operations that one key sample takes.
-        references: the plain run of each pair, on all key samples.
+        references: the plain run of each pair, on as many key samples as ``effort.reference_keys`` says.
         calibration: residuals of benign variants to it, pair -> runs -> strip -> ``(keys, SKETCH_DIM)``.
         held_out: the same for variants that calibration does not see, with their names.
     """
@@ -98,12 +98,12 @@ def calibrate_strips(
     Args:
         strips: names in forward order.
         precision: arithmetic of the runs.
-        reference: the plain run on all key samples.
-        benign: residuals of benign runs on the first of them.
+        reference: the plain run, on all key samples or the first of them.
+        benign: residuals of benign runs on the first key samples.
     """
     return tuple(
         calibrate(
-            [run[strip] for run in benign],
+            [run[strip][: len(reference[strip])] for run in benign],
             reference[strip],
             epsilon=PROCESSOR_UNIT if strip == "processor" else ROUNDING_UNIT[precision],
         )

@@ -12,6 +12,7 @@ from hf_integration.base.vocabulary import Precision
 from hf_integration.benign.noise import MOST_NOISE
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.effort import benign_keys
 from hf_integration.minting.references import BenignRuns
@@ -137,7 +138,8 @@ def _detected(
         if copy is encoder:
             copy = encoder.duplicate()
         simulation.alter(copy, magnitude, card.seed + draw)
-        observed = observe_sketches(copy, some, seed=card.seed)
+        with quick(reference.precision):
+            observed = observe_sketches(copy, some, seed=card.seed)
         found = reconstruct_first(card, reference, observed)
         if not found.intact:
             return True

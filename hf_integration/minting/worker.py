@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from safetensors.torch import save
@@ -16,6 +17,7 @@ from torch import Tensor
 from hf_integration.authentication import observe_sketches
 from hf_integration.base.children import end_with
 from hf_integration.encoders import open_encoder
+from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples.encoding import decode_sample
 
 
@@ -28,7 +30,8 @@ def run_job(job: dict[str, Any]) -> bytes:
     result: dict[str, Tensor] = {}
     for weights, precision, batch_size, keys in job["runs"]:
         running = encoder.at_precision(precision, weights=weights, run_only=True)
-        sketches = observe_sketches(running, samples[:keys], seed=job["seed"], batch_size=batch_size)
+        with quick(precision, everywhere=True) if job["quickly"] else nullcontext():
+            sketches = observe_sketches(running, samples[:keys], seed=job["seed"], batch_size=batch_size)
         for strip, sketched in sketches.items():
             result[f"{weights}.{precision}/{strip}"] = sketched.contiguous()
     return save(result)

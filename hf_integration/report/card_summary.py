@@ -60,6 +60,7 @@ def card_summary(card: WatermarkCard) -> dict[str, Any]:
                 "weights": reference.weights,
                 "precision": reference.precision,
                 "benign_margin": reference.benign_margin,
+                "key_samples": reference.keys,
             }
             for reference in card.references
         ],
@@ -168,16 +169,17 @@ def _outside(card: WatermarkCard) -> str:
 
 def _references(card: WatermarkCard) -> list[str]:
     """Margins of benign runs that calibration did not see; above 1 they pass."""
-    rows = [("reference", "precision", "margin of held-out benign runs")]
+    rows = [("reference", "precision", "key samples", "margin of held-out benign runs")]
     rows += [
         (
             "weights as stored" if reference.weights == "stored" else f"rounded to {reference.weights}",
             reference.precision,
+            str(reference.keys),
             number(reference.benign_margin),
         )
         for reference in card.references
     ]
-    return table(rows, right=(2,))
+    return table(rows, right=(2, 3))
 
 
 def _served(card: WatermarkCard) -> list[str]:

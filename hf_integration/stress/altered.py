@@ -23,7 +23,9 @@ def watermark_alone(encoder: Encoder, card: WatermarkCard, precision: Precision)
     """The watermark that an encoder reproduces; nobody asks whether its tensors are the recorded ones."""
     reference = reference_for(card, "stored", precision)
     running = encoder.at_precision(precision, weights=reference.weights, run_only=True)
-    return reconstruct(card, reference, observe_sketches(running, card.key_samples, seed=card.seed))
+    return reconstruct(
+        card, reference, observe_sketches(running, card.key_samples[: reference.keys], seed=card.seed)
+    )
 
 
 def by_magnitude(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hf_integration.minting.effort import benign_keys
+from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.minting.effort import benign_keys, reference_keys
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,22 @@ from hf_integration.minting.effort import benign_keys
 )
 def test_slow_runs_take_fewer_key_samples(count: int, operations: float, precision: str, keys: int) -> None:
     assert benign_keys(count, operations, precision) == keys  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("count", "operations", "pair", "keys"),
+    [
+        (64, 20e9, ("stored", "float64"), 64),
+        (64, 20e9, ("stored", "float32"), 64),
+        (64, 20e9, ("stored", "bfloat16"), 32),
+        (64, 20e9, ("float16", "float64"), 32),
+        (64, 20e9, ("bfloat16", "bfloat16"), 32),
+        (64, 3e9, ("float16", "float64"), 48),
+        (64, 1e9, ("float16", "float64"), 64),
+        (24, 20e9, ("float16", "float16"), 24),
+    ],
+)
+def test_slow_references_of_casts_are_of_fewer_key_samples(
+    count: int, operations: float, pair: tuple[Weights, Precision], keys: int
+) -> None:
+    assert reference_keys(count, operations, pair) == keys

@@ -25,8 +25,8 @@ def test_a_saved_card_shows_its_identity_and_size(tmp_path: Path) -> None:
 
 def test_margins_and_floors_are_shown() -> None:
     lines = [line.split() for line in render_card(make_card()).splitlines()]
-    assert ["weights", "as", "stored", "float64", "5.5"] in lines
-    assert ["rounded", "to", "float16", "float32", "5.5"] in lines
+    assert ["weights", "as", "stored", "float64", "3", "5.5"] in lines
+    assert ["rounded", "to", "float16", "float32", "3", "5.5"] in lines
 
 
 def test_what_a_card_did_not_notice_is_said() -> None:

@@ -32,7 +32,7 @@ Mint only from a copy you trust: the card describes whatever encoder it is given
 \b
 JSON: {"schema": 1, "digest", "location", "bytes", "encoder": {...}, "created", "expires", "secret",
 "watermark", "key_samples": {"count", "modality", "origin"}, "tolerance", "strips": [...],
-"references": [{"weights", "precision", "benign_margin"}], "coverage", "floor",
+"references": [{"weights", "precision", "benign_margin", "key_samples"}], "coverage", "floor",
 "served": [{"names", "recipe", "dimensions", "noise", "floor"}], "conversions": {"texts", "forms",
 "recipes": [{"name", "rules", "dimensions"}]} or null,
 "source": {"repo", "commit", "files", "weights", "tool"} or null, "libraries", "files": [...], "outside",
