@@ -1,6 +1,7 @@
 """The coverage of a card, as the card records it."""
 
 from collections.abc import Collection, Sequence
+from statistics import median
 from typing import Any
 
 import psutil
@@ -42,6 +43,12 @@ BATCH_SIZE = 8
 SAMPLES_IN_BOTH = 2
 """Samples that tell what is only rounding in a derivative."""
 
+MOST_GRAPH = 1 << 30
+"""Bytes that the graph of a batch may take, if that of its longest sample does not take more."""
+
+LONG = 4
+"""Times the median length from which a sample is run by itself."""
+
 BYTES_PER_SCALAR = 4 + 4 + 2
 """Memory that the measurement takes: gradients, their sizes, reactions."""
 
@@ -69,11 +76,14 @@ def measure_coverage(
     """
     samples = len(card.key_samples)
     held = encoder.description.parameters * BYTES_PER_SCALAR
-    each = graph_bytes(encoder, card.key_samples)
-    room = available_memory() - held
-    if room < each:
-        return NotMeasured(samples, False, f"{(held + each) / 1e9:.1f} GB of memory are needed")
-    batch_size = int(min(BATCH_SIZE, room // max(each, 1)))
+    usual, long = (
+        graph_bytes(encoder, [card.key_samples[place] for place in places]) if places else 0
+        for places in _by_length(card.key_samples)
+    )
+    room, needed = available_memory() - held, max(usual, long)
+    if room < needed:
+        return NotMeasured(samples, False, f"{(held + needed) / 1e9:.1f} GB of memory are needed")
+    batch_size = int(min(BATCH_SIZE, max(min(room, MOST_GRAPH), needed) // max(usual, 1)))
     progress.start("coverage", 2 * samples)
     measured = measure_sensitivities(
         card, encoder, thorough=thorough, batch_size=batch_size, progress=progress
@@ -110,16 +120,21 @@ def measure_sensitivities(
     few = slice(0, SAMPLES_IN_BOTH)
     noise = gradient_noise(encoder, card.key_samples[few], _units(card, MEASURED, few), seed=card.seed)
     found = Sensitivity()
-    for part, strips in ((slice(0, middle), None), (slice(middle, None), 1)):
-        some = card.key_samples[part]
-        if not some:
+    usual, long = _by_length(card.key_samples)
+    parts: tuple[tuple[list[int], int | None, int], ...] = (
+        ([place for place in usual if place < middle], None, batch_size),
+        ([place for place in usual if place >= middle], 1, batch_size),
+        (long, None, 1),
+    )
+    for places, strips, together in parts:
+        if not places:
             continue
         reactions = sensitivities(
             encoder,
-            some,
-            _units(card, MEASURED, part),
+            [card.key_samples[place] for place in places],
+            _units(card, MEASURED, places),
             seed=card.seed,
-            batch_size=batch_size,
+            batch_size=together,
             noise=noise,
             first_strips=strips,
             progress=progress,
@@ -138,7 +153,17 @@ def _least_factor(card: WatermarkCard, precision: Precision) -> float:
     return min(float((wanted[strip] / measured[strip]).min()) for strip in strips)
 
 
-def _units(card: WatermarkCard, precision: Precision, part: slice) -> Units:
+def _by_length(samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
+    """Places of the samples that may share a batch, and of those so long that each is run by itself."""
+    lengths = [_length(sample) for sample in samples]
+    most = LONG * median(lengths)
+    return (
+        [place for place, length in enumerate(lengths) if length <= most],
+        [place for place, length in enumerate(lengths) if length > most],
+    )
+
+
+def _units(card: WatermarkCard, precision: Precision, part: slice | list[int]) -> Units:
     """What a change of a key sample's sketch counts in tolerances of its own tile."""
     reference = reference_for(card, "stored", precision)
     return {

@@ -243,8 +243,8 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     measured = tuple(runs.references)
     progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
     for pair in measured:
-        some = samples[: runs.keys(pair)]
         for variant in _variants(pair):
+            some = samples[: runs.keys(pair) if variant in CALIBRATION else runs.held_out_keys(pair)]
             # calibrated by quick runs, and verified by one with the kernels that a check uses
             kernels = quick(pair[1]) if variant in CALIBRATION else nullcontext()
             with kernels:
@@ -271,17 +271,11 @@ def _run_instruction_sets(
 ) -> None:
     """One calibration run per instruction set and precision, all processes side by side.
 
-    In half precision, where it runs on few key samples anyway, on half of those: the oldest instruction set
-    is many times as slow.
+    Where a pair runs on few key samples anyway, on half of those: the oldest instruction set is several times
+    as slow.
     """
     work = [
-        Run(
-            *pair,
-            batch_size=5,
-            keys=runs.keys(pair)
-            if pair[1] in CHEAP or runs.keys(pair) == len(samples)
-            else runs.keys(pair) // 2,
-        )
+        Run(*pair, batch_size=5, keys=runs.keys(pair) // (1 if runs.keys(pair) == len(samples) else 2))
         for pair in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))

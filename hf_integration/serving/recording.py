@@ -22,10 +22,8 @@ USUAL = ("torch",)
 """Recipes of every text card."""
 
 FEW = 32
-"""Key samples that a floor is looked for with."""
-
-EVERY = 2
-"""Of which key samples benign runs are made: every second one."""
+"""Key samples that benign runs are made of, and that a floor is looked for with: the first, as the last are
+long."""
 
 MAGNITUDES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """Noise on all weights, in standard deviations of each tensor, that a floor is looked for among."""
@@ -78,7 +76,7 @@ def serve(
     answers = []
     for recipe in wanted:
         names = tuple(name for name, other in known.items() if other == recipe)
-        measured = measure(encoder, recipe, samples, every=EVERY)
+        measured = measure(encoder, recipe, samples, some=slice(FEW))
         floor = _floor(encoder, measured, names, seed)
         answers.append(Answers(names, recipe.to_dict(), measured.size, floor, measured.exact.float()))
         progress.advance()
@@ -88,7 +86,7 @@ def serve(
 def _floor(encoder: TorchEncoder, measured: Measured, names: Sequence[str], seed: int) -> float | None:
     """Size of the smallest noise that shows in answers in float32, if any does; more of it shows as well."""
     noise = min(presets()[name].noise for name in names)
-    # the first, as the last are long: more of them notice no less
+    # more of them notice no less
     measured = measured.of(KeySamples(measured.samples[:FEW], origin=measured.samples.origin))
     held = measured.yardstick(measured.recipe.form, noise=noise, seed=seed)
 

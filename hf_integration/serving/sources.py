@@ -136,8 +136,8 @@ class CopySource:
         self, recipe: Recipe, samples: KeySamples, *, between: Callable[[], object] = lambda: None
     ) -> Measured:
         """See :meth:`Source.measure`."""
-        every = SPARSE if recipe.arithmetic == "float32" else 1
-        return measure(self._encoder, recipe, samples, every=every, between=between)
+        some = slice(None, None, SPARSE if recipe.arithmetic == "float32" else 1)
+        return measure(self._encoder, recipe, samples, some=some, between=between)
 
     def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor:
         """See :meth:`Source.exact`."""

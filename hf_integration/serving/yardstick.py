@@ -148,7 +148,7 @@ def measure(
     recipe: Recipe,
     samples: KeySamples,
     *,
-    every: int = 1,
+    some: slice = slice(None),
     between: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Run a trusted copy as a deployment does, exactly and in benign ways.
@@ -157,17 +157,16 @@ def measure(
         encoder: the trusted copy.
         recipe: what the deployment does.
         samples: key samples, best fresh ones that nobody can have prepared for.
-        every: of which key samples benign runs are made: 4 is every fourth.
+        some: of which key samples benign runs are made.
         between: is called after each run, and may raise to end it all.
     """
     computed, texts, away = Computed(encoder, recipe), texts_of(samples), []
     exact = computed.embed(texts, batch_size=1)  # as a deployment is asked
-    some = slice(None, None, every)
     for variant in CALIBRATION:
         between()
         away.append(_benign(computed, texts[some], variant) - exact[some])
     size, described = _largest(away, exact[some]), encoder.description
-    runs = tuple(away) if every == 1 else ()
+    runs = tuple(away) if len(texts[some]) == len(texts) else ()
     return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, runs)
 
 
