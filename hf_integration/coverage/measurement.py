@@ -25,7 +25,7 @@ from hf_integration.coverage.sensitivity import (
     sensitivities,
 )
 from hf_integration.encoders.interface import Encoder
-from hf_integration.key_samples.samples import Sample, Waveform
+from hf_integration.key_samples.samples import Sample, size_of
 from hf_integration.watermark.calibration import evened
 
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32")
@@ -155,7 +155,7 @@ def _least_factor(card: WatermarkCard, precision: Precision) -> float:
 
 def _by_length(samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
     """Places of the samples that may share a batch, and of those so long that each is run by itself."""
-    lengths = [_length(sample) for sample in samples]
+    lengths = [size_of(sample) for sample in samples]
     most = LONG * median(lengths)
     return (
         [place for place, length in enumerate(lengths) if length <= most],
@@ -228,7 +228,7 @@ def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
         encoder: as it was loaded.
         samples: key samples, at least one.
     """
-    longest = max(samples, key=_length)
+    longest = max(samples, key=size_of)
     own = {parameter.untyped_storage().data_ptr() for parameter in encoder.model.parameters()}
     kept: dict[int, float] = {}
 
@@ -259,9 +259,3 @@ def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
 
 def _same(tensor: Any) -> Any:
     return tensor
-
-
-def _length(sample: Sample) -> int:
-    if isinstance(sample, str):
-        return len(sample)
-    return len(sample.samples) if isinstance(sample, Waveform) else sample.size

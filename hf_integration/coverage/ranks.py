@@ -92,7 +92,8 @@ class _Inputs:
         keep: whether the rank is computed.
         vectors: all of them so far.
         used: those that went into the rank.
-        rows: float64 ``(groups, vectors, width)`` each, as long as they are fewer than the width.
+        rows: ``(groups, vectors, width)`` each, in the encoder's precision, while they are fewer than the
+            width.
         squares: float64 ``(groups, width, width)``, sum of the outer products of all others.
     """
 
@@ -115,10 +116,10 @@ class _Inputs:
             # drawn, as what stands first and last is alike in all samples; the same ones every time
             drawn = torch.randperm(count, generator=torch.Generator().manual_seed(self.used))
             vectors = vectors[drawn[: self.share].to(vectors.device)]
-        self.rows.append(vectors.detach().to("cpu", torch.float64).transpose(0, 1))
+        self.rows.append(vectors.detach().to("cpu", copy=True).transpose(0, 1))
         self.used += len(vectors)
         if self.used >= self.width:
-            rows = torch.cat(self.rows, 1)
+            rows = torch.cat(self.rows, 1).double()
             more = rows.transpose(1, 2) @ rows
             self.squares = more if self.squares is None else self.squares.add_(more)
             self.rows = []
@@ -131,7 +132,7 @@ class _Inputs:
         """
         if self.squares is not None or not self.rows:
             return self.squares
-        rows = torch.cat(self.rows, 1)
+        rows = torch.cat(self.rows, 1).double()
         return rows @ rows.transpose(1, 2)
 
 

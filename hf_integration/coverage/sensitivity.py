@@ -165,8 +165,29 @@ def gradient_noise(
     Returns:
         Tensor's name -> share, 1 where nothing but rounding is left; without tensors that they do not reach.
     """
-    seen: dict[Precision, dict[tuple[str, int], Tensor]] = {"float64": {}, "float32": {}}
-    for precision, some in seen.items():
+    exact: dict[tuple[str, int], Tensor] = {}
+    shares: dict[str, float] = {}
+    # made before anything else: small blocks among large ones that come and go keep their memory from being
+    # used again
+    room = {
+        name: torch.empty(len(samples), min(each.numel(), ENTRIES), dtype=torch.float64)
+        for name, each in encoder.parameters().items()
+    }
+
+    def keep(name: str, gradient: Tensor, row: int) -> None:
+        some = _some(gradient)
+        held = room[name][row, : len(some)] if name in room else torch.empty_like(some)
+        exact[name, row] = held.copy_(some) if held.shape == some.shape else some
+
+    def hold_against(name: str, gradient: Tensor, row: int) -> None:
+        known, some = exact.get((name, row)), _some(gradient)
+        if known is None or not (largest := float(known.abs().max()) if known.numel() else 0.0):
+            return
+        off = float((some - known).abs().max()) / largest if some.shape == known.shape else 1.0
+        shares[name] = max(shares.get(name, 0.0), off if off <= 1.0 else 1.0)  # NaN is all noise
+
+    passes: tuple[tuple[Precision, Callable[..., None]], ...] = (("float64", keep), ("float32", hold_against))
+    for precision, done in passes:
         random = torch.Generator().manual_seed(seed % (1 << 63))
         with _trained(encoder, precision) as running, torch.enable_grad():
             statistics = _batch_statistics(running.model)
@@ -174,27 +195,21 @@ def gradient_noise(
                 rows = list(batch.indices)
                 if sketches := _sketches(batch, seed, None):
                     projection = _projection(sketches, unit, rows, random)
-                    take = partial(_some, some, rows[0])
-                    _backward(projection, running.parameters(), statistics, take)
-    shares: dict[str, float] = {}
-    for (name, place), exact in seen["float64"].items():
-        if largest := float(exact.abs().max()) if exact.numel() else 0.0:
-            other = seen["float32"].get((name, place))
-            same = other is not None and other.shape == exact.shape
-            off = float((other - exact).abs().max()) / largest if same else 1.0  # type: ignore[operator]
-            shares[name] = max(shares.get(name, 0.0), off if off <= 1.0 else 1.0)  # NaN is all noise
-    return shares
+                    _backward(projection, running.parameters(), statistics, partial(done, row=rows[0]))
+    # what float32 did not give at all is all noise, unless it is nothing
+    reached = {name for (name, _), values in exact.items() if bool(values.any())}
+    return {**dict.fromkeys(reached, 1.0), **shares}
 
 
 ENTRIES = 1 << 12
 """Derivatives of a tensor that are looked at in both precisions, spread over it."""
 
 
-def _some(found: dict[tuple[str, int], Tensor], place: int, name: str, gradient: Tensor) -> None:
-    """Keep some of the derivatives by a tensor, float64 ``(n,)``: the same ones in every precision."""
+def _some(gradient: Tensor) -> Tensor:
+    """Some of the derivatives by a tensor, float64 ``(n,)``: the same ones in every precision."""
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
     flat = values.reshape(-1)
-    found[name, place] = flat[:: -(-len(flat) // ENTRIES) or 1].double().cpu()
+    return flat[:: -(-len(flat) // ENTRIES) or 1].double().cpu()
 
 
 def _is_table(module: nn.Module) -> bool:
@@ -368,4 +383,5 @@ def inert_among(strict: Sequence[TensorCoverage]) -> tuple[str, ...]:
 
 def size_of(tensor: Tensor) -> float:
     """Root mean square of a tensor: edits are measured in it."""
-    return float(tensor.detach().double().pow(2).mean().sqrt()) or ZEROES
+    norm = torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64)  # no copy in float64 is made
+    return float(norm) / max(tensor.numel(), 1) ** 0.5 or ZEROES

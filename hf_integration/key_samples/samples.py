@@ -53,6 +53,13 @@ def modality_of(sample: object) -> Modality:
     )
 
 
+def size_of(sample: Sample) -> int:
+    """What running a sample takes, compared with others of its modality: characters, samples or numbers."""
+    if isinstance(sample, str):
+        return len(sample)
+    return len(sample.samples) if isinstance(sample, Waveform) else sample.size
+
+
 class KeySamples(Sequence[Sample]):
     """The raw samples of a card: all of one modality, immutable, never empty.
 

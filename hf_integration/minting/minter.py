@@ -1,6 +1,7 @@
 """Minting a watermark card, from the choice of key samples to the measured floors."""
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -27,7 +28,7 @@ from hf_integration.card.source import source_of
 from hf_integration.converted.file_recipes import sorted_out
 from hf_integration.converted.recording import record
 from hf_integration.coverage import FULL, chosen_samples, measure_coverage, swept_samples
-from hf_integration.coverage.choosing import operations_per_sample
+from hf_integration.coverage.choosing import SOME, operations_per_sample
 from hf_integration.coverage.lengths import long_texts
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
@@ -35,8 +36,8 @@ from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.cast_on_use import WrittenToError
 from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples import samples_from_pool
-from hf_integration.key_samples.samples import KeySamples
-from hf_integration.minting.effort import CHEAP, reference_keys
+from hf_integration.key_samples.samples import KeySamples, size_of
+from hf_integration.minting.effort import AT_LEAST, CHEAP, PASSES, reference_keys
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import (
     BenignRuns,
@@ -221,7 +222,12 @@ def _choose(
 
 def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:
     """Run every reference, its benign variants here, and those under other instruction sets."""
+    started = time.perf_counter()
     runs = BenignRuns(operations_per_sample(encoder, samples))
+    # passes over the first key samples, which are as slow as they are on this machine
+    sizes = [size_of(sample) for sample in samples]
+    bare = (time.perf_counter() - started) * sum(sizes) / sum(sizes[:SOME])
+    progress.expect(bare * sum(PASSES.values()) + AT_LEAST, PASSES)
     pairs = pairs_for(encoder.description.stored_dtype)
     progress.start("references", len(pairs))
     for weights, precision in pairs:

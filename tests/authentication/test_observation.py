@@ -1,6 +1,6 @@
 """Key samples are run once each, in full precision, and one that was not run can never look intact."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,9 @@ SAMPLES = [index * "x" for index in range(1, 20)]
 class Counted:
     def __init__(self) -> None:
         self.steps: list[int] = []
+
+    def expect(self, seconds: float, stages: Mapping[str, float]) -> None:  # noqa: ARG002
+        raise AssertionError("so does what follows")
 
     def start(self, what: str, total: int) -> None:  # noqa: ARG002
         raise AssertionError("a stage belongs to whoever asked for it")
