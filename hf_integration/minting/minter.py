@@ -18,7 +18,7 @@ from hf_integration.authentication.references import library_versions
 from hf_integration.base.children import Children
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
 from hf_integration.base.progress import Progress, Silent
-from hf_integration.base.vocabulary import Weights, today
+from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights, today
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
 from hf_integration.card import WatermarkCard
@@ -73,6 +73,7 @@ def mint(
     secret: bool = False,
     expires: date | None = None,
     recipes: Sequence[str] = (),
+    precisions: Sequence[Precision] = PRECISIONS,
     ignore_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> WatermarkCard:
@@ -95,6 +96,9 @@ def mint(
         recipes: names of what deployments do to the encoder, such as ``tei``: what they answer is minted into
             the card besides what the encoder itself answers. Of conversions that make integers, such as
             ``ort-int8-dynamic``, digests of these are minted as well. Of text encoders only.
+        precisions: those that the card has references for: all, or float64 and float32 alone or with one half
+            precision, which takes less time; nobody can check with the card what runs in another one, or
+            holds weights that are rounded to it.
         ignore_remote_code: mint although the repository names code of its own, which is not run here: the
             card is then of the architecture as transformers itself computes it.
         progress: told how far minting is.
@@ -134,6 +138,7 @@ def mint(
         )
     refuse_non_finite(encoder)
     served_as, converted_to = sorted_out(recipes)
+    pairs = pairs_for(encoder.description.stored_dtype, precisions)
     unreachable = None
     if key_samples is not None:
         samples = key_samples
@@ -145,7 +150,7 @@ def mint(
         encoder.never_pad()
 
     layout, picture = _drawn(samples, watermark)
-    runs = run_all(encoder, samples, seed=seed, progress=progress)
+    runs = run_all(encoder, samples, pairs, seed=seed, progress=progress)
     refuse_random(runs)
     strips = tuple(runs.references["stored", "float64"])
     generator = train(picture, layout, seed=seed)
@@ -220,7 +225,9 @@ def _choose(
     return swept_samples(encoder, samples, seed=seed) if keys == "full" else (samples, None)
 
 
-def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progress) -> BenignRuns:
+def run_all(
+    encoder: Encoder, samples: KeySamples, pairs: Sequence[Pair], *, seed: int, progress: Progress
+) -> BenignRuns:
     """Run every reference, its benign variants here, and those under other instruction sets."""
     started = time.perf_counter()
     runs = BenignRuns(operations_per_sample(encoder, samples))
@@ -228,7 +235,6 @@ def run_all(encoder: Encoder, samples: KeySamples, *, seed: int, progress: Progr
     sizes = [size_of(sample) for sample in samples]
     bare = (time.perf_counter() - started) * sum(sizes) / sum(sizes[:SOME])
     progress.expect(bare * sum(PASSES.values()) + AT_LEAST, PASSES)
-    pairs = pairs_for(encoder.description.stored_dtype)
     progress.start("references", len(pairs))
     for weights, precision in pairs:
         running = encoder.at_precision(precision, weights=weights, run_only=True)

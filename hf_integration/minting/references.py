@@ -7,27 +7,44 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
+from hf_integration.base.errors import UsageError
 from hf_integration.base.progress import Progress
-from hf_integration.base.vocabulary import Precision, Weights
+from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights
 from hf_integration.benign.noise import PROCESSOR_UNIT, ROUNDING_UNIT
 from hf_integration.benign.variants import Variant
 from hf_integration.card import Reference
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.effort import benign_keys
+from hf_integration.minting.effort import CHEAP, benign_keys
 from hf_integration.watermark import GROUP, Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
 Sketches = Mapping[str, Tensor]
 
 
-def pairs_for(stored_dtype: str) -> tuple[Pair, ...]:
+def pairs_for(stored_dtype: str, precisions: Sequence[str] = PRECISIONS) -> tuple[Pair, ...]:
     """Pairs of weights and precision that a card refers to, for weights stored in ``stored_dtype``.
 
     A run in half precision rounds the weights first, so it belongs to the weights of that cast.
+
+    Args:
+        stored_dtype: e.g. ``float32``.
+        precisions: float64 and float32, and the half precisions that somebody will run the encoder in or
+            round its weights to.
+
+    Raises:
+        UsageError: without float64 or float32, in which the weights as stored are checked; or another name.
     """
+    if unknown := [name for name in precisions if name not in PRECISIONS]:
+        raise UsageError(f"unknown precision {unknown[0]!r}", remedy=f"choose from {', '.join(PRECISIONS)}")
+    if lacking := [name for name in CHEAP if name not in precisions]:
+        raise UsageError(
+            f"a card without {lacking[0]} checks nothing as it is stored", remedy=f"add {lacking[0]}"
+        )
     pairs: list[Pair] = [("stored", "float64"), ("stored", "float32")]
     for half in ("float16", "bfloat16"):
+        if half not in precisions:
+            continue
         weights: Weights = "stored" if stored_dtype == half else half
         if weights != "stored":
             pairs += [(weights, "float64"), (weights, "float32")]

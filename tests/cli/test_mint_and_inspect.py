@@ -42,6 +42,28 @@ def test_inspecting_nothing_is_a_usage_error(sslauth: Run) -> None:
 
 @pytest.mark.usefixtures("quick")
 class TestMint:
+    def test_a_card_of_some_precisions_says_what_it_cannot_check(self, sslauth: Run, tmp_path: Path) -> None:
+        out = tmp_path / "card"
+        ended = sslauth(
+            "mint", "tiny", "--out", out, "--keys", "8", "--precisions", "float64, float32,bfloat16"
+        )
+        assert ended.status == 0, ended.err
+        precisions = {reference.precision for reference in WatermarkCard.load(out).references}
+        assert precisions == {"float64", "float32", "bfloat16"}
+        assert sslauth("verify", "tiny", "--card", out, "-q").status == 0
+        ended = sslauth("verify", "tiny", "--card", out, "--precision", "float16")
+        assert ended.status == 2
+        assert "no reference for float16 weights" in ended.err
+
+    @pytest.mark.parametrize("given", ["", "float32", "float64,float32,int8", "float64;float32"])
+    def test_precisions_that_are_none_are_known_before_minting(
+        self, sslauth: Run, tmp_path: Path, given: str
+    ) -> None:
+        ended = sslauth("mint", "tiny", "--out", tmp_path / "card", "--precisions", given)
+        assert (ended.status, ended.out) == (2, "")
+        assert "precision" in ended.err or "float64" in ended.err
+        assert not (tmp_path / "card").exists()
+
     def test_a_card_is_written_and_its_numbers_are_shown(self, sslauth: Run, tmp_path: Path) -> None:
         texts = tmp_path / "texts.txt"
         texts.write_text("the cat sits\na dog\nmarkets fell sharply\nthe sea and a fox\n")

@@ -2,8 +2,10 @@
 
 import pytest
 
+from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.minting.effort import benign_keys, reference_keys
+from hf_integration.minting.references import pairs_for
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,27 @@ def test_slow_references_of_casts_are_of_fewer_key_samples(
     count: int, operations: float, pair: tuple[Weights, Precision], keys: int
 ) -> None:
     assert reference_keys(count, operations, pair) == keys
+
+
+@pytest.mark.parametrize("stored", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("half", ["", "float16", "bfloat16"])
+def test_only_the_precisions_that_are_asked_for_have_references(stored: str, half: str) -> None:
+    asked = ["float64", "float32", *filter(None, [half])]
+    found = pairs_for(stored, asked)
+    assert {precision for _, precision in found} == set(asked)
+    assert {weights for weights, _ in found} <= {"stored", half}
+    assert set(found) <= set(pairs_for(stored))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["float32", "float16"], "without float64"),
+        (["float64"], "without float32"),
+        ([], "without float64"),
+        (["float64", "float32", "int8"], "unknown precision 'int8'"),
+    ],
+)
+def test_a_card_without_the_full_precisions_is_none(asked: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        pairs_for("float32", asked)

@@ -11,6 +11,7 @@ import typer
 from hf_integration.base.errors import UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
+from hf_integration.base.vocabulary import PRECISIONS, Precision
 from hf_integration.cli import options
 from hf_integration.cli.options import HubOptions, given_file, job, understood
 from hf_integration.cli.streams import Format, Streams
@@ -116,6 +117,16 @@ def mint(
             "repeated.",
         ),
     ] = None,
+    precisions: Annotated[
+        str | None,
+        typer.Option(
+            "--precisions",
+            metavar="LIST",
+            help="Hold references for these only, such as float64,float32,bfloat16; each half precision "
+            "takes time.  [default: all four]",
+            show_default=False,
+        ),
+    ] = None,
     ignore_remote_code: Annotated[
         bool,
         typer.Option(
@@ -137,6 +148,7 @@ def mint(
         from hf_integration.converted.file_recipes import sorted_out
 
         sorted_out(recipe)  # as a name that is none is known before the minutes of minting
+    chosen = PRECISIONS if precisions is None else _chosen(precisions)
     picture = Path(watermark) if watermark is not None and watermark != "samples" else None
     streams.keep_apart(out, *given_file(picture), *given_file(pool))
     if picture is not None:
@@ -168,6 +180,7 @@ def mint(
             secret=secret,
             expires=last_day,
             recipes=recipe or (),
+            precisions=chosen,
             ignore_remote_code=ignore_remote_code,
             progress=progress,
         )
@@ -195,6 +208,15 @@ def show_card(card: "WatermarkCard", streams: Streams) -> None:
         streams.result(harmless(card.digest))
     else:
         streams.result(render_card(card))
+
+
+def _chosen(text: str) -> tuple[Precision, ...]:
+    """The precisions that ``--precisions`` names, before minting takes its minutes."""
+    from hf_integration.minting.references import pairs_for
+
+    named = [name.strip() for name in text.split(",")]
+    pairs_for("float32", named)
+    return tuple(precision for precision in PRECISIONS if precision in named)
 
 
 def _last_day(text: str | None) -> date | None:
