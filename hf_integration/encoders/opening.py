@@ -26,10 +26,11 @@ from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
 from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
-from hf_integration.encoders.modalities.recipes import POOLER, Recipe, sentence_recipe
+from hf_integration.encoders.modalities.recipes import POOLER, Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
-from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.text import TextPreparation
+from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
@@ -122,7 +123,7 @@ def open_encoder(
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
     if found.sentence is not None:
-        recipe = sentence_recipe(config, found.sentence.modes)
+        recipe = recipe_of_modules(found.sentence, config, recipe)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
     optional = (*recipe.inert, POOLER)
     module, missing = loading.load_module(
@@ -143,7 +144,8 @@ def open_encoder(
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
-    assembly = Assembly(module, tail_of(found.sentence)).to(target).eval()
+    before = modules_of(found.sentence.before) if found.sentence else {}
+    assembly = Assembly(module, tail_of(found.sentence), before).to(target).eval()
     beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
     if not files.all_seen:
         beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
@@ -166,7 +168,7 @@ def open_encoder(
         buffers=ComputedBuffers(module, found.dtype, load),
     )
     if found.sentence is not None:
-        recipe = pooled_recipe(config, found.sentence, preparation)
+        recipe = pooled_recipe(config, found.sentence, preparation, recipe)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder
@@ -179,8 +181,8 @@ def recorded_files(found: EncoderFolder, used: Iterable[str]) -> dict[str, Keys]
         found: the folder.
         used: the files of it that belong to the encoder.
     """
-    specs = (found.sentence.tail if found.sentence else {}).values()
-    parts = (found.model, *(spec.folder for spec in specs if spec))
+    specs = (found.sentence.specs if found.sentence else {}).values()
+    parts = (found.model, *(spec.folder for spec in specs if spec.folder))
     digested = {_below(file, found.path) for part in parts for file in weight_files(part)}
     return read_files(found.path, used, model=_below(found.model, found.path), digested=digested)
 
@@ -221,15 +223,18 @@ def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
 
 def tail_of(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
     """The modules behind the pooling, with their weights, by name."""
-    tail: dict[str, nn.Module] = {}
-    for name, spec in (sentence.tail if sentence else {}).items():
-        if spec is None:
-            tail[name] = Normalize()
-        else:
-            with torch.device("meta"):  # its sizes are a claim until the weights have been found to fit
-                dense = spec.build()
-            loading.load_tail(spec.folder, dense)
-            tail[name] = dense
-    if sentence is not None and sentence.truncate_dim is not None:
-        tail["truncate_dim"] = Truncate(sentence.truncate_dim)
-    return tail
+    return modules_of(sentence.tail if sentence else {})
+
+
+def modules_of(specs: Mapping[str, ModuleSpec]) -> Mapping[str, nn.Module]:
+    """Modules around a model, with their weights, by name."""
+    built: dict[str, nn.Module] = {}
+    for name, spec in specs.items():
+        if spec.folder is None:
+            built[name] = spec.build()
+            continue
+        with torch.device("meta"):  # its sizes are a claim until the weights have been found to fit
+            module = spec.build()
+        loading.load_tail(spec.folder, module)
+        built[name] = module
+    return built

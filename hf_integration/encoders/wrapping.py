@@ -24,6 +24,7 @@ from hf_integration.encoders.modalities.preparing import (
     preparation_of,
 )
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
+from hf_integration.encoders.modalities.sentence_recipes import sentence_family
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
@@ -80,20 +81,22 @@ def wrap_module(
             f"{type(processor).__name__} prepares no {family.modality}, which {type(module).__name__} takes",
             remedy="give the model's own processor",
         )
+    found = None if contents.sentence is None else read_sentence_object(contents.sentence)
+    if found is not None:
+        family = sentence_family(found.read, family, where=name)
     tower, recipe = find_tower(module, family)
     entrance, said = _compiled(contents, tower, recipe)
     around = (*contents.around, *([] if processor is part else [processor]))
     origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
-    if contents.sentence is None:
+    if found is None:
         return TorchEncoder(Assembly(tower, {}), preparation_of(part, tower, family), recipe, origin)
-    sentence, tail = read_sentence_object(contents.sentence)
+    sentence = found.read
     if sentence.do_lower_case and not lower_cases(part):
         part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around
     origin = replace(origin, behaviour=sentence.behaviour)
     preparation = preparation_of(part, tower, family, sentence)
-    return TorchEncoder(
-        Assembly(tower, tail), preparation, pooled_recipe(config, sentence, preparation), origin
-    )
+    recipe = pooled_recipe(config, sentence, preparation, recipe)
+    return TorchEncoder(Assembly(tower, found.tail, found.before), preparation, recipe, origin)
 
 
 LONGEST_SOURCE = 100

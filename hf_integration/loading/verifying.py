@@ -108,13 +108,14 @@ def _digests_in_files(files: Iterable[Path], wanted: Iterable[str]) -> Iterator[
 
 
 def _tail_tensors(found: "EncoderFolder") -> "Mapping[str, Tensor]":
-    """Of the modules behind the pooling, which other loaders than transformers read."""
+    """Of the modules around the model, which other loaders than transformers read."""
     from torch import nn
 
-    from hf_integration.encoders.opening import tail_of
+    from hf_integration.encoders.opening import modules_of
     from hf_integration.encoders.running.precision_copy import state_tensors
 
-    return dict(state_tensors(nn.ModuleDict(dict(tail_of(found.sentence)))))
+    specs = found.sentence.specs if found.sentence else {}
+    return dict(state_tensors(nn.ModuleDict(dict(modules_of(specs)))))
 
 
 def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCard") -> None:
@@ -132,7 +133,8 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     from hf_integration.encoders.identity.process_state import refuse_unreadable
     from hf_integration.encoders.identity.tensor_digests import off_count
     from hf_integration.encoders.modalities.preparing import choose_family
-    from hf_integration.encoders.modalities.recipes import POOLER, sentence_recipe
+    from hf_integration.encoders.modalities.recipes import POOLER
+    from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules, sentence_family
     from hf_integration.encoders.running.precision_copy import state_tensors
     from hf_integration.encoders.wrapping import find_tower
 
@@ -140,9 +142,11 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     where = str(found.path)
     refuse_unreadable(where, (*model.named_parameters(), *model.named_buffers()))
     family = choose_family(config, where=where, modality=card.encoder.modality, has_processor=lambda _: True)
+    if found.sentence is not None:
+        family = sentence_family(found.sentence, family, where=where)
     tower, recipe = find_tower(model, family)
     if found.sentence is not None:
-        recipe = sentence_recipe(config, found.sentence.modes)
+        recipe = recipe_of_modules(found.sentence, config, recipe)
     every = dict(state_tensors(tower))
     stored = card.digests["stored"]
     used = {name: tensor for name, tensor in every.items() if recipe.counts(name)}

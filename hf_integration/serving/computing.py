@@ -240,7 +240,7 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     }
     if recipe.normalised and not any(isinstance(module, Normalize) for module in tail.values()):
         tail["normalised"] = Normalize()
-    return encoder.rebuilt(Assembly(encoder.model, tail), preparation, readout)
+    return encoder.rebuilt(Assembly(encoder.model, tail, assembly.before), preparation, readout)
 
 
 def _without_prompt(encoder: TorchEncoder, texts: TextPreparation) -> Readout | None:

@@ -16,7 +16,12 @@ from hf_integration.encoders.files.safetensors_files import read_header, stored_
 from hf_integration.encoders.files.support import LAYERS, check_numbers, check_processor, supported_family
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
-from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules
+from hf_integration.encoders.modalities.sentence_modules import (
+    SentenceModules,
+    read_cross_encoder,
+    read_sentence_modules,
+)
+from hf_integration.encoders.modalities.sentence_recipes import sentence_family
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -169,8 +174,10 @@ def _read_configuration(
         has_processor=lambda modality: _has_processor(model, modality),
         preferred=preferred,
     )
-    if sentence is not None and family.modality != "text":
-        raise EncoderError(f"{path}: a sentence-transformers folder around a {family.modality} model")
+    if sentence is None:
+        sentence = read_cross_encoder(model)
+    if sentence is not None:
+        family = sentence_family(sentence, family, where=str(path))
     return model, config, sentence, configuration, family
 
 

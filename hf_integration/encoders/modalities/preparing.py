@@ -13,9 +13,11 @@ from hf_integration.base.vocabulary import MODALITIES, Modality
 from hf_integration.encoders.modalities.audio import AudioPreparation
 from hf_integration.encoders.modalities.families import FAMILIES, PLAIN_TEXT, Family
 from hf_integration.encoders.modalities.image import ImagePreparation
+from hf_integration.encoders.modalities.pairs import PairPreparation
 from hf_integration.encoders.modalities.preparation import Preparation
-from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
+from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
+from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.text import TextPreparation, longest_text
 
 
@@ -146,20 +148,32 @@ def preparation_of(
             return TextPreparation(processor, module, max_length=length, fixed_length=family.fixed_length)
         if sentence.do_lower_case:
             _lower_case(processor)
-        return TextPreparation(
-            processor, module, max_length=sentence.max_seq_length or length, prompt=sentence.prompt
+        kind = PairPreparation if sentence.kind == "scores" else TextPreparation
+        return kind(
+            processor,
+            module,
+            max_length=sentence.max_seq_length or length,
+            prompt=sentence.prompt,
+            fixed_length=family.fixed_length,
         )
     if family.modality == "image":
         return ImagePreparation(processor)
     return AudioPreparation(processor, config)
 
 
-def pooled_recipe(config: Any, sentence: SentenceModules, preparation: Preparation) -> Recipe:
-    """The recipe of a sentence encoder, once it is known how many tokens its prompt has."""
+def pooled_recipe(config: Any, sentence: SentenceModules, preparation: Preparation, own: Recipe) -> Recipe:
+    """The recipe of a sentence encoder, once it is known how many tokens its prompt has.
+
+    Args:
+        config: configuration of its model.
+        sentence: its modules.
+        preparation: its processor.
+        own: the recipe of the model by itself.
+    """
     left_out = 0
     if isinstance(preparation, TextPreparation) and not sentence.include_prompt:
         left_out = preparation.prompt_tokens()
-    return sentence_recipe(config, sentence.modes, left_out)
+    return recipe_of_modules(sentence, config, own, left_out=left_out)
 
 
 def _lower_case(tokenizer: Any) -> None:

@@ -100,7 +100,7 @@ class TextPreparation(Preparation):
         """What the model is called with for one text."""
         try:
             encoded = self._tokenizer(
-                [self.prompt + text],
+                *self._given(text),
                 padding="max_length" if self.fixed_length else False,
                 truncation=True,
                 max_length=self.max_length,
@@ -113,6 +113,10 @@ class TextPreparation(Preparation):
         if tokens > self.max_length:  # a template that repeats the text does so when it was truncated
             raise KeySampleError(f"a text gives {tokens} tokens, and {self.max_length} are the most")
         return {name: encoded[name][0] for name in self._passed_on if name in encoded}
+
+    def _given(self, text: str) -> tuple[list[str], ...]:
+        """What the tokenizer is given for one text."""
+        return ([self.prompt + text],)
 
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, with what the tokenizer puts before it and without what it puts behind it."""

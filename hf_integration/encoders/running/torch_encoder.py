@@ -119,7 +119,11 @@ class TorchEncoder(Encoder):
                 architecture=self._origin.architecture,
                 embedding_dim=width,
                 pooling=", ".join(
-                    [self._recipe.pooling, *(str(module) for module in self._assembly.tail.values())]
+                    [
+                        *(str(module) for module in self._assembly.before.values()),
+                        self._recipe.pooling,
+                        *(str(module) for module in self._assembly.tail.values()),
+                    ]
                 ),
                 parameters=sum(tensor.numel() for tensor in self.tensors().values()),
                 stored_dtype=str(self.dtype).removeprefix("torch."),
@@ -151,7 +155,8 @@ class TorchEncoder(Encoder):
             prepared.lengths, batch_size=batch_size, order=None, pads=self._preparation.pads
         ):
             with torch.inference_mode():
-                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=False)
+                layers = self._assembly.sees_layers
+                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=layers)
             embeddings[indices] = embedding.to("cpu", dtype)
         return embeddings
 
@@ -164,7 +169,8 @@ class TorchEncoder(Encoder):
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
                 features[name] = hidden_state(state, mask)
-            features[EMBEDDING_STRIP] = F.normalize(embedding, dim=1)
+            # the size of a score is all that there is of it
+            features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
         return StripBatch(tuple(indices), {name: strip.cpu().clone() for name, strip in features.items()})
 
@@ -183,9 +189,7 @@ class TorchEncoder(Encoder):
         with evaluation_mode(self._assembly):
             output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
-            embedding = self._recipe.head(output, mask)
-            for module in self._assembly.tail.values():
-                embedding = module(embedding)
+            embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
         return embedding, output, mask
 
     def at_precision(
@@ -240,7 +244,7 @@ class TorchEncoder(Encoder):
         refuse_unreadable(self.name, self._used())
         model = {name: tensor.detach() for name, tensor in self._used()}
         model |= off_count(self.model)
-        tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
+        tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.around)}
         return {**model, **tail}
 
     def outside_tensors(self) -> Mapping[str, Tensor]:
@@ -269,7 +273,7 @@ class TorchEncoder(Encoder):
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """See :meth:`Encoder.parameters`."""
         counted = self.tensors().keys()
-        own = {**dict(self.model.named_parameters()), **dict(self._assembly.tail.named_parameters())}
+        own = {**dict(self.model.named_parameters()), **dict(self._assembly.around.named_parameters())}
         return {name: parameter for name, parameter in own.items() if name in counted}
 
     def in_process_changes(self) -> tuple[str, ...]:

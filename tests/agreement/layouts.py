@@ -1,0 +1,175 @@
+"""Layouts of sentence-transformers, tiny and random, each put together and saved by the library itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers as hf
+from torch import nn
+
+from hf_integration.base.vocabulary import Modality
+from tests.encoders import tiny_models
+
+WIDTH = 32
+"""Of the tiny models."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One layout.
+
+    Attributes:
+        name: what it is, in words.
+        save: fills a folder, given one for what it is made of.
+        modality: what it takes.
+        refused: a part of the reason for which it is refused; empty where it works.
+        kind: the class of the library that loads it.
+        only_folder: whether an object in memory is not supported.
+    """
+
+    name: str
+    save: Callable[[Path, Path], None]
+    modality: Modality = "text"
+    refused: str = ""
+    kind: str = "SentenceTransformer"
+    only_folder: bool = False
+
+
+def _library() -> Any:
+    import sentence_transformers
+
+    return sentence_transformers
+
+
+def _modules() -> Any:
+    from sentence_transformers.sentence_transformer import modules
+
+    return modules
+
+
+def _sentence(
+    *parts: Callable[[Any], Any],
+    model: str = "bert",
+    transformer: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Callable[[Path, Path], None]:
+    """A ``SentenceTransformer`` of a tiny model and more modules.
+
+    Args:
+        parts: the library's modules -> one of them, behind the model.
+        model: name of the tiny model.
+        transformer: arguments of its module.
+        config: settings of its configuration.
+        settings: arguments of the ``SentenceTransformer``.
+    """
+
+    def save(base: Path, folder: Path) -> None:
+        saved = tiny_models.save(model, base)
+        if config:
+            known = hf.AutoConfig.from_pretrained(saved)
+            known.update(dict(config))
+            known.save_pretrained(saved)
+        torch.manual_seed(0)
+        modules = _modules()
+        first = modules.Transformer(str(saved), **(transformer or {}))
+        made = [first, *(part(modules) for part in parts)]
+        for module in made[1:]:
+            if type(module).__name__ == "WeightedLayerPooling":  # whose weights are summed up and divided by
+                nn.init.uniform_(module.layer_weights, 0.5, 1.5)
+            elif type(module).__name__ != "WordWeights":  # whose weights are its settings
+                for parameter in module.parameters():  # ones and zeros of a new norm would say nothing
+                    nn.init.normal_(parameter, std=0.5)
+        _library().SentenceTransformer(modules=made, device="cpu", **settings).save(
+            str(folder), create_model_card=False
+        )
+
+    return save
+
+
+def _pooling(mode: Any = "mean", **options: Any) -> Callable[[Any], Any]:
+    width = options.pop("width", WIDTH)
+    return lambda modules: modules.Pooling(width, mode, **options)
+
+
+def _dense(width: int = 12, *, given: int = WIDTH, **options: Any) -> Callable[[Any], Any]:
+    return lambda modules: modules.Dense(given, width, **options)
+
+
+def _words(modules: Any) -> Any:
+    vocabulary = sorted(tiny_models.tokenizer().get_vocab(), key=tiny_models.tokenizer().get_vocab().get)
+    return modules.WordWeights(vocabulary, {"cat": 2.5, "sea": 0.5}, 0.75)
+
+
+def _layers(modules: Any) -> Any:
+    return modules.WeightedLayerPooling(WIDTH, num_hidden_layers=2, layer_start=1)
+
+
+def _normalize(modules: Any) -> Any:
+    return modules.Normalize()
+
+
+_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+_PROMPT = {"prompts": {"query": "The Dog: ", "document": ""}, "default_prompt_name": "query"}
+_ACTIVATIONS = (nn.Identity(), nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.LeakyReLU())
+
+AROUND: tuple[Layout, ...] = (
+    *(Layout(f"pooling: {mode}", _sentence(_pooling(mode))) for mode in _MODES),
+    Layout("pooling: all at once", _sentence(_pooling(_MODES))),
+    *(
+        Layout(f"prompt not pooled: {mode}", _sentence(_pooling(mode, include_prompt=False), **_PROMPT))
+        for mode in _MODES
+    ),
+    Layout("prompt", _sentence(_pooling(), _normalize, **_PROMPT)),
+    Layout("truncate_dim", _sentence(_pooling(), _normalize, truncate_dim=7)),
+    Layout("max_seq_length", _sentence(_pooling(), transformer={"max_seq_length": 6})),
+    Layout("do_lower_case", _sentence(_pooling(), transformer={"do_lower_case": True})),
+    Layout(
+        "processing_kwargs",
+        _sentence(_pooling(), transformer={"processing_kwargs": {"text": {"max_length": 5}}}),
+    ),
+    Layout("Normalize", _sentence(_pooling(), _normalize)),
+    Layout("Dense", _sentence(_pooling(), _dense())),
+    Layout("Dense without bias", _sentence(_pooling(), _dense(bias=False))),
+    *(
+        Layout(f"Dense with {type(kind).__name__}", _sentence(_pooling(), _dense(activation_function=kind)))
+        for kind in _ACTIVATIONS
+    ),
+    Layout("Dense with residual", _sentence(_pooling(), _dense(WIDTH, use_residual=True))),
+    Layout("Dense with projected residual", _sentence(_pooling(), _dense(12, use_residual=True))),
+    Layout("Normalize, Dense, Normalize", _sentence(_pooling(), _normalize, _dense(), _normalize)),
+    Layout("two Dense", _sentence(_pooling(), _dense(20), _dense(9, given=20))),
+    Layout(
+        "Dense on tokens", _sentence(_dense(16, module_input_name="token_embeddings"), _pooling(width=16))
+    ),
+    Layout(
+        "Normalize on tokens",
+        _sentence(lambda m: m.Normalize(module_input_name="token_embeddings"), _pooling(("mean", "max"))),
+    ),
+    Layout("LayerNorm", _sentence(_pooling(), lambda m: m.LayerNorm(WIDTH))),
+    Layout("Dropout", _sentence(_pooling(), lambda m: m.Dropout(0.3), _dense())),
+    *(Layout(f"WordWeights, {mode}", _sentence(_words, _pooling(mode))) for mode in _MODES),
+    Layout("WordWeights, prompt not pooled", _sentence(_words, _pooling(include_prompt=False), **_PROMPT)),
+    Layout("WeightedLayerPooling", _sentence(_layers, _pooling(), config={"output_hidden_states": True})),
+    Layout(
+        "WeightedLayerPooling without layers",
+        _sentence(_layers, _pooling()),
+        refused="WeightedLayerPooling does nothing",
+    ),
+    Layout(
+        "WeightedLayerPooling, WordWeights, Dense",
+        _sentence(_layers, _words, _pooling(), _dense(), config={"output_hidden_states": True}),
+    ),
+    *(
+        Layout(
+            f"{model} model",
+            _sentence(_pooling(), _normalize, model=model, transformer={"max_seq_length": 30}),
+        )
+        for model in ("roberta", "distilbert", "mpnet", "modernbert")
+    ),
+)
+"""Modules around a transformers model."""
+
+LAYOUTS: tuple[Layout, ...] = (*AROUND,)
