@@ -12,6 +12,7 @@ from torch import nn
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
+from hf_integration.encoders.modalities.static import model_of
 from hf_integration.encoders.sentence_objects import cross_encoder_flow, gives_scores, sentence_flow
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
@@ -171,12 +172,14 @@ def _own_processor(container: Any, given: Any) -> Any:
 
 
 def _transformer(sentence: Any) -> Any:
-    """The transformers model of a sentence-transformers object.
+    """The transformers model of a sentence-transformers object, or the table of a static one.
 
     Raises:
         EncoderError: it begins with something else, or runs elsewhere than in torch.
     """
     first = next(iter(sentence.children()), None)
+    if _is(first, _SENTENCES, "StaticEmbedding"):
+        return model_of(first.embedding)
     model = getattr(first, "auto_model", None)
     if not isinstance(model, nn.Module):
         what = type(first).__name__ if model is None else type(model).__name__

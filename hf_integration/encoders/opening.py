@@ -10,8 +10,9 @@ from torch import nn
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.folder import EncoderFolder, inspect_folder, require_support
-from hf_integration.encoders.files.folder_files import files_of
+from hf_integration.encoders.files.folder_files import FolderFiles, files_of
 from hf_integration.encoders.files.safetensors_files import weight_files
+from hf_integration.encoders.files.static_files import load_static, load_static_tokenizer
 from hf_integration.encoders.files.support import check_size
 from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
 from hf_integration.encoders.identity.folder_record import FolderRecord, Keys, read_files
@@ -29,6 +30,7 @@ from hf_integration.encoders.modalities.preparing import config_of, pooled_recip
 from hf_integration.encoders.modalities.recipes import POOLER, Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
+from hf_integration.encoders.modalities.static import STATIC, StaticPreparation, static_recipe
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.running import precision_copy
@@ -120,6 +122,8 @@ def open_encoder(
     found = inspect_folder(folder, modality, preferred=preferred)
     config, family = found.configuration, found.family
     found.require_processor(family.modality)
+    if found.sentence is not None and family is STATIC:
+        return _open_static(found, found.sentence, files, target, name, repo, commit, not_covered)
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
     if found.sentence is not None:
@@ -146,9 +150,6 @@ def open_encoder(
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
     before = modules_of(found.sentence.before) if found.sentence else {}
     assembly = Assembly(module, tail_of(found.sentence), before).to(target).eval()
-    beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
-    if not files.all_seen:
-        beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
     origin = Origin(
         name,
         found.model_type,
@@ -157,13 +158,7 @@ def open_encoder(
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else Behaviour(),
         details={"missing tensors": ", ".join(missing)} if missing else {},
-        not_covered=beside,
-        folder=FolderRecord(
-            files=recorded_files(found, files.used),
-            in_effect=in_effect,
-            dtype=str(found.dtype).removeprefix("torch."),
-            not_covered=beside,
-        ),
+        folder=_record(found, files, in_effect, not_covered),
         stored=stored,
         buffers=ComputedBuffers(module, found.dtype, load),
     )
@@ -171,6 +166,49 @@ def open_encoder(
         recipe = pooled_recipe(config, found.sentence, preparation, recipe)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
+    return encoder
+
+
+def _record(
+    found: EncoderFolder, files: FolderFiles, in_effect: Mapping[str, Keys], not_covered: Sequence[str] | None
+) -> FolderRecord:
+    """What the folder says, and what lies in it and was not looked at."""
+    beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
+    if not files.all_seen:
+        beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
+    dtype = str(found.dtype).removeprefix("torch.")
+    return FolderRecord(recorded_files(found, files.used), in_effect, dtype, beside)
+
+
+def _open_static(
+    found: EncoderFolder,
+    sentence: SentenceModules,
+    files: FolderFiles,
+    target: torch.device,
+    name: str,
+    repo: str | None,
+    commit: str | None,
+    not_covered: Sequence[str] | None,
+) -> Encoder:
+    """An encoder that is a table of tokens, without a model of transformers."""
+    tokenizer = load_static_tokenizer(found.model)
+    check_growth(found.model, text_steps(tokenizer))
+    module = load_static(found.model)
+    whole = dict(module.state_dict())
+    preparation = StaticPreparation(tokenizer, module, prompt=sentence.prompt)
+    origin = Origin(
+        name,
+        found.model_type,
+        path=found.path,
+        repo=repo,
+        commit=commit,
+        behaviour=sentence.behaviour,
+        folder=_record(found, files, {"tokenizer.json": pipeline_as_saved(tokenizer)}, not_covered),
+        stored=stored_tensors(weight_files(found.model), whole, whole=whole),
+    )
+    assembly = Assembly(module, tail_of(sentence)).to(target).eval()
+    encoder = TorchEncoder(assembly, preparation, static_recipe(module.config), origin)
+    encoder.behaviour()  # see open_encoder
     return encoder
 
 

@@ -76,11 +76,7 @@ def read_sentence_object(sentence: Any) -> SentenceObject:
             raise EncoderError(message.removeprefix("/"), remedy=error.remedy) from None
     if read is None:
         raise EncoderError(f"a {type(sentence).__name__} without modules")
-    read = replace(
-        read,
-        max_seq_length=None,  # it is the tokenizer's
-        do_lower_case=bool(getattr(parts[0], "do_lower_case", False)),
-    )
+    read = replace(read, do_lower_case=bool(getattr(parts[0], "do_lower_case", False)))
     before, tail = (
         {name: _running(name, spec, parts) for name, spec in specs.items()}
         for specs in (read.before, read.tail)

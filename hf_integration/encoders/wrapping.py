@@ -25,6 +25,12 @@ from hf_integration.encoders.modalities.preparing import (
 )
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
 from hf_integration.encoders.modalities.sentence_recipes import sentence_family
+from hf_integration.encoders.modalities.static import (
+    StaticModel,
+    StaticPreparation,
+    static_recipe,
+    tokenizer_of,
+)
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
@@ -58,6 +64,8 @@ def wrap_module(
     contents = open_container(module, processor)
     name = name_in_memory(module, contents.module) if name is None else name
     module, processor = contents.module, contents.processor
+    if isinstance(module, StaticModel):
+        return _wrap_static(contents, module, name)
     config: Any = getattr(module, "config", None)
     base = _model_of_transformers(module)
     if base is None or not hasattr(config, "model_type"):
@@ -97,6 +105,22 @@ def wrap_module(
     preparation = preparation_of(part, tower, family, sentence)
     recipe = pooled_recipe(config, sentence, preparation, recipe)
     return TorchEncoder(Assembly(tower, found.tail, found.before), preparation, recipe, origin)
+
+
+def _wrap_static(contents: Contents, module: StaticModel, name: str) -> Encoder:
+    """An encoder of a table of tokens in memory."""
+    found = read_sentence_object(contents.sentence)
+    refuse_unreadable(name, module.named_parameters())
+    tokenizer = tokenizer_of(contents.sentence[0].tokenizer)
+    origin = Origin(
+        name,
+        module.config.model_type,
+        behaviour=found.read.behaviour,
+        around=contents.around,
+        said=contents.said,
+    )
+    preparation = StaticPreparation(tokenizer, module, prompt=found.read.prompt)
+    return TorchEncoder(Assembly(module, found.tail), preparation, static_recipe(module.config), origin)
 
 
 LONGEST_SOURCE = 100

@@ -1,5 +1,6 @@
 """Layouts of sentence-transformers, tiny and random, each put together and saved by the library itself."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers as hf
+from safetensors.torch import save_file
 from torch import nn
 
 from hf_integration.base.vocabulary import Modality
@@ -112,7 +114,7 @@ def _normalize(modules: Any) -> Any:
 
 
 _MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
-_PROMPT = {"prompts": {"query": "The Dog: ", "document": ""}, "default_prompt_name": "query"}
+_PROMPT: dict[str, Any] = {"prompts": {"query": "The Dog: ", "document": ""}, "default_prompt_name": "query"}
 _ACTIVATIONS = (nn.Identity(), nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.LeakyReLU())
 
 AROUND: tuple[Layout, ...] = (
@@ -172,4 +174,57 @@ AROUND: tuple[Layout, ...] = (
 )
 """Modules around a transformers model."""
 
-LAYOUTS: tuple[Layout, ...] = (*AROUND,)
+
+
+def _static(*, dtype: torch.dtype = torch.float32, cut: int | None = None, **settings: Any) -> Callable[[Path, Path], None]:
+    """A table of tokens; a tokenizer that cuts after so many, or not at all."""
+
+    def save(_base: Path, folder: Path) -> None:
+        torch.manual_seed(0)
+        modules, tokenizer = _modules(), tiny_models.tokenizer().backend_tokenizer
+        if cut is not None:
+            tokenizer.enable_truncation(cut)
+        table = modules.StaticEmbedding(tokenizer, embedding_weights=torch.randn(40, 16, dtype=dtype))
+        _library().SentenceTransformer(modules=[table, _normalize(modules)], device="cpu", **settings).save(
+            str(folder), create_model_card=False
+        )
+
+    return save
+
+
+def _model2vec(**more: torch.Tensor) -> Callable[[Path, Path], None]:
+    """A folder as model2vec writes it: fewer vectors than tokens, if a mapping says which token has which."""
+
+    def save(_base: Path, folder: Path) -> None:
+        torch.manual_seed(0)
+        folder.mkdir(parents=True)
+        rows = 40 if "mapping" not in more else int(more["mapping"].max()) + 1
+        save_file({"embeddings": torch.randn(rows, 16), **more}, folder / "model.safetensors")
+        tiny_models.tokenizer().backend_tokenizer.save(str(folder / "tokenizer.json"))
+        config = {"model_type": "model2vec", "architectures": ["StaticModel"], "hidden_dim": 16, "normalize": True}
+        (folder / "config.json").write_text(json.dumps(config))
+        kinds = {".": "StaticEmbedding", "1_Normalize": "Normalize"}
+        entries = [
+            {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for place, (path, kind) in enumerate(kinds.items())
+        ]
+        (folder / "modules.json").write_text(json.dumps(entries))
+
+    return save
+
+
+_MAPPING = torch.arange(40) // 2
+
+STATIC: tuple[Layout, ...] = (
+    Layout("StaticEmbedding", _static()),
+    Layout("StaticEmbedding that cuts", _static(cut=5)),
+    Layout("StaticEmbedding with a prompt", _static(**_PROMPT)),
+    Layout("StaticEmbedding, truncate_dim", _static(truncate_dim=5)),
+    Layout("model2vec", _model2vec()),
+    Layout("model2vec with weights", _model2vec(weights=torch.linspace(0.1, 2, 40))),
+    Layout("model2vec with mapping", _model2vec(mapping=_MAPPING)),
+    Layout("model2vec with both", _model2vec(mapping=_MAPPING, weights=torch.linspace(0.1, 2, 40))),
+)
+"""Tables of tokens, without a transformers model."""
+
+LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC)

@@ -106,7 +106,8 @@ def edits_of(folder: Path) -> Iterator[Edit]:
 def _model(folder: Path) -> str:
     """Where the transformers model lies within the folder."""
     modules = folder / "modules.json"
-    return str(json.loads(modules.read_text())[0]["path"]) if modules.exists() else ""
+    path = str(json.loads(modules.read_text())[0]["path"]) if modules.exists() else ""
+    return "" if path == "." else path
 
 
 def _key_edits(folder: Path, name: str) -> Iterator[Edit]:

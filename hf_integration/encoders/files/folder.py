@@ -22,6 +22,7 @@ from hf_integration.encoders.modalities.sentence_modules import (
     read_sentence_modules,
 )
 from hf_integration.encoders.modalities.sentence_recipes import sentence_family
+from hf_integration.encoders.modalities.static import STATIC, STATIC_TYPE, StaticConfig
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -150,11 +151,18 @@ def _read_configuration(
     refuse_pointers(path, [file.name for file in sorted(path.glob("*.json"))])
     sentence = read_sentence_modules(path)
     model = sentence.transformer if sentence is not None else path
+    if sentence is not None and sentence.kind == "static":
+        return model, {"model_type": STATIC_TYPE}, sentence, StaticConfig(), STATIC
     refuse_pointers(model, ["config.json"])
     if (model / "adapter_config.json").is_file():
         raise EncoderError(
             f"{model}: an adapter (adapter_config.json), not an encoder",
             remedy="merge the adapter into its base model and save the result",
+        )
+    if (model / "config.json").is_file() and read_json(model / "config.json", dict).get("model_type") == "model2vec":
+        raise EncoderError(
+            f"{model}: model2vec's own layout without modules.json, of which it embeds in two ways",
+            remedy="save it with a newer model2vec, which writes modules.json beside it",
         )
     if not (model / "config.json").is_file():
         refuse_other_formats(local_names(model), str(model), _CONVERT)

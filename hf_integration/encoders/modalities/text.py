@@ -41,6 +41,8 @@ class TextPreparation(Preparation):
     """
 
     modality = "text"
+    special_tokens = True
+    """Whether class and separator tokens are put around a text."""
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class TextPreparation(Preparation):
         """The tokenizer."""
         return self._tokenizer
 
-    def prepare(self, samples: Sequence[Any]) -> "PreparedTexts":
+    def prepare(self, samples: Sequence[Any]) -> Prepared:
         """Tokenise all texts.
 
         Raises:
@@ -104,6 +106,7 @@ class TextPreparation(Preparation):
                 padding="max_length" if self.fixed_length else False,
                 truncation=True,
                 max_length=self.max_length,
+                add_special_tokens=self.special_tokens,
             )
         except ENDING:
             raise

@@ -29,7 +29,6 @@ class Origin:
         commit: resolved Hub commit, if any.
         behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
         details: facts for people.
-        not_covered: files of the repo or folder that hold code or weights and were not looked at.
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
@@ -48,7 +47,6 @@ class Origin:
     commit: str | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     details: Mapping[str, str] = field(default_factory=dict)
-    not_covered: tuple[str, ...] = ()
     folder: FolderRecord | None = None
     stored: StoredTensors | None = None
     outer: nn.Module | None = None

@@ -50,7 +50,8 @@ class TorchEncoder(Encoder):
         self.processor = preparation.processor
         self.name, self.path = origin.name, origin.path
         self.repo, self.commit = origin.repo, origin.commit
-        self.not_covered, self.folder = origin.not_covered, origin.folder
+        self.folder = origin.folder
+        self.not_covered = () if origin.folder is None else origin.folder.not_covered
         self._description: EncoderDescription | None = None
         self._built: Mapping[str, nn.Module] | None = None
 
