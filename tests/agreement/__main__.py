@@ -29,7 +29,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as place, silent_transformers():
             lines.append(compare(layout, Path(place, "compared")))
             print(_row(lines[-1]), flush=True)
-            if (given.mint or given.edits) and not layout.refused:
+            if (given.mint or given.edits) and lines[-1].difference is not None:
                 found = list(problems(layout, Path(place, "minted"), every=given.edits))
                 print("".join(f"WRONG {line}\n" for line in found), end="", flush=True)
                 wrong += [layout.name] if found else []

@@ -36,6 +36,8 @@ class Line:
 
 def samples_of(layout: Layout) -> list[Any]:
     """What both are asked for."""
+    if layout.kind == "CrossEncoder":
+        return list(zip(TEXTS, [*TEXTS[1:], "the sea"], strict=True))
     return TEXTS if layout.modality == "text" else list(tiny_models.samples(layout.modality))
 
 
@@ -72,7 +74,11 @@ def ours(encoder: Encoder, samples: list[Any]) -> Tensor:
 
 def theirs(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
     """What the library gives, float64 ``(n, dim)``."""
-    found = loaded(layout, folder).encode(samples, convert_to_tensor=True)
+    model = loaded(layout, folder)
+    if layout.kind == "CrossEncoder":
+        scores: Tensor = model.predict(samples, convert_to_tensor=True).cpu().double()
+        return scores.view(len(samples), -1)
+    found: Tensor = model.encode(samples, convert_to_tensor=True)
     return found.to_dense().cpu().double() if found.is_sparse else found.cpu().double()
 
 
@@ -92,4 +98,7 @@ def relative(one: Tensor, other: Tensor) -> float:
     """
     if one.shape != other.shape:
         return float("inf")
-    return float(((one - other).norm(dim=1) / other.norm(dim=1).clamp(min=1e-9)).max())
+    lengths = other.norm(dim=1)
+    if other.shape[1] == 1:  # scores may be nearly zero
+        lengths = lengths.max()
+    return float(((one - other).norm(dim=1) / lengths).max())

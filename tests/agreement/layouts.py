@@ -1,7 +1,7 @@
 """Layouts of sentence-transformers, tiny and random, each put together and saved by the library itself."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers as hf
 from safetensors.torch import save_file
+from tokenizers import processors
 from torch import nn
 
 from hf_integration.base.vocabulary import Modality
@@ -227,4 +228,133 @@ STATIC: tuple[Layout, ...] = (
 )
 """Tables of tokens, without a transformers model."""
 
-LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC)
+
+def _scorer(
+    *, labels: int = 1, mark: Mapping[str, Any] | None = None, lengths: int = 40, **settings: Any
+) -> Callable[[Path, Path], None]:
+    """A cross-encoder.
+
+    Args:
+        labels: how many scores a pair gets.
+        mark: what older versions write into the configuration, in the place of files of their own.
+        lengths: longest pair in tokens.
+        settings: arguments of the ``CrossEncoder``.
+    """
+
+    def save(base: Path, folder: Path) -> None:
+        torch.manual_seed(0)
+        where = folder if mark else base
+        config = hf.BertConfig(**_BERT, num_labels=labels, **(mark or {}))
+        hf.BertForSequenceClassification(config).save_pretrained(where)
+        tokenizer = tiny_models.tokenizer(model_max_length=lengths)
+        tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+        )
+        tokenizer.save_pretrained(where)
+        if not mark:
+            _library().CrossEncoder(str(base), device="cpu", **settings).save(str(folder), create_model_card=False)
+
+    return save
+
+
+_BERT = {
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 37,
+    "max_position_embeddings": 40,
+}
+_MARK = "sbert_ce_default_activation_function"
+
+SCORES: tuple[Layout, ...] = (
+    Layout("CrossEncoder", _scorer(), kind="CrossEncoder"),
+    Layout("CrossEncoder without activation", _scorer(activation_fn=nn.Identity()), kind="CrossEncoder"),
+    Layout("CrossEncoder of three labels", _scorer(labels=3), kind="CrossEncoder"),
+    Layout("CrossEncoder of three labels, Tanh", _scorer(labels=3, activation_fn=nn.Tanh()), kind="CrossEncoder"),
+    Layout("CrossEncoder with a prompt", _scorer(**_PROMPT), kind="CrossEncoder"),
+    Layout("CrossEncoder that cuts", _scorer(lengths=9), kind="CrossEncoder"),
+    Layout("CrossEncoder of version 3", _scorer(mark={_MARK: "torch.nn.modules.linear.Identity"}), kind="CrossEncoder"),
+    Layout(
+        "CrossEncoder of version 4",
+        _scorer(mark={"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}),
+        kind="CrossEncoder",
+    ),
+    Layout(
+        "CrossEncoder that keeps layers in float32",
+        _scorer(keep_in_fp32_modules=["0.model.classifier"]),
+        kind="CrossEncoder",
+        refused="keep_in_fp32_modules",
+    ),
+)
+"""Cross-encoders, whose embedding is the score of a pair."""
+
+
+def _sparse(
+    *, pooling: Mapping[str, Any] | None = None, older: bool = False, **settings: Any
+) -> Callable[[Path, Path], None]:
+    """A ``SparseEncoder`` whose vector has one number for each word."""
+
+    def save(base: Path, folder: Path) -> None:
+        from sentence_transformers.sparse_encoder import modules
+
+        torch.manual_seed(0)
+        hf.BertForMaskedLM(hf.BertConfig(**_BERT)).save_pretrained(base)
+        tiny_models.tokenizer().save_pretrained(base)
+        first = modules.MLMTransformer if older else modules.Transformer
+        task = {} if older else {"transformer_task": "fill-mask"}
+        parts = [first(str(base), **task), modules.SpladePooling(**(pooling or {}))]
+        _library().SparseEncoder(modules=parts, device="cpu", **settings).save(str(folder), create_model_card=False)
+
+    return save
+
+
+SPARSE: tuple[Layout, ...] = (
+    Layout("SPLADE", _sparse(), kind="SparseEncoder"),
+    Layout("SPLADE, sum", _sparse(pooling={"pooling_strategy": "sum"}), kind="SparseEncoder"),
+    Layout("SPLADE, log1p", _sparse(pooling={"activation_function": "log1p_relu"}), kind="SparseEncoder"),
+    Layout("SPLADE by MLMTransformer", _sparse(older=True), kind="SparseEncoder"),
+    Layout("SPLADE with a prompt", _sparse(**_PROMPT), kind="SparseEncoder"),
+    Layout("SPLADE cut to its largest", _sparse(max_active_dims=5), kind="SparseEncoder", refused="max_active_dims"),
+)
+"""Sparse encoders."""
+
+
+def _towers(kind: str, *, older: bool = False, also: Sequence[Callable[[Any], Any]] = ()) -> Callable[[Path, Path], None]:
+    """A model of texts and images, as version 6 writes it, or in the ``CLIPModel`` of older versions."""
+
+    def save(base: Path, folder: Path) -> None:
+        saved = tiny_models.save(kind, base)
+        processor = hf.CLIPProcessor if kind == "clip" else hf.SiglipProcessor
+        images, texts = hf.AutoImageProcessor.from_pretrained(saved), hf.AutoTokenizer.from_pretrained(saved)
+        processor(images, texts).save_pretrained(saved)
+        torch.manual_seed(0)
+        modules = _modules()
+        first = (modules.CLIPModel if older else modules.Transformer)(str(saved))
+        made = [first, *(part(modules) for part in also)]
+        _library().SentenceTransformer(modules=made, device="cpu").save(str(folder), create_model_card=False)
+
+    return save
+
+
+def _both(name: str, save: Callable[[Path, Path], None]) -> tuple[Layout, ...]:
+    return Layout(f"{name}, texts", save), Layout(f"{name}, images", save, "image")
+
+
+TOWERS: tuple[Layout, ...] = (
+    *_both("CLIP", _towers("clip")),
+    *_both("CLIP by CLIPModel", _towers("clip", older=True)),
+    *_both("CLIP, Dense, Normalize", _towers("clip", also=[_dense(12, given=16), _normalize])),
+    *_both("SigLIP", _towers("siglip")),
+    Layout("ViT", _sentence(_pooling(), _normalize, model="vit"), "image"),
+    Layout("ViT, class token", _sentence(_pooling("cls"), model="vit"), "image"),
+    Layout("DINOv2", _sentence(_pooling(), model="dinov2"), "image"),
+    Layout("ResNet", _sentence(_pooling(), model="resnet"), "image"),
+    Layout("Swin", _sentence(_pooling(), model="swin"), "image"),
+    Layout("Whisper", _sentence(_pooling(), model="whisper"), "audio", refused="pools the padding"),
+)
+"""Models of images, and of images and texts."""
+
+LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC, *SCORES, *SPARSE, *TOWERS)

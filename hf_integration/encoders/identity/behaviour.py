@@ -109,6 +109,7 @@ _VOLATILE = frozenset(
         "output_hidden_states",
         "problem_type",
         "return_dict",
+        "sbert_ce_default_activation_function",  # the library takes it out; the activation is recorded by itself
         "torch_dtype",
         "torchscript",
         "transformers_version",

@@ -60,7 +60,8 @@ _PLACES = (
 
 
 def _snake(kind: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=CLIP|.MLM)(?=M|T)", "_", kind).lower()
+    """The file that holds a class: ``layer_norm`` of ``LayerNorm``, ``clip_model`` of ``CLIPModel``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=CLIP)|(?<=MLM)", "_", kind).lower()
 
 
 _TYPES = {
@@ -282,7 +283,8 @@ def read_cross_encoder(folder: Path) -> SentenceModules | None:
     if activation_of(folder) is None:
         return None
     activation, said = _activation(folder, None)
-    behaviour = Behaviour({"modules.json": {"0": "Transformer"}, FILE: said})
+    none = {"default_prompt": "", "prompts": {}}
+    behaviour = Behaviour({"modules.json": {"0": "Transformer"}, FILE: {**none, **said}})
     return SentenceModules(
         folder, (), {"activation": activation}, None, False, "", behaviour=behaviour, kind="scores"
     )

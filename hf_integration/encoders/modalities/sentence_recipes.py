@@ -60,7 +60,8 @@ def recipe_of_modules(sentence: SentenceModules, config: Any, own: Recipe, *, le
     if sentence.kind == "sparse":
         return splade_recipe(config, *sentence.splade)
     if sentence.kind == "pooled":
-        widths = [spec.out_features for spec in sentence.before.values() if isinstance(spec, DenseSpec)]
+        stages = getattr(config, "hidden_sizes", ())  # of models of images, the last one's map is pooled
+        widths = [*stages, *(s.out_features for s in sentence.before.values() if isinstance(s, DenseSpec))]
         return sentence_recipe(config, sentence.modes, left_out, width=widths[-1] if widths else None)
     return own
 
