@@ -176,6 +176,7 @@ def _record(
     beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
     if not files.all_seen:
         beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
+    beside = (*beside, *(found.sentence.not_run if found.sentence else ()))
     dtype = str(found.dtype).removeprefix("torch.")
     return FolderRecord(recorded_files(found, files.used), in_effect, dtype, beside)
 

@@ -353,8 +353,38 @@ TOWERS: tuple[Layout, ...] = (
     Layout("DINOv2", _sentence(_pooling(), model="dinov2"), "image"),
     Layout("ResNet", _sentence(_pooling(), model="resnet"), "image"),
     Layout("Swin", _sentence(_pooling(), model="swin"), "image"),
-    Layout("Whisper", _sentence(_pooling(), model="whisper"), "audio", refused="pools the padding"),
+    Layout("Whisper", _sentence(_pooling(), model="whisper"), "audio", refused="two halves of Whisper"),
 )
 """Models of images, and of images and texts."""
 
-LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC, *SCORES, *SPARSE, *TOWERS)
+
+def _routed(*, static: bool = True, **options: Any) -> Callable[[Path, Path], None]:
+    """A Router: documents by a model, queries by a table, or by another model."""
+
+    def save(base: Path, folder: Path) -> None:
+        torch.manual_seed(0)
+        modules = _modules()
+        document = [modules.Transformer(str(tiny_models.save("bert", base))), modules.Pooling(WIDTH)]
+        query = [modules.StaticEmbedding(tiny_models.tokenizer().backend_tokenizer, embedding_dim=WIDTH)]
+        if not static:
+            tiny_models.save("distilbert", base / "other")
+            query = [modules.Transformer(str(base / "other")), modules.Pooling(WIDTH, "cls")]
+        router = modules.Router({"query": query, "document": document}, **options)
+        _library().SentenceTransformer(modules=[router, _normalize(modules)], device="cpu").save(
+            str(folder), create_model_card=False
+        )
+
+    return save
+
+
+ROUTED: tuple[Layout, ...] = (
+    Layout("Router, document", _routed(default_route="document"), only_folder=True),
+    Layout("Router, query by a table", _routed(default_route="query"), only_folder=True),
+    Layout("Router of two models", _routed(static=False, default_route="document"), only_folder=True),
+    Layout("Router without a default", _routed(), only_folder=True),
+    Layout("Router by mapping", _routed(route_mappings={(None, "text"): "document"}), only_folder=True),
+    Layout("Router without a route", _routed(allow_empty_key=False), refused="no route is the default"),
+)
+"""Several encoders in one folder."""
+
+LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC, *SCORES, *SPARSE, *TOWERS, *ROUTED)

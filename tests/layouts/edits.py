@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save, save_file
 
 from hf_integration.encoders.identity.behaviour import shown
 from hf_integration.encoders.identity.folder_record import recorded_name
+from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
 
 WHOLE_FILES = ("added_tokens.json", "vocab.json", ".index.json")
 """Endings of files that hold names of their own, too many to name one."""
@@ -105,8 +106,8 @@ def edits_of(folder: Path) -> Iterator[Edit]:
 
 def _model(folder: Path) -> str:
     """Where the transformers model lies within the folder."""
-    modules = folder / "modules.json"
-    path = str(json.loads(modules.read_text())[0]["path"]) if modules.exists() else ""
+    modules = read_sentence_modules(folder)
+    path = modules.transformer.relative_to(folder).as_posix() if modules else ""
     return "" if path == "." else path
 
 

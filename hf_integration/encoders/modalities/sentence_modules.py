@@ -5,11 +5,12 @@ A module that is not known here, or that is where it does something else, is ref
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hf_integration.base.errors import EncoderError
+from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.json_values import read_json, relative_folder
 from hf_integration.encoders.identity.behaviour import Behaviour
@@ -33,6 +34,7 @@ from hf_integration.encoders.modalities.module_settings import (
     read_pooling,
     read_splade,
 )
+from hf_integration.encoders.modalities.routes import read_route
 from hf_integration.encoders.modalities.tail_modules import ActivateSpec, TruncateSpec
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.modalities.transformer_settings import TransformerSettings, read_transformer
@@ -49,7 +51,7 @@ _MODELS = {
     "CLIPModel": "feature-extraction",
     "MLMTransformer": "fill-mask",
 }
-_KINDS = (*_MODELS, "StaticEmbedding", "Pooling", "SpladePooling", *READERS)
+_KINDS = (*_MODELS, "StaticEmbedding", "Router", "Pooling", "SpladePooling", *READERS)
 _PLACES = (
     "models",
     "base.modules",
@@ -69,7 +71,7 @@ _TYPES = {
     for kind in _KINDS
     for place in _PLACES
     for name in (kind, f"{kind}.{kind}", f"{_snake(kind)}.{kind}")
-}
+} | {f"sentence_transformers.models.{name}": "Router" for name in ("Asym", "Asym.Asym")}
 _NOT_RUN: Mapping[str, str] = {
     "MultiVectorMask": "every token has an embedding of its own, which no card describes",
     "TokenPooling": "every token has an embedding of its own, which no card describes",
@@ -137,10 +139,28 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
         raise EncoderError(f"{where}: not a list of modules")
     _check_entries(where, entries)
     parts = [
-        (_kind(where, entry), relative_folder(folder, entry.get("path", ""), "modules.json"))
+        (_kind(where, entry.get("type")), relative_folder(folder, entry.get("path", ""), "modules.json"))
         for entry in entries
     ]
-    return _read_parts(folder, parts)
+    if "Router" not in [kind for kind, _ in parts]:
+        return _read_parts(folder, parts)
+    if parts[0][0] != "Router":
+        raise _order(where, [kind for kind, _ in parts])
+    return _read_routed(folder, parts[0][1], parts[1:])
+
+
+def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]]) -> SentenceModules:
+    """The modules that a text without a task goes through."""
+    route = read_route(router)
+    chosen = [(_kind(router / route.file, name), part) for name, part in route.modules]
+    found = _read_parts(folder, [*chosen, *behind])
+    said = {"route": route.name, "others": sorted(route.others)}
+    not_run = (f"route {quoted(name)} of the Router: its files are compared, not run" for name in route.others)
+    return replace(
+        found,
+        behaviour=found.behaviour | Behaviour({"router_config.json": said}),
+        not_run=(*found.not_run, *not_run),
+    )
 
 
 def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -156,10 +176,10 @@ def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _kind(where: Path, entry: Mapping[str, Any]) -> str:
-    kind = _TYPES.get(str(entry.get("type")))
+def _kind(where: Path, name: Any) -> str:
+    name = str(name)
+    kind = _TYPES.get(name)
     if kind is None:
-        name = str(entry.get("type"))
         of_library = name.startswith("sentence_transformers.")
         why = _NOT_RUN.get(name.rpartition(".")[2]) if of_library else None
         raise EncoderError(
@@ -232,7 +252,7 @@ def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModu
         before=before,
         splade=splade,
         modalities=model.modalities,
-        not_run=model.others,
+        not_run=tuple(f"samples of {quoted(kind)} at once: they are not run" for kind in model.others),
     )
 
 

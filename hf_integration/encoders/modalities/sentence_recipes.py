@@ -33,6 +33,12 @@ def sentence_family(sentence: SentenceModules, family: Family, *, where: str) ->
             f"a model that takes {family.modality}",
             remedy="use an intact copy of the encoder",
         )
+    if family.class_name == "WhisperModel":
+        raise EncoderError(
+            f"{where}: of the two halves of Whisper, sentence-transformers saves the encoder alone, which no "
+            "loader of transformers takes by itself",
+            remedy="check the transformers model that it was made of",
+        )
     if family.modality == "audio":
         raise EncoderError(
             f"{where}: sentence-transformers pools the padding of recordings with them, so that an embedding "
