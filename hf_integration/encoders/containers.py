@@ -166,8 +166,9 @@ def _own_processor(container: Any, given: Any) -> Any:
         raise EncoderError(
             f"processor= is another one than the {type(container).__name__} runs", remedy="leave it out"
         )
-    if parts and (len(parts) == 1 or _below(container, _SENTENCES, type(container).__name__)):
-        return getattr(container, "processor", parts[-1])
+    own = getattr(container, "processor", None)
+    if parts == [own] or (own is not None and _below(container, _SENTENCES, type(container).__name__)):
+        return own
     return container if parts else None  # it holds a part for each modality, as a processor does
 
 
@@ -178,13 +179,13 @@ def _transformer(sentence: Any) -> Any:
         EncoderError: it begins with something else, or runs elsewhere than in torch.
     """
     first = next(iter(sentence.children()), None)
-    if _is(first, _SENTENCES, "StaticEmbedding"):
-        return model_of(first.embedding)
+    if isinstance(first, nn.Module) and _is(first, _SENTENCES, "StaticEmbedding"):
+        return model_of(first.embedding)  # type: ignore[arg-type]  # it is looked at there
     model = getattr(first, "auto_model", None)
     if not isinstance(model, nn.Module):
         what = type(first).__name__ if model is None else type(model).__name__
         raise EncoderError(
             f"{type(sentence).__name__} around {what}, which is no transformers model in torch",
-            remedy="supported: a Transformer, modules on its tokens, its pooling, modules on the embedding",
+            remedy="supported: a Transformer or StaticEmbedding first; check the folder of any other",
         )
     return model

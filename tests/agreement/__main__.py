@@ -35,12 +35,9 @@ def main() -> int:
                 wrong += [layout.name] if found else []
     compared = [line.difference for line in lines if line.difference is not None]
     wrong += [line.name for line in lines if not line.good]
-    print(
-        f"{len(compared)} layouts compared, largest difference {max(compared, default=0.0):.1e}, wanted {WANTED:.0e}"
-    )
-    print(
-        f"{len(lines) - len(compared)} refused, {len(wrong)} wrong{': ' if wrong else ''}{', '.join(wrong)}"
-    )
+    largest = max(compared, default=0.0)
+    print(f"{len(compared)} layouts compared, largest difference {largest:.1e}, wanted {WANTED:.0e}")
+    print(f"{len(lines) - len(compared)} refused, {len(wrong)} wrong: {', '.join(wrong) or 'none'}")
     return 1 if wrong or not lines else 0
 
 

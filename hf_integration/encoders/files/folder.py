@@ -159,7 +159,9 @@ def _read_configuration(
             f"{model}: an adapter (adapter_config.json), not an encoder",
             remedy="merge the adapter into its base model and save the result",
         )
-    if (model / "config.json").is_file() and read_json(model / "config.json", dict).get("model_type") == "model2vec":
+    if (model / "config.json").is_file() and read_json(model / "config.json", dict).get(
+        "model_type"
+    ) == "model2vec":
         raise EncoderError(
             f"{model}: model2vec's own layout without modules.json, of which it embeds in two ways",
             remedy="save it with a newer model2vec, which writes modules.json beside it",

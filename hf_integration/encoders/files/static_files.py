@@ -24,7 +24,9 @@ def load_static(folder: Path) -> StaticModel:
     try:
         tensors = {name: tensor for file in files for name, tensor in load_file(file).items()}
     except (SafetensorError, OSError) as error:
-        raise EncoderError(f"{folder}: the table cannot be read: {error}", remedy="download it again") from error
+        raise EncoderError(
+            f"{folder}: the table cannot be read: {error}", remedy="download it again"
+        ) from error
     with torch.device("meta"):
         bag = nn.EmbeddingBag(1, 1)
     table = folded(tensors, str(folder))

@@ -1,4 +1,4 @@
-"""What sentence-transformers says of a whole encoder: its kind, its prompts, and what is done to its vectors."""
+"""What sentence-transformers says of a whole encoder: its kind, prompts, and what is done to its vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def read_settings(folder: Path) -> ModelSettings:
         raise EncoderError(f"{path}: truncate_dim {width!r} is no number of dimensions")
     behaviour: dict[str, Any] = {
         "default_prompt": prompt,
-        # an empty prompt is none: version 5 began to write {"query": "", "document": ""} for encoders without any
+        # an empty prompt is none: version 5 began to write {"query": "", "document": ""} for all
         "prompts": {key: text for key, text in sorted(prompts.items()) if text},
     }
     if width is not None:
@@ -116,7 +116,7 @@ def activation_of(model: Path) -> str | None:
 
 
 def usual_activation(model: Path) -> str:
-    """What the library applies to scores where nothing is said: a sigmoid to one score, nothing to several."""
+    """What is applied to scores where nothing is said: a sigmoid to one score, nothing to several."""
     config = read_json(model / "config.json", dict)
     labels = config.get("id2label")
     count = len(labels) if isinstance(labels, Mapping) else config.get("num_labels", 2)

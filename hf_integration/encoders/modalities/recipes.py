@@ -87,6 +87,9 @@ def hidden_state(states: Tensor, mask: Tensor | None) -> Tensor:
     return mean(states, mask if mask is not None and mask.shape[1] == states.shape[1] else None)
 
 
+OVER_THE_MASK = " over the mask"
+"""What ends the words of a pooling that could as well be another one of ``POOLS``."""
+
 POOLS: Mapping[str, Pool] = {
     "cls": first,
     "max": maximum,
@@ -192,7 +195,7 @@ def sentence_recipe(
         return torch.cat([_pooled_by(mode, states, mask, total) for mode in modes], dim=1)
 
     return Recipe(
-        f"{' + '.join(modes)} over the mask",
+        f"{' + '.join(modes)}{OVER_THE_MASK}",
         (config.hidden_size if width is None else width) * len(modes),
         head,
         mask=attention_mask,

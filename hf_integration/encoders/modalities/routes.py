@@ -1,4 +1,4 @@
-"""Routers of sentence-transformers: several encoders in one folder, chosen by task or by the kind of sample."""
+"""Routers of sentence-transformers: several encoders in one folder, chosen by task or by kind of sample."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -56,9 +56,13 @@ def read_route(folder: Path) -> Route:
     if not isinstance(ids, list) or not ids or not all(str(part) in types for part in ids):
         raise EncoderError(f"{path}: route {name!r} is no list of modules")
     modules = [(str(types[part]), relative_folder(folder, part, path.name)) for part in ids]
-    for kind in types.values():  # nothing of the other routes is run; no loader may run code of the repository
+    for (
+        kind
+    ) in types.values():  # nothing of the other routes is run; no loader may run code of the repository
         if not str(kind).startswith("sentence_transformers."):
-            raise EncoderError(f"{path}: unknown module type {kind!r}", remedy="only the library's own are read")
+            raise EncoderError(
+                f"{path}: unknown module type {kind!r}", remedy="only the library's own are read"
+            )
     return Route(name, modules, tuple(str(other) for other in structure if other != name), path.name)
 
 

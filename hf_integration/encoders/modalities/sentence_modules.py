@@ -155,7 +155,9 @@ def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]])
     chosen = [(_kind(router / route.file, name), part) for name, part in route.modules]
     found = _read_parts(folder, [*chosen, *behind])
     said = {"route": route.name, "others": sorted(route.others)}
-    not_run = (f"route {quoted(name)} of the Router: its files are compared, not run" for name in route.others)
+    not_run = (
+        f"route {quoted(name)} of the Router: its files are compared, not run" for name in route.others
+    )
     return replace(
         found,
         behaviour=found.behaviour | Behaviour({"router_config.json": said}),

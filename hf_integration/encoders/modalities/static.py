@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from hf_integration.base.errors import EncoderError
-from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.recipes import Recipe, attention_mask
 from hf_integration.encoders.modalities.text import TextPreparation
@@ -58,16 +57,14 @@ class StaticModel(nn.Module):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        output_hidden_states: bool = False,
-        return_dict: bool = True,
+        **_: Any,
     ) -> Any:
         """Mean vectors as ``embedding``, and the same as the only hidden state.
 
         Args:
             input_ids: token numbers, ``(batch, positions)``.
             attention_mask: non-zero where a position is a token.
-            output_hidden_states: ignored, as there are no layers to leave out.
-            return_dict: ignored.
+            _: what models of transformers are told about their outputs.
         """
         kept = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         lengths = kept.sum(1)
@@ -78,7 +75,10 @@ class StaticModel(nn.Module):
 def static_recipe(config: Any, _pooler: bool = True) -> Recipe:
     """The mean over the tokens, which the model computes itself."""
     return Recipe(
-        "mean over the tokens", config.hidden_size, lambda output, _: output.embedding.double(), mask=attention_mask
+        "mean over the tokens",
+        config.hidden_size,
+        lambda output, _: output.embedding.double(),
+        mask=attention_mask,
     )
 
 
@@ -155,7 +155,8 @@ def tokenizer_of(backend: Any) -> Any:
     cut = copied.truncation or {}
     if str(cut.get("direction", "right")).lower() != "right":
         raise EncoderError(
-            "tokenizer.json cuts texts on the left", remedy="supported: 'direction': 'Right' under 'truncation'"
+            "tokenizer.json cuts texts on the left",
+            remedy="supported: 'direction': 'Right' under 'truncation'",
         )
     made: Any = PreTrainedTokenizerFast(
         tokenizer_object=copied,
@@ -174,7 +175,6 @@ class StaticPreparation(TextPreparation):
         prompt: put before every text.
     """
 
-    modality: Modality = "text"
     special_tokens = False
 
     def __init__(self, tokenizer: Any, module: nn.Module, *, prompt: str = "") -> None:

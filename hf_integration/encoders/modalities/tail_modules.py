@@ -1,4 +1,4 @@
-"""Modules on vectors, of an embedding or of each token: a dense layer, norms, scaling, a cut, an activation."""
+"""Modules on vectors, of an embedding or of each token: dense layers, norms, scaling, cuts, activations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class Dense(nn.Module):
         out_features: width of what comes out.
         bias: whether the layer has a bias.
         activation: what follows the linear layer.
-        use_residual: whether what comes in is added to what comes out, through a matrix where the widths differ.
+        use_residual: whether what comes in is added to what comes out, by a matrix where the widths differ.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class WordWeights(TokenModule):
 
     def __init__(self, weights: Sequence[float]) -> None:
         super().__init__()
-        self.emb_layer = nn.Embedding.from_pretrained(torch.tensor(weights, device="cpu").unsqueeze(1))
+        self.emb_layer = nn.Embedding(len(weights), 1, _weight=torch.tensor(weights).unsqueeze(1))
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Weighted vectors in float64, and the sum of the weights of each text, its prompt's included."""
@@ -87,7 +87,7 @@ class WeightedLayerPooling(TokenModule):
         states = tokens.hidden_states[self.start :]
         if len(states) != len(self.layer_weights):
             raise EncoderError(
-                f"WeightedLayerPooling weighs {len(self.layer_weights)} layers, and the model has {len(states)}",
+                f"WeightedLayerPooling weighs {len(self.layer_weights)} layers, the model has {len(states)}",
                 remedy="use an intact copy of the encoder",
             )
         weights = self.layer_weights.double()

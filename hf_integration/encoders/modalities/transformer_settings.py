@@ -14,7 +14,7 @@ _FILES = tuple(
     f"sentence_{name}_config.json"
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-# What the library takes for granted where the file says nothing: task -> output of the model, what it becomes.
+# What the library takes for granted where nothing is said: task -> output of the model, what it becomes.
 _TASKS: Mapping[str, tuple[str, str]] = {
     "feature-extraction": ("last_hidden_state", TOKENS),
     "sequence-classification": ("logits", SCORES),
@@ -107,7 +107,8 @@ def read_transformer(
             remedy=f"supported: {', '.join(_TASKS)}",
         )
     output, gives = _TASKS[task]
-    methods, others = {"text": ("forward", output)}, ()
+    methods: dict[str, tuple[str, str]] = {"text": ("forward", output)}
+    others: tuple[str, ...] = ()
     if towers:
         methods, gives = (
             {kind: (f"get_{kind}_features", "pooler_output") for kind in ("text", "image")},
@@ -115,7 +116,8 @@ def read_transformer(
         )
     if "modality_config" in config:
         methods, others = _methods(path, config["modality_config"])
-        gives = config.get("module_output_name")
+        own_methods = any(method != "forward" for method, _ in methods.values())
+        gives = config.get("module_output_name", SENTENCE if own_methods else gives)
     if gives not in (TOKENS, SENTENCE, SCORES):
         raise EncoderError(f"{path}: module_output_name {gives!r} is not supported")
     given = {new: _arguments(path, config, new, old, allowed) for new, (old, allowed) in _ARGUMENTS.items()}
@@ -146,7 +148,7 @@ def _methods(path: Path, config: Any) -> tuple[dict[str, tuple[str, str]], tuple
         raise EncoderError(f"{path}: modality_config is no object of modalities")
     if "message" in config:
         raise EncoderError(
-            f"{path}: modality_config has 'message': every text passes a chat template, which is not run here",
+            f"{path}: modality_config has 'message': texts pass a chat template, which is not run here",
             remedy=f"supported: {', '.join(MODALITIES)}",
         )
     methods: dict[str, tuple[str, str]] = {}
