@@ -1,4 +1,4 @@
-"""A part of the table of agreement, and of what is minted and altered; ``tox run -e agreement``: all of it."""
+"""A part of the table of agreement, and of what is minted and altered; ``tox run -e agreement``: all."""
 
 from pathlib import Path
 
@@ -6,11 +6,10 @@ import pytest
 
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 
-from tests.agreement.checking import problems  # noqa: E402  # it is asked first whether the library is there
-from tests.agreement.comparing import compare  # noqa: E402
-from tests.agreement.layouts import LAYOUTS, Layout  # noqa: E402
+from tests.agreement.checking import problems  # it is asked first whether the library is there
+from tests.agreement.comparing import compare
+from tests.agreement.layouts import LAYOUTS, Layout
 
-COMPARED = [layout for layout in LAYOUTS if "real" not in layout.name]
 MINTED = {
     "WeightedLayerPooling, WordWeights, Dense",
     "Dense with projected residual",
@@ -24,7 +23,13 @@ MINTED = {
 }
 """Of which a card is made here, and one of so many edits tried."""
 
-EVERY = 19
+COMPARED = [
+    layout
+    for place, layout in enumerate(LAYOUTS)
+    if "real" not in layout.name and (place % 2 or layout.refused or layout.name in MINTED)
+]
+
+EVERY = 37
 
 
 @pytest.mark.parametrize("layout", COMPARED, ids=lambda layout: layout.name)

@@ -74,7 +74,7 @@ def read_settings(folder: Path) -> ModelSettings:
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
         raise EncoderError(f"{path}: prompts are no texts by name")
     name = config.get("default_prompt_name")
-    if name is not None and name not in prompts:
+    if name is not None and (not isinstance(name, str) or name not in prompts):
         raise EncoderError(f"{path}: no prompt is called {name!r}, the default")
     prompt = prompts[name] if name is not None else ""
     if len(prompt) > LONGEST_PROMPT:

@@ -120,7 +120,7 @@ def read_pooling(folder: Path) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     if mode is None:
         modes = tuple(mode for key, mode in _LEGACY_MODES.items() if config.get(key)) or ("mean",)
     else:
-        modes = (mode,) if isinstance(mode, str) else tuple(mode)
+        modes = tuple(mode) if isinstance(mode, list) and mode else (mode,)
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise EncoderError(
             f"{path}: unknown pooling mode {unknown[0]!r}", remedy=f"supported: {', '.join(MODES)}"

@@ -53,7 +53,7 @@ def read_route(folder: Path) -> Route:
             remedy="set default_route to the one that is meant, or check the folder of each route by itself",
         )
     ids = structure.get(name)
-    if not isinstance(ids, list) or not ids or not all(str(part) in types for part in ids):
+    if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i in types for i in ids):
         raise EncoderError(f"{path}: route {name!r} is no list of modules")
     modules = [(str(types[part]), relative_folder(folder, part, path.name)) for part in ids]
     for (
@@ -75,17 +75,20 @@ def _object(path: Path, config: Mapping[str, Any], key: str) -> Mapping[str, Any
 
 def _chosen(path: Path, structure: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
     mappings: dict[Any, Any] = {}
-    for key, route in (parameters.get("route_mappings") or {}).items():
+    stated = parameters.get("route_mappings") or {}
+    if not isinstance(stated, Mapping):
+        raise EncoderError(f"{path}: route_mappings is no object")
+    for key, route in stated.items():
         try:
-            pair = ast.literal_eval(key)
-        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            task, modality = ast.literal_eval(key)
+            mappings[task, modality] = route
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
             raise EncoderError(f"{path}: route_mappings: {key!r} is no pair of task and modality") from error
-        mappings[pair if isinstance(pair, tuple) else (pair,)] = route
     found = next((mappings[key] for key in ((None, "text"), (None, None)) if key in mappings), None)
     if found is None:
         found = "text" if "text" in structure else parameters.get("default_route")
     if found is None and parameters.get("allow_empty_key", True):
         found = next(iter(structure))
-    if found is not None and found not in structure:
+    if found is not None and (not isinstance(found, str) or found not in structure):
         raise EncoderError(f"{path}: there is no route {found!r}")
     return found

@@ -156,7 +156,7 @@ def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]])
     found = _read_parts(folder, [*chosen, *behind])
     said = {"route": route.name, "others": sorted(route.others)}
     not_run = (
-        f"route {quoted(name)} of the Router: its files are compared, not run" for name in route.others
+        f"route '{quoted(name)}' of the Router: its files are compared, not run" for name in route.others
     )
     return replace(
         found,
@@ -254,7 +254,7 @@ def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModu
         before=before,
         splade=splade,
         modalities=model.modalities,
-        not_run=tuple(f"samples of {quoted(kind)} at once: they are not run" for kind in model.others),
+        not_run=tuple(f"samples of '{quoted(kind)}' at once: they are not run" for kind in model.others),
     )
 
 

@@ -100,7 +100,7 @@ def read_transformer(
     only(path, config, {*own, *_FIXED, *names, "processing_kwargs"})
     fixed(path, config, _FIXED)
     task = config.get("transformer_task", task)
-    if task not in _TASKS:
+    if not isinstance(task, str) or task not in _TASKS:
         why = _OTHER_TASKS.get(str(task), "it is not known here")
         raise EncoderError(
             f"{path}: transformer_task {task!r} is not supported: {why}",
@@ -157,6 +157,8 @@ def _methods(path: Path, config: Any) -> tuple[dict[str, tuple[str, str]], tuple
             if any(part not in (*MODALITIES, "video") for part in str(kind).split("+")):
                 raise EncoderError(f"{path}: modality_config: unknown modality {kind!r}")
             continue
+        if not isinstance(settings, Mapping):
+            raise EncoderError(f"{path}: modality_config: {kind} is no object")
         only(path, settings, {"method", "method_output_name"})
         method, output = settings.get("method"), settings.get("method_output_name")
         if (method, output) not in _OUTPUTS and (method, output) != (f"get_{kind}_features", "pooler_output"):
@@ -167,7 +169,7 @@ def _methods(path: Path, config: Any) -> tuple[dict[str, tuple[str, str]], tuple
     return methods, tuple(str(kind) for kind in config if kind not in methods)
 
 
-_OUTPUTS = {("forward", output) for output, _ in _TASKS.values()}
+_OUTPUTS = tuple(("forward", output) for output, _ in _TASKS.values())
 
 
 def _arguments(
@@ -199,7 +201,7 @@ def _processing(path: Path, kwargs: Any) -> Any:
         or set(kwargs) - {"text"}
         or not isinstance(kwargs.get("text", {}), Mapping)
     ):
-        raise EncoderError(f"{where}: {sorted(kwargs)!r} is not supported", remedy="supported: 'text'")
+        raise EncoderError(f"{where} {kwargs!r} is not supported", remedy="supported: 'text'")
     text = kwargs.get("text", {})
     for key, value in text.items():
         if key != "max_length" and value not in _PROCESSING.get(key, ()):
