@@ -220,10 +220,15 @@ def recorded_files(found: EncoderFolder, used: Iterable[str]) -> dict[str, Keys]
         found: the folder.
         used: the files of it that belong to the encoder.
     """
+    model = _below(found.model, found.path)
+    return read_files(found.path, used, model=model, digested=files_by_tensor(found))
+
+
+def files_by_tensor(found: EncoderFolder) -> frozenset[str]:
+    """The weight files of a folder whose tensors have digests of their own; others are compared whole."""
     specs = (found.sentence.specs if found.sentence else {}).values()
     parts = (found.model, *(spec.folder for spec in specs if spec.folder))
-    digested = {_below(file, found.path) for part in parts for file in weight_files(part)}
-    return read_files(found.path, used, model=_below(found.model, found.path), digested=digested)
+    return frozenset(_below(file, found.path) for part in parts for file in weight_files(part))
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:

@@ -39,18 +39,30 @@ def verified_folder(folder: Path, card: "WatermarkCard") -> "EncoderFolder":
 
     files = files_of(folder)
     state = (folder, card.digest, files.names, *(_content(folder / name) for name in files.used))
-    found = COMPARED.get(state)
-    if found is None:
+    found, whole = COMPARED.get(state, (None, ()))
+    if found is None or whole != _whole(found, files.used):
         found = _compared(folder, files.used, card)
         if len(COMPARED) < MOST_KEPT:
-            COMPARED[state] = found
+            COMPARED[state] = found, _whole(found, files.used)
     _refuse(folder, "tensors of the weight files differ from the card's", _changed_in_files(found, card))
     return found
 
 
 MOST_KEPT = 64
-COMPARED: "dict[tuple[object, ...], EncoderFolder]" = {}
+COMPARED: "dict[tuple[object, ...], tuple[EncoderFolder, tuple[str, ...]]]" = {}
 """Folders whose files were compared, by every byte: a vocabulary is hashed sooner than it is read."""
+
+
+def _whole(found: "EncoderFolder", used: Iterable[str]) -> tuple[str, ...]:
+    """Digests of weight files that are compared as a whole: those of a Router's other routes."""
+    from hf_integration.encoders.opening import files_by_tensor
+
+    others = [name for name in used if name.endswith(".safetensors") and name not in files_by_tensor(found)]
+    digests = []
+    for name in others:
+        with (found.path / name).open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return tuple(digests)
 
 
 def _content(path: Path) -> str:

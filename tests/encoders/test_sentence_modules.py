@@ -337,6 +337,6 @@ def test_a_setting_of_a_module_of_any_kind_is_read_or_refused(kind: str, tmp_pat
     more = {"module_input_name", "module_output_name", "use_residual", "bias", "activation_function"}
     for key in {*GOOD[kind], *(more if kind == "Dense" else ())}:
         for place, junk in enumerate(JUNK):
-            plain = [("Transformer", {}), (kind, {key: junk})]
+            plain: list[tuple[str, dict[str, Any]]] = [("Transformer", {}), (kind, {key: junk})]
             modules = around(kind, **{key: junk}) if kind != "Pooling" else plain
             _read_or_refused(write(tmp_path / f"{key}{place}", *modules))

@@ -165,7 +165,7 @@ def _methods(path: Path, config: Any) -> tuple[dict[str, tuple[str, str]], tuple
             raise EncoderError(
                 f"{path}: modality_config: {kind} by {method!r} and {output!r} is not supported"
             )
-        methods[kind] = (method, output)
+        methods[kind] = (str(method), str(output))
     return methods, tuple(str(kind) for kind in config if kind not in methods)
 
 
