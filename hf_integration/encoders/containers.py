@@ -14,6 +14,7 @@ from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
 from hf_integration.encoders.modalities.static import model_of
 from hf_integration.encoders.sentence_objects import cross_encoder_flow, gives_scores, sentence_flow
+from hf_integration.encoders.sentence_parts import first_of
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 _SENTENCES = "sentence_transformers"
@@ -167,6 +168,9 @@ def _own_processor(container: Any, given: Any) -> Any:
             f"processor= is another one than the {type(container).__name__} runs", remedy="leave it out"
         )
     own = getattr(container, "processor", None)
+    if own is None and _below(container, _SENTENCES, "SentenceTransformer", "SparseEncoder"):
+        first = first_of(container)  # a Router has the tokenizer of whichever route comes first
+        return getattr(first, "processor", None)
     if parts == [own] or (own is not None and _below(container, _SENTENCES, type(container).__name__)):
         return own
     return container if parts else None  # it holds a part for each modality, as a processor does
@@ -178,7 +182,7 @@ def _transformer(sentence: Any) -> Any:
     Raises:
         EncoderError: it begins with something else, or runs elsewhere than in torch.
     """
-    first = next(iter(sentence.children()), None)
+    first = first_of(sentence)
     if isinstance(first, nn.Module) and _is(first, _SENTENCES, "StaticEmbedding"):
         return model_of(first.embedding)  # type: ignore[arg-type]  # it is looked at there
     model = getattr(first, "auto_model", None)
@@ -186,6 +190,6 @@ def _transformer(sentence: Any) -> Any:
         what = type(first).__name__ if model is None else type(model).__name__
         raise EncoderError(
             f"{type(sentence).__name__} around {what}, which is no transformers model in torch",
-            remedy="supported: a Transformer or StaticEmbedding first; check the folder of any other",
+            remedy="supported: a Transformer, a StaticEmbedding, or a Router of such",
         )
     return model

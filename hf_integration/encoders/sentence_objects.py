@@ -12,13 +12,19 @@ from typing import Any
 from torch import nn
 
 from hf_integration.base.errors import EncoderError, SSLAuthError
+from hf_integration.base.text import quoted
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
 from hf_integration.encoders.modalities.model_settings import FILE
-from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules
+from hf_integration.encoders.modalities.sentence_modules import (
+    SentenceModules,
+    by_route,
+    read_sentence_modules,
+)
 from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, Dense, DenseSpec
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
+from hf_integration.encoders.sentence_parts import parts_of
 
 _OF_OBJECT = (
     "model_type",
@@ -60,7 +66,8 @@ def read_sentence_object(sentence: Any) -> SentenceObject:
     Raises:
         EncoderError: a module or a setting that is not supported.
     """
-    parts = list(sentence.children())
+    found = parts_of(sentence)
+    parts = found.modules
     with tempfile.TemporaryDirectory(prefix="sslauth-object-") as place:
         entries = [_write(Path(place), number, part) for number, part in enumerate(parts)]
         (Path(place) / "modules.json").write_text(json.dumps(entries))
@@ -76,6 +83,8 @@ def read_sentence_object(sentence: Any) -> SentenceObject:
             raise EncoderError(message.removeprefix("/"), remedy=error.remedy) from None
     if read is None:
         raise EncoderError(f"a {type(sentence).__name__} without modules")
+    if found.route is not None:
+        read = by_route(read, found.route)
     read = replace(read, do_lower_case=bool(getattr(parts[0], "do_lower_case", False)))
     before, tail = (
         {name: _running(name, spec, parts) for name, spec in specs.items()}
@@ -158,7 +167,11 @@ def sentence_flow(sentence: Any) -> Iterator[Finding]:
     Args:
         sentence: a ``SentenceTransformer`` or a ``CrossEncoder``.
     """
-    for number, part in enumerate(sentence.children()):
+    parts = parts_of(sentence)
+    for name in () if parts.route is None else parts.route.others:
+        what = f"route '{quoted(name)}' of the Router in memory, which is neither run nor compared"
+        yield Finding(what, "check its folder, or give the modules of one route as an object of their own")
+    for number, part in enumerate(parts.modules):
         place = f"module {number} of the {type(sentence).__name__}"
         for name in vars(part):
             if name not in vars(nn.Module()) and _is_setting(inspect.getattr_static(type(part), name, None)):

@@ -34,6 +34,7 @@ from hf_integration.encoders.modalities.static import (
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
+from hf_integration.encoders.sentence_parts import first_of
 
 
 def wrap_module(
@@ -111,7 +112,7 @@ def _wrap_static(contents: Contents, module: StaticModel, name: str) -> Encoder:
     """An encoder of a table of tokens in memory."""
     found = read_sentence_object(contents.sentence)
     refuse_unreadable(name, module.named_parameters())
-    tokenizer = tokenizer_of(contents.sentence[0].tokenizer)
+    tokenizer = tokenizer_of(first_of(contents.sentence).tokenizer)
     origin = Origin(
         name,
         module.config.model_type,

@@ -50,10 +50,10 @@ def problems(layout: Layout, place: Path, *, every: int) -> Iterator[str]:
     found = verdict_of(card, open_encoder(folder, name=layout.name, device="cpu", modality=layout.modality))
     if found.status != "authentic":
         yield f"{layout.name}: the folder is {found.status}: {found.reason}"
-    if not layout.only_folder:
+    if layout.in_memory:
         model: Any = loaded(layout, folder)
         found = verdict_of(card, wrap_module(model, modality=layout.modality))
-        if found.status != "authentic" or found.process:
+        if found.status != layout.in_memory or (found.authentic and found.process):
             yield f"{layout.name}: in memory it is {found.status}: {found.reason} {'; '.join(found.process)}"
     if every:
         tried = edits_tried(layout, folder, card, every=every)

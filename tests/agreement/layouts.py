@@ -31,7 +31,7 @@ class Layout:
         modality: what it takes.
         refused: a part of the reason for which it is refused; empty where it works.
         kind: the class of the library that loads it.
-        only_folder: whether an object in memory is not supported.
+        in_memory: what comes of a check of the library's own object; empty for one that is not made.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Layout:
     modality: Modality = "text"
     refused: str = ""
     kind: str = "SentenceTransformer"
-    only_folder: bool = False
+    in_memory: str = "authentic"
 
 
 def _library() -> Any:
@@ -403,11 +403,13 @@ def _routed(*, static: bool = True, **options: Any) -> Callable[[Path, Path], No
 
 
 ROUTED: tuple[Layout, ...] = (
-    Layout("Router, document", _routed(default_route="document"), only_folder=True),
-    Layout("Router, query by a table", _routed(default_route="query"), only_folder=True),
-    Layout("Router of two models", _routed(static=False, default_route="document"), only_folder=True),
-    Layout("Router without a default", _routed(), only_folder=True),
-    Layout("Router by mapping", _routed(route_mappings={(None, "text"): "document"}), only_folder=True),
+    Layout("Router, document", _routed(default_route="document"), in_memory="inconclusive"),
+    Layout("Router, query by a table", _routed(default_route="query"), in_memory="inconclusive"),
+    Layout("Router of two models", _routed(static=False, default_route="document"), in_memory="inconclusive"),
+    Layout("Router without a default", _routed(), in_memory="inconclusive"),
+    Layout(
+        "Router by mapping", _routed(route_mappings={(None, "text"): "document"}), in_memory="inconclusive"
+    ),
     Layout("Router without a route", _routed(allow_empty_key=False), refused="no route is the default"),
 )
 """Several encoders in one folder."""
@@ -457,7 +459,7 @@ OTHERS: tuple[Layout, ...] = (
     Layout(
         "tokenizer_args that cut",
         _read_again(lambda config: config.update(tokenizer_args={"model_max_length": 6})),
-        only_folder=True,
+        in_memory="",
     ),
     Layout(
         "model_args that round",

@@ -323,8 +323,8 @@ def _read_or_refused(folder: Path) -> None:
 def test_a_setting_of_any_kind_is_read_or_refused(name: str, key: str, tmp_path: Path) -> None:
     for place, junk in enumerate(JUNK):
         if name != "router_config":
-            modules = ("Transformer", {}), ("Pooling", POOLING)
-            _read_or_refused(write(tmp_path / str(place), *modules, **{name: {key: junk}}))
+            files = {name: {key: junk}}
+            _read_or_refused(write(tmp_path / str(place), ("Transformer", {}), ("Pooling", POOLING), **files))
             continue
         _read_or_refused(_routed(tmp_path / str(place), _router(**{key: junk})))
         for inner in ("default_route", "allow_empty_key", "route_mappings"):

@@ -11,6 +11,8 @@ from hf_integration.base.text import quoted
 from hf_integration.encoders.files.json_values import read_json, relative_folder
 from hf_integration.encoders.modalities.module_settings import only
 
+ROUTER_FILE = "router_config.json"
+
 _KEYS = {"default_route", "allow_empty_key", "route_mappings"}
 
 
@@ -38,8 +40,10 @@ def read_route(folder: Path) -> Route:
         EncoderError: damaged settings, or no such route: then only its caller knows which encoder is meant.
     """
     # versions before 5 call the file as those of all modules
-    path = next((p for p in (folder / "router_config.json", folder / "config.json") if p.is_file()), folder)
-    config = read_json(path if path != folder else folder / "router_config.json", dict)
+    path = folder / ROUTER_FILE
+    if not path.is_file() and (folder / "config.json").is_file():
+        path = folder / "config.json"
+    config = read_json(path, dict)
     only(path, config, {"types", "structure", "parameters"})
     types, structure = _object(path, config, "types"), _object(path, config, "structure")
     parameters = _object(path, config, "parameters")

@@ -34,7 +34,7 @@ from hf_integration.encoders.modalities.module_settings import (
     read_pooling,
     read_splade,
 )
-from hf_integration.encoders.modalities.routes import read_route
+from hf_integration.encoders.modalities.routes import ROUTER_FILE, Route, read_route
 from hf_integration.encoders.modalities.tail_modules import ActivateSpec, TruncateSpec
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.modalities.transformer_settings import TransformerSettings, read_transformer
@@ -153,16 +153,17 @@ def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]])
     """The modules that a text without a task goes through."""
     route = read_route(router)
     chosen = [(_kind(router / route.file, name), part) for name, part in route.modules]
-    found = _read_parts(folder, [*chosen, *behind])
+    return by_route(_read_parts(folder, [*chosen, *behind]), route)
+
+
+def by_route(found: SentenceModules, route: Route) -> SentenceModules:
+    """The modules of an encoder, with the route that they are."""
     said = {"route": route.name, "others": sorted(route.others)}
     not_run = (
         f"route '{quoted(name)}' of the Router: its files are compared, not run" for name in route.others
     )
-    return replace(
-        found,
-        behaviour=found.behaviour | Behaviour({"router_config.json": said}),
-        not_run=(*found.not_run, *not_run),
-    )
+    behaviour = found.behaviour | Behaviour({ROUTER_FILE: said})
+    return replace(found, behaviour=behaviour, not_run=(*found.not_run, *not_run))
 
 
 def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
