@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
@@ -32,6 +34,16 @@ def verdict_of(card: WatermarkCard, encoder: Encoder) -> Verdict:
     return Authenticator(card=card, trust="local").authenticate(encoder).verdict
 
 
+def some_parameters(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter around the model in an object of the library, and the first of the model."""
+    model.requires_grad_(False)
+    inner = 0
+    for name, parameter in model.named_parameters():
+        inner += name.startswith("0.")
+        if not name.startswith("0.") or inner == 1:
+            yield name, parameter
+
+
 def edits_tried(layout: Layout, folder: Path, card: WatermarkCard, *, every: int) -> Tried:
     """What comes of one of so many edits of the folder."""
     described = building.Layout(layout.name, layout.modality, lambda _: None)  # it was written before
@@ -55,6 +67,14 @@ def problems(layout: Layout, place: Path, *, every: int) -> Iterator[str]:
         found = verdict_of(card, wrap_module(model, modality=layout.modality))
         if found.status != layout.in_memory or (found.authentic and found.process):
             yield f"{layout.name}: in memory it is {found.status}: {found.reason} {'; '.join(found.process)}"
+        for name, parameter in some_parameters(model):
+            first = parameter.view(-1)[:1]
+            kept = first.clone()
+            first.mul_(1.5).add_(1e-3)
+            found = verdict_of(card, wrap_module(model, modality=layout.modality))
+            if found.status != "altered":
+                yield f"{layout.name}: in memory, with {name} altered, it is {found.status}"
+            first.copy_(kept)
     if every:
         tried = edits_tried(layout, folder, card, every=every)
         yield from tried.silent
