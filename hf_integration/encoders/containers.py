@@ -18,9 +18,9 @@ from hf_integration.encoders.sentence_parts import first_of
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 _SENTENCES = "sentence_transformers"
+_WITH_MODULES = ("SentenceTransformer", "SparseEncoder", "MultiVectorEncoder")
 # package and class -> why no encoder can be taken out of it
 _REFUSED = {
-    (_SENTENCES, "MultiVectorEncoder"): "gives an embedding for every token, which no card describes",
     ("torch", "FullyShardedDataParallel"): "holds a part of the weights in every process",
     ("torch", "FSDPModule"): "holds a part of the weights in every process",
 }
@@ -83,7 +83,7 @@ def open_container(subject: Any, processor: Any) -> Contents:
                 subject = outer.model
                 what = "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
                 said += [Finding(what), *cross_encoder_flow(outer)]
-        elif _is(outer, _SENTENCES, "SentenceTransformer", "SparseEncoder"):
+        elif _is(outer, _SENTENCES, *_WITH_MODULES):
             processor = _own_processor(outer, processor)
             sentence, subject = outer, _transformer(outer)
             said += sentence_flow(outer)
@@ -168,7 +168,7 @@ def _own_processor(container: Any, given: Any) -> Any:
             f"processor= is another one than the {type(container).__name__} runs", remedy="leave it out"
         )
     own = getattr(container, "processor", None)
-    if own is None and _below(container, _SENTENCES, "SentenceTransformer", "SparseEncoder"):
+    if own is None and _below(container, _SENTENCES, *_WITH_MODULES):
         first = first_of(container)  # a Router has the tokenizer of whichever route comes first
         return getattr(first, "processor", None)
     if parts == [own] or (own is not None and _below(container, _SENTENCES, type(container).__name__)):

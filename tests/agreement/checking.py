@@ -67,7 +67,7 @@ def problems(layout: Layout, place: Path, *, every: int) -> Iterator[str]:
         found = verdict_of(card, wrap_module(model, modality=layout.modality))
         if found.status != layout.in_memory or (found.authentic and found.process):
             yield f"{layout.name}: in memory it is {found.status}: {found.reason} {'; '.join(found.process)}"
-        for name, parameter in some_parameters(model):
+        for name, parameter in some_parameters(model) if found.authentic else ():
             first = parameter.view(-1)[:1]
             kept = first.clone()
             first.mul_(1.5).add_(1e-3)

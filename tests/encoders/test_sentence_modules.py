@@ -22,6 +22,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "Dropout": {"dropout": 0.1},
     "WordWeights": {"vocab": ["a", "b"], "word_weights": {"a": 2}},
     "WeightedLayerPooling": {"embedding_dimension": 32, "num_hidden_layers": 2, "layer_start": 1},
+    "MultiVectorMask": {"skiplist_words": [], "skiplist_tasks": ["document"]},
     "Pooling": POOLING,
     "SpladePooling": {},
     "StaticEmbedding": {},

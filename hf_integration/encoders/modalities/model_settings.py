@@ -15,15 +15,13 @@ LONGEST_PROMPT = 10_000
 
 FILE = "config_sentence_transformers.json"
 
-_REFUSED: Mapping[str, str] = {
-    "MultiVectorEncoder": "every token has an embedding of its own, which no card describes",
-}
 _FIXED: Mapping[str, tuple[Any, ...]] = {
     "keep_in_fp32_modules": (None, []),
     # which entries are the largest may change with a rounding
     "max_active_dims": (None,),
 }
-MODEL_TYPES = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")
+MODEL_TYPES = ("SentenceTransformer", "CrossEncoder", "SparseEncoder", "MultiVectorEncoder")
+_SIMILARITIES = {"SparseEncoder": "dot", "MultiVectorEncoder": "maxsim"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,8 @@ def read_settings(folder: Path) -> ModelSettings:
     fixed(path, config, _FIXED)
     model_type = config.get("model_type") or MODEL_TYPES[0]
     if model_type not in MODEL_TYPES:
-        why = _REFUSED.get(str(model_type), "it is not known here")
         raise EncoderError(
-            f"{path}: model_type {model_type!r} is not supported: {why}",
+            f"{path}: model_type {model_type!r} is not known here",
             remedy=f"supported: {', '.join(MODEL_TYPES)}",
         )
     prompts = config.get("prompts") or {}
@@ -94,7 +91,7 @@ def read_settings(folder: Path) -> ModelSettings:
         activation = _activation(path, config.get("activation_fn"))
     else:
         fixed(path, config, {"activation_fn": (None,)})
-        usual = "dot" if model_type == "SparseEncoder" else "cosine"
+        usual = _SIMILARITIES.get(model_type, "cosine")
         behaviour["similarity_fn_name"] = str(config.get("similarity_fn_name") or usual)
     return ModelSettings(str(model_type), prompt, width, activation, behaviour)
 

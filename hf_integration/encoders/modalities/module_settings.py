@@ -242,6 +242,14 @@ def _layer_mean(path: Path) -> ReadModule:
     return ReadModule(LayerMeanSpec(path.parent, layers, start), True, behaviour)
 
 
+def _mask(path: Path) -> ReadModule:
+    config = read_json(path, dict)
+    fixed_keys = {"skiplist_words": ([],), "keep_only_token_ids": (None,)}  # which tokens are left out
+    only(path, config, {*fixed_keys, "skiplist_tasks"})
+    fixed(path, config, fixed_keys)
+    return ReadModule(None, True, {})
+
+
 READERS: Mapping[str, Callable[[Path], ReadModule]] = {
     "Dense": _dense,
     "Normalize": _normalize,
@@ -249,5 +257,6 @@ READERS: Mapping[str, Callable[[Path], ReadModule]] = {
     "Dropout": _dropout,
     "WordWeights": _word_weights,
     "WeightedLayerPooling": _layer_mean,
+    "MultiVectorMask": _mask,
 }
 """Modules around a model and its pooling, with what reads the settings in their folder."""

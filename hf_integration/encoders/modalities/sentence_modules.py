@@ -12,7 +12,7 @@ from typing import Any, Literal
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Modality
-from hf_integration.encoders.files.json_values import read_json, relative_folder
+from hf_integration.encoders.files.json_values import condensed, read_json, relative_folder
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.modalities.model_settings import (
     FILE,
@@ -41,9 +41,12 @@ from hf_integration.encoders.modalities.transformer_settings import TransformerS
 
 __all__ = ["LONGEST_PROMPT", "MODES", "SentenceModules", "read_cross_encoder", "read_sentence_modules"]
 
-Kind = Literal["pooled", "projected", "static", "scores", "sparse"]
+Kind = Literal["pooled", "projected", "static", "scores", "sparse", "tokens"]
 """How an encoder becomes one vector: by pooling its tokens, by itself, by a table of tokens, as scores of a
-pair of texts, as weights of the words of its vocabulary."""
+pair of texts, as weights of the words of its vocabulary, as the mean over vectors that users get one by one."""
+
+QUERIES = "texts whose task is named (encode_query, encode_document): its settings are compared, not run"
+"""What is said of multi-vector encoders, which may give such texts another prefix, length or expansion."""
 
 _MODELS = {
     # the module that a model is held by -> its task where no file says one
@@ -53,6 +56,7 @@ _MODELS = {
 }
 _KINDS = (*_MODELS, "StaticEmbedding", "Router", "Pooling", "SpladePooling", *READERS)
 _PLACES = (
+    "multi_vector_encoder.modules",
     "models",
     "base.modules",
     "sentence_transformer.modules",
@@ -73,8 +77,7 @@ _TYPES = {
     for name in (kind, f"{kind}.{kind}", f"{_snake(kind)}.{kind}")
 } | {f"sentence_transformers.models.{name}": "Router" for name in ("Asym", "Asym.Asym")}
 _NOT_RUN: Mapping[str, str] = {
-    "MultiVectorMask": "every token has an embedding of its own, which no card describes",
-    "TokenPooling": "every token has an embedding of its own, which no card describes",
+    "HierarchicalTokenPooling": "which tokens it merges may change with a rounding",
     "LogitScore": "the score is made of the next token of a causal model",
     "SparseAutoEncoder": "its sparse code depends on the largest entries, which a rounding may swap",
     "SparseStaticEmbedding": "it counts tokens, and holds no model that could be run",
@@ -230,7 +233,16 @@ def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModu
             files[f"{place}_{name}/config.json"] = read.behaviour
         if read.spec is not None:
             (tail if pooled else before)[f"{place}_{name}"] = read.spec
-    if not pooled or (settings.model_type, model.task) not in _FIT[kind]:
+    many = settings.model_type == "MultiVectorEncoder"
+    if many and not pooled and "MultiVectorMask" in kinds:
+        kind, modes, pooled = "tokens", ("mean",), True
+    if model.of_tasks:
+        files["sentence_bert_config.json"] = {key: condensed(value) for key, value in model.of_tasks.items()}
+    if (
+        not pooled
+        or ("MultiVectorMask" in kinds) != many
+        or (settings.model_type, model.task) not in _FIT[kind]
+    ):
         raise _order(where, kinds)
     if "WeightedLayerPooling" in kinds and not model.hands_on_layers:
         raise EncoderError(
@@ -255,7 +267,8 @@ def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModu
         before=before,
         splade=splade,
         modalities=model.modalities,
-        not_run=tuple(f"samples of '{quoted(kind)}' at once: they are not run" for kind in model.others),
+        not_run=(QUERIES,) * many
+        + tuple(f"samples of '{quoted(kind)}' at once: they are not run" for kind in model.others),
     )
 
 
@@ -264,6 +277,7 @@ _FIT: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     **dict.fromkeys(("pooled", "projected", "static"), (("SentenceTransformer", "feature-extraction"),)),
     "scores": (("CrossEncoder", "sequence-classification"),),
     "sparse": (("SparseEncoder", "fill-mask"),),
+    "tokens": (("MultiVectorEncoder", "feature-extraction"),),
 }
 """What each kind is loaded as, and by which task."""
 
@@ -278,7 +292,8 @@ def _read_model(
     if not kinds or kinds[0] not in _MODELS:
         raise _order(where, kinds)
     task = "sequence-classification" if settings.model_type == "CrossEncoder" else _MODELS[kinds[0]]
-    return read_transformer(parts[0][1], task=task, towers=kinds[0] == "CLIPModel")
+    tasks = settings.model_type == "MultiVectorEncoder"
+    return read_transformer(parts[0][1], task=task, towers=kinds[0] == "CLIPModel", tasks=tasks)
 
 
 def _order(where: Path, kinds: Sequence[str]) -> EncoderError:

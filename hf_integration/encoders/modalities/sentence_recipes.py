@@ -65,10 +65,13 @@ def recipe_of_modules(sentence: SentenceModules, config: Any, own: Recipe, *, le
         return scores_recipe(config)
     if sentence.kind == "sparse":
         return splade_recipe(config, *sentence.splade)
-    if sentence.kind == "pooled":
+    if sentence.kind in ("pooled", "tokens"):
         stages = getattr(config, "hidden_sizes", ())  # of models of images, the last one's map is pooled
         widths = [*stages, *(s.out_features for s in sentence.before.values() if isinstance(s, DenseSpec))]
-        return sentence_recipe(config, sentence.modes, left_out, width=widths[-1] if widths else None)
+        pooled = sentence_recipe(config, sentence.modes, left_out, width=widths[-1] if widths else None)
+        if sentence.kind == "pooled":
+            return pooled
+        return replace(pooled, pooling="mean over the vectors that users get one by one")
     return own
 
 

@@ -1,7 +1,7 @@
 """Settings of the module of sentence-transformers that holds a transformers model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,10 +27,11 @@ _OTHER_TASKS: Mapping[str, str] = {
 }
 _FIXED: Mapping[str, tuple[Any, ...]] = {
     "unpad_inputs": (None, False, True),  # how a GPU kernel packs the batch, not what is computed
-    "query_length": (None,),
-    "document_length": (None,),
-    "query_expansion": (None,),
 }
+_OF_TASKS: Mapping[str, tuple[Any, ...]] = dict.fromkeys(
+    ("query_length", "document_length", "query_expansion"), (None,)
+)
+"""What multi-vector encoders do to texts whose task is named, and other encoders do not have."""
 # Arguments of transformers' loaders, under the keys of versions 2 to 5 and of version 6: those that change no
 # number. ``None`` stands for any value.
 _KERNEL = {"attn_implementation": None, "use_safetensors": None, "low_cpu_mem_usage": None}
@@ -62,6 +63,7 @@ class TransformerSettings:
         max_seq_length: longest text in tokens, or ``None`` for the tokenizer's own.
         do_lower_case: whether texts are lower-cased before anything else.
         hands_on_layers: whether later modules see the hidden states of every layer.
+        of_tasks: what is done to texts whose task is named.
     """
 
     task: str = "feature-extraction"
@@ -71,6 +73,7 @@ class TransformerSettings:
     max_seq_length: int | None = None
     do_lower_case: bool = False
     hands_on_layers: bool = False
+    of_tasks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -79,7 +82,7 @@ class TransformerSettings:
 
 
 def read_transformer(
-    transformer: Path, *, task: str = "feature-extraction", towers: bool = False
+    transformer: Path, *, task: str = "feature-extraction", towers: bool = False, tasks: bool = False
 ) -> TransformerSettings:
     """Read the settings of the module in a folder.
 
@@ -87,6 +90,7 @@ def read_transformer(
         transformer: its folder, which is that of the model.
         task: the task where the file names none.
         towers: whether the module is the ``CLIPModel`` of older versions, which takes texts and images.
+        tasks: whether texts whose task is named may have settings of their own.
 
     Raises:
         EncoderError: an unknown key, or a value that makes another encoder of it.
@@ -97,8 +101,8 @@ def read_transformer(
     config = read_json(path, dict) if path.is_file() else {}
     names = {name for new, (old, _) in _ARGUMENTS.items() for name in (new, old)}
     own = {"max_seq_length", "do_lower_case", "transformer_task", "modality_config", "module_output_name"}
-    only(path, config, {*own, *_FIXED, *names, "processing_kwargs"})
-    fixed(path, config, _FIXED)
+    only(path, config, {*own, *_FIXED, *_OF_TASKS, *names, "processing_kwargs"})
+    fixed(path, config, _FIXED if tasks else {**_FIXED, **_OF_TASKS})
     task = config.get("transformer_task", task)
     if not isinstance(task, str) or task not in _TASKS:
         why = _OTHER_TASKS.get(str(task), "it is not known here")
@@ -139,6 +143,7 @@ def read_transformer(
         length,
         bool(config.get("do_lower_case", False)),
         handed is True,
+        {key: config[key] for key in _OF_TASKS if config.get(key) is not None},
     )
 
 
