@@ -58,11 +58,16 @@ def around(kind: str, **more: Any) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("kind", READERS)
 def test_every_module_is_read_and_no_unknown_key_of_it(kind: str, tmp_path: Path) -> None:
-    found = read_sentence_modules(write(tmp_path / "good", *around(kind)))
+    of_tokens = kind == "MultiVectorMask"
+    files = {"config_sentence_transformers": {"model_type": "MultiVectorEncoder"}} if of_tokens else {}
+    good, bad = around(kind), around(kind, surprise=1)
+    if of_tokens:
+        good, bad = ([module for module in modules if module[0] != "Pooling"] for modules in (good, bad))
+    found = read_sentence_modules(write(tmp_path / "good", *good, **files))
     assert found is not None
-    assert found.kind == "pooled"
+    assert found.kind == ("tokens" if of_tokens else "pooled")
     with pytest.raises(EncoderError, match="unknown key 'surprise'"):
-        read_sentence_modules(write(tmp_path / "bad", *around(kind, surprise=1)))
+        read_sentence_modules(write(tmp_path / "bad", *bad, **files))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,8 @@ def test_a_value_that_makes_no_sense_is_refused(kind: str, key: str, value: Any,
         ["Transformer", "Pooling", "Transformer"],
         ["Transformer", "LayerNorm", "Pooling"],
         ["Transformer", "SpladePooling"],
+        ["Transformer", "MultiVectorMask"],
+        ["Transformer", "MultiVectorMask", "Pooling"],
         ["StaticEmbedding", "Pooling"],
         ["StaticEmbedding", "WordWeights"],
         ["Transformer", "Pooling", "StaticEmbedding"],
@@ -155,11 +162,16 @@ def test_a_module_that_is_not_run_is_refused_by_name(kind: str, tmp_path: Path) 
         (
             "config_sentence_transformers",
             {"model_type": "MultiVectorEncoder"},
-            "every token has an embedding",
+            "modules Transformer, Pooling",
         ),
         ("config_sentence_transformers", {"model_type": "Mine"}, "not known here"),
         ("config_sentence_transformers", {"model_type": "CrossEncoder"}, "modules Transformer, Pooling"),
         ("config_sentence_transformers", {"max_active_dims": 5}, "max_active_dims 5"),
+        (
+            "config_sentence_transformers",
+            {"model_type": "SparseEncoder", "truncate_dim": 5},
+            "truncate_dim 5",
+        ),
         ("config_sentence_transformers", {"activation_fn": "torch.nn.Tanh"}, "activation_fn"),
         ("config_sentence_transformers", {"surprise": 5}, "unknown key 'surprise'"),
     ],

@@ -86,6 +86,8 @@ def read_settings(folder: Path) -> ModelSettings:
     }
     if width is not None:
         behaviour["truncate_dim"] = width
+    if model_type != MODEL_TYPES[0]:  # the others ignore it
+        fixed(path, config, {"truncate_dim": (None,)})
     activation = None
     if model_type == "CrossEncoder":
         activation = _activation(path, config.get("activation_fn"))

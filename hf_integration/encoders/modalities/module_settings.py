@@ -244,7 +244,10 @@ def _layer_mean(path: Path) -> ReadModule:
 
 def _mask(path: Path) -> ReadModule:
     config = read_json(path, dict)
-    fixed_keys = {"skiplist_words": ([],), "keep_only_token_ids": (None,)}  # which tokens are left out
+    fixed_keys: dict[str, tuple[Any, ...]] = {
+        "skiplist_words": ([],),
+        "keep_only_token_ids": (None,),
+    }  # which tokens are left out
     only(path, config, {*fixed_keys, "skiplist_tasks"})
     fixed(path, config, fixed_keys)
     return ReadModule(None, True, {})

@@ -3,11 +3,10 @@
 A module that is not known here, or that is where it does something else, is refused rather than ignored.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
@@ -22,18 +21,9 @@ from hf_integration.encoders.modalities.model_settings import (
     read_settings,
     usual_activation,
 )
-from hf_integration.encoders.modalities.module_settings import (
-    MODES,
-    READERS,
-    SCORES,
-    SENTENCE,
-    TOKENS,
-    fixed,
-    only,
-    read_module,
-    read_pooling,
-    read_splade,
-)
+from hf_integration.encoders.modalities.module_chain import Chain, Kind, order
+from hf_integration.encoders.modalities.module_settings import MODES, SENTENCE, fixed, only
+from hf_integration.encoders.modalities.module_types import MODELS, kind_of
 from hf_integration.encoders.modalities.routes import ROUTER_FILE, Route, read_route
 from hf_integration.encoders.modalities.tail_modules import ActivateSpec, TruncateSpec
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
@@ -41,51 +31,8 @@ from hf_integration.encoders.modalities.transformer_settings import TransformerS
 
 __all__ = ["LONGEST_PROMPT", "MODES", "SentenceModules", "read_cross_encoder", "read_sentence_modules"]
 
-Kind = Literal["pooled", "projected", "static", "scores", "sparse", "tokens"]
-"""How an encoder becomes one vector: by pooling its tokens, by itself, by a table of tokens, as scores of a
-pair of texts, as weights of the words of its vocabulary, as the mean over vectors that users get one by one."""
-
 QUERIES = "texts whose task is named (encode_query, encode_document): its settings are compared, not run"
 """What is said of multi-vector encoders, which may give such texts another prefix, length or expansion."""
-
-_MODELS = {
-    # the module that a model is held by -> its task where no file says one
-    "Transformer": "feature-extraction",
-    "CLIPModel": "feature-extraction",
-    "MLMTransformer": "fill-mask",
-}
-_KINDS = (*_MODELS, "StaticEmbedding", "Router", "Pooling", "SpladePooling", *READERS)
-_PLACES = (
-    "multi_vector_encoder.modules",
-    "models",
-    "base.modules",
-    "sentence_transformer.modules",
-    "sparse_encoder.models",
-    "sparse_encoder.modules",
-)
-
-
-def _snake(kind: str) -> str:
-    """The file that holds a class: ``layer_norm`` of ``LayerNorm``, ``clip_model`` of ``CLIPModel``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=CLIP)|(?<=MLM)", "_", kind).lower()
-
-
-_TYPES = {
-    f"sentence_transformers.{place}.{name}": kind
-    for kind in _KINDS
-    for place in _PLACES
-    for name in (kind, f"{kind}.{kind}", f"{_snake(kind)}.{kind}")
-} | {f"sentence_transformers.models.{name}": "Router" for name in ("Asym", "Asym.Asym")}
-_NOT_RUN: Mapping[str, str] = {
-    "HierarchicalTokenPooling": "which tokens it merges may change with a rounding",
-    "LogitScore": "the score is made of the next token of a causal model",
-    "SparseAutoEncoder": "its sparse code depends on the largest entries, which a rounding may swap",
-    "SparseStaticEmbedding": "it counts tokens, and holds no model that could be run",
-    "BoW": "its tokenizer is none of transformers",
-    "WordEmbeddings": "its tokenizer is none of transformers",
-    "CNN": "it is trained no more, and not run here",
-    "LSTM": "it is trained no more, and not run here",
-}
 
 
 @dataclass(frozen=True)
@@ -142,20 +89,20 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
         raise EncoderError(f"{where}: not a list of modules")
     _check_entries(where, entries)
     parts = [
-        (_kind(where, entry.get("type")), relative_folder(folder, entry.get("path", ""), "modules.json"))
+        (kind_of(where, entry.get("type")), relative_folder(folder, entry.get("path", ""), "modules.json"))
         for entry in entries
     ]
     if "Router" not in [kind for kind, _ in parts]:
         return _read_parts(folder, parts)
     if parts[0][0] != "Router":
-        raise _order(where, [kind for kind, _ in parts])
+        raise order(where, [kind for kind, _ in parts])
     return _read_routed(folder, parts[0][1], parts[1:])
 
 
 def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]]) -> SentenceModules:
     """The modules that a text without a task goes through."""
     route = read_route(router)
-    chosen = [(_kind(router / route.file, name), part) for name, part in route.modules]
+    chosen = [(kind_of(router / route.file, name), part) for name, part in route.modules]
     return by_route(_read_parts(folder, [*chosen, *behind]), route)
 
 
@@ -182,104 +129,41 @@ def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _kind(where: Path, name: Any) -> str:
-    name = str(name)
-    kind = _TYPES.get(name)
-    if kind is None:
-        of_library = name.startswith("sentence_transformers.")
-        why = _NOT_RUN.get(name.rpartition(".")[2]) if of_library else None
-        raise EncoderError(
-            f"{where}: unknown module type {name!r}"
-            if why is None
-            else f"{where}: {name} is not supported: {why}",
-            remedy=f"supported: {', '.join(_KINDS)} of sentence-transformers",
-        )
-    return kind
-
-
 def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModules:
     """The modules of a folder, each with its kind and its own folder."""
     where = folder / "modules.json"
     kinds = [kind for kind, _ in parts]
     settings = read_settings(folder)
     model = _read_model(where, parts, settings)
-    kind: Kind = "static" if kinds[0] == "StaticEmbedding" else _KIND_OF[model.gives]
-    modes: tuple[str, ...] = ()
-    pooling: Mapping[str, Any] = {"include_prompt": True}
-    splade = ("", "")
-    before: dict[str, ModuleSpec] = {}
-    tail: dict[str, ModuleSpec] = {}
-    files: dict[str, Mapping[str, Any]] = {
-        "modules.json": {str(place): kind for place, kind in enumerate(kinds)},
-        FILE: settings.behaviour,
-    }
-    pooled = model.gives != TOKENS
-    for place, (name, part) in enumerate(parts[1:], start=1):
-        if name in ("Pooling", "SpladePooling"):
-            if pooled or (name == "SpladePooling") != (settings.model_type == "SparseEncoder"):
-                raise _order(where, kinds)
-            pooled = True
-            if name == "Pooling":
-                modes, pooling = read_pooling(part)
-            else:
-                splade, pooling = read_splade(part)
-                kind = "sparse"
-            files[f"1_{name}/config.json"] = pooling
-            continue
-        read = read_module(name, part) if name in READERS else None
-        if read is None or read.of_tokens == pooled or kind in ("scores", "sparse"):
-            raise _order(where, kinds)
-        if read.behaviour:
-            files[f"{place}_{name}/config.json"] = read.behaviour
-        if read.spec is not None:
-            (tail if pooled else before)[f"{place}_{name}"] = read.spec
-    many = settings.model_type == "MultiVectorEncoder"
-    if many and not pooled and "MultiVectorMask" in kinds:
-        kind, modes, pooled = "tokens", ("mean",), True
+    chain = Chain(where, kinds, gives=model.gives, model_type=settings.model_type)
+    for place, (kind, part) in enumerate(parts[1:], start=1):
+        chain.add(place, kind, part)
+    found = chain.end(model.task, hands_on_layers=model.hands_on_layers)
+    tail = dict(chain.tail)
+    files = {**chain.files, FILE: settings.behaviour}
     if model.of_tasks:
         files["sentence_bert_config.json"] = {key: condensed(value) for key, value in model.of_tasks.items()}
-    if (
-        not pooled
-        or ("MultiVectorMask" in kinds) != many
-        or (settings.model_type, model.task) not in _FIT[kind]
-    ):
-        raise _order(where, kinds)
-    if "WeightedLayerPooling" in kinds and not model.hands_on_layers:
-        raise EncoderError(
-            f"{where}: WeightedLayerPooling does nothing, as config.json does not set output_hidden_states",
-            remedy="set it to true, or leave the module out",
-        )
-    if kind == "scores":
+    if found == "scores":
         tail["activation"], said = _activation(parts[0][1], settings.activation)
         files[FILE] = {**settings.behaviour, **said}
     if settings.truncate_dim is not None:
         tail["truncate_dim"] = TruncateSpec(settings.truncate_dim)
+    at_once = (f"samples of '{quoted(others)}' at once: they are not run" for others in model.others)
     return SentenceModules(
         parts[0][1],
-        modes,
+        chain.modes,
         tail,
         model.max_seq_length,
         model.do_lower_case,
         settings.prompt,
-        include_prompt=bool(pooling.get("include_prompt", True)),
+        include_prompt=chain.include_prompt,
         behaviour=Behaviour(files),
-        kind=kind,
-        before=before,
-        splade=splade,
+        kind=found,
+        before=chain.before,
+        splade=chain.splade,
         modalities=model.modalities,
-        not_run=(QUERIES,) * many
-        + tuple(f"samples of '{quoted(kind)}' at once: they are not run" for kind in model.others),
+        not_run=(*((QUERIES,) if found == "tokens" else ()), *at_once),
     )
-
-
-_KIND_OF: Mapping[str, Kind] = {TOKENS: "pooled", SENTENCE: "projected", SCORES: "scores"}
-_FIT: Mapping[Kind, tuple[tuple[str, str], ...]] = {
-    **dict.fromkeys(("pooled", "projected", "static"), (("SentenceTransformer", "feature-extraction"),)),
-    "scores": (("CrossEncoder", "sequence-classification"),),
-    "sparse": (("SparseEncoder", "fill-mask"),),
-    "tokens": (("MultiVectorEncoder", "feature-extraction"),),
-}
-"""What each kind is loaded as, and by which task."""
 
 
 def _read_model(
@@ -289,18 +173,11 @@ def _read_model(
     kinds = [kind for kind, _ in parts]
     if kinds[:1] == ["StaticEmbedding"]:
         return TransformerSettings(methods={"text": ("forward", SENTENCE)}, gives=SENTENCE)
-    if not kinds or kinds[0] not in _MODELS:
-        raise _order(where, kinds)
-    task = "sequence-classification" if settings.model_type == "CrossEncoder" else _MODELS[kinds[0]]
+    if not kinds or kinds[0] not in MODELS:
+        raise order(where, kinds)
+    task = "sequence-classification" if settings.model_type == "CrossEncoder" else MODELS[kinds[0]]
     tasks = settings.model_type == "MultiVectorEncoder"
     return read_transformer(parts[0][1], task=task, towers=kinds[0] == "CLIPModel", tasks=tasks)
-
-
-def _order(where: Path, kinds: Sequence[str]) -> EncoderError:
-    return EncoderError(
-        f"{where}: modules {', '.join(kinds) or 'none'}, in this order or of this kind, are not supported",
-        remedy="supported: a model, modules on its tokens, its pooling, modules on the embedding",
-    )
 
 
 def _activation(model: Path, stated: str | None) -> tuple[ActivateSpec, Mapping[str, str]]:
