@@ -15,8 +15,6 @@ pytest.importorskip("sentence_transformers", reason="sentence-transformers is no
 
 ALTERED = {
     "CrossEncoder": "model.safetensors",
-    "SPLADE": "model.safetensors",
-    "WordWeights, mean": "model.safetensors",
     "Dense on tokens": "1_Dense/model.safetensors",
     "Router, document": "query_0_StaticEmbedding/model.safetensors",
 }

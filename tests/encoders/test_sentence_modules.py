@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hf_integration.base.errors import EncoderError, KeySampleError
+from hf_integration.encoders.files.folder import require_support
 from hf_integration.encoders.modalities.module_settings import READERS
 from hf_integration.encoders.modalities.pairs import PairPreparation, split_pair
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
@@ -353,3 +354,9 @@ def test_a_setting_of_a_module_of_any_kind_is_read_or_refused(kind: str, tmp_pat
             plain: list[tuple[str, dict[str, Any]]] = [("Transformer", {}), (kind, {key: junk})]
             modules = around(kind, **{key: junk}) if kind != "Pooling" else plain
             _read_or_refused(write(tmp_path / f"{key}{place}", *modules))
+
+
+def test_model2vec_without_modules_is_refused_as_two_libraries_embed_it_differently(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "model2vec"}')
+    with pytest.raises(EncoderError, match="model2vec itself leaves unknown tokens out"):
+        require_support(tmp_path)

@@ -159,17 +159,16 @@ def _read_configuration(
             f"{model}: an adapter (adapter_config.json), not an encoder",
             remedy="merge the adapter into its base model and save the result",
         )
-    if (model / "config.json").is_file() and read_json(model / "config.json", dict).get(
-        "model_type"
-    ) == "model2vec":
-        raise EncoderError(
-            f"{model}: model2vec's own layout without modules.json, of which it embeds in two ways",
-            remedy="save it with a newer model2vec, which writes modules.json beside it",
-        )
     if not (model / "config.json").is_file():
         refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no config.json", remedy="give the folder of a transformers model")
     config = read_json(model / "config.json", dict)
+    if config.get("model_type") == "model2vec":
+        raise EncoderError(
+            f"{model}: of model2vec without modules.json: model2vec itself leaves unknown tokens out, and "
+            "sentence-transformers does not",
+            remedy="save it with a newer model2vec, which writes modules.json",
+        )
     if config.get("quantization_config"):
         raise EncoderError(
             f"{model / 'config.json'}: quantised (quantization_config): not supported",
