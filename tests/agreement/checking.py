@@ -10,8 +10,8 @@ from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.encoders import Encoder, open_encoder, wrap_module
 from hf_integration.verdict import Verdict
+from tests.agreement.building import Layout
 from tests.agreement.comparing import loaded
-from tests.agreement.layouts import Layout
 from tests.layouts import building
 from tests.layouts.trying import Tried, try_all
 from tests.tiny_cards import mint_quickly

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hf_integration.base.errors import SSLAuthError
 from hf_integration.encoders import Encoder, open_encoder
-from tests.agreement.layouts import Layout
+from tests.agreement.building import Layout
 from tests.encoders import tiny_models
 
 WANTED = 1e-6

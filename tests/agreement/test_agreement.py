@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 
+from tests.agreement.building import Layout
 from tests.agreement.checking import problems  # it is asked first whether the library is there
 from tests.agreement.comparing import compare
-from tests.agreement.layouts import LAYOUTS, Layout
+from tests.agreement.layouts import LAYOUTS
 
 MINTED = {
     "WeightedLayerPooling, WordWeights, Dense",
