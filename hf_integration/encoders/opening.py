@@ -26,12 +26,13 @@ from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
 from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
-from hf_integration.encoders.modalities.recipes import POOLER, Recipe, sentence_recipe
+from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.observing import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
@@ -124,10 +125,17 @@ def open_encoder(
     if found.sentence is not None:
         recipe = sentence_recipe(config, found.sentence.modes)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
-    optional = (*recipe.inert, POOLER)
-    module, missing = loading.load_module(
-        found.model, family.class_name, dtype=found.dtype, optional=optional
-    )
+
+    def load_in(dtype: torch.dtype) -> tuple[nn.Module, tuple[str, ...]]:
+        return loading.load_module(
+            found.model,
+            family.class_name,
+            dtype=dtype,
+            optional=(*NEVER_READ, POOLER),
+            settings=family.settings,
+        )
+
+    module, missing = load_in(found.dtype)
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
@@ -135,8 +143,7 @@ def open_encoder(
     module = module.get_submodule(family.part)
 
     def load(dtype: torch.dtype) -> nn.Module:
-        again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
-        return again.get_submodule(family.part)
+        return load_in(dtype)[0].get_submodule(family.part)
 
     loaded = dict(precision_copy.state_tensors(module))
     stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
@@ -167,6 +174,7 @@ def open_encoder(
     )
     if found.sentence is not None:
         recipe = pooled_recipe(config, found.sentence, preparation)
+    recipe = observed(recipe, assembly.model, preparation, where=str(found.model))
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder

@@ -25,6 +25,7 @@ from hf_integration.encoders.modalities.preparing import (
 )
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.observing import observed
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
 
@@ -73,6 +74,7 @@ def wrap_module(
         modality=modality,
         has_processor=lambda modality: find_processor(processor, modality) is not None,
         preferred=preferred,
+        saved=type(module).__name__,
     )
     part = find_processor(processor, family.modality)
     if part is None:
@@ -85,7 +87,9 @@ def wrap_module(
     around = (*contents.around, *([] if processor is part else [processor]))
     origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
     if contents.sentence is None:
-        return TorchEncoder(Assembly(tower, {}), preparation_of(part, tower, family), recipe, origin)
+        preparation = preparation_of(part, tower, family)
+        recipe = observed(recipe, tower, preparation, where=name)
+        return TorchEncoder(Assembly(tower, {}), preparation, recipe, origin)
     sentence, tail = read_sentence_object(contents.sentence)
     if sentence.do_lower_case and not lower_cases(part):
         part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around
@@ -179,9 +183,16 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
     """
     if module.config.model_type == "clip":
         return module, _clip_method(module, family)
+    recipe = family.recipe(config_of(module.config, family), True)
+    if recipe.method != "forward":
+        tower = _below_head(module)
+        if not hasattr(tower, recipe.method):
+            name = type(module).__name__
+            raise EncoderError(f"{name} has no {recipe.method}", remedy="give the whole model")
+        return tower, recipe
     if family.part:  # a whole sequence-to-sequence model, or its encoder
         tower = module.get_encoder() if hasattr(module, "get_encoder") else module
-    elif module.config.model_type == "siglip":
+    elif module.config.model_type in ("siglip", "siglip2"):
         name = "vision_model" if family.modality == "image" else "text_model"
         if not hasattr(module, name):
             raise EncoderError(f"{type(module).__name__} has no {name}")
@@ -193,7 +204,7 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
         raise EncoderError(
             f"{type(module).__name__} names a model that is no part of it", remedy="give the model itself"
         )
-    pooler = isinstance(getattr(tower, "pooler", None), nn.Module)
+    pooler = not hasattr(tower, "pooler") or isinstance(tower.pooler, nn.Module)
     return tower, family.recipe(config_of(tower.config, family), pooler)
 
 

@@ -139,7 +139,13 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     config: Any = model.config
     where = str(found.path)
     refuse_unreadable(where, (*model.named_parameters(), *model.named_buffers()))
-    family = choose_family(config, where=where, modality=card.encoder.modality, has_processor=lambda _: True)
+    family = choose_family(
+        config,
+        where=where,
+        modality=card.encoder.modality,
+        has_processor=lambda _: True,
+        saved=type(model).__name__,
+    )
     tower, recipe = find_tower(model, family)
     if found.sentence is not None:
         recipe = sentence_recipe(config, found.sentence.modes)

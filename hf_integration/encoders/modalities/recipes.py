@@ -143,6 +143,7 @@ class Recipe:
         config_part: attribute of the configuration that is this encoder's; empty for all of it.
         counted: prefixes of the tensors that belong to this encoder.
         inert: patterns of tensors that cannot influence the embedding.
+        also: module and batch -> what the model is given besides.
     """
 
     pooling: str
@@ -154,6 +155,7 @@ class Recipe:
     config_part: str = ""
     counted: tuple[str, ...] = ("",)
     inert: tuple[str, ...] = field(default=NEVER_READ)
+    also: Callable[[nn.Module, Batch], Mapping[str, Tensor]] = lambda _module, _batch: {}
 
     def counts(self, name: str) -> bool:
         """Whether a tensor of this name can influence the embedding."""

@@ -180,8 +180,9 @@ class TorchEncoder(Encoder):
         call = self.model if entrance is None else entrance
         if self._recipe.method != "forward":
             call = getattr(self.model, self._recipe.method)
+        also = self._recipe.also(self.model, Batch(inputs, batch.lengths))
         with evaluation_mode(self._assembly):
-            output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
+            output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
             embedding = self._recipe.head(output, mask)
             for module in self._assembly.tail.values():
