@@ -78,8 +78,8 @@ def generic_families(config: Any, saved: str | None) -> tuple[Family, ...]:
     given = _outputs(kind)
     if towers := _towers(kind, given):
         return towers
-    if getattr(config, "is_encoder_decoder", False):
-        return (_encoder_half(kind),)
+    if getattr(config, "is_encoder_decoder", False) and main_input in _MAIN_INPUTS:
+        return (_encoder_half(config, kind),)
     modality = _MAIN_INPUTS.get(str(main_input), "image")
     if modality == "text":
         return (_text(config, kind, inputs, given),)
@@ -157,7 +157,7 @@ def _towers(kind: Any, given: frozenset[str]) -> tuple[Family, ...]:
     )
 
 
-def _encoder_half(kind: Any) -> Family:
+def _encoder_half(config: Any, kind: Any) -> Family:
     """The encoder of a sequence-to-sequence model of texts, where the library has a class of it alone."""
     import transformers
 
@@ -165,7 +165,9 @@ def _encoder_half(kind: Any) -> Family:
     name = name or f"{kind.__name__.removesuffix('Model')}EncoderModel"
     if kind.main_input_name != "input_ids" or not hasattr(transformers, name):
         raise UnsupportedError("it is a sequence-to-sequence model")
-    return dataclasses.replace(PLAIN_TEXT, class_name=name, part="encoder")
+    if isinstance(getattr(config, "hidden_size", None), int):
+        return dataclasses.replace(PLAIN_TEXT, class_name=name, part="encoder")
+    return Family("text", name, _Generic(frozenset({"last_hidden_state"})), part="encoder")
 
 
 def _text(config: Any, kind: Any, inputs: Mapping[str, Any], given: frozenset[str]) -> Family:
@@ -267,8 +269,9 @@ def observed_recipe(recipe: Recipe, modality: Modality, module: nn.Module, outpu
     if _is_vector(getattr(output, f"{modality}_embeds", None)):
         return _with_vector(recipe, output, f"{modality}_embeds", f"the model's {modality} embedding")
     if POOLER not in recipe.inert and _is_vector(getattr(output, "pooler_output", None)):
-        pooler = isinstance(getattr(module, "pooler", None), nn.Module)
-        words = "pooler" if pooler else "the model's own pooling"
+        pooler = getattr(module, "pooler", None)
+        learned = isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters())
+        words = "pooler" if learned else "the model's own pooling"
         return _with_vector(recipe, output, "pooler_output", words)
     states = getattr(output, "last_hidden_state", None)
     if not isinstance(states, Tensor) or states.ndim not in (3, 4):
