@@ -127,6 +127,11 @@ class Encoder(ABC):
         return None
 
     @property
+    def rate(self) -> int | None:
+        """Samples in a second of the recordings that it takes, or ``None`` for other modalities."""
+        return None
+
+    @property
     def copies_differ(self) -> bool:
         """Whether a copy in another precision may run other code than the encoder itself."""
         return False

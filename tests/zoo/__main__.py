@@ -32,8 +32,8 @@ def main(arguments: list[str]) -> int:
 
 def summary(outcomes: list[Outcome]) -> str:
     """How many ended in which way."""
-    counts = Counter(outcome.state for outcome in outcomes)
-    states = ("works", "refused", "WRONG", "skipped")
+    counts = Counter(str(outcome.state) for outcome in outcomes)
+    states = ("works", "refused", "WRONG")
     return f"{len(outcomes)} layouts: " + ", ".join(f"{counts[state]} {state}" for state in states)
 
 

@@ -1,6 +1,5 @@
 """What comes of a layout: it works from minting to the last altered setting, is refused, or is wrong."""
 
-import importlib.util
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from tests.tiny_cards import mint_quickly
 from tests.zoo.documented import documented
 from tests.zoo.layout import Layout
 
-State = Literal["works", "refused", "WRONG", "skipped"]
+State = Literal["works", "refused", "WRONG"]
 
 CLOSE = 1e-6
 """Largest difference from the library's own use, in float64."""
@@ -53,8 +52,6 @@ def check(layout: Layout, *, settings: bool = True) -> Outcome:
         layout: the layout.
         settings: whether settings are altered as well.
     """
-    if layout.needs and importlib.util.find_spec(layout.needs) is None:
-        return Outcome(layout, "skipped", f"{layout.needs} is not installed")
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         layout.write(root / "encoder")

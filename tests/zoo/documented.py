@@ -41,6 +41,7 @@ USES: Mapping[str, Callable[[Any, Mapping[str, Any]], Tensor]] = {
     "image features": lambda model, inputs: model.get_image_features(**inputs).pooler_output,
     "audio features": lambda model, inputs: model.get_audio_features(**inputs).pooler_output,
     "text_embeds": lambda model, inputs: _forward(model, inputs).text_embeds,
+    "audio_embeds": lambda model, inputs: _forward(model, inputs).audio_embeds,
     "image_embeds": lambda model, inputs: _forward(model, inputs).image_embeds,
     "patches in order": _in_order,
 }
@@ -62,7 +63,7 @@ def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Tensor:
     inputs = _inputs(layout, folder, sample)
     if layout.use == SECONDS_WITH_SOUND:  # Whisper fills every recording up
         frames = len(sample.samples) // 320
-        return model.get_encoder()(**inputs).last_hidden_state[:, :frames].mean(1)
+        return model.get_encoder()(inputs["input_features"]).last_hidden_state[:, :frames].mean(1)
     part = model.get_encoder() if layout.use == "encoder mean" else model
     called = getattr(part, METHODS.get(layout.use, "forward"))
     taken = inspect.signature(called).parameters

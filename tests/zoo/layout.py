@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.loading import silent_transformers
 from tests.zoo.tiny import config_of, random_model
@@ -21,13 +23,13 @@ class Layout:
         use: the documented way to an embedding, a key of :data:`tests.zoo.documented.USES`.
         processor: makes what lies beside the weights.
         settings: of the configuration, beside the tiny sizes.
-        saved: class that is saved.
+        saved: class that is saved; empty where ``after`` writes the model.
         loads: class that the documented use loads.
         options: what the documented use gives ``from_pretrained``.
         save: options of ``save_pretrained``.
         after: changes the folder once it is saved.
+        dtype: that the weights are saved in.
         refused: words of the reason for which it is refused; empty for one that works.
-        needs: a module that has to be there.
     """
 
     name: str
@@ -43,18 +45,18 @@ class Layout:
     after: Callable[[Path], None] | None = None
     dtype: str = "float32"
     refused: str = ""
-    needs: str = ""
 
     def write(self, folder: Path) -> None:
         """Fill a folder."""
+        folder.mkdir(exist_ok=True)
         with silent_transformers():
-            config = config_of(self.model_type, **self.settings)
-            model = random_model(config, self.saved)
-            if self.dtype != "float32":
-                import torch
-
-                model = model.to(getattr(torch, self.dtype))
-            model.save_pretrained(folder, **self.save)
+            self._write_model(folder)
             self.processor().save_pretrained(folder)
         if self.after is not None:
             self.after(folder)
+
+    def _write_model(self, folder: Path) -> None:
+        if self.saved:
+            config = config_of(self.model_type, **self.settings)
+            model = random_model(config, self.saved)
+            model.to(getattr(torch, self.dtype)).save_pretrained(folder, **self.save)

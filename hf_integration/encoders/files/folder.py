@@ -185,7 +185,19 @@ def _check_other_files(path: Path, values: Mapping[str, Any]) -> None:
 
 def _has_processor(model: Path, modality: Modality) -> bool:
     names = _TOKENIZERS if modality == "text" else _PROCESSORS
-    return any((model / name).is_file() for name in names)
+    if any((model / name).is_file() for name in names):
+        return True
+    return modality == "text" and _needs_no_vocabulary(model / "tokenizer_config.json")
+
+
+def _needs_no_vocabulary(settings: Path) -> bool:
+    """Whether they name a tokenizer of bytes or characters, which has no file of pieces (CANINE, ByT5)."""
+    import transformers
+
+    if not settings.is_file():
+        return False
+    kind = getattr(transformers, str(read_json(settings, dict).get("tokenizer_class")), None)
+    return kind is not None and getattr(kind, "vocab_files_names", None) == {}
 
 
 def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:

@@ -62,6 +62,11 @@ def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
             f"{model / 'config.json'}: needs code from its repository (auto_map)",
             remedy="only architectures that transformers itself knows are loaded",
         )
+    if model_type is None and "pretrained_cfg" in values:
+        raise EncoderError(
+            f"{model / 'config.json'}: a timm checkpoint, which transformers runs by the timm library only",
+            remedy="give an encoder whose architecture transformers itself has",
+        )
     raise EncoderError(
         f"{model / 'config.json'}: unknown model_type {model_type!r}",
         remedy="only architectures that the installed transformers knows are loaded",

@@ -171,6 +171,9 @@ _SIGLIP2_TEXT = Family("text", "Siglip2TextModel", siglip_text_recipe, fixed_len
 _SIGLIP2_IMAGE = Family("image", "Siglip2VisionModel", siglip_image_recipe, one_by_one=True)
 _MASKED_VISION = Family("image", "AutoModel", masked_image_recipe, settings={"mask_ratio": 0.0})
 
+# classes that hold the encoder of a sequence-to-sequence model alone, below a head
+ENCODERS_ALONE = frozenset({"WhisperForAudioClassification"})
+
 # Families by model type, the preferred one first where a folder holds two towers.
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "clip": (_CLIP_IMAGE, _CLIP_TEXT),

@@ -9,7 +9,7 @@ from torch import nn
 from hf_integration.base.errors import EncoderError, UsageError
 from hf_integration.base.vocabulary import MODALITIES, Modality
 from hf_integration.encoders.modalities.audio import AudioPreparation
-from hf_integration.encoders.modalities.families import FAMILIES, Family
+from hf_integration.encoders.modalities.families import ENCODERS_ALONE, FAMILIES, Family
 from hf_integration.encoders.modalities.generic import (
     UnsupportedError,
     bare_class,
@@ -81,6 +81,8 @@ def families_of(config: Any, saved: str | None = None) -> tuple[Family, ...]:
     families = FAMILIES.get(config.model_type)
     if families is None:
         return generic_families(config, saved)
+    if saved in ENCODERS_ALONE:
+        return tuple(replace(family, class_name=saved) for family in families)
     kind = bare_class(config, saved)
     if kind is None or len(families) > 1 or families[0].part:
         return families

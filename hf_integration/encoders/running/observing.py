@@ -59,6 +59,6 @@ def _sample(preparation: Preparation) -> Any:
     if preparation.modality == "image":
         side = preparation.side or _SIDE
         return np.arange(side * side * 3, dtype=np.uint32).astype(np.uint8).reshape(side, side, 3)
-    rate = preparation.processor.sampling_rate
+    rate = preparation.rate or 16_000
     wave = np.sin(np.arange(rate) * (2 * np.pi * 440 / rate)) * 9000
     return Waveform(wave.astype(np.int16), rate)

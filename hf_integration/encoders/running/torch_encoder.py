@@ -88,6 +88,11 @@ class TorchEncoder(Encoder):
         return self._preparation.side
 
     @property
+    def rate(self) -> int | None:
+        """See :meth:`Encoder.rate`."""
+        return self._preparation.rate
+
+    @property
     def pads(self) -> bool:
         """See :meth:`Encoder.pads`."""
         return self._preparation.pads
