@@ -1,4 +1,4 @@
-"""Print what comes of every layout: ``python -m tests.zoo [NAME...] [--part CI]``. Ends with 1 if one is wrong."""
+"""Print what comes of every layout: ``python -m tests.zoo [NAME...]``. Ends with 1 if one is wrong."""
 
 import argparse
 import sys

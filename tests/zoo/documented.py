@@ -18,20 +18,20 @@ def _forward(model: Any, inputs: Mapping[str, Any]) -> Any:
     return model(**inputs)
 
 
-def _mean(model: Any, inputs: Mapping[str, Any]) -> Tensor:
+def _mean(model: Any, inputs: Mapping[str, Any]) -> Any:
     states, mask = _forward(model, inputs).last_hidden_state, inputs.get("attention_mask")
     if mask is None or mask.shape[1] != states.shape[1]:
         return states.mean(1)
     return (states * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True)
 
 
-def _in_order(model: Any, inputs: Mapping[str, Any]) -> Tensor:
+def _in_order(model: Any, inputs: Mapping[str, Any]) -> Any:
     """ViT-MAE without masking: the order of the patches is the noise's."""
     noise = torch.arange(model.embeddings.patch_embeddings.num_patches)[None].double()
     return _forward(model, {**inputs, "noise": noise}).last_hidden_state[:, 0]
 
 
-USES: Mapping[str, Callable[[Any, Mapping[str, Any]], Tensor]] = {
+USES: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "mean": _mean,
     "encoder mean": lambda model, inputs: _mean(model.get_encoder(), inputs),
     "pooler": lambda model, inputs: _forward(model, inputs).pooler_output.flatten(1),
@@ -59,7 +59,7 @@ def documented(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
     return torch.cat(rows)
 
 
-def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Tensor:
+def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Any:
     inputs = _inputs(layout, folder, sample)
     if layout.use == SECONDS_WITH_SOUND:  # Whisper fills every recording up
         frames = len(sample.samples) // 320

@@ -26,18 +26,30 @@ REFUSED: Mapping[str, tuple[Any, dict[str, Any], str]] = {
     "moonshine": (of.waves, {}, _BOTH),
     "videomae": (of.images(32), {}, _VIDEO),
     "vivit": (of.images(32), {"tubelet_size": [2, 8, 8]}, _VIDEO),
-    "vjepa2": (of.images(32), {"pred_hidden_size": 32, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1}, _VIDEO),
+    "vjepa2": (
+        of.images(32),
+        {"pred_hidden_size": 32, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1},
+        _VIDEO,
+    ),
     "timesformer": (of.images(32), {}, "cannot be run on one image"),
     "patchtst": (of.images(32), {}, _TIME),
     "time_series_transformer": (of.images(32), {"prediction_length": 4}, _TIME),
     "flava": (of.wordpiece, {}, "it takes pixel_values besides text"),
     "vilt": (of.wordpiece, {}, "it takes pixel_values besides text"),
-    "layoutlmv3": (of.wordpiece, {"coordinate_size": 4, "shape_size": 4, "has_spatial_attention_bias": False}, "it takes pixel_values besides text"),
+    "layoutlmv3": (
+        of.wordpiece,
+        {"coordinate_size": 4, "shape_size": 4, "has_spatial_attention_bias": False},
+        "it takes pixel_values besides text",
+    ),
     "bros": (of.wordpiece, {}, "cannot be run on text alone"),
-    "encodec": (of.waves, {"hidden_size": 16, "num_filters": 2, "codebook_size": 16, "codebook_dim": 16}, "no embedding"),
+    "encodec": (
+        of.waves,
+        {"hidden_size": 16, "num_filters": 2, "codebook_size": 16, "codebook_dim": 16},
+        "no embedding",
+    ),
     "mra": (of.wordpiece, {}, "same dtype"),
     "canine": (of.canine, {}, "differ by nan"),
-}  # fmt: skip
+}
 
 
 def refused_layouts() -> Iterator[Layout]:

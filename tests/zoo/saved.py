@@ -8,8 +8,10 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from tests.zoo import processors as of
+from tests.zoo.images import IMAGE
 from tests.zoo.layout import Layout
-from tests.zoo.table import CLAP, IMAGE, TEXT, WAVES
+from tests.zoo.table import CLAP, WAVES
+from tests.zoo.texts import TEXT
 
 TEXT_HEADS: Mapping[str, tuple[str, ...]] = {
     "albert": ("AlbertForMaskedLM",),
@@ -116,7 +118,6 @@ def saved_layouts() -> Iterator[Layout]:
 
 
 def _alone() -> Iterator[Layout]:
-    audio = CLAP["audio_config"]
     for kind, name, modality, use in ALONE:
         settings: dict[str, Any] = {}
         processor = of.wordpiece if modality == "text" else of.images(32)
@@ -127,7 +128,7 @@ def _alone() -> Iterator[Layout]:
         if kind == "clap_text_model":
             processor, settings = of.roberta, CLAP["text_config"]
         if kind == "clap_audio_model":
-            processor, settings = of.clap, audio
+            processor, settings = of.clap, CLAP["audio_config"]
         if kind == "metaclip_2_text_model":
             processor, settings = of.unigram, {"eos_token_id": 2}
         yield Layout(f"{name}, alone", kind, modality, use, processor, settings, saved=name, loads=name)
@@ -145,21 +146,63 @@ def _stored() -> Iterator[Layout]:
     yield bert("names of positions", after=_with_positions)
     yield bert("without class", after=_without_class)
     yield bert("old key of the dtype", after=_old_dtype)
-    yield Layout("qwen3, in bfloat16 and shards", "qwen3", "text", "mean", *TEXT["qwen3"],
-                 saved="Qwen3ForCausalLM", dtype="bfloat16", save={"max_shard_size": "20KB"})  # fmt: skip
+    yield Layout(
+        "qwen3, in bfloat16 and shards",
+        "qwen3",
+        "text",
+        "mean",
+        *TEXT["qwen3"],
+        saved="Qwen3ForCausalLM",
+        dtype="bfloat16",
+        save={"max_shard_size": "20KB"},
+    )
     yield Layout("dinov2, SwiGLU", "dinov2", "image", "pooler", of.images(32), {"use_swiglu_ffn": True})
     yield Layout("wav2vec2, group norm", "wav2vec2", "audio", "mean", of.group_waves)
     yield Layout("hubert, group norm", "hubert", "audio", "mean", of.group_waves)
     for head in ("WhisperForConditionalGeneration", "WhisperForAudioClassification"):
-        yield Layout(head, "whisper", "audio", "frames with sound", of.whisper, {"max_source_positions": 100}, saved=head,
-                     loads="WhisperForAudioClassification" if head.endswith("fication") else "AutoModel")  # fmt: skip
-    yield Layout("ASTForAudioClassification", "audio-spectrogram-transformer", "audio", "pooler", of.ast,
-                 {"max_length": 64}, saved="ASTForAudioClassification")  # fmt: skip
-    yield Layout("Wav2Vec2BertForCTC", "wav2vec2-bert", "audio", "mean", of.seamless,
-                 {"feature_projection_input_dim": 32, "vocab_size": 10}, saved="Wav2Vec2BertForCTC")  # fmt: skip
-    yield Layout("ViTMAEForPreTraining", "vit_mae", "image", "patches in order", of.images(32),
-                 {"decoder_hidden_size": 32, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2, "decoder_intermediate_size": 36},
-                 saved="ViTMAEForPreTraining", options={"mask_ratio": 0.0})  # fmt: skip
+        yield Layout(
+            head,
+            "whisper",
+            "audio",
+            "frames with sound",
+            of.whisper,
+            {"max_source_positions": 100},
+            saved=head,
+            loads="WhisperForAudioClassification" if head.endswith("fication") else "AutoModel",
+        )
+    yield Layout(
+        "ASTForAudioClassification",
+        "audio-spectrogram-transformer",
+        "audio",
+        "pooler",
+        of.ast,
+        {"max_length": 64},
+        saved="ASTForAudioClassification",
+    )
+    yield Layout(
+        "Wav2Vec2BertForCTC",
+        "wav2vec2-bert",
+        "audio",
+        "mean",
+        of.seamless,
+        {"feature_projection_input_dim": 32, "vocab_size": 10},
+        saved="Wav2Vec2BertForCTC",
+    )
+    yield Layout(
+        "ViTMAEForPreTraining",
+        "vit_mae",
+        "image",
+        "patches in order",
+        of.images(32),
+        {
+            "decoder_hidden_size": 32,
+            "decoder_num_hidden_layers": 1,
+            "decoder_num_attention_heads": 2,
+            "decoder_intermediate_size": 36,
+        },
+        saved="ViTMAEForPreTraining",
+        options={"mask_ratio": 0.0},
+    )
 
 
 def _old_names(folder: Path) -> None:
