@@ -8,6 +8,7 @@ import torch
 
 from tests.zoo.checking import Outcome, check
 from tests.zoo.layouts import PART, layouts
+from tests.zoo.most_used import share
 
 
 def main(arguments: list[str]) -> int:
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
         outcomes.append(check(layout))
         print(outcomes[-1].line(), flush=True)
     print(summary(outcomes))
+    print(share({outcome.layout.name: outcome.state for outcome in outcomes}))
     return 1 if any(outcome.state == "WRONG" for outcome in outcomes) else 0
 
 

@@ -46,12 +46,19 @@ USES: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "patches in order": _in_order,
 }
 METHODS = {f"{kind} features": f"get_{kind}_features" for kind in ("text", "image", "audio")}
+SENTENCES = "sentences"
 SECONDS_WITH_SOUND = "frames with sound"
 
 
 @torch.inference_mode()
 def documented(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
     """One row for each sample."""
+    if layout.use == SENTENCES:
+        from sentence_transformers import SentenceTransformer
+
+        whole = SentenceTransformer(str(folder), device="cpu").double()
+        rows = [whole.encode([text], convert_to_tensor=True) for text in samples]
+        return torch.cat(rows)
     with silent_transformers():
         model = getattr(hf, layout.loads).from_pretrained(folder, dtype=torch.float32, **layout.options)
         model = model.double().eval()

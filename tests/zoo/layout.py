@@ -21,7 +21,7 @@ class Layout:
         model_type: of the configuration.
         modality: which tower is the encoder.
         use: the documented way to an embedding, a key of :data:`tests.zoo.documented.USES`.
-        processor: makes what lies beside the weights.
+        processor: makes what lies beside the weights, unless ``after`` does.
         settings: of the configuration, beside the tiny sizes.
         saved: class that is saved; empty where ``after`` writes the model.
         loads: class that the documented use loads.
@@ -36,7 +36,7 @@ class Layout:
     model_type: str
     modality: Modality
     use: str
-    processor: Callable[[], Any]
+    processor: Callable[[], Any] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     saved: str = "AutoModel"
     loads: str = "AutoModel"
@@ -51,7 +51,8 @@ class Layout:
         folder.mkdir(exist_ok=True)
         with silent_transformers():
             self._write_model(folder)
-            self.processor().save_pretrained(folder)
+            if self.processor is not None:
+                self.processor().save_pretrained(folder)
         if self.after is not None:
             self.after(folder)
 

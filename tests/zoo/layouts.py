@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.zoo.layout import Layout
 from tests.zoo.refusals import refused_layouts
 from tests.zoo.saved import saved_layouts
+from tests.zoo.sentences import sentence_layouts
 from tests.zoo.table import plain_layouts
 
 
@@ -12,6 +13,7 @@ def layouts() -> Iterator[Layout]:
     """All of them, in a fixed order."""
     yield from plain_layouts()
     yield from saved_layouts()
+    yield from sentence_layouts()
     yield from refused_layouts()
 
 
