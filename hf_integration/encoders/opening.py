@@ -22,10 +22,15 @@ from hf_integration.encoders.identity.in_effect import (
     tokenizer_in_effect,
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
-from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
+from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
+    config_of,
+    pooled_recipe,
+    preparation_of,
+)
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
@@ -47,7 +52,8 @@ def load_encoder(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Load an encoder from a local folder or the Hub.
 
@@ -59,7 +65,9 @@ def load_encoder(
         token: Hub token.
         cache_dir: Hub cache.
         modality: which tower of a model with two; by default the image tower.
-        preferred: which one by default, if it is there: the modality of the card to check with.
+        preferred: what is taken by default, if it is there: tower and pooling of the card to check with.
+        pooling: how its states become one embedding, instead of the library's own way: a name in
+            :data:`~hf_integration.base.vocabulary.POOLINGS`.
 
     Raises:
         EncoderError: nothing there that can be loaded as an encoder.
@@ -81,6 +89,7 @@ def load_encoder(
         device=device,
         modality=modality,
         preferred=preferred,
+        pooling=pooling,
         not_covered=None if snapshot.repo is None else snapshot.not_covered,
     )
 
@@ -93,7 +102,8 @@ def open_encoder(
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
     not_covered: Sequence[str] | None = None,
 ) -> Encoder:
     """Load the encoder in a folder.
@@ -106,6 +116,7 @@ def open_encoder(
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
         preferred: see :func:`load_encoder`.
+        pooling: see :func:`load_encoder`.
         not_covered: files that hold code or weights beside the encoder; by default they are looked for in the
             folder.
 
@@ -117,8 +128,16 @@ def open_encoder(
 
     folder, target = Path(folder), choose_device(device)
     files = files_of(folder)
-    found = inspect_folder(folder, modality, preferred=preferred)
+    tower, pooled = tower_and_pooling(preferred)
+    found = inspect_folder(folder, modality, preferred=tower)
     config, family = found.configuration, found.family
+    # what a card records cannot be held against an encoder that has a pooling of its own by now
+    pooled = checked_pooling(
+        pooling or (None if found.sentence else pooled),
+        family,
+        where=str(folder),
+        sentence=found.sentence is not None,
+    )
     found.require_processor(family.modality)
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
@@ -161,7 +180,8 @@ def open_encoder(
         repo=repo,
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else Behaviour(),
-        details={"missing tensors": ", ".join(missing)} if missing else {},
+        details=({"missing tensors": ", ".join(missing)} if missing else {})
+        | ({CHOSEN_POOLING: pooled} if pooled else {}),
         not_covered=beside,
         folder=FolderRecord(
             files=recorded_files(found, files.used),
@@ -174,7 +194,7 @@ def open_encoder(
     )
     if found.sentence is not None:
         recipe = pooled_recipe(config, found.sentence, preparation)
-    recipe = observed(recipe, assembly.model, preparation, where=str(found.model))
+    recipe = observed(recipe, assembly.model, preparation, where=str(found.model), pooling=pooled)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder

@@ -14,9 +14,10 @@ from hf_integration.encoders.containers import Contents, of_its_own, open_contai
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.process_state import refuse_unreadable
 from hf_integration.encoders.identity.provenance import is_of_library
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
     choose_family,
     config_of,
     lower_cases,
@@ -36,7 +37,8 @@ def wrap_module(
     *,
     name: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Make an encoder of a transformers model in memory and its processor, pooled the way its family is.
 
@@ -51,6 +53,7 @@ def wrap_module(
         name: what to call it; by default as of :func:`name_in_memory`.
         modality: see :func:`hf_integration.load_encoder`.
         preferred: see :func:`hf_integration.load_encoder`.
+        pooling: see :func:`hf_integration.load_encoder`.
 
     Raises:
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
@@ -68,6 +71,7 @@ def wrap_module(
         remedy = "give the transformers model inside, or check its folder"
         raise of_its_own(type(module), base, remedy=remedy)
     refuse_unreadable(name, (*module.named_parameters(), *module.named_buffers()))
+    preferred, pooled = tower_and_pooling(preferred)
     family = choose_family(
         config,
         where=name,
@@ -85,10 +89,22 @@ def wrap_module(
     tower, recipe = find_tower(module, family)
     entrance, said = _compiled(contents, tower, recipe)
     around = (*contents.around, *([] if processor is part else [processor]))
-    origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
+    sentences = contents.sentence is not None
+    pooled = checked_pooling(
+        pooling or (None if sentences else pooled), family, where=name, sentence=sentences
+    )
+    origin = Origin(
+        name,
+        str(config.model_type),
+        details={CHOSEN_POOLING: pooled} if pooled else {},
+        outer=module,
+        around=around,
+        entrance=entrance,
+        said=said,
+    )
     if contents.sentence is None:
         preparation = preparation_of(part, tower, family)
-        recipe = observed(recipe, tower, preparation, where=name)
+        recipe = observed(recipe, tower, preparation, where=name, pooling=pooled)
         return TorchEncoder(Assembly(tower, {}), preparation, recipe, origin)
     sentence, tail = read_sentence_object(contents.sentence)
     if sentence.do_lower_case and not lower_cases(part):

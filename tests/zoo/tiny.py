@@ -16,7 +16,7 @@ SIZES: Mapping[str, Any] = {
     **dict.fromkeys(
         ("projection_dim", "projection_size", "encoder_hidden_size", "shared_projection_dim"), 32
     ),
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"), 2),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"), 1),
     **dict.fromkeys(("num_decoder_layers", "decoder_layers"), 1),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads"), 2),
     **dict.fromkeys(("decoder_attention_heads", "num_key_value_heads"), 2),

@@ -37,6 +37,7 @@ class Family:
         fixed_length: whether texts are always padded to the maximum.
         one_by_one: whether the processor is given one sample at a time, and the model all that comes of it.
         settings: keys of the configuration that the documented use sets when it loads the model.
+        own_pooling: whether no other pooling can be chosen, as what follows it was trained with it.
     """
 
     modality: Modality
@@ -46,6 +47,7 @@ class Family:
     fixed_length: bool = False
     one_by_one: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own_pooling: bool = False
 
 
 def mean_recipe(config: Any, _pooler: bool) -> Recipe:
@@ -158,17 +160,17 @@ def _whisper_frames(module: nn.Module, batch: Batch) -> Tensor | None:
 
 
 PLAIN_TEXT = Family("text", "AutoModel", mean_recipe)
-_DPR = Family("text", "AutoModel", dpr_recipe)
-_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", clip_text_recipe)
-_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", clip_image_recipe)
-_SIGLIP_TEXT = Family("text", "SiglipTextModel", siglip_text_recipe, fixed_length=True)
-_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", siglip_image_recipe)
+_DPR = Family("text", "AutoModel", dpr_recipe, own_pooling=True)
+_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", clip_text_recipe, own_pooling=True)
+_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", clip_image_recipe, own_pooling=True)
+_SIGLIP_TEXT = Family("text", "SiglipTextModel", siglip_text_recipe, fixed_length=True, own_pooling=True)
+_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", siglip_image_recipe, own_pooling=True)
 _POOLED_VISION = Family("image", "AutoModel", pooled_recipe)
 _TOKEN_VISION = Family("image", "AutoModel", class_token_recipe)
 _WAVE = Family("audio", "AutoModel", wave_recipe)
 _WHISPER = Family("audio", "WhisperModel", whisper_recipe, part="encoder")
-_SIGLIP2_TEXT = Family("text", "Siglip2TextModel", siglip_text_recipe, fixed_length=True)
-_SIGLIP2_IMAGE = Family("image", "Siglip2VisionModel", siglip_image_recipe, one_by_one=True)
+_SIGLIP2_TEXT = Family("text", "Siglip2TextModel", siglip_text_recipe, fixed_length=True, own_pooling=True)
+_SIGLIP2_IMAGE = Family("image", "Siglip2VisionModel", siglip_image_recipe, one_by_one=True, own_pooling=True)
 _MASKED_VISION = Family("image", "AutoModel", masked_image_recipe, settings={"mask_ratio": 0.0})
 
 # classes that hold the encoder of a sequence-to-sequence model alone, below a head

@@ -88,7 +88,8 @@ def generic_families(config: Any, saved: str | None) -> tuple[Family, ...]:
         raise UnsupportedError("it gives no state per position (last_hidden_state) and no embedding")
     if main_input == "input_values" and hasattr(config, "conv_kernel"):
         return (Family("audio", _name(config, kind), wave_recipe),)
-    return (Family(modality, _name(config, kind), _Generic(given), one_by_one=True),)
+    own = f"{modality}_embeds" in given
+    return (Family(modality, _name(config, kind), _Generic(given), one_by_one=True, own_pooling=own),)
 
 
 def bare_class(config: Any, name: str | None) -> Any:
@@ -151,7 +152,7 @@ def _towers(kind: Any, given: frozenset[str]) -> tuple[Family, ...]:
     if "text_embeds" not in given or not given & {"image_embeds", "audio_embeds", "video_embeds"}:
         return ()
     return tuple(
-        Family(modality, kind.__name__, _Tower(modality), one_by_one=modality != "text")
+        Family(modality, kind.__name__, _Tower(modality), one_by_one=modality != "text", own_pooling=True)
         for modality in _TOWERS
         if hasattr(kind, f"get_{modality}_features")
     )
@@ -179,7 +180,7 @@ def _text(config: Any, kind: Any, inputs: Mapping[str, Any], given: frozenset[st
         raise UnsupportedError("it gives no state per token (last_hidden_state)")
     # the tower of a model with two: what the library projects is its pooler's output
     if "text_embeds" in given or config.model_type.endswith("_text_model"):
-        return Family("text", _name(config, kind), _Generic(given))
+        return Family("text", _name(config, kind), _Generic(given), own_pooling="text_embeds" in given)
     if not isinstance(getattr(config, "hidden_size", None), int):
         raise UnsupportedError("its configuration states no width (hidden_size)")
     return dataclasses.replace(PLAIN_TEXT, class_name=_name(config, kind))
@@ -291,6 +292,33 @@ def observed_recipe(recipe: Recipe, modality: Modality, module: nn.Module, outpu
         head=_first_state if token else _mean_over_states,
         inert=inert,
     )
+
+
+def chosen_recipe(recipe: Recipe, name: str, output: Any) -> Recipe:
+    """The recipe with another pooling than that of its family.
+
+    Args:
+        recipe: as its family made it.
+        name: one of :data:`~hf_integration.base.vocabulary.POOLINGS`.
+        output: what the model gave for one sample.
+
+    Raises:
+        UnsupportedError: there is nothing in it that is so pooled.
+    """
+    if name == "pooler":
+        return dataclasses.replace(_with_vector(recipe, output, "pooler_output", name), inert=NEVER_READ)
+    states = getattr(output, "last_hidden_state", None)
+    if not isinstance(states, Tensor) or states.ndim not in (3, 4):
+        raise UnsupportedError("it gives no state per position (last_hidden_state)")
+
+    def head(output: Any, mask: Tensor | None) -> Tensor:
+        states = output.last_hidden_state
+        states = states.flatten(2).transpose(1, 2) if states.ndim == 4 else states
+        return POOLS[name](states, mask if mask is not None and mask.shape[1] == states.shape[1] else None)
+
+    width = states.shape[2] if states.ndim == 3 else states.shape[1]
+    inert = (*NEVER_READ, POOLER)
+    return dataclasses.replace(recipe, pooling=f"{name} over the mask", width=width, head=head, inert=inert)
 
 
 _CLASS_TOKENS = frozenset({"cls_token", "class_token", "class_embedding"})

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from hf_integration.base.errors import EncoderError, UsageError
-from hf_integration.base.vocabulary import MODALITIES, Modality
+from hf_integration.base.vocabulary import MODALITIES, POOLINGS, Modality
 from hf_integration.encoders.modalities.audio import AudioPreparation
 from hf_integration.encoders.modalities.families import ENCODERS_ALONE, FAMILIES, Family
 from hf_integration.encoders.modalities.generic import (
@@ -91,6 +91,36 @@ def families_of(config: Any, saved: str | None = None) -> tuple[Family, ...]:
         return (family if kind is base_class(config) else replace(family, class_name=kind.__name__),)
     # a tower that was saved without the projection that the entry's class has
     return families if kind.__name__ == family.class_name else generic_families(config, saved)
+
+
+def checked_pooling(pooling: str | None, family: Family, *, where: str, sentence: bool) -> str | None:
+    """A pooling that was chosen instead of the library's, if it may be.
+
+    Args:
+        pooling: its name, or ``None`` where none was chosen.
+        family: how the encoder is loaded.
+        where: folder or name, for messages.
+        sentence: whether it is a sentence encoder with a pooling of its own.
+
+    Raises:
+        UsageError: an unknown one.
+        EncoderError: it may not.
+    """
+    if pooling is None:
+        return None
+    if pooling not in POOLINGS:
+        raise UsageError(f"unknown pooling {pooling!r}", remedy=f"choose from {', '.join(POOLINGS)}")
+    if sentence:
+        raise EncoderError(
+            f"{where}: no pooling can be chosen: this sentence-transformers encoder has its own",
+            remedy="leave the pooling out",
+        )
+    if family.own_pooling:
+        raise EncoderError(
+            f"{where}: no pooling can be chosen: the {family.modality} encoder was trained with its own",
+            remedy="leave the pooling out",
+        )
+    return pooling
 
 
 def config_of(config: Any, family: Family) -> Any:

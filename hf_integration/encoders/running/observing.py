@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hf_integration.base.errors import ENDING, EncoderError, KeySampleError, in_one_line
-from hf_integration.encoders.modalities.generic import UnsupportedError, observed_recipe
+from hf_integration.encoders.modalities.generic import UnsupportedError, chosen_recipe, observed_recipe
 from hf_integration.encoders.modalities.preparation import Preparation
 from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.running.assembly import evaluation_mode
@@ -17,7 +17,14 @@ _SIDE = 224
 """Pixels of the image, where the processor resizes none."""
 
 
-def observed(recipe: Recipe, module: nn.Module, preparation: Preparation, *, where: str) -> Recipe:
+def observed(
+    recipe: Recipe,
+    module: nn.Module,
+    preparation: Preparation,
+    *,
+    where: str,
+    pooling: str | None = None,
+) -> Recipe:
     """The recipe with pooling and width; one that has them is left as it is, and the model is not run.
 
     Args:
@@ -25,11 +32,12 @@ def observed(recipe: Recipe, module: nn.Module, preparation: Preparation, *, whe
         module: the model.
         preparation: its processor.
         where: folder or name, for messages.
+        pooling: the one that was chosen instead, if any.
 
     Raises:
         EncoderError: the model cannot be run on one sample, or gives no embedding.
     """
-    if recipe.width:
+    if recipe.width and pooling is None:
         return recipe
     first = next(module.parameters())
     try:
@@ -40,6 +48,8 @@ def observed(recipe: Recipe, module: nn.Module, preparation: Preparation, *, whe
         }
         with evaluation_mode(module), torch.inference_mode():
             output = getattr(module, recipe.method)(**inputs, return_dict=True)
+        if pooling is not None:
+            return chosen_recipe(recipe, pooling, output)
         return observed_recipe(recipe, preparation.modality, module, output)
     except (KeySampleError, *ENDING):
         raise
