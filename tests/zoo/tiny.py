@@ -58,7 +58,12 @@ def config_of(model_type: str, **settings: Any) -> Any:
 
 def _small(kind: Any, settings: Mapping[str, Any]) -> Any:
     plain = kind()
-    values = {name: value for name, value in SIZES.items() if _is_size(getattr(plain, name, None), value)}
+    other_names = {name for name, own in getattr(kind, "attribute_map", {}).items() if own in settings}
+    values = {
+        name: value
+        for name, value in SIZES.items()
+        if name not in other_names and _is_size(getattr(plain, name, None), value)
+    }
     for name in getattr(kind, "sub_configs", {}):
         part = getattr(plain, name, None)
         if isinstance(part, hf.PreTrainedConfig):

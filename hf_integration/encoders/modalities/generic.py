@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hf_integration.base.errors import in_one_line
 from hf_integration.base.vocabulary import Modality
-from hf_integration.encoders.modalities.families import PLAIN_TEXT, Family, wave_recipe
+from hf_integration.encoders.modalities.families import PLAIN_TEXT, Family, mean_recipe, wave_recipe
 from hf_integration.encoders.modalities.recipes import (
     NEVER_READ,
     POOLER,
@@ -167,8 +167,12 @@ def _encoder_half(config: Any, kind: Any) -> Family:
     if kind.main_input_name != "input_ids" or not hasattr(transformers, name):
         raise UnsupportedError("it is a sequence-to-sequence model")
     if isinstance(getattr(config, "hidden_size", None), int):
-        return dataclasses.replace(PLAIN_TEXT, class_name=name, part="encoder")
+        return Family("text", name, _half_recipe, part="encoder")
     return Family("text", name, _Generic(frozenset({"last_hidden_state"})), part="encoder")
+
+
+def _half_recipe(config: Any, pooler: bool) -> Recipe:
+    return dataclasses.replace(mean_recipe(config, pooler), alone={"is_encoder_decoder": False})
 
 
 def _text(config: Any, kind: Any, inputs: Mapping[str, Any], given: frozenset[str]) -> Family:
@@ -198,7 +202,7 @@ def _check_inputs(kind: Any, modality: Modality, main: object, inputs: Mapping[s
         raise UnsupportedError("it takes videos, and raw samples are texts, images or recordings")
     if main == "past_values":
         raise UnsupportedError("it takes time series, and raw samples are texts, images or recordings")
-    if main not in _MAIN_INPUTS or main not in inputs:
+    if str(main) not in _MAIN_INPUTS or main not in inputs:
         raise UnsupportedError(f"it takes {main}, and raw samples are texts, images or recordings")
     if "input_ids" in inputs:
         raise UnsupportedError("it takes text besides")
