@@ -9,13 +9,13 @@ from typing import Literal
 import torch
 
 from hf_integration.authentication import Authenticator
-from hf_integration.base.errors import EncoderError, in_one_line
-from hf_integration.encoders import load_encoder
+from hf_integration.base.errors import SSLAuthError, in_one_line
+from hf_integration.encoders import load_encoder, wrap_module
 from tests.encoders import tiny_models
 from tests.layouts.edits import Edit, edits_of
 from tests.layouts.trying import try_all
 from tests.tiny_cards import mint_quickly
-from tests.zoo.documented import documented
+from tests.zoo.documented import SENTENCES, documented, in_memory
 from tests.zoo.layout import Layout
 
 State = Literal["works", "refused", "WRONG"]
@@ -59,7 +59,7 @@ def check(layout: Layout, *, settings: bool = True) -> Outcome:
             return _checked(layout, root, settings=settings)
         except Exception as error:  # of the library as well: one layout keeps no other from being checked
             said = in_one_line(error).replace(str(root), "")
-            refused = bool(layout.refused) and isinstance(error, EncoderError) and layout.refused in said
+            refused = bool(layout.refused) and isinstance(error, SSLAuthError) and layout.refused in said
             return Outcome(layout, "refused" if refused else "WRONG", said)
 
 
@@ -80,6 +80,11 @@ def _checked(layout: Layout, root: Path, *, settings: bool) -> Outcome:
     difference = float((ours - theirs).abs().max())
     if not difference <= CLOSE or not bool(torch.isfinite(ours).all()):
         return Outcome(layout, "WRONG", f"differs from the library's own use by {difference:.1e}")
+    if layout.in_memory and layout.use != SENTENCES:
+        there = wrap_module(*in_memory(layout, folder), preferred=card.encoder)
+        verdict = Authenticator(card=card, trust="local").authenticate(there).verdict
+        if verdict.status != "authentic":
+            return Outcome(layout, "WRONG", f"{verdict.status} in memory: {verdict.reason}")
     tried = try_all(layout, folder, card, edits=_edits(folder, settings=settings))
     if tried.silent:
         return Outcome(layout, "WRONG", f"silent: {'; '.join(tried.silent)}")

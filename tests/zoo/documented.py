@@ -66,6 +66,15 @@ def documented(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
     return torch.cat(rows)
 
 
+def in_memory(layout: Layout, folder: Path) -> tuple[Any, Any]:
+    """Model and processor as a user of transformers loads them."""
+    auto = {"text": hf.AutoTokenizer, "image": hf.AutoImageProcessor, "audio": hf.AutoFeatureExtractor}
+    backend = {"backend": "pil"} if layout.modality == "image" else {}
+    with silent_transformers():
+        model = getattr(hf, layout.loads).from_pretrained(folder, **layout.options)
+        return model, auto[layout.modality].from_pretrained(folder, **backend)
+
+
 def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Any:
     inputs = _inputs(layout, folder, sample)
     if layout.use == SECONDS_WITH_SOUND:  # Whisper fills every recording up

@@ -29,6 +29,8 @@ class Layout:
         save: options of ``save_pretrained``.
         after: changes the folder once it is saved.
         dtype: that the weights are saved in.
+        in_memory: whether a model in memory is this encoder: one whose head took the place of a pooler gets a
+            random pooler from AutoModel, and nothing in it tells.
         refused: words of the reason for which it is refused; empty for one that works.
     """
 
@@ -44,6 +46,7 @@ class Layout:
     save: Mapping[str, Any] = field(default_factory=dict)
     after: Callable[[Path], None] | None = None
     dtype: str = "float32"
+    in_memory: bool = True
     refused: str = ""
 
     def write(self, folder: Path) -> None:

@@ -107,7 +107,8 @@ def saved_layouts() -> Iterator[Layout]:
     for kind, uses in IMAGE_HEADS.items():
         _, settings, side = IMAGE[kind]
         for head, use in uses.items():
-            yield Layout(head, kind, "image", use, of.images(side), settings, saved=head)
+            pooled = use != "class token"
+            yield Layout(head, kind, "image", use, of.images(side), settings, saved=head, in_memory=pooled)
     for kind, heads in WAVE_HEADS.items():
         processor = of.waves if WAVES[kind].get("feat_extract_norm") == "layer" else of.group_waves
         for head in heads:
