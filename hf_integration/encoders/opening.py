@@ -37,7 +37,7 @@ from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
-from hf_integration.encoders.running.observing import observed
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve

@@ -26,7 +26,7 @@ from hf_integration.encoders.modalities.preparing import (
 )
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
 from hf_integration.encoders.running.assembly import Assembly, Origin
-from hf_integration.encoders.running.observing import observed
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
 

@@ -63,7 +63,7 @@ IMAGE: Mapping[str, tuple[str, dict[str, Any], int]] = {
     "dinov2": ("pooler", {}, 32),
     "dinov2_with_registers": ("pooler", {}, 32),
     "dinov3_convnext": ("pooler", {"hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1]}, 32),
-    "dinov3_vit": ("pooler", {}, 32),
+    "dinov3_vit": ("pooler", {"num_register_tokens": 2}, 32),
     "donut-swin": ("pooler", _SWIN, 32),
     "dpt": ("pooler", {}, 32),
     "efficientnet": ("pooler", {**EFFICIENT, "hidden_dim": 256}, 32),
