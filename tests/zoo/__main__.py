@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", help="only layouts whose name contains one of these")
     parser.add_argument("--part", choices=["CI"], help="only those that CI checks")
     parser.add_argument("--share", default="1/1", help="every N-th layout from the K-th on, as K/N")
+    parser.add_argument("--without-edits", action="store_true", help="alter nothing, which takes a third")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     first, step = map(int, given.share.split("/"))
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
             continue
         if given.part and layout.name not in PART:
             continue
-        outcomes.append(check(layout))
+        outcomes.append(check(layout, edits=not given.without_edits))
         print(outcomes[-1].line(), flush=True)
     print(summary(outcomes))
     print(share({outcome.layout.name: outcome.state for outcome in outcomes}))

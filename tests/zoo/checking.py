@@ -45,25 +45,25 @@ class Outcome:
         return f"{self.layout.name:34s} {self.layout.modality:6s} {self.state:8s} {self.said}"
 
 
-def check(layout: Layout, *, settings: bool = True) -> Outcome:
+def check(layout: Layout, *, edits: bool = True) -> Outcome:
     """Build, mint, verify, compare with the library, alter each tensor and each setting once.
 
     Args:
         layout: the layout.
-        settings: whether settings are altered as well.
+        edits: whether anything is altered.
     """
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         try:
             layout.write(root / "encoder")
-            return _checked(layout, root, settings=settings)
+            return _checked(layout, root, edits=edits)
         except Exception as error:  # of the library as well: one layout keeps no other from being checked
             said = in_one_line(error).replace(str(root), "")
             refused = bool(layout.refused) and isinstance(error, SSLAuthError) and layout.refused in said
             return Outcome(layout, "refused" if refused else "WRONG", said)
 
 
-def _checked(layout: Layout, root: Path, *, settings: bool) -> Outcome:
+def _checked(layout: Layout, root: Path, *, edits: bool) -> Outcome:
     folder = root / "encoder"
     encoder, card = mint_quickly(folder, root / "card", modality=layout.modality)
     if layout.refused:
@@ -85,19 +85,17 @@ def _checked(layout: Layout, root: Path, *, settings: bool) -> Outcome:
         verdict = Authenticator(card=card, trust="local").authenticate(there).verdict
         if verdict.status != "authentic":
             return Outcome(layout, "WRONG", f"{verdict.status} in memory: {verdict.reason}")
-    tried = try_all(layout, folder, card, edits=_edits(folder, settings=settings))
+    tried = try_all(layout, folder, card, edits=_edits(folder) if edits else ())
     if tried.silent:
         return Outcome(layout, "WRONG", f"silent: {'; '.join(tried.silent)}")
-    ends = ", ".join(f"{count} {end}" for end, count in sorted(tried.ends.items()))
+    ends = ", ".join(f"{count} {end}" for end, count in sorted(tried.ends.items())) or "none tried"
     said = f"{encoder.description.pooling}; differs by {difference:.0e}; edits: {ends}"
     return Outcome(layout, "works", said)
 
 
-def _edits(folder: Path, *, settings: bool) -> Iterator[Edit]:
+def _edits(folder: Path) -> Iterator[Edit]:
     """The value of every tensor, and of every setting."""
     for edit in edits_of(folder):
         (name, *_) = edit.files
-        if edit.what == "value changed" and (
-            name.endswith(".safetensors") or (settings and name in _SETTINGS)
-        ):
+        if edit.what == "value changed" and (name.endswith(".safetensors") or name in _SETTINGS):
             yield edit

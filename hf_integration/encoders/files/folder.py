@@ -13,7 +13,13 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.folder_files import files_of, refuse_pointers
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, stored_dtype, weight_files
-from hf_integration.encoders.files.support import LAYERS, check_numbers, check_processor, supported_family
+from hf_integration.encoders.files.support import (
+    LAYERS,
+    MOST_OF_A_TOKENIZER,
+    check_numbers,
+    check_processor,
+    supported_family,
+)
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules
@@ -228,6 +234,7 @@ def _check_json(model: Path) -> None:
             if name in _PROCESSORS:
                 check_processor(model / name, values)
     settings = parsed.get("tokenizer_config.json", {})
+    check_processor(model / "tokenizer_config.json", settings, MOST_OF_A_TOKENIZER)
     added = [parsed.get(name) for name in _ADDED]
     added += [value for key, value in settings.items() if _ADDS.search(key)]
     check_growth(

@@ -51,8 +51,12 @@ def observed(
         if pooling is not None:
             return chosen_recipe(recipe, pooling, output)
         return observed_recipe(recipe, preparation.modality, module, output)
-    except (KeySampleError, *ENDING):
+    except ENDING:
         raise
+    except KeySampleError as error:  # a plain sample: the processor is what is wrong
+        raise EncoderError(
+            f"{where}: {error}", remedy="get the processor's settings again from their publisher"
+        ) from error
     except UnsupportedError as why:
         raise EncoderError(f"{where}: {type(module).__name__} is not supported: {why}") from None
     except Exception as error:  # a forward raises anything for inputs that are not its own
