@@ -62,7 +62,7 @@ def _candidates(encoder: Encoder, count: int, seed: int) -> KeySamples:
         count,
         seed=seed,
         image_size=image_size(encoder.side),
-        sampling_rate=encoder.rate or 16_000,
+        sampling_rate=encoder.rate,
         seconds=encoder.window,
     )
 

@@ -145,9 +145,9 @@ class Encoder(ABC):
         return None
 
     @property
-    def rate(self) -> int | None:
-        """Samples in a second of the recordings that it takes, or ``None`` for other modalities."""
-        return None
+    def rate(self) -> int:
+        """Samples in a second of the recordings that it takes; of no meaning for other modalities."""
+        return 16_000
 
     @property
     def copies_differ(self) -> bool:

@@ -6,6 +6,7 @@ what is in effect all the same. Where that is too strict, ``sslauth verify`` say
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,7 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     from hf_integration.encoders.identity.process_state import refuse_unreadable
     from hf_integration.encoders.identity.tensor_digests import off_count
     from hf_integration.encoders.modalities.preparing import choose_family
-    from hf_integration.encoders.modalities.recipes import POOLER, sentence_recipe
+    from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, sentence_recipe
     from hf_integration.encoders.running.precision_copy import state_tensors
     from hf_integration.encoders.wrapping import find_tower
 
@@ -147,6 +148,8 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
         saved=type(model).__name__,
     )
     tower, recipe = find_tower(model, family)
+    if card.encoder.chosen_pooling == "pooler":
+        recipe = replace(recipe, inert=NEVER_READ)
     if found.sentence is not None:
         recipe = sentence_recipe(config, found.sentence.modes)
     every = dict(state_tensors(tower))

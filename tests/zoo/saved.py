@@ -161,16 +161,9 @@ def _stored() -> Iterator[Layout]:
     yield Layout("wav2vec2, group norm", "wav2vec2", "audio", "mean", of.group_waves)
     yield Layout("hubert, group norm", "hubert", "audio", "mean", of.group_waves)
     for head in ("WhisperForConditionalGeneration", "WhisperForAudioClassification"):
-        yield Layout(
-            head,
-            "whisper",
-            "audio",
-            "frames with sound",
-            of.whisper,
-            {"max_source_positions": 100},
-            saved=head,
-            loads="WhisperForAudioClassification" if head.endswith("fication") else "AutoModel",
-        )
+        settings = {"max_source_positions": 100}
+        use = "frames with sound"
+        yield Layout(head, "whisper", "audio", use, of.whisper, settings, saved=head, loads=head)
     yield Layout(
         "ASTForAudioClassification",
         "audio-spectrogram-transformer",

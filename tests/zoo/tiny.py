@@ -93,6 +93,9 @@ def random_model(config: Any, class_name: str, *, seed: int = 0) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0  # as the library leaves it, and some classes enforce
         for path, buffer in model.named_buffers():
             if path.endswith("running_mean"):
                 buffer.add_(torch.randn_like(buffer) * 0.05)

@@ -28,7 +28,7 @@ class AudioPreparation(Preparation):
 
     def __init__(self, feature_extractor: Any, config: Any) -> None:
         self._processor = feature_extractor
-        self.backend, self.rate = "numpy", getattr(feature_extractor, "sampling_rate", None)
+        self.backend, self.rate = "numpy", getattr(feature_extractor, "sampling_rate", self.rate)
         gives = next(iter(feature_extractor.model_input_names), None)
         self._spectrogram = gives == "input_features"
         # one of another kind, which a setting of a file is enough to make

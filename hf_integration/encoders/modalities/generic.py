@@ -199,11 +199,11 @@ def _check_inputs(kind: Any, modality: Modality, main: object, inputs: Mapping[s
     kinds = getattr(kind, "input_modalities", None) or ()
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     if main == "pixel_values_videos" or (modality == "image" and "video" in kinds and "image" not in kinds):
-        raise UnsupportedError("it takes videos, and raw samples are texts, images or recordings")
+        raise UnsupportedError("it takes videos")
     if main == "past_values":
-        raise UnsupportedError("it takes time series, and raw samples are texts, images or recordings")
+        raise UnsupportedError("it takes time series")
     if str(main) not in _MAIN_INPUTS or main not in inputs:
-        raise UnsupportedError(f"it takes {main}, and raw samples are texts, images or recordings")
+        raise UnsupportedError(f"it takes {main}")
     if "input_ids" in inputs:
         raise UnsupportedError("it takes text besides")
     if halves := [name for name in inputs if name.startswith(("decoder_", "encoder_outputs"))]:

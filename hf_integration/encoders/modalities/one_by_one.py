@@ -40,7 +40,7 @@ class OneByOne(Preparation):
         image = modality == "image"
         self.backend = str(getattr(processor, "backend", "") or "pil") if image else "numpy"
         self.side = resized_to(processor) if image else None
-        self.rate = None if image else getattr(processor, "sampling_rate", None)
+        self.rate = getattr(processor, "sampling_rate", self.rate)
         self._longest = None if image else _longest_recording(processor)
         names = getattr(processor, "model_input_names", ())
         if not self._takes.intersection(names):

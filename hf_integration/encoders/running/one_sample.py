@@ -73,6 +73,6 @@ def _sample(preparation: Preparation) -> Any:
     if preparation.modality == "image":
         side = preparation.side or _SIDE
         return np.arange(side * side * 3, dtype=np.uint32).astype(np.uint8).reshape(side, side, 3)
-    rate = preparation.rate or 16_000
+    rate = preparation.rate
     wave = np.sin(np.arange(rate) * (2 * np.pi * 440 / rate)) * 9000
     return Waveform(wave.astype(np.int16), rate)

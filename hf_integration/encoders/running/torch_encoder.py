@@ -88,7 +88,7 @@ class TorchEncoder(Encoder):
         return self._preparation.side
 
     @property
-    def rate(self) -> int | None:
+    def rate(self) -> int:
         """See :meth:`Encoder.rate`."""
         return self._preparation.rate
 
@@ -143,6 +143,8 @@ class TorchEncoder(Encoder):
     ) -> Iterator[StripBatch]:
         """See :meth:`Encoder.observe`."""
         mode = torch.enable_grad if gradient else torch.inference_mode
+        if gradient:
+            _out_of_inference(self.model)
         prepared = self._preparation.prepare(samples)
         plan = plan_batches(prepared.lengths, batch_size=batch_size, order=order, pads=self._preparation.pads)
         return (self._strips(prepared, indices, mode) for indices in plan)
@@ -297,3 +299,12 @@ class TorchEncoder(Encoder):
         """See :meth:`Encoder.behaviour`."""
         configured = configuration_behaviour(self._recipe.configuration(self.model))
         return configured | self._preparation.behaviour() | self._origin.behaviour
+
+
+def _out_of_inference(model: nn.Module) -> None:
+    """Make plain tensors of those that modules kept of earlier runs, as autograd refuses others."""
+    for module in model.modules():
+        for kept in (vars(module), module._buffers):
+            for name, value in kept.items():
+                if isinstance(value, Tensor) and value.is_inference():
+                    kept[name] = value.clone()
