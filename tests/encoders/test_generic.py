@@ -14,7 +14,7 @@ import transformers as hf
 from hf_integration import wrap_module
 from hf_integration.base.errors import EncoderError, KeySampleError
 from hf_integration.encoders import open_encoder
-from hf_integration.encoders.modalities.generic import UnsupportedError, observed_recipe
+from hf_integration.encoders.modalities.observed import UnsupportedError, observed_recipe
 from hf_integration.encoders.modalities.preparing import families_of
 from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.key_samples.samples import Waveform
@@ -133,6 +133,22 @@ def test_a_processor_of_another_kind_is_refused(folder_of: Callable[[str], Path]
     processors.ast().save_pretrained(tmp_path)
     with pytest.raises(EncoderError, match=r"cannot be loaded|and the model takes"):
         open_encoder(tmp_path, name="x", device="cpu")
+
+
+@pytest.mark.parametrize("named", [3, "x", [], [3], [{}], [[]], [None], {"a": 1}, ["\u001b[31m"], [""]])
+def test_whatever_a_file_calls_its_class_it_is_refused_in_one_line_or_opened(
+    named: Any, folder_of: Callable[[str], Path]
+) -> None:
+    path = folder_of("Siglip2VisionModel, alone") / "config.json"
+    text, said = path.read_text(), ""
+    path.write_text(json.dumps({**json.loads(text), "architectures": named}))
+    try:
+        assert open_encoder(path.parent, name="x", device="cpu").modality == "image"
+    except EncoderError as error:
+        said = str(error)
+    finally:
+        path.write_text(text)
+    assert said.isprintable()
 
 
 class _Output:

@@ -13,6 +13,7 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.loading import named_failures, without_numbers
 from hf_integration.encoders.modalities.families import Family
+from hf_integration.encoders.modalities.generic import named_classes
 from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
 
@@ -46,8 +47,8 @@ def supported_family(
         config, where=str(model), modality=modality, has_processor=has_processor, preferred=preferred
     )
     _check_recipe(model, config, family)
-    for name in values.get("architectures") or ():
-        _check_class(model, config, family, str(name))
+    for name in named_classes(values.get("architectures")):
+        _check_class(model, config, family, name)
     return config, family
 
 

@@ -11,12 +11,13 @@ from hf_integration.base.vocabulary import MODALITIES, POOLINGS, Modality
 from hf_integration.encoders.modalities.audio import AudioPreparation
 from hf_integration.encoders.modalities.families import ENCODERS_ALONE, FAMILIES, Family
 from hf_integration.encoders.modalities.generic import (
-    UnsupportedError,
     bare_class,
     base_class,
     generic_families,
+    named_classes,
 )
 from hf_integration.encoders.modalities.image import ImagePreparation
+from hf_integration.encoders.modalities.observed import UnsupportedError
 from hf_integration.encoders.modalities.one_by_one import OneByOne
 from hf_integration.encoders.modalities.preparation import Preparation
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
@@ -77,7 +78,7 @@ def families_of(config: Any, saved: str | None = None) -> tuple[Family, ...]:
     Raises:
         UnsupportedError: there is none.
     """
-    saved = saved or next(iter(getattr(config, "architectures", None) or ()), None)
+    saved = saved or next(iter(named_classes(getattr(config, "architectures", None))), None)
     families = FAMILIES.get(config.model_type)
     if families is None:
         return generic_families(config, saved)

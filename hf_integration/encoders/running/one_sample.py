@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hf_integration.base.errors import ENDING, EncoderError, KeySampleError, in_one_line
-from hf_integration.encoders.modalities.generic import UnsupportedError, chosen_recipe, observed_recipe
+from hf_integration.encoders.modalities.observed import UnsupportedError, chosen_recipe, observed_recipe
 from hf_integration.encoders.modalities.preparation import Preparation
 from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.running.assembly import evaluation_mode
