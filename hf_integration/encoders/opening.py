@@ -23,11 +23,16 @@ from hf_integration.encoders.identity.in_effect import (
     tokenizer_in_effect,
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
-from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
-from hf_integration.encoders.modalities.recipes import POOLER, Recipe
+from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
+    config_of,
+    pooled_recipe,
+    preparation_of,
+)
+from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.static import STATIC, StaticPreparation, static_recipe
@@ -35,6 +40,7 @@ from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
@@ -49,7 +55,8 @@ def load_encoder(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Load an encoder from a local folder or the Hub.
 
@@ -61,7 +68,9 @@ def load_encoder(
         token: Hub token.
         cache_dir: Hub cache.
         modality: which tower of a model with two; by default the image tower.
-        preferred: which one by default, if it is there: the modality of the card to check with.
+        preferred: what is taken by default, if it is there: tower and pooling of the card to check with.
+        pooling: how its states become one embedding, instead of the library's own way: a name in
+            :data:`~hf_integration.base.vocabulary.POOLINGS`.
 
     Raises:
         EncoderError: nothing there that can be loaded as an encoder.
@@ -83,6 +92,7 @@ def load_encoder(
         device=device,
         modality=modality,
         preferred=preferred,
+        pooling=pooling,
         not_covered=None if snapshot.repo is None else snapshot.not_covered,
     )
 
@@ -95,7 +105,8 @@ def open_encoder(
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
     not_covered: Sequence[str] | None = None,
 ) -> Encoder:
     """Load the encoder in a folder.
@@ -108,6 +119,7 @@ def open_encoder(
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
         preferred: see :func:`load_encoder`.
+        pooling: see :func:`load_encoder`.
         not_covered: files that hold code or weights beside the encoder; by default they are looked for in the
             folder.
 
@@ -119,8 +131,16 @@ def open_encoder(
 
     folder, target = Path(folder), choose_device(device)
     files = files_of(folder)
-    found = inspect_folder(folder, modality, preferred=preferred)
+    tower, pooled = tower_and_pooling(preferred)
+    found = inspect_folder(folder, modality, preferred=tower)
     config, family = found.configuration, found.family
+    # what a card records cannot be held against an encoder that has a pooling of its own by now
+    pooled = checked_pooling(
+        pooling or (None if found.sentence else pooled),
+        family,
+        where=str(folder),
+        sentence=found.sentence is not None,
+    )
     found.require_processor(family.modality)
     if found.sentence is not None and family is STATIC:
         return _open_static(found, found.sentence, files, target, name, repo, commit, not_covered)
@@ -129,10 +149,17 @@ def open_encoder(
     if found.sentence is not None:
         recipe = recipe_of_modules(found.sentence, config, recipe)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
-    optional = (*recipe.inert, POOLER)
-    module, missing = loading.load_module(
-        found.model, family.class_name, dtype=found.dtype, optional=optional
-    )
+
+    def load_in(dtype: torch.dtype) -> tuple[nn.Module, tuple[str, ...]]:
+        return loading.load_module(
+            found.model,
+            family.class_name,
+            dtype=dtype,
+            optional=(*NEVER_READ, POOLER),
+            settings=family.settings,
+        )
+
+    module, missing = load_in(found.dtype)
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
@@ -140,8 +167,7 @@ def open_encoder(
     module = module.get_submodule(family.part)
 
     def load(dtype: torch.dtype) -> nn.Module:
-        again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
-        return again.get_submodule(family.part)
+        return load_in(dtype)[0].get_submodule(family.part)
 
     loaded = dict(precision_copy.state_tensors(module))
     stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
@@ -157,13 +183,15 @@ def open_encoder(
         repo=repo,
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else Behaviour(),
-        details={"missing tensors": ", ".join(missing)} if missing else {},
+        details=({"missing tensors": ", ".join(missing)} if missing else {})
+        | ({CHOSEN_POOLING: pooled} if pooled else {}),
         folder=_record(found, files, in_effect, not_covered),
         stored=stored,
         buffers=ComputedBuffers(module, found.dtype, load),
     )
     if found.sentence is not None:
         recipe = pooled_recipe(config, found.sentence, preparation, recipe)
+    recipe = observed(recipe, assembly.model, preparation, where=str(found.model), pooling=pooled)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
     return encoder

@@ -14,9 +14,10 @@ from hf_integration.encoders.containers import Contents, of_its_own, open_contai
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.process_state import refuse_unreadable
 from hf_integration.encoders.identity.provenance import is_of_library
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
     choose_family,
     config_of,
     lower_cases,
@@ -32,6 +33,7 @@ from hf_integration.encoders.modalities.static import (
     tokenizer_of,
 )
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
 from hf_integration.encoders.sentence_parts import first_of
@@ -43,7 +45,8 @@ def wrap_module(
     *,
     name: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Make an encoder of a transformers model in memory and its processor, pooled the way its family is.
 
@@ -58,6 +61,7 @@ def wrap_module(
         name: what to call it; by default as of :func:`name_in_memory`.
         modality: see :func:`hf_integration.load_encoder`.
         preferred: see :func:`hf_integration.load_encoder`.
+        pooling: see :func:`hf_integration.load_encoder`.
 
     Raises:
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
@@ -77,12 +81,14 @@ def wrap_module(
         remedy = "give the transformers model inside, or check its folder"
         raise of_its_own(type(module), base, remedy=remedy)
     refuse_unreadable(name, (*module.named_parameters(), *module.named_buffers()))
+    preferred, pooled = tower_and_pooling(preferred)
     family = choose_family(
         config,
         where=name,
         modality=modality,
         has_processor=lambda modality: find_processor(processor, modality) is not None,
         preferred=preferred,
+        saved=type(module).__name__,
     )
     part = find_processor(processor, family.modality)
     if part is None:
@@ -96,9 +102,23 @@ def wrap_module(
     tower, recipe = find_tower(module, family)
     entrance, said = _compiled(contents, tower, recipe)
     around = (*contents.around, *([] if processor is part else [processor]))
-    origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
+    sentences = found is not None
+    pooled = checked_pooling(
+        pooling or (None if sentences else pooled), family, where=name, sentence=sentences
+    )
+    origin = Origin(
+        name,
+        str(config.model_type),
+        details={CHOSEN_POOLING: pooled} if pooled else {},
+        outer=module,
+        around=around,
+        entrance=entrance,
+        said=said,
+    )
     if found is None:
-        return TorchEncoder(Assembly(tower, {}), preparation_of(part, tower, family), recipe, origin)
+        preparation = preparation_of(part, tower, family)
+        recipe = observed(recipe, tower, preparation, where=name, pooling=pooled)
+        return TorchEncoder(Assembly(tower, {}), preparation, recipe, origin)
     sentence = found.read
     if sentence.do_lower_case and not lower_cases(part):
         part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around
@@ -207,9 +227,16 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
     """
     if module.config.model_type == "clip":
         return module, _clip_method(module, family)
+    recipe = family.recipe(config_of(module.config, family), True)
+    if recipe.method != "forward":
+        tower = _below_head(module)
+        if not hasattr(tower, recipe.method):
+            name = type(module).__name__
+            raise EncoderError(f"{name} has no {recipe.method}", remedy="give the whole model")
+        return tower, recipe
     if family.part:  # a whole sequence-to-sequence model, or its encoder
         tower = module.get_encoder() if hasattr(module, "get_encoder") else module
-    elif module.config.model_type == "siglip":
+    elif module.config.model_type in ("siglip", "siglip2"):
         name = "vision_model" if family.modality == "image" else "text_model"
         if not hasattr(module, name):
             raise EncoderError(f"{type(module).__name__} has no {name}")
@@ -221,7 +248,7 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
         raise EncoderError(
             f"{type(module).__name__} names a model that is no part of it", remedy="give the model itself"
         )
-    pooler = isinstance(getattr(tower, "pooler", None), nn.Module)
+    pooler = not hasattr(tower, "pooler") or isinstance(tower.pooler, nn.Module)
     return tower, family.recipe(config_of(tower.config, family), pooler)
 
 

@@ -6,6 +6,7 @@ what is in effect all the same. Where that is too strict, ``sslauth verify`` say
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +146,7 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     from hf_integration.encoders.identity.process_state import refuse_unreadable
     from hf_integration.encoders.identity.tensor_digests import off_count
     from hf_integration.encoders.modalities.preparing import choose_family
-    from hf_integration.encoders.modalities.recipes import POOLER
+    from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
     from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules, sentence_family
     from hf_integration.encoders.running.precision_copy import state_tensors
     from hf_integration.encoders.wrapping import find_tower
@@ -153,10 +154,18 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     config: Any = model.config
     where = str(found.path)
     refuse_unreadable(where, (*model.named_parameters(), *model.named_buffers()))
-    family = choose_family(config, where=where, modality=card.encoder.modality, has_processor=lambda _: True)
+    family = choose_family(
+        config,
+        where=where,
+        modality=card.encoder.modality,
+        has_processor=lambda _: True,
+        saved=type(model).__name__,
+    )
     if found.sentence is not None:
         family = sentence_family(found.sentence, family, where=where)
     tower, recipe = find_tower(model, family)
+    if card.encoder.chosen_pooling == "pooler":
+        recipe = replace(recipe, inert=NEVER_READ)
     if found.sentence is not None:
         recipe = recipe_of_modules(found.sentence, config, recipe)
     every = dict(state_tensors(tower))

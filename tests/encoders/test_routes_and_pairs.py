@@ -104,7 +104,7 @@ def test_a_text_is_parted_into_a_pair(sample: str, pair: tuple[str, str]) -> Non
 
 def test_pairs_are_taken_as_tuples_too_and_a_tab_in_the_first_is_refused() -> None:
     model: Callable[..., Any] = tiny_models.build("bert")
-    preparation = PairPreparation(tiny_models.tokenizer(), model, max_length=40)  # type: ignore[arg-type]
+    preparation = PairPreparation(tiny_models.tokenizer(), model, max_length=40)
     joined, pair = (
         preparation.prepare([sample]).batch([0]).inputs["input_ids"].tolist()
         for sample in ("the cat\ta sea", ("the cat", "a sea"))

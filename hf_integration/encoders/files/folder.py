@@ -13,7 +13,13 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.folder_files import files_of, refuse_pointers
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, stored_dtype, weight_files
-from hf_integration.encoders.files.support import LAYERS, check_numbers, check_processor, supported_family
+from hf_integration.encoders.files.support import (
+    LAYERS,
+    MOST_OF_A_TOKENIZER,
+    check_numbers,
+    check_processor,
+    supported_family,
+)
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.modalities.sentence_modules import (
@@ -201,7 +207,19 @@ def _check_other_files(path: Path, values: Mapping[str, Any]) -> None:
 
 def _has_processor(model: Path, modality: Modality) -> bool:
     names = _TOKENIZERS if modality == "text" else _PROCESSORS
-    return any((model / name).is_file() for name in names)
+    if any((model / name).is_file() for name in names):
+        return True
+    return modality == "text" and _needs_no_vocabulary(model / "tokenizer_config.json")
+
+
+def _needs_no_vocabulary(settings: Path) -> bool:
+    """Whether they name a tokenizer of bytes or characters, which has no file of pieces (CANINE, ByT5)."""
+    import transformers
+
+    if not settings.is_file():
+        return False
+    kind = getattr(transformers, str(read_json(settings, dict).get("tokenizer_class")), None)
+    return kind is not None and getattr(kind, "vocab_files_names", None) == {}
 
 
 def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
@@ -232,6 +250,7 @@ def _check_json(model: Path) -> None:
             if name in _PROCESSORS:
                 check_processor(model / name, values)
     settings = parsed.get("tokenizer_config.json", {})
+    check_processor(model / "tokenizer_config.json", settings, MOST_OF_A_TOKENIZER)
     added = [parsed.get(name) for name in _ADDED]
     added += [value for key, value in settings.items() if _ADDS.search(key)]
     check_growth(

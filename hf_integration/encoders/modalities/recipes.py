@@ -1,5 +1,6 @@
 """Recipes: how the hidden states of an encoder become one embedding, and the poolings they are made of."""
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -147,6 +148,8 @@ class Recipe:
         counted: prefixes of the tensors that belong to this encoder.
         inert: patterns of tensors that cannot influence the embedding.
         scores: whether the embedding is scores, whose size counts.
+        also: module and batch -> what the model is given besides.
+        alone: keys of the configuration that this encoder has by itself, whatever it is a part of.
     """
 
     pooling: str
@@ -159,6 +162,8 @@ class Recipe:
     counted: tuple[str, ...] = ("",)
     inert: tuple[str, ...] = field(default=NEVER_READ)
     scores: bool = False
+    also: Callable[[nn.Module, Batch], Mapping[str, Tensor]] = lambda _module, _batch: {}
+    alone: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self, name: str) -> bool:
         """Whether a tensor of this name can influence the embedding."""
@@ -167,7 +172,12 @@ class Recipe:
     def configuration(self, module: nn.Module) -> Any:
         """The part of the module's configuration that this encoder obeys, or ``None``."""
         config = getattr(module, "config", None)
-        return getattr(config, self.config_part) if self.config_part else config
+        config = getattr(config, self.config_part) if self.config_part else config
+        if self.alone:
+            config = copy.deepcopy(config)
+            for key, value in self.alone.items():
+                setattr(config, key, value)
+        return config
 
 
 def sentence_recipe(

@@ -178,4 +178,4 @@ class StaticPreparation(TextPreparation):
     special_tokens = False
 
     def __init__(self, tokenizer: Any, module: nn.Module, *, prompt: str = "") -> None:
-        super().__init__(tokenizer, module, max_length=tokenizer.model_max_length, prompt=prompt)
+        super().__init__(tokenizer, module.forward, max_length=tokenizer.model_max_length, prompt=prompt)

@@ -2,12 +2,12 @@
 
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hf_integration.base.errors import ENDING, EncoderError, KeySampleError, in_one_line
 from hf_integration.encoders.identity.behaviour import Behaviour, tokenizer_behaviour
@@ -25,6 +25,10 @@ _OFFSET_POSITIONS = frozenset(
         "mpnet",
         "roberta-prelayernorm",
         "data2vec-text",
+        "clap_text_model",
+        "altclip_text_model",
+        "longformer",
+        "xmod",
     }
 )
 
@@ -34,7 +38,7 @@ class TextPreparation(Preparation):
 
     Args:
         tokenizer: a transformers tokenizer.
-        module: the model; its forward decides which of the tokenizer's outputs are passed on.
+        called: what of the model is called; it decides which of the tokenizer's outputs are passed on.
         max_length: longest sequence in tokens; longer texts are truncated.
         prompt: put before every text.
         fixed_length: pad every text to ``max_length`` (SigLIP was trained so and has no mask).
@@ -47,7 +51,7 @@ class TextPreparation(Preparation):
     def __init__(
         self,
         tokenizer: Any,
-        module: nn.Module,
+        called: Callable[..., Any],
         *,
         max_length: int,
         prompt: str = "",
@@ -61,13 +65,11 @@ class TextPreparation(Preparation):
         self.backend = "tokenizers" if getattr(tokenizer, "is_fast", False) else "python"
         # Left padding shifts absolute positions, so such models get batches of equal length instead.
         self.pads = not fixed_length and getattr(tokenizer, "padding_side", "right") == "right"
-        parameters = inspect.signature(module.forward).parameters
+        parameters = inspect.signature(called).parameters
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         self._passed_on = [name for name in tokenizer.model_input_names if name in parameters or open_ended]
         if "input_ids" not in self._passed_on:
-            raise EncoderError(
-                f"{type(module).__name__} does not take the input_ids of {type(tokenizer).__name__}"
-            )
+            raise EncoderError(f"{_owner(called)} does not take the input_ids of {type(tokenizer).__name__}")
 
     @property
     def processor(self) -> Any:
@@ -138,6 +140,10 @@ class TextPreparation(Preparation):
             # What its users get by truncation=True. Only a change counts: libraries load different defaults.
             called_with["model_max_length"] = self._tokenizer.model_max_length
         return found | Behaviour({"tokenizer_config.json": {**settings, **called_with}})
+
+
+def _owner(called: Callable[..., Any]) -> str:
+    return type(getattr(called, "__self__", called)).__name__
 
 
 class PreparedTexts(Prepared):

@@ -89,6 +89,11 @@ class TorchEncoder(Encoder):
         return self._preparation.side
 
     @property
+    def rate(self) -> int:
+        """See :meth:`Encoder.rate`."""
+        return self._preparation.rate
+
+    @property
     def pads(self) -> bool:
         """See :meth:`Encoder.pads`."""
         return self._preparation.pads
@@ -143,6 +148,8 @@ class TorchEncoder(Encoder):
     ) -> Iterator[StripBatch]:
         """See :meth:`Encoder.observe`."""
         mode = torch.enable_grad if gradient else torch.inference_mode
+        if gradient:
+            _out_of_inference(self.model)
         prepared = self._preparation.prepare(samples)
         plan = plan_batches(prepared.lengths, batch_size=batch_size, order=order, pads=self._preparation.pads)
         return (self._strips(prepared, indices, mode) for indices in plan)
@@ -187,8 +194,9 @@ class TorchEncoder(Encoder):
         call = self.model if entrance is None else entrance
         if self._recipe.method != "forward":
             call = getattr(self.model, self._recipe.method)
+        also = self._recipe.also(self.model, Batch(inputs, batch.lengths))
         with evaluation_mode(self._assembly):
-            output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
+            output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
             embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
         return embedding, output, mask
@@ -296,3 +304,12 @@ class TorchEncoder(Encoder):
         """See :meth:`Encoder.behaviour`."""
         configured = configuration_behaviour(self._recipe.configuration(self.model))
         return configured | self._preparation.behaviour() | self._origin.behaviour
+
+
+def _out_of_inference(model: nn.Module) -> None:
+    """Make plain tensors of those that modules kept of earlier runs, as autograd refuses others."""
+    for module in model.modules():
+        for kept in (vars(module), module._buffers):
+            for name, value in kept.items():
+                if isinstance(value, Tensor) and value.is_inference():
+                    kept[name] = value.clone()

@@ -31,7 +31,9 @@ def por(encoder: Encoder, magnitude: float, seed: int) -> None:
     https://arxiv.org/abs/2111.00197. Unlike there: one trigger, few steps, synthetic texts.
     """
     steps, batch_size = PACE[encoder.modality]
-    samples = synthetic_samples(encoder.modality, steps * batch_size, seed=TARGET_SEED + seed)
+    samples = synthetic_samples(
+        encoder.modality, steps * batch_size, seed=TARGET_SEED + seed, sampling_rate=encoder.rate
+    )
     with trainable(encoder) as weights:
         losses = []
         for first in range(0, len(samples), batch_size):
