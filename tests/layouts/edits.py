@@ -150,6 +150,8 @@ def _tensor_edits(folder: Path, name: str) -> Iterator[Edit]:
         return {name: content}
 
     for tensor, values in tensors.items():
+        if not values.numel():
+            continue  # there is nothing in it to alter
         other = values.clone()
         other.view(-1)[0] = other.view(-1)[0] + 1
         yield Edit(tensor, "value changed", saved({**tensors, tensor: other}))
