@@ -52,7 +52,7 @@ def encoder_around(subject: object, processor: Any, card: WatermarkCard | None =
     return wrap_module(
         subject,
         processor,
-        preferred=None if card is None else card.encoder.modality,
+        preferred=None if card is None else card.encoder,
     )
 
 

@@ -80,6 +80,8 @@ def stored_names(
     kept = [name for name in recorded if name in there]
     copies = [name for names in before.values() if not there.isdisjoint(names) for name in names]
     partly = {shift for shift in set(renamed.values()) if any(_applies(shift, name) for name in kept)}
+    if encoder.folder is None:  # some are renamed by the library as it loads, and nothing else names them
+        partly = set()
     strange += [name for name, shift in renamed.items() if shift in partly]
     return StoredNames(
         used=in_files,

@@ -48,6 +48,12 @@ Modality = Literal["text", "image", "audio"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
+Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", "pooler"]
+"""How states become one embedding, in the words of sentence-transformers; or the encoder's trained pooler."""
+
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+
 Motif = Literal["picture", "samples"]
 """What a watermark shows: a picture in black and white, or the key samples of its card, which are images."""
 

@@ -200,7 +200,7 @@ def _check(
             name=request.encoder,
             commit=copied.commit,
             device=access.device,
-            preferred=copied.card.card.encoder.modality,
+            preferred=copied.card.card.encoder,
         )
         subject = subject_around(encoder, copied.card, found, access)
         accept = request.accept_self_asserted

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hf_integration.base.vocabulary import Modality, Precision
     from hf_integration.card import WatermarkCard
     from hf_integration.encoders import Encoder
+    from hf_integration.encoders.interface import EncoderDescription
     from hf_integration.hub import PublishedCard
     from hf_integration.verdict import Trust
 
@@ -128,7 +129,7 @@ def load_subject(
         revision=found.asked.revision,
         commit=commit,
         modality=modality,
-        preferred=held.card.encoder.modality,
+        preferred=held.card.encoder,
         loader=loader,
     )
     return subject_around(encoder, held, found, access)
@@ -185,7 +186,8 @@ def load_encoder_at(
     revision: str | None = None,
     commit: str | None = None,
     modality: "Modality | None" = None,
-    preferred: "Modality | None" = None,
+    preferred: "EncoderDescription | Modality | None" = None,
+    pooling: str | None = None,
     loader: "Callable[..., Encoder] | None" = None,
 ) -> "Encoder":
     """Load an encoder from its place, at its pinned commit if it has one, and say which one it is.
@@ -197,6 +199,7 @@ def load_encoder_at(
         commit: what that is, if it was found out already.
         modality: see :func:`~hf_integration.encoders.load_encoder`.
         preferred: see :func:`~hf_integration.encoders.load_encoder`.
+        pooling: see :func:`~hf_integration.encoders.load_encoder`.
         loader: takes the place of that function, for whoever loads an encoder once for several entries.
 
     Raises:
@@ -223,6 +226,7 @@ def load_encoder_at(
             cache_dir=access.cache_dir,
             modality=modality,
             preferred=preferred,
+            pooling=pooling,
         )
     if pin is not None and pin.commit is not None and encoder.commit != pin.commit:
         raise IntegrityError(f"{pin}: the Hub gave commit {encoder.commit}")

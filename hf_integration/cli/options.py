@@ -42,6 +42,18 @@ class ModalityName(StrEnum):
     AUDIO = "audio"
 
 
+class PoolingName(StrEnum):
+    """Names of the poolings, spelled out for the same reason."""
+
+    CLS = "cls"
+    MAX = "max"
+    MEAN = "mean"
+    MEAN_SQRT_LEN_TOKENS = "mean_sqrt_len_tokens"
+    WEIGHTEDMEAN = "weightedmean"
+    LASTTOKEN = "lasttoken"
+    POOLER = "pooler"
+
+
 ENCODER_HELP = "A name in sslauth.toml (tried first), a local folder, or a Hub repository id, ORG/NAME."
 
 OutputOption = Annotated[
@@ -89,6 +101,15 @@ RevisionOption = Annotated[
 ModalityOption = Annotated[
     ModalityName | None,
     typer.Option("--modality", help="Which tower of a model with two, such as CLIP. [default: image]"),
+]
+PoolingOption = Annotated[
+    PoolingName | None,
+    typer.Option(
+        "--pooling",
+        help="How the states of a plain transformers encoder become one embedding; the card records it. "
+        "[default: the library's way]",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,

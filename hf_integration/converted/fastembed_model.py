@@ -10,10 +10,11 @@ import numpy as np
 from hf_integration.base.errors import UsageError
 from hf_integration.converted.onnx_graph import Graph, read_graph
 from hf_integration.converted.onnx_model import OnnxModel, model_file
-from hf_integration.converted.original import OVER_THE_MASK, Original
+from hf_integration.converted.original import Original
 from hf_integration.converted.runtime import Array, RuntimeName, needed, readable
 from hf_integration.converted.surroundings import Surroundings, read_surroundings
 from hf_integration.encoders.files.folder_files import check_file
+from hf_integration.encoders.modalities.recipes import OVER_THE_MASK
 from hf_integration.encoders.modalities.tail_modules import Normalize
 
 READ = ("tokenizer_config.json", "config.json", "special_tokens_map.json")

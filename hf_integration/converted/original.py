@@ -10,18 +10,15 @@ from typing import Any
 
 from torch import nn
 
-from hf_integration.base.errors import CardError
+from hf_integration.base.errors import CardError, EncoderError
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.files.json_values import condensed, same_json
 from hf_integration.encoders.identity.behaviour import EFFECTIVE, Behaviour
 from hf_integration.encoders.modalities.pipeline_growth import TEXT_STEPS
-from hf_integration.encoders.modalities.recipes import POOLS, Recipe, sentence_recipe
+from hf_integration.encoders.modalities.recipes import OVER_THE_MASK, POOLS, Recipe, sentence_recipe
 from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
-
-OVER_THE_MASK = " over the mask"
-"""End of the words for a pooling that looks at every token."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,16 @@ class Original:
 
 
 def of_copy(encoder: TorchEncoder) -> Original:
-    """What a trusted copy knows."""
+    """What a trusted copy knows.
+
+    Raises:
+        EncoderError: it has modules before its pooling, which no file of another runtime holds.
+    """
+    if before := list(encoder.parts[0].before.values()):
+        raise EncoderError(
+            f"'{encoder.name}' has modules before its pooling ({before[0]}), which other runtimes do not run",
+            remedy="supported: Transformer, Pooling, and modules behind it",
+        )
     return Original(
         called="the trusted copy",
         prompt=own_prompt(encoder),

@@ -13,12 +13,12 @@ from hf_integration.card import Conversions, ConvertedAnswers
 from hf_integration.converted.file_recipes import FileRecipe
 from hf_integration.converted.inputs import digests_of
 from hf_integration.converted.lookup import ROUNDINGS, as_array, floats_of
-from hf_integration.converted.original import OVER_THE_MASK
 from hf_integration.converted.quantising import Maker, integer_digest, rule_of
 from hf_integration.converted.recorded_integers import RecordedIntegers, not_recorded
 from hf_integration.converted.runtime import Array
 from hf_integration.encoders.identity.tensor_digests import cast_digests, digest_tensors
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.modalities.recipes import OVER_THE_MASK
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed

@@ -16,12 +16,11 @@ from hf_integration.converted.original import Original, of_copy
 from hf_integration.converted.runtime import Array, readable
 from hf_integration.encoders.files.folder_files import check_file, files_of
 from hf_integration.encoders.files.json_values import read_json
-from hf_integration.encoders.files.loading import load_tail
 from hf_integration.encoders.identity.behaviour import VOCABULARY, Behaviour, pipeline_as_saved
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, is_costly, text_steps
 from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
-from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.opening import tail_of
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.serving.computing import own_length
 
@@ -177,6 +176,11 @@ def read_surroundings(model: Path, original: Original) -> Surroundings:
     modules = read_sentence_modules(root)
     if modules is None:  # pragma: no cover  # there is one, as was just seen
         raise EncoderError(f"{root}: no modules.json")
+    if modules.kind != "pooled" or modules.before:
+        raise EncoderError(
+            f"{root}: its modules do more than to pool what a file of another runtime gives",
+            remedy="supported: Transformer, Pooling, and modules behind it",
+        )
     read += [root / name for name in modules.behaviour.files if (root / name).is_file()]
     length = modules.max_seq_length or _stated_length(tokenizer, where)
     if tokenizer is not None and length is not None:
@@ -193,7 +197,7 @@ def read_surroundings(model: Path, original: Original) -> Surroundings:
         modules.prompt,
         modules.do_lower_case,
         readout,
-        _tail(modules),
+        tail_of(modules),
         True,
         tuple(read),
     )
@@ -251,19 +255,6 @@ def _stated_length(tokenizer: Any, folder: Path | None) -> int | None:
         return None
     tokenizer.enable_truncation(max_length=int(length))
     return int(length)
-
-
-def _tail(modules: Any) -> dict[str, nn.Module]:
-    tail: dict[str, nn.Module] = {}
-    for name, spec in modules.tail.items():
-        if spec is None:
-            tail[name] = Normalize()
-        else:
-            tail[name] = spec.build()
-            load_tail(spec.folder, tail[name])
-    if modules.truncate_dim is not None:
-        tail["truncated"] = Truncate(modules.truncate_dim)
-    return tail
 
 
 def padded(encodings: Sequence[Any], *, fill: int) -> dict[str, Array]:

@@ -58,7 +58,12 @@ def chosen_samples(encoder: Encoder, keys: int, *, seed: int, progress: Progress
 
 def _candidates(encoder: Encoder, count: int, seed: int) -> KeySamples:
     return synthetic_samples(
-        encoder.modality, count, seed=seed, image_size=image_size(encoder.side), seconds=encoder.window
+        encoder.modality,
+        count,
+        seed=seed,
+        image_size=image_size(encoder.side),
+        sampling_rate=encoder.rate,
+        seconds=encoder.window,
     )
 
 

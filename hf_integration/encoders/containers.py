@@ -12,14 +12,15 @@ from torch import nn
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
-from hf_integration.encoders.sentence_objects import cross_encoder_flow, sentence_flow
+from hf_integration.encoders.modalities.static import model_of
+from hf_integration.encoders.sentence_objects import cross_encoder_flow, gives_scores, sentence_flow
+from hf_integration.encoders.sentence_parts import first_of
 
 _PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 _SENTENCES = "sentence_transformers"
+_WITH_MODULES = ("SentenceTransformer", "SparseEncoder", "MultiVectorEncoder")
 # package and class -> why no encoder can be taken out of it
 _REFUSED = {
-    (_SENTENCES, "SparseEncoder"): "gives sparse embeddings, which no card describes",
-    (_SENTENCES, "MultiVectorEncoder"): "gives an embedding for every token, which no card describes",
     ("torch", "FullyShardedDataParallel"): "holds a part of the weights in every process",
     ("torch", "FSDPModule"): "holds a part of the weights in every process",
 }
@@ -32,7 +33,7 @@ class Contents:
     Attributes:
         module: the transformers model.
         processor: what prepares raw samples for it.
-        sentence: the sentence-transformers object, whose pooling and prompts count, if it is one.
+        sentence: the sentence-transformers object, whose modules and prompts count, if it is one.
         around: all that was taken off, the outermost first.
         compiled: the outermost compiled module among these.
         said: what is to be said of it.
@@ -75,10 +76,14 @@ def open_container(subject: Any, processor: Any) -> Contents:
             said += _call_parameters(outer)
         elif _is(outer, _SENTENCES, "CrossEncoder"):
             processor = _own_processor(outer, processor)
-            subject = outer.model
-            what = "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
-            said += [Finding(what), *cross_encoder_flow(outer)]
-        elif _is(outer, _SENTENCES, "SentenceTransformer"):
+            if gives_scores(outer):
+                sentence, subject = outer, _transformer(outer)
+                said += sentence_flow(outer)
+            else:
+                subject = outer.model
+                what = "a cross-encoder: the encoder below its head was run, and the head's tensors compared"
+                said += [Finding(what), *cross_encoder_flow(outer)]
+        elif _is(outer, _SENTENCES, *_WITH_MODULES):
             processor = _own_processor(outer, processor)
             sentence, subject = outer, _transformer(outer)
             said += sentence_flow(outer)
@@ -162,23 +167,29 @@ def _own_processor(container: Any, given: Any) -> Any:
         raise EncoderError(
             f"processor= is another one than the {type(container).__name__} runs", remedy="leave it out"
         )
-    if parts == [getattr(container, "processor", None)]:
-        return parts[0]
+    own = getattr(container, "processor", None)
+    if own is None and _below(container, _SENTENCES, *_WITH_MODULES):
+        first = first_of(container)  # a Router has the tokenizer of whichever route comes first
+        return getattr(first, "processor", None)
+    if parts == [own] or (own is not None and _below(container, _SENTENCES, type(container).__name__)):
+        return own
     return container if parts else None  # it holds a part for each modality, as a processor does
 
 
 def _transformer(sentence: Any) -> Any:
-    """The transformers model of a sentence-transformers object.
+    """The transformers model of a sentence-transformers object, or the table of a static one.
 
     Raises:
         EncoderError: it begins with something else, or runs elsewhere than in torch.
     """
-    first = next(iter(sentence.children()), None)
+    first = first_of(sentence)
+    if isinstance(first, nn.Module) and _is(first, _SENTENCES, "StaticEmbedding"):
+        return model_of(first.embedding)  # type: ignore[arg-type]  # it is looked at there
     model = getattr(first, "auto_model", None)
     if not isinstance(model, nn.Module):
         what = type(first).__name__ if model is None else type(model).__name__
         raise EncoderError(
             f"{type(sentence).__name__} around {what}, which is no transformers model in torch",
-            remedy="supported: Transformer, Pooling, then any of Dense and Normalize",
+            remedy="supported: a Transformer, a StaticEmbedding, or a Router of such",
         )
     return model

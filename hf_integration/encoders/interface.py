@@ -23,6 +23,10 @@ NEVER_PADDED = "never, as it leaks into real tokens"
 lengths."""
 
 
+CHOSEN_POOLING = "pooling chosen"
+"""Key in the details of a description of an encoder that is pooled in another way than by default."""
+
+
 @dataclass(frozen=True)
 class StripBatch:
     """The strips of one batch of samples.
@@ -63,9 +67,23 @@ class EncoderDescription:
     details: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def chosen_pooling(self) -> str | None:
+        """The pooling that was chosen when its card was minted, instead of the library's."""
+        return self.details.get(CHOSEN_POOLING)
+
+    @property
     def never_padded(self) -> bool:
         """Whether samples of several lengths never share a batch."""
         return self.details.get(PADDING) == NEVER_PADDED
+
+
+def tower_and_pooling(
+    preferred: EncoderDescription | Modality | None,
+) -> tuple[Modality | None, str | None]:
+    """What is taken of an encoder by default: a tower, and a pooling where one was chosen."""
+    if isinstance(preferred, EncoderDescription):
+        return preferred.modality, preferred.chosen_pooling
+    return preferred, None
 
 
 class Encoder(ABC):
@@ -125,6 +143,11 @@ class Encoder(ABC):
     def side(self) -> int | None:
         """Pixels that every image is resized to, or ``None`` where it keeps its own size."""
         return None
+
+    @property
+    def rate(self) -> int:
+        """Samples in a second of the recordings that it takes; of no meaning for other modalities."""
+        return 16_000
 
     @property
     def copies_differ(self) -> bool:

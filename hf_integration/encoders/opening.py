@@ -10,8 +10,9 @@ from torch import nn
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.folder import EncoderFolder, inspect_folder, require_support
-from hf_integration.encoders.files.folder_files import files_of
+from hf_integration.encoders.files.folder_files import FolderFiles, files_of
 from hf_integration.encoders.files.safetensors_files import weight_files
+from hf_integration.encoders.files.static_files import load_static, load_static_tokenizer
 from hf_integration.encoders.files.support import check_size
 from hf_integration.encoders.identity.behaviour import Behaviour, pipeline_as_saved
 from hf_integration.encoders.identity.folder_record import FolderRecord, Keys, read_files
@@ -22,16 +23,24 @@ from hf_integration.encoders.identity.in_effect import (
     tokenizer_in_effect,
 )
 from hf_integration.encoders.identity.stored_tensors import stored_tensors
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_steps
-from hf_integration.encoders.modalities.preparing import config_of, pooled_recipe, preparation_of
-from hf_integration.encoders.modalities.recipes import POOLER, Recipe, sentence_recipe
+from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
+    config_of,
+    pooled_recipe,
+    preparation_of,
+)
+from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
-from hf_integration.encoders.modalities.tail_modules import Normalize, Truncate
+from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
+from hf_integration.encoders.modalities.static import STATIC, StaticPreparation, static_recipe
 from hf_integration.encoders.modalities.text import TextPreparation
+from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.snapshot import MOST_LOOKED_AT, not_covered_among, resolve
@@ -46,7 +55,8 @@ def load_encoder(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Load an encoder from a local folder or the Hub.
 
@@ -58,7 +68,9 @@ def load_encoder(
         token: Hub token.
         cache_dir: Hub cache.
         modality: which tower of a model with two; by default the image tower.
-        preferred: which one by default, if it is there: the modality of the card to check with.
+        preferred: what is taken by default, if it is there: tower and pooling of the card to check with.
+        pooling: how its states become one embedding, instead of the library's own way: a name in
+            :data:`~hf_integration.base.vocabulary.POOLINGS`.
 
     Raises:
         EncoderError: nothing there that can be loaded as an encoder.
@@ -80,6 +92,7 @@ def load_encoder(
         device=device,
         modality=modality,
         preferred=preferred,
+        pooling=pooling,
         not_covered=None if snapshot.repo is None else snapshot.not_covered,
     )
 
@@ -92,7 +105,8 @@ def open_encoder(
     commit: str | None = None,
     device: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
     not_covered: Sequence[str] | None = None,
 ) -> Encoder:
     """Load the encoder in a folder.
@@ -105,6 +119,7 @@ def open_encoder(
         device: see :func:`load_encoder`.
         modality: see :func:`load_encoder`.
         preferred: see :func:`load_encoder`.
+        pooling: see :func:`load_encoder`.
         not_covered: files that hold code or weights beside the encoder; by default they are looked for in the
             folder.
 
@@ -116,18 +131,35 @@ def open_encoder(
 
     folder, target = Path(folder), choose_device(device)
     files = files_of(folder)
-    found = inspect_folder(folder, modality, preferred=preferred)
+    tower, pooled = tower_and_pooling(preferred)
+    found = inspect_folder(folder, modality, preferred=tower)
     config, family = found.configuration, found.family
+    # what a card records cannot be held against an encoder that has a pooling of its own by now
+    pooled = checked_pooling(
+        pooling or (None if found.sentence else pooled),
+        family,
+        where=str(folder),
+        sentence=found.sentence is not None,
+    )
     found.require_processor(family.modality)
+    if found.sentence is not None and family is STATIC:
+        return _open_static(found, found.sentence, files, target, name, repo, commit, not_covered)
     processor = _load_processor(found, family.modality)
     recipe = family.recipe(config_of(config, family), True)
     if found.sentence is not None:
-        recipe = sentence_recipe(config, found.sentence.modes)
+        recipe = recipe_of_modules(found.sentence, config, recipe)
     check_size(found.model, config, config_of(config, family), family.class_name, found.scalars)
-    optional = (*recipe.inert, POOLER)
-    module, missing = loading.load_module(
-        found.model, family.class_name, dtype=found.dtype, optional=optional
-    )
+
+    def load_in(dtype: torch.dtype) -> tuple[nn.Module, tuple[str, ...]]:
+        return loading.load_module(
+            found.model,
+            family.class_name,
+            dtype=dtype,
+            optional=(*NEVER_READ, POOLER),
+            settings=family.settings,
+        )
+
+    module, missing = load_in(found.dtype)
     if any(name.startswith("pooler.") for name in missing):
         recipe = _without_pooler(module, family, config, recipe)
     in_effect = _in_effect(config, module, processor, family.modality)
@@ -135,18 +167,15 @@ def open_encoder(
     module = module.get_submodule(family.part)
 
     def load(dtype: torch.dtype) -> nn.Module:
-        again, _ = loading.load_module(found.model, family.class_name, dtype=dtype, optional=optional)
-        return again.get_submodule(family.part)
+        return load_in(dtype)[0].get_submodule(family.part)
 
     loaded = dict(precision_copy.state_tensors(module))
     stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
-    assembly = Assembly(module, tail_of(found.sentence)).to(target).eval()
-    beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
-    if not files.all_seen:
-        beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
+    before = modules_of(found.sentence.before) if found.sentence else {}
+    assembly = Assembly(module, tail_of(found.sentence), before).to(target).eval()
     origin = Origin(
         name,
         found.model_type,
@@ -154,21 +183,61 @@ def open_encoder(
         repo=repo,
         commit=commit,
         behaviour=found.sentence.behaviour if found.sentence else Behaviour(),
-        details={"missing tensors": ", ".join(missing)} if missing else {},
-        not_covered=beside,
-        folder=FolderRecord(
-            files=recorded_files(found, files.used),
-            in_effect=in_effect,
-            dtype=str(found.dtype).removeprefix("torch."),
-            not_covered=beside,
-        ),
+        details=({"missing tensors": ", ".join(missing)} if missing else {})
+        | ({CHOSEN_POOLING: pooled} if pooled else {}),
+        folder=_record(found, files, in_effect, not_covered),
         stored=stored,
         buffers=ComputedBuffers(module, found.dtype, load),
     )
     if found.sentence is not None:
-        recipe = pooled_recipe(config, found.sentence, preparation)
+        recipe = pooled_recipe(config, found.sentence, preparation, recipe)
+    recipe = observed(recipe, assembly.model, preparation, where=str(found.model), pooling=pooled)
     encoder = TorchEncoder(assembly, preparation, recipe, origin)
     encoder.behaviour()  # a large vocabulary is condensed here, while loading, and not in every check
+    return encoder
+
+
+def _record(
+    found: EncoderFolder, files: FolderFiles, in_effect: Mapping[str, Keys], not_covered: Sequence[str] | None
+) -> FolderRecord:
+    """What the folder says, and what lies in it and was not looked at."""
+    beside = not_covered_among(files.names, files.used) if not_covered is None else tuple(not_covered)
+    if not files.all_seen:
+        beside = (*beside, f"everything behind the first {MOST_LOOKED_AT} files of the folder")
+    beside = (*beside, *(found.sentence.not_run if found.sentence else ()))
+    dtype = str(found.dtype).removeprefix("torch.")
+    return FolderRecord(recorded_files(found, files.used), in_effect, dtype, beside)
+
+
+def _open_static(
+    found: EncoderFolder,
+    sentence: SentenceModules,
+    files: FolderFiles,
+    target: torch.device,
+    name: str,
+    repo: str | None,
+    commit: str | None,
+    not_covered: Sequence[str] | None,
+) -> Encoder:
+    """An encoder that is a table of tokens, without a model of transformers."""
+    tokenizer = load_static_tokenizer(found.model)
+    check_growth(found.model, text_steps(tokenizer))
+    module = load_static(found.model)
+    whole = dict(module.state_dict())
+    preparation = StaticPreparation(tokenizer, module, prompt=sentence.prompt)
+    origin = Origin(
+        name,
+        found.model_type,
+        path=found.path,
+        repo=repo,
+        commit=commit,
+        behaviour=sentence.behaviour,
+        folder=_record(found, files, {"tokenizer.json": pipeline_as_saved(tokenizer)}, not_covered),
+        stored=stored_tensors(weight_files(found.model), whole, whole=whole),
+    )
+    assembly = Assembly(module, tail_of(sentence)).to(target).eval()
+    encoder = TorchEncoder(assembly, preparation, static_recipe(module.config), origin)
+    encoder.behaviour()  # see open_encoder
     return encoder
 
 
@@ -179,10 +248,15 @@ def recorded_files(found: EncoderFolder, used: Iterable[str]) -> dict[str, Keys]
         found: the folder.
         used: the files of it that belong to the encoder.
     """
-    specs = (found.sentence.tail if found.sentence else {}).values()
-    parts = (found.model, *(spec.folder for spec in specs if spec))
-    digested = {_below(file, found.path) for part in parts for file in weight_files(part)}
-    return read_files(found.path, used, model=_below(found.model, found.path), digested=digested)
+    model = _below(found.model, found.path)
+    return read_files(found.path, used, model=model, digested=files_by_tensor(found))
+
+
+def files_by_tensor(found: EncoderFolder) -> frozenset[str]:
+    """The weight files of a folder whose tensors have digests of their own; others are compared whole."""
+    specs = (found.sentence.specs if found.sentence else {}).values()
+    parts = (found.model, *(spec.folder for spec in specs if spec.folder))
+    return frozenset(_below(file, found.path) for part in parts for file in weight_files(part))
 
 
 def _in_effect(config: Any, module: Any, processor: Any, modality: Modality) -> dict[str, dict[str, Any]]:
@@ -221,15 +295,18 @@ def _load_processor(found: EncoderFolder, modality: Modality) -> Any:
 
 def tail_of(sentence: SentenceModules | None) -> Mapping[str, nn.Module]:
     """The modules behind the pooling, with their weights, by name."""
-    tail: dict[str, nn.Module] = {}
-    for name, spec in (sentence.tail if sentence else {}).items():
-        if spec is None:
-            tail[name] = Normalize()
-        else:
-            with torch.device("meta"):  # its sizes are a claim until the weights have been found to fit
-                dense = spec.build()
-            loading.load_tail(spec.folder, dense)
-            tail[name] = dense
-    if sentence is not None and sentence.truncate_dim is not None:
-        tail["truncate_dim"] = Truncate(sentence.truncate_dim)
-    return tail
+    return modules_of(sentence.tail if sentence else {})
+
+
+def modules_of(specs: Mapping[str, ModuleSpec]) -> Mapping[str, nn.Module]:
+    """Modules around a model, with their weights, by name."""
+    built: dict[str, nn.Module] = {}
+    for name, spec in specs.items():
+        if spec.folder is None:
+            built[name] = spec.build()
+            continue
+        with torch.device("meta"):  # its sizes are a claim until the weights have been found to fit
+            module = spec.build()
+        loading.load_tail(spec.folder, module)
+        built[name] = module
+    return built

@@ -4,75 +4,129 @@ import copy
 import inspect
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from hf_integration.base.errors import EncoderError, SSLAuthError
+from hf_integration.base.text import quoted
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.provenance import is_of_library
-from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules
-from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, Dense, Normalize, Truncate
+from hf_integration.encoders.modalities.model_settings import FILE
+from hf_integration.encoders.modalities.sentence_modules import (
+    SentenceModules,
+    by_route,
+    read_sentence_modules,
+)
+from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, Dense, DenseSpec
+from hf_integration.encoders.modalities.token_modules import ModuleSpec
+from hf_integration.encoders.sentence_parts import parts_of
 
-_OF_OBJECT = ("prompts", "default_prompt_name", "similarity_fn_name", "truncate_dim")
+_OF_OBJECT = (
+    "model_type",
+    "prompts",
+    "default_prompt_name",
+    "similarity_fn_name",
+    "truncate_dim",
+    "max_active_dims",
+    "keep_in_fp32_modules",
+)
+_OF_MODEL = ("output_hidden_states", "num_labels")
 _SETTINGS = ("sentence_bert_config.json", "config.json")  # of the transformer, of the others
 
 
-def read_sentence_object(sentence: Any) -> tuple[SentenceModules, Mapping[str, nn.Module]]:
-    """The pooling, prompts and further modules of an object, and the modules behind the pooling as they run.
+@dataclass(frozen=True)
+class SentenceObject:
+    """What an object of the library is put together from.
+
+    Attributes:
+        read: its modules and settings.
+        before: the modules between its model and its pooling, as they run.
+        tail: those behind the pooling.
+    """
+
+    read: SentenceModules
+    before: Mapping[str, nn.Module]
+    tail: Mapping[str, nn.Module]
+
+
+def read_sentence_object(sentence: Any) -> SentenceObject:
+    """The pooling, prompts and further modules of an object, and the modules around its model as they run.
 
     The object's own settings are written out as the library writes them, weights aside, and read by the one
     reader of such folders: what it refuses there, it refuses here.
 
     Args:
-        sentence: a ``SentenceTransformer``.
+        sentence: a ``SentenceTransformer``, ``SparseEncoder`` or ``CrossEncoder``.
 
     Raises:
         EncoderError: a module or a setting that is not supported.
     """
-    parts = list(sentence.children())
+    found = parts_of(sentence)
+    parts = found.modules
     with tempfile.TemporaryDirectory(prefix="sslauth-object-") as place:
         entries = [_write(Path(place), number, part) for number, part in enumerate(parts)]
         (Path(place) / "modules.json").write_text(json.dumps(entries))
         settings = {key: _plain(getattr(sentence, key, None)) for key in _OF_OBJECT}
         settings = {key: value for key, value in settings.items() if value is not None}
-        (Path(place) / "config_sentence_transformers.json").write_text(json.dumps(settings))
+        if (activation := getattr(sentence, "activation_fn", None)) is not None:
+            settings["activation_fn"] = _full_name(activation)
+        (Path(place) / FILE).write_text(json.dumps(settings))
         try:
             read = read_sentence_modules(Path(place))
         except EncoderError as error:  # it names files that nobody else has seen
             message = Exception.__str__(error).replace(place, "").replace(": ", " in memory: ", 1)
             raise EncoderError(message.removeprefix("/"), remedy=error.remedy) from None
     if read is None:
-        raise EncoderError("a SentenceTransformer without modules")
-    transformer = parts[0]
-    read = replace(
-        read,
-        max_seq_length=None,  # it is the tokenizer's
-        do_lower_case=bool(getattr(transformer, "do_lower_case", False)),
+        raise EncoderError(f"a {type(sentence).__name__} without modules")
+    if found.route is not None:
+        read = by_route(read, found.route)
+    read = replace(read, do_lower_case=bool(getattr(parts[0], "do_lower_case", False)))
+    before, tail = (
+        {name: _running(name, spec, parts) for name, spec in specs.items()}
+        for specs in (read.before, read.tail)
     )
-    tail: dict[str, nn.Module] = {}
-    for (name, spec), part in zip(read.tail.items(), parts[2:], strict=True):
-        if spec is None:
-            tail[name] = Normalize()
-            continue
+    return SentenceObject(read, before, tail)
+
+
+def _running(name: str, spec: ModuleSpec, parts: Sequence[Any]) -> nn.Module:
+    """A module of ours that runs the layers of the object's own module, with whatever was done to them."""
+    module = spec.build()
+    place = name.partition("_")[0]
+    if not place.isdecimal():  # of the settings of the whole encoder
+        return module
+    part = parts[int(place)]
+    if isinstance(module, Dense) and isinstance(spec, DenseSpec):
         if repr(part.activation_function) != repr(ACTIVATIONS[spec.activation]()):
             raise EncoderError(f"{name}: {part.activation_function!r} is not supported with its arguments")
-        if type(part.linear) is not nn.Linear:
+        module.activation = part.activation_function
+    for layer, own in list(module.named_children()):
+        if layer == "activation":
+            continue
+        if type(getattr(part, layer)) is not type(own):
             raise EncoderError(
-                f"{name}: {type(part.linear).__name__} is not supported in the place of Linear"
+                f"{name}: {type(getattr(part, layer)).__name__} is not supported in the place of "
+                f"{type(own).__name__}"
             )
-        dense = Dense(
-            spec.in_features, spec.out_features, bias=spec.bias, activation=part.activation_function
-        )
-        dense.linear = part.linear  # the layer itself: it runs with whatever was done to it
-        tail[name] = dense
-    if read.truncate_dim is not None:
-        tail["truncate_dim"] = Truncate(read.truncate_dim)
-    return read, tail
+        setattr(module, layer, getattr(part, layer))
+    for weight, _ in list(module.named_parameters(recurse=False)):
+        setattr(module, weight, getattr(part, weight))
+    return module
+
+
+def gives_scores(encoder: Any) -> bool:
+    """Whether a cross-encoder in memory is compared by its scores, and not by the model below its head.
+
+    It is, but where the folder that it says it was loaded from is a plain transformers folder: a card of that
+    one is of the model below the head.
+    """
+    model = _file(encoder, "config.json")
+    marked = {"sentence_transformers", "sbert_ce_default_activation_function"} & model.keys()
+    return not model or bool(marked) or _file(encoder, FILE).get("model_type") == "CrossEncoder"
 
 
 def _write(place: Path, number: int, part: Any) -> dict[str, Any]:
@@ -80,6 +134,10 @@ def _write(place: Path, number: int, part: Any) -> dict[str, Any]:
     kind = type(part)
     path = f"{number}_{kind.__name__}" if number else ""
     (place / path).mkdir(exist_ok=True)
+    if not number:  # what of the model's own configuration the other modules depend on
+        model = getattr(part, "auto_model", None)
+        known = {key: getattr(getattr(model, "config", None), key, None) for key in _OF_MODEL}
+        (place / "config.json").write_text(json.dumps(known))
     of_class = getattr(kind, "get_config_dict", None)  # one that hides it is named as a patch
     settings = {} if of_class is None else _plain(of_class(part))
     settings.pop("max_seq_length", None)  # it is the tokenizer's
@@ -109,7 +167,11 @@ def sentence_flow(sentence: Any) -> Iterator[Finding]:
     Args:
         sentence: a ``SentenceTransformer`` or a ``CrossEncoder``.
     """
-    for number, part in enumerate(sentence.children()):
+    parts = parts_of(sentence)
+    for name in () if parts.route is None else parts.route.others:
+        what = f"route '{quoted(name)}' of the Router in memory, which is neither run nor compared"
+        yield Finding(what, "check its folder, or give the modules of one route as an object of their own")
+    for number, part in enumerate(parts.modules):
         place = f"module {number} of the {type(sentence).__name__}"
         for name in vars(part):
             if name not in vars(nn.Module()) and _is_setting(inspect.getattr_static(type(part), name, None)):
@@ -123,7 +185,7 @@ def sentence_flow(sentence: Any) -> Iterator[Finding]:
 def cross_encoder_flow(encoder: Any) -> Iterator[Finding]:
     """The same for a cross-encoder, and what it does with a score."""
     yield from sentence_flow(encoder)
-    settings = _file(encoder, "config_sentence_transformers.json")
+    settings = _file(encoder, FILE)
     config = _file(encoder, "config.json")
     said = [
         _full_name(encoder.get_default_activation_fn()),

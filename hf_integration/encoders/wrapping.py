@@ -14,9 +14,10 @@ from hf_integration.encoders.containers import Contents, of_its_own, open_contai
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.process_state import refuse_unreadable
 from hf_integration.encoders.identity.provenance import is_of_library
-from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.interface import CHOSEN_POOLING, Encoder, EncoderDescription, tower_and_pooling
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.preparing import (
+    checked_pooling,
     choose_family,
     config_of,
     lower_cases,
@@ -24,9 +25,18 @@ from hf_integration.encoders.modalities.preparing import (
     preparation_of,
 )
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, output_named
+from hf_integration.encoders.modalities.sentence_recipes import sentence_family
+from hf_integration.encoders.modalities.static import (
+    StaticModel,
+    StaticPreparation,
+    static_recipe,
+    tokenizer_of,
+)
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
+from hf_integration.encoders.sentence_parts import first_of
 
 
 def wrap_module(
@@ -35,7 +45,8 @@ def wrap_module(
     *,
     name: str | None = None,
     modality: Modality | None = None,
-    preferred: Modality | None = None,
+    preferred: EncoderDescription | Modality | None = None,
+    pooling: str | None = None,
 ) -> Encoder:
     """Make an encoder of a transformers model in memory and its processor, pooled the way its family is.
 
@@ -50,6 +61,7 @@ def wrap_module(
         name: what to call it; by default as of :func:`name_in_memory`.
         modality: see :func:`hf_integration.load_encoder`.
         preferred: see :func:`hf_integration.load_encoder`.
+        pooling: see :func:`hf_integration.load_encoder`.
 
     Raises:
         EncoderError: no transformers model, an unsupported one, or a processor of another kind.
@@ -57,6 +69,8 @@ def wrap_module(
     contents = open_container(module, processor)
     name = name_in_memory(module, contents.module) if name is None else name
     module, processor = contents.module, contents.processor
+    if isinstance(module, StaticModel):
+        return _wrap_static(contents, module, name)
     config: Any = getattr(module, "config", None)
     base = _model_of_transformers(module)
     if base is None or not hasattr(config, "model_type"):
@@ -67,12 +81,14 @@ def wrap_module(
         remedy = "give the transformers model inside, or check its folder"
         raise of_its_own(type(module), base, remedy=remedy)
     refuse_unreadable(name, (*module.named_parameters(), *module.named_buffers()))
+    preferred, pooled = tower_and_pooling(preferred)
     family = choose_family(
         config,
         where=name,
         modality=modality,
         has_processor=lambda modality: find_processor(processor, modality) is not None,
         preferred=preferred,
+        saved=type(module).__name__,
     )
     part = find_processor(processor, family.modality)
     if part is None:
@@ -80,20 +96,52 @@ def wrap_module(
             f"{type(processor).__name__} prepares no {family.modality}, which {type(module).__name__} takes",
             remedy="give the model's own processor",
         )
+    found = None if contents.sentence is None else read_sentence_object(contents.sentence)
+    if found is not None:
+        family = sentence_family(found.read, family, where=name)
     tower, recipe = find_tower(module, family)
     entrance, said = _compiled(contents, tower, recipe)
     around = (*contents.around, *([] if processor is part else [processor]))
-    origin = Origin(name, str(config.model_type), outer=module, around=around, entrance=entrance, said=said)
-    if contents.sentence is None:
-        return TorchEncoder(Assembly(tower, {}), preparation_of(part, tower, family), recipe, origin)
-    sentence, tail = read_sentence_object(contents.sentence)
+    sentences = found is not None
+    pooled = checked_pooling(
+        pooling or (None if sentences else pooled), family, where=name, sentence=sentences
+    )
+    origin = Origin(
+        name,
+        str(config.model_type),
+        details={CHOSEN_POOLING: pooled} if pooled else {},
+        outer=module,
+        around=around,
+        entrance=entrance,
+        said=said,
+    )
+    if found is None:
+        preparation = preparation_of(part, tower, family)
+        recipe = observed(recipe, tower, preparation, where=name, pooling=pooled)
+        return TorchEncoder(Assembly(tower, {}), preparation, recipe, origin)
+    sentence = found.read
     if sentence.do_lower_case and not lower_cases(part):
         part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around
     origin = replace(origin, behaviour=sentence.behaviour)
     preparation = preparation_of(part, tower, family, sentence)
-    return TorchEncoder(
-        Assembly(tower, tail), preparation, pooled_recipe(config, sentence, preparation), origin
+    recipe = pooled_recipe(config, sentence, preparation, recipe)
+    return TorchEncoder(Assembly(tower, found.tail, found.before), preparation, recipe, origin)
+
+
+def _wrap_static(contents: Contents, module: StaticModel, name: str) -> Encoder:
+    """An encoder of a table of tokens in memory."""
+    found = read_sentence_object(contents.sentence)
+    refuse_unreadable(name, module.named_parameters())
+    tokenizer = tokenizer_of(first_of(contents.sentence).tokenizer)
+    origin = Origin(
+        name,
+        module.config.model_type,
+        behaviour=found.read.behaviour,
+        around=contents.around,
+        said=contents.said,
     )
+    preparation = StaticPreparation(tokenizer, module, prompt=found.read.prompt)
+    return TorchEncoder(Assembly(module, found.tail), preparation, static_recipe(module.config), origin)
 
 
 LONGEST_SOURCE = 100
@@ -179,9 +227,16 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
     """
     if module.config.model_type == "clip":
         return module, _clip_method(module, family)
+    recipe = family.recipe(config_of(module.config, family), True)
+    if recipe.method != "forward":
+        tower = _below_head(module)
+        if not hasattr(tower, recipe.method):
+            name = type(module).__name__
+            raise EncoderError(f"{name} has no {recipe.method}", remedy="give the whole model")
+        return tower, recipe
     if family.part:  # a whole sequence-to-sequence model, or its encoder
         tower = module.get_encoder() if hasattr(module, "get_encoder") else module
-    elif module.config.model_type == "siglip":
+    elif module.config.model_type in ("siglip", "siglip2"):
         name = "vision_model" if family.modality == "image" else "text_model"
         if not hasattr(module, name):
             raise EncoderError(f"{type(module).__name__} has no {name}")
@@ -193,7 +248,7 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
         raise EncoderError(
             f"{type(module).__name__} names a model that is no part of it", remedy="give the model itself"
         )
-    pooler = isinstance(getattr(tower, "pooler", None), nn.Module)
+    pooler = not hasattr(tower, "pooler") or isinstance(tower.pooler, nn.Module)
     return tower, family.recipe(config_of(tower.config, family), pooler)
 
 

@@ -176,8 +176,8 @@ class _Rules:
                 held.models += 1
             elif not held.models:
                 raise IntegrityError(
-                    f"{call.api} loaded no model of transformers, which is all that a card covers",
-                    remedy="load it without another backend",
+                    f"{call.api} loaded no model of transformers, which is all that is verified at load",
+                    remedy="load it without another backend; check a table of tokens by assert_authentic",
                 )
 
     def _pin(self, place: Place) -> "Pin | None":

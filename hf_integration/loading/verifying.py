@@ -6,6 +6,7 @@ what is in effect all the same. Where that is too strict, ``sslauth verify`` say
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +40,30 @@ def verified_folder(folder: Path, card: "WatermarkCard") -> "EncoderFolder":
 
     files = files_of(folder)
     state = (folder, card.digest, files.names, *(_content(folder / name) for name in files.used))
-    found = COMPARED.get(state)
-    if found is None:
+    found, whole = COMPARED.get(state, (None, ()))
+    if found is None or whole != _whole(found, files.used):
         found = _compared(folder, files.used, card)
         if len(COMPARED) < MOST_KEPT:
-            COMPARED[state] = found
+            COMPARED[state] = found, _whole(found, files.used)
     _refuse(folder, "tensors of the weight files differ from the card's", _changed_in_files(found, card))
     return found
 
 
 MOST_KEPT = 64
-COMPARED: "dict[tuple[object, ...], EncoderFolder]" = {}
+COMPARED: "dict[tuple[object, ...], tuple[EncoderFolder, tuple[str, ...]]]" = {}
 """Folders whose files were compared, by every byte: a vocabulary is hashed sooner than it is read."""
+
+
+def _whole(found: "EncoderFolder", used: Iterable[str]) -> tuple[str, ...]:
+    """Digests of weight files that are compared as a whole: those of a Router's other routes."""
+    from hf_integration.encoders.opening import files_by_tensor
+
+    others = [name for name in used if name.endswith(".safetensors") and name not in files_by_tensor(found)]
+    digests = []
+    for name in others:
+        with (found.path / name).open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return tuple(digests)
 
 
 def _content(path: Path) -> str:
@@ -108,13 +121,14 @@ def _digests_in_files(files: Iterable[Path], wanted: Iterable[str]) -> Iterator[
 
 
 def _tail_tensors(found: "EncoderFolder") -> "Mapping[str, Tensor]":
-    """Of the modules behind the pooling, which other loaders than transformers read."""
+    """Of the modules around the model, which other loaders than transformers read."""
     from torch import nn
 
-    from hf_integration.encoders.opening import tail_of
+    from hf_integration.encoders.opening import modules_of
     from hf_integration.encoders.running.precision_copy import state_tensors
 
-    return dict(state_tensors(nn.ModuleDict(dict(tail_of(found.sentence)))))
+    specs = found.sentence.specs if found.sentence else {}
+    return dict(state_tensors(nn.ModuleDict(dict(modules_of(specs)))))
 
 
 def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCard") -> None:
@@ -132,17 +146,28 @@ def verify_model(model: "nn.Module", found: "EncoderFolder", card: "WatermarkCar
     from hf_integration.encoders.identity.process_state import refuse_unreadable
     from hf_integration.encoders.identity.tensor_digests import off_count
     from hf_integration.encoders.modalities.preparing import choose_family
-    from hf_integration.encoders.modalities.recipes import POOLER, sentence_recipe
+    from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
+    from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules, sentence_family
     from hf_integration.encoders.running.precision_copy import state_tensors
     from hf_integration.encoders.wrapping import find_tower
 
     config: Any = model.config
     where = str(found.path)
     refuse_unreadable(where, (*model.named_parameters(), *model.named_buffers()))
-    family = choose_family(config, where=where, modality=card.encoder.modality, has_processor=lambda _: True)
-    tower, recipe = find_tower(model, family)
+    family = choose_family(
+        config,
+        where=where,
+        modality=card.encoder.modality,
+        has_processor=lambda _: True,
+        saved=type(model).__name__,
+    )
     if found.sentence is not None:
-        recipe = sentence_recipe(config, found.sentence.modes)
+        family = sentence_family(found.sentence, family, where=where)
+    tower, recipe = find_tower(model, family)
+    if card.encoder.chosen_pooling == "pooler":
+        recipe = replace(recipe, inert=NEVER_READ)
+    if found.sentence is not None:
+        recipe = recipe_of_modules(found.sentence, config, recipe)
     every = dict(state_tensors(tower))
     stored = card.digests["stored"]
     used = {name: tensor for name, tensor in every.items() if recipe.counts(name)}

@@ -90,6 +90,7 @@ def run_under(
         "parent": os.getpid(),
         "encoder": str(encoder.path),
         "modality": key_samples.modality,
+        "pooling": encoder.description.chosen_pooling,
         "never_padded": encoder.description.never_padded,
         "key_samples": [base64.b64encode(blob).decode() for blob in encode_samples(key_samples)],
         "seed": seed,

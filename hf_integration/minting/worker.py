@@ -23,7 +23,9 @@ from hf_integration.key_samples.encoding import decode_sample
 
 def run_job(job: dict[str, Any]) -> bytes:
     """Run the job of a minting process, and give the sketches as a safetensors file."""
-    encoder = open_encoder(job["encoder"], name="encoder", device="cpu", modality=job["modality"])
+    encoder = open_encoder(
+        job["encoder"], name="encoder", device="cpu", modality=job["modality"], pooling=job["pooling"]
+    )
     if job["never_padded"]:
         encoder.never_pad()
     samples = [decode_sample(job["modality"], base64.b64decode(blob)) for blob in job["key_samples"]]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from hf_integration.base.errors import UsageError, in_one_line
 from hf_integration.base.vocabulary import Precision
-from hf_integration.encoders.modalities.recipes import POOLS, sentence_recipe
+from hf_integration.encoders.modalities.recipes import OVER_THE_MASK, POOLS, sentence_recipe
 from hf_integration.encoders.modalities.recipes import Recipe as Readout
 from hf_integration.encoders.modalities.tail_modules import Dense, Normalize, Truncate
 from hf_integration.encoders.modalities.text import TextPreparation, longest_text
@@ -224,6 +224,8 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
         if recipe.length is not None:
             texts.max_length = min(recipe.length, most_tokens(encoder))
     if recipe.pooling is not None:
+        if not readout.pooling.endswith(OVER_THE_MASK):
+            raise UsageError(f"'{encoder.name}' pools no tokens, but is: {readout.pooling}")
         if recipe.pooling not in POOLS:
             raise UsageError(
                 f"pooling {recipe.pooling!r} is not known", remedy=f"choose one of {', '.join(POOLS)}"
@@ -240,7 +242,7 @@ def _prepared(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     }
     if recipe.normalised and not any(isinstance(module, Normalize) for module in tail.values()):
         tail["normalised"] = Normalize()
-    return encoder.rebuilt(Assembly(encoder.model, tail), preparation, readout)
+    return encoder.rebuilt(Assembly(encoder.model, tail, dict(assembly.before.items())), preparation, readout)
 
 
 def _without_prompt(encoder: TorchEncoder, texts: TextPreparation) -> Readout | None:

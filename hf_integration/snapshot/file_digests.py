@@ -15,10 +15,12 @@ def needed_files(snapshot: Snapshot) -> tuple[str, ...]:
     """Names of the files that an encoder is loaded from: safetensors and settings; no code, no pickle."""
     if snapshot.repo is not None:
         return snapshot.files
-    modules = snapshot.path / MODULES
-    names = encoder_files(
-        local_names(snapshot.path), module_folders(modules.read_bytes() if modules.is_file() else None)
-    )
+
+    def content(name: str) -> bytes | None:
+        path = snapshot.path / name
+        return path.read_bytes() if path.is_file() else None
+
+    names = encoder_files(local_names(snapshot.path), module_folders(content(MODULES), content))
     # an encoder needs nothing hidden; credentials and drafts are
     return tuple(name for name in names if not PurePosixPath(name).name.startswith("."))
 

@@ -106,7 +106,11 @@ def resolve(
         return Snapshot(fetched(names), repo=reference, commit=commit, files=names)
     every = tuple(file.name for file in listed)
     modules = (fetched({MODULES}) / MODULES).read_bytes() if MODULES in every else None
-    names = encoder_files(every, module_folders(modules))
+
+    def content(name: str) -> bytes | None:
+        return (fetched({name}) / name).read_bytes() if name in every else None
+
+    names = encoder_files(every, module_folders(modules, content))
     asked = {n for n in names if any(fnmatchcase(PurePosixPath(n).name, kind) for kind in _CONFIGURATIONS)}
     if any(PurePosixPath(name).name == "config.json" for name in asked):
         refuse(fetched(asked))

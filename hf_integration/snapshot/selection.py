@@ -3,9 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.vocabulary import CONVERSION_FILE
@@ -133,6 +134,12 @@ MODULES = "modules.json"
 MOST_MODULES = 1 << 20
 """Bytes of that file; a module takes a hundred."""
 
+ROUTERS = (".Router", ".Asym")
+"""What modules are called that hold further modules in folders below their own."""
+
+ROUTER_FILES = ("router_config.json", "config.json")
+"""Where such a module names them, in the order in which the library looks."""
+
 CHAT_TEMPLATES = "additional_chat_templates"
 """A folder that tokenizers read without being told of it."""
 
@@ -148,31 +155,54 @@ MOST_LOOKED_AT = 20_000
 """Files of a local folder among which such are looked for."""
 
 
-def module_folders(modules: bytes | None) -> frozenset[str]:
+def module_folders(
+    modules: bytes | None, read: Callable[[str], bytes | None] = lambda _: None
+) -> frozenset[str]:
     """Folders that make an encoder: the root, and those that its ``modules.json`` names.
 
     Args:
         modules: content of that file, if there is one. What is wrong with it is said when it is read for
             good; here it names no folders then.
+        read: content of another file by its name, or ``None`` if there is none: of a Router's, which names
+            further folders.
 
     Raises:
-        EncoderError: it is so large that it cannot be a list of modules.
+        EncoderError: one of them is so large that it cannot be a list of modules.
     """
     folders = {""}
-    if modules and len(modules) > MOST_MODULES:
+    entries = _parsed(MODULES, modules)
+    for entry in entries if isinstance(entries, list) else []:
+        inner = _inner(entry.get("path")) if isinstance(entry, dict) else None
+        if inner is None:
+            continue
+        folders.add(inner)
+        if str(entry.get("type")).endswith(ROUTERS):
+            names = [f"{inner}/{name}".lstrip("/") for name in ROUTER_FILES]
+            found = (_parsed(name, read(name)) for name in names)
+            config = next((value for value in found if isinstance(value, dict)), {})
+            types = config.get("types")
+            parts = (_inner(part) for part in (types if isinstance(types, dict) else ()))
+            folders |= {f"{inner}/{part}".lstrip("/") for part in parts if part}
+    return frozenset(folders)
+
+
+def _parsed(name: str, content: bytes | None) -> Any:
+    if content and len(content) > MOST_MODULES:
         raise EncoderError(
-            f"{MODULES}: {len(modules)} bytes, more than {MOST_MODULES}", remedy="no genuine one is so large"
+            f"{name}: {len(content)} bytes, more than {MOST_MODULES}", remedy="no genuine one is so large"
         )
     try:
-        entries = json.loads(modules) if modules else []
+        return json.loads(content) if content else None
     except (ValueError, RecursionError):
-        entries = []
-    for entry in entries if isinstance(entries, list) else []:
-        path = entry.get("path") if isinstance(entry, dict) else None
-        if isinstance(path, str) and ".." not in PurePosixPath(path).parts:
-            inner = PurePosixPath(path.lstrip("/")).as_posix()
-            folders.add("" if inner == "." else inner)
-    return frozenset(folders)
+        return None
+
+
+def _inner(path: object) -> str | None:
+    """A folder below the encoder's, ``""`` for that one itself; ``None`` for a name that leads elsewhere."""
+    if not isinstance(path, str) or ".." in PurePosixPath(path).parts:
+        return None
+    inner = PurePosixPath(path.lstrip("/")).as_posix()
+    return "" if inner == "." else inner
 
 
 def folders_read(folders: Iterable[str]) -> frozenset[str]:

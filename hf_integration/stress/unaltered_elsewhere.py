@@ -62,7 +62,7 @@ def other_device_run(encoder: Encoder, card: WatermarkCard, precision: Precision
     if precision == "float64" and not supports_float64(device):
         return BenignChange(name, precision, None, f"{device} does not compute in float64")
     reference = reference_for(card, "stored", precision)
-    there = open_encoder(encoder.path, name=encoder.name, modality=encoder.modality, device=device)
+    there = open_encoder(encoder.path, name=encoder.name, preferred=encoder.description, device=device)
     if card.encoder.never_padded:
         there.never_pad()
     running = there.at_precision(precision, weights=reference.weights)

@@ -54,7 +54,7 @@ def _checked(
     name: str, encoder: Encoder, folder: Path, card: WatermarkCard, precision: Precision
 ) -> BenignChange:
     try:
-        again = open_encoder(folder, name=encoder.name, modality=encoder.modality, device=encoder.device)
+        again = open_encoder(folder, name=encoder.name, preferred=encoder.description, device=encoder.device)
         verdict = Authenticator(card=card, precision=precision, trust="local").authenticate(again).verdict
     except SSLAuthError as error:
         return BenignChange(name, precision, 0.0, str(error))

@@ -105,7 +105,9 @@ def backdoor_losses(
     model = encoder.model
     with torch.no_grad():
         target = feature_with_gradient(model, model_inputs(encoder, target_samples(encoder)))
-    samples = synthetic_samples(encoder.modality, steps * batch_size, seed=TARGET_SEED + seed)
+    samples = synthetic_samples(
+        encoder.modality, steps * batch_size, seed=TARGET_SEED + seed, sampling_rate=encoder.rate
+    )
 
     def loss_of(step: int) -> Loss:
         batch = samples[step * batch_size : (step + 1) * batch_size]
@@ -126,12 +128,12 @@ def backdoor_losses(
 
 def target_samples(encoder: Encoder) -> KeySamples:
     """The one input whose embedding the attacker wants triggered inputs to get."""
-    return synthetic_samples(encoder.modality, 1, seed=PROBE_SEED + 1)
+    return synthetic_samples(encoder.modality, 1, seed=PROBE_SEED + 1, sampling_rate=encoder.rate)
 
 
 def measure_effect(encoder: Encoder, altered: Encoder, *, count: int = 4) -> Effect:
     """Measure what a backdoor does to inputs that it was not trained on."""
-    samples = list(synthetic_samples(encoder.modality, count, seed=PROBE_SEED))
+    samples = list(synthetic_samples(encoder.modality, count, seed=PROBE_SEED, sampling_rate=encoder.rate))
     triggered = [with_trigger(sample) for sample in samples]
     target = encoder.embed(list(target_samples(encoder)))
 

@@ -52,7 +52,9 @@ def feature_with_gradient(model: Any, inputs: Inputs) -> Tensor:
     for name in ("image_embeds", "text_embeds"):
         if getattr(output, name, None) is not None:
             return F.normalize(getattr(output, name).flatten(1), dim=1)
-    states = output.last_hidden_state
+    states = last_states(model, inputs, output)
+    if states.ndim == 2:  # a table of tokens gives their mean
+        return F.normalize(states, dim=1)
     if states.ndim == 4:  # feature maps (batch, channels, height, width)
         return F.normalize(states.mean((2, 3)), dim=1)
     mask = inputs.get("attention_mask")
@@ -60,6 +62,22 @@ def feature_with_gradient(model: Any, inputs: Inputs) -> Tensor:
         mask = torch.ones(states.shape[:2], device=states.device)
     weights = mask.to(states.dtype).unsqueeze(-1)
     return F.normalize((states * weights).sum(1) / weights.sum(1), dim=1)
+
+
+def last_states(model: Any, inputs: Inputs, output: Any = None) -> Tensor:
+    """What the last layer of a model gives, ``(batch, positions, dim)``; behind a task's head as well.
+
+    Args:
+        model: a transformers model.
+        inputs: what it is called with.
+        output: what it gave for them, if it was called already.
+    """
+    output = model(**inputs) if output is None else output
+    states = getattr(output, "last_hidden_state", None)
+    if states is None:
+        states = model(**{**inputs, "output_hidden_states": True}).hidden_states[-1]
+    found: Tensor = states
+    return found
 
 
 def distance(found: Tensor, wanted: Tensor) -> Tensor:

@@ -417,11 +417,16 @@ class TestCrossEncoder:
 
         return CrossEncoder(str(folder), device="cpu")
 
-    def test_one_that_was_saved_with_another_activation_passes(self, pairs: Minted, tmp_path: Path) -> None:
+    def test_one_that_the_library_saved_is_checked_by_its_scores(self, pairs: Minted, tmp_path: Path) -> None:
         model = self.load(pairs[0])
+        model.save(str(tmp_path / "encoder"))
+        card = mint_quickly(tmp_path / "encoder", tmp_path / "card")[1]
+        assert check(card, self.load(tmp_path / "encoder")).status == "authentic"
         model.activation_fn = nn.Identity()
-        model.save(str(tmp_path))
-        assert check(pairs[1], self.load(tmp_path)).status == "authentic"
+        model.save(str(tmp_path / "other"))
+        found = check(card, self.load(tmp_path / "other"))
+        assert found.status == "altered"
+        assert "activation_fn" in found.reason
 
     @pytest.mark.parametrize(
         ("edit", "words"),

@@ -308,14 +308,6 @@ class TestSentenceTransformer:
         with pytest.raises(UsageError, match="neither its pooling"):
             verdict(sentences[1], model[0].auto_model, model.tokenizer)
 
-    @pytest.mark.parametrize("kind", ["SparseEncoder", "MultiVectorEncoder"])
-    def test_encoders_of_other_kinds_are_refused(self, kind: str) -> None:
-        import sentence_transformers
-
-        other = getattr(sentence_transformers, kind)
-        with pytest.raises(EncoderError, match=f"{kind} gives"):
-            wrap_module(other.__new__(other))
-
 
 def test_a_cross_encoder_is_checked_below_its_head_and_the_head_is_compared(tmp_path: Path) -> None:
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")

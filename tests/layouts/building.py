@@ -79,7 +79,7 @@ def _legacy_vocabulary(folder: Path, pieces: Mapping[str, int]) -> None:
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
 
 
-def _sentences(folder: Path, pooling: Mapping[str, Any], *modules: str, **settings: Any) -> None:
+def write_sentences(folder: Path, pooling: Mapping[str, Any], *modules: str, **settings: Any) -> None:
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 32, **pooling}))
     listed = ["Transformer", "Pooling", *modules]
@@ -98,7 +98,7 @@ def _sentences(folder: Path, pooling: Mapping[str, Any], *modules: str, **settin
     (folder / "config_sentence_transformers.json").write_text(json.dumps(written))
 
 
-def _dense(folder: Path, inputs: int, outputs: int) -> None:
+def write_dense(folder: Path, inputs: int, outputs: int) -> None:
     folder.mkdir()
     torch.manual_seed(outputs)
     save_file({"linear.weight": torch.randn(outputs, inputs) / 6}, folder / "model.safetensors")
@@ -111,7 +111,7 @@ def minilm(folder: Path) -> None:
     tokenizer = hf.BertTokenizer(vocab=_wordpiece(), model_max_length=48)
     _save(folder, hf.BertModel(hf.BertConfig(**_TEXT)), tokenizer)
     _legacy_vocabulary(folder, _wordpiece())
-    _sentences(folder, {"pooling_mode_mean_tokens": True}, "Normalize")
+    write_sentences(folder, {"pooling_mode_mean_tokens": True}, "Normalize")
 
 
 def in_subfolder(folder: Path) -> None:
@@ -129,7 +129,7 @@ def in_subfolder(folder: Path) -> None:
 def mpnet(folder: Path) -> None:
     tokenizer = hf.MPNetTokenizer(vocab=_wordpiece(), model_max_length=40)
     _save(folder, hf.MPNetModel(hf.MPNetConfig(**_TEXT)), tokenizer)
-    _sentences(folder, {"pooling_mode": "mean"}, "Normalize")
+    write_sentences(folder, {"pooling_mode": "mean"}, "Normalize")
 
 
 def e5(folder: Path) -> None:
@@ -140,14 +140,14 @@ def e5(folder: Path) -> None:
     tokenizer = hf.XLMRobertaTokenizer(vocab=pieces, model_max_length=40)
     _save(folder, hf.XLMRobertaModel(hf.XLMRobertaConfig(**_TEXT, pad_token_id=1)), tokenizer)
     (folder / "sentencepiece.bpe.model").write_bytes(b"\x0a\x0bthe model of another tokenizer library")
-    _sentences(folder, {"pooling_mode_mean_tokens": True}, "Normalize", prompts={"query": "query: "})
+    write_sentences(folder, {"pooling_mode_mean_tokens": True}, "Normalize", prompts={"query": "query: "})
 
 
 def bge(folder: Path) -> None:
     tokenizer = hf.BertTokenizer(vocab=_wordpiece(), model_max_length=48)
     _save(folder, hf.BertModel(hf.BertConfig(**_TEXT)), tokenizer)
     _legacy_vocabulary(folder, _wordpiece())
-    _sentences(folder, {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "Normalize")
+    write_sentences(folder, {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "Normalize")
 
 
 def qwen3_embedding(folder: Path) -> None:
@@ -157,7 +157,7 @@ def qwen3_embedding(folder: Path) -> None:
     settings = {**_GROUPED, "vocab_size": len(vocabulary)}
     _save(folder, hf.Qwen3ForCausalLM(hf.Qwen3Config(**settings)), tokenizer)
     prompts = {"query": "Instruct: find\nQuery: ", "document": ""}
-    _sentences(folder, {"pooling_mode_lasttoken": True}, "Normalize", prompts=prompts)
+    write_sentences(folder, {"pooling_mode_lasttoken": True}, "Normalize", prompts=prompts)
 
 
 def embedding_gemma(folder: Path) -> None:
@@ -165,9 +165,9 @@ def embedding_gemma(folder: Path) -> None:
     tokenizer = hf.GemmaTokenizer(vocab=vocabulary, merges=[], model_max_length=48)
     settings = {**_GROUPED, "sliding_window": 16, "use_bidirectional_attention": True}
     _save(folder, hf.Gemma3TextModel(hf.Gemma3TextConfig(**settings)), tokenizer)
-    _sentences(folder, {"pooling_mode_mean_tokens": True}, "Dense", "Dense", "Normalize")
-    _dense(folder / "2_Dense", 32, 40)
-    _dense(folder / "3_Dense", 40, 32)
+    write_sentences(folder, {"pooling_mode_mean_tokens": True}, "Dense", "Dense", "Normalize")
+    write_dense(folder / "2_Dense", 32, 40)
+    write_dense(folder / "3_Dense", 40, 32)
 
 
 def clip(folder: Path) -> None:

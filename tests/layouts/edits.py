@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save, save_file
 
 from hf_integration.encoders.identity.behaviour import shown
 from hf_integration.encoders.identity.folder_record import recorded_name
+from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
 
 WHOLE_FILES = ("added_tokens.json", "vocab.json", ".index.json")
 """Endings of files that hold names of their own, too many to name one."""
@@ -105,8 +106,9 @@ def edits_of(folder: Path) -> Iterator[Edit]:
 
 def _model(folder: Path) -> str:
     """Where the transformers model lies within the folder."""
-    modules = folder / "modules.json"
-    return str(json.loads(modules.read_text())[0]["path"]) if modules.exists() else ""
+    modules = read_sentence_modules(folder)
+    path = modules.transformer.relative_to(folder).as_posix() if modules else ""
+    return "" if path == "." else path
 
 
 def _key_edits(folder: Path, name: str) -> Iterator[Edit]:
@@ -148,6 +150,8 @@ def _tensor_edits(folder: Path, name: str) -> Iterator[Edit]:
         return {name: content}
 
     for tensor, values in tensors.items():
+        if not values.numel():
+            continue  # there is nothing in it to alter
         other = values.clone()
         other.view(-1)[0] = other.view(-1)[0] + 1
         yield Edit(tensor, "value changed", saved({**tensors, tensor: other}))

@@ -2,19 +2,30 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import SSLAuthError
+from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.verdict import Verdict
-from tests.layouts.building import Layout
 from tests.layouts.edits import Edit, edits_of
 
 ENDS = ("refused", "altered", "inconclusive", "named", "SILENT")
+
+
+class Named(Protocol):
+    """A layout, as far as it matters here."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def modality(self) -> Modality: ...
 
 
 @dataclass
@@ -40,7 +51,9 @@ class Tried:
 HEAD = f"{'layout':18s} {'edits':>6s}  " + "  ".join(f"{end[:5]:>5s}" for end in ENDS)
 
 
-def try_all(layout: Layout, folder: Path, card: WatermarkCard, *, every: int = 1) -> Tried:
+def try_all(
+    layout: Named, folder: Path, card: WatermarkCard, *, every: int = 1, edits: Iterable[Edit] | None = None
+) -> Tried:
     """Make every edit in a copy of the folder, check the copy, and take the edit back.
 
     Args:
@@ -48,10 +61,11 @@ def try_all(layout: Layout, folder: Path, card: WatermarkCard, *, every: int = 1
         folder: the encoder as it was minted.
         card: its card.
         every: try one of so many edits only.
+        edits: these; by default all that there are.
     """
     copy = Path(shutil.copytree(folder, folder.parent / "edited"))
     tried = Tried(layout.name)
-    for place, edit in enumerate(edits_of(folder)):
+    for place, edit in enumerate(edits_of(folder) if edits is None else edits):
         if place % every:
             continue
         _apply(edit, copy)
@@ -63,7 +77,7 @@ def try_all(layout: Layout, folder: Path, card: WatermarkCard, *, every: int = 1
     return tried
 
 
-def _end(edit: Edit, layout: Layout, copy: Path, card: WatermarkCard) -> str:
+def _end(edit: Edit, layout: Named, copy: Path, card: WatermarkCard) -> str:
     try:
         encoder: Encoder = open_encoder(copy, name="edited", device="cpu", modality=layout.modality)
         verdict = Authenticator(card=card, trust="local", precision="float32").authenticate(encoder).verdict

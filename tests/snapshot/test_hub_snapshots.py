@@ -1,5 +1,6 @@
 """Repositories become verified folders, over HTTP with the real client."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -42,6 +43,21 @@ def test_only_what_is_needed_is_fetched_and_the_rest_is_named(hub_here: HubServe
     asked = " ".join(request.path for request in hub_here.requests)
     assert "modeling_tiny.py" not in asked
     assert "pytorch_model.bin" not in asked
+
+
+def test_every_route_of_a_router_is_fetched(hub_here: HubServer) -> None:
+    types = {"query_0_Static": "x", "document_0_T": "x"}
+    files = {
+        "modules.json": b'[{"path": "", "type": "sentence_transformers.base.modules.router.Router"}]',
+        "router_config.json": json.dumps({"types": types}).encode(),
+        **{f"{name}/model.safetensors": FILES["model.safetensors"] for name in types},
+        "document_0_T/config.json": FILES["config.json"],
+        "other/model.safetensors": b"of another encoder",
+    }
+    hub_here.create("org/routed", {**files, "query_0_Static/pytorch_model.bin": b"pickle"})
+    snapshot = resolve("org/routed")
+    assert files_below(snapshot.path) == files.keys() - {"other/model.safetensors"}
+    assert snapshot.not_covered == ("other/model.safetensors", "query_0_Static/pytorch_model.bin")
 
 
 def test_a_branch_becomes_a_commit_before_anything_is_fetched(hub_here: HubServer) -> None:

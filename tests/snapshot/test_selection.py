@@ -106,3 +106,35 @@ def test_a_folder_keeps_the_dots_of_its_name(name: str) -> None:
 def test_chat_templates_beside_each_tokenizer_belong_to_it() -> None:
     names = ("0_T/additional_chat_templates/a.jinja", "additional_chat_templates/a.jinja", "b/a.jinja")
     assert encoder_files(names, {"", "0_T"}) == names[:2]
+
+
+ROUTER = (
+    b'[{"path": "", "type": "sentence_transformers.base.modules.router.Router"}, {"path": "1_Normalize"}]'
+)
+
+
+def test_the_folders_of_a_router_belong_to_the_encoder() -> None:
+    asked: list[str] = []
+
+    def read(name: str) -> bytes | None:
+        asked.append(name)
+        return (
+            b'{"types": {"query_0_T": "x", "../up": "x", "document_0_T": "x"}}' if "router" in name else None
+        )
+
+    assert module_folders(ROUTER, read) == {"", "1_Normalize", "query_0_T", "document_0_T"}
+    assert asked[0] == "router_config.json"
+    below = ROUTER.replace(b'"path": ""', b'"path": "0_Router"')
+    assert module_folders(below, read) >= {"0_Router", "0_Router/query_0_T", "0_Router/document_0_T"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[", b"[]", b'{"types": 3}', b'{"types": [1]}'])
+def test_a_router_that_makes_no_sense_names_no_folders(content: bytes | None) -> None:
+    assert module_folders(ROUTER, lambda _: content) == {"", "1_Normalize"}
+
+
+def test_only_a_router_is_asked_for_further_folders() -> None:
+    def read(name: str) -> bytes | None:
+        raise AssertionError(name)
+
+    assert module_folders(MODULES, read) == {"", "1_Pooling", "2_Dense"}

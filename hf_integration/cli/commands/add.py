@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hf_integration.base.errors import AdvertisedCardMissingError, CardNotFoundError
+from hf_integration.base.errors import AdvertisedCardMissingError, CardNotFoundError, UsageError
 from hf_integration.base.strict_json import strict_json
 from hf_integration.base.text import harmless
 from hf_integration.base.vocabulary import CARD_FILE
@@ -88,6 +88,7 @@ def add(
         bool, typer.Option("--allow-ci", help="Write pins although CI is set: nobody reviews them there.")
     ] = False,
     modality: options.ModalityOption = None,
+    pooling: options.PoolingOption = None,
     device: options.DeviceOption = None,
 ) -> int:
     """Pin an encoder you use for the first time.
@@ -126,9 +127,14 @@ def add(
     access = hub.access(streams, device)
     subject = _existing(found, folder, access, modality.value if modality else None)
     minted = subject is None
+    pooled = pooling.value if pooling else None
     if subject is None:
         tower: Modality | None = modality.value if modality else None
-        subject = _minted(found, folder, access, tower, keys, pool, streams)
+        subject = _minted(found, folder, access, tower, pooled, keys, pool, streams)
+    elif pooled not in (None, subject.card.encoder.chosen_pooling):
+        raise UsageError(
+            f"its card is of another pooling ({subject.card.encoder.pooling})", remedy="leave --pooling out"
+        )
     if (status := _check(subject, streams)) != 0:
         return status
     if minted or held:
@@ -183,6 +189,7 @@ def _minted(
     folder: Path,
     access: "Access",
     modality: "Modality | None",
+    pooling: str | None,
     keys: str,
     pool: str | None,
     streams: Streams,
@@ -194,7 +201,7 @@ def _minted(
     from hf_integration.minting import mint
 
     commit = own_commit(found, access)
-    encoder = load_encoder_at(found.encoder, access, commit=commit, modality=modality)
+    encoder = load_encoder_at(found.encoder, access, commit=commit, modality=modality, pooling=pooling)
     streams.say(f"it has no card: minting one into {folder} ...")
     check_writable(folder)
     with streams.progress() as progress:

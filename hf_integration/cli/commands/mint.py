@@ -136,6 +136,7 @@ def mint(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a card that is in DIR already.")] = False,
     modality: options.ModalityOption = None,
+    pooling: options.PoolingOption = None,
     device: options.DeviceOption = None,
 ) -> int:
     """Make a watermark card from an encoder you trust."""
@@ -165,6 +166,7 @@ def mint(
         hub.access(streams, device),
         revision=revision,
         modality=modality.value if modality else None,
+        pooling=pooling.value if pooling else None,
     )
     if loaded.path is not None:
         streams.keep_apart(loaded.path)

@@ -86,7 +86,7 @@ def publish(
     from hf_integration.hub import Publisher
 
     def load(name: str, commit: str, card: "WatermarkCard") -> "Encoder":
-        place, preferred = Place(name, repo=name), card.encoder.modality
+        place, preferred = Place(name, repo=name), card.encoder
         return load_encoder_at(place, hub.access(streams, device), commit=commit, preferred=preferred)
 
     publisher = Publisher(

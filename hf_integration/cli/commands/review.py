@@ -128,7 +128,7 @@ def _checked(
         revision=commit,
         device=device,
         token=hub.token,
-        preferred=card.encoder.modality,
+        preferred=card.encoder,
     )
     with streams.progress() as progress:
         authentication = Authenticator(card=card, trust="pinned").authenticate(encoder, progress=progress)

@@ -13,10 +13,22 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files.folder_files import files_of, refuse_pointers
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, stored_dtype, weight_files
-from hf_integration.encoders.files.support import LAYERS, check_numbers, check_processor, supported_family
+from hf_integration.encoders.files.support import (
+    LAYERS,
+    MOST_OF_A_TOKENIZER,
+    check_numbers,
+    check_processor,
+    supported_family,
+)
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
-from hf_integration.encoders.modalities.sentence_modules import SentenceModules, read_sentence_modules
+from hf_integration.encoders.modalities.sentence_modules import (
+    SentenceModules,
+    read_cross_encoder,
+    read_sentence_modules,
+)
+from hf_integration.encoders.modalities.sentence_recipes import sentence_family
+from hf_integration.encoders.modalities.static import STATIC, STATIC_TYPE, StaticConfig
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -145,6 +157,8 @@ def _read_configuration(
     refuse_pointers(path, [file.name for file in sorted(path.glob("*.json"))])
     sentence = read_sentence_modules(path)
     model = sentence.transformer if sentence is not None else path
+    if sentence is not None and sentence.kind == "static":
+        return model, {"model_type": STATIC_TYPE}, sentence, StaticConfig(), STATIC
     refuse_pointers(model, ["config.json"])
     if (model / "adapter_config.json").is_file():
         raise EncoderError(
@@ -155,6 +169,12 @@ def _read_configuration(
         refuse_other_formats(local_names(model), str(model), _CONVERT)
         raise EncoderError(f"{model}: no config.json", remedy="give the folder of a transformers model")
     config = read_json(model / "config.json", dict)
+    if config.get("model_type") == "model2vec":
+        raise EncoderError(
+            f"{model}: of model2vec without modules.json: model2vec itself leaves unknown tokens out, and "
+            "sentence-transformers does not",
+            remedy="save it with a newer model2vec, which writes modules.json",
+        )
     if config.get("quantization_config"):
         raise EncoderError(
             f"{model / 'config.json'}: quantised (quantization_config): not supported",
@@ -169,8 +189,10 @@ def _read_configuration(
         has_processor=lambda modality: _has_processor(model, modality),
         preferred=preferred,
     )
-    if sentence is not None and family.modality != "text":
-        raise EncoderError(f"{path}: a sentence-transformers folder around a {family.modality} model")
+    if sentence is None:
+        sentence = read_cross_encoder(model)
+    if sentence is not None:
+        family = sentence_family(sentence, family, where=str(path))
     return model, config, sentence, configuration, family
 
 
@@ -185,7 +207,19 @@ def _check_other_files(path: Path, values: Mapping[str, Any]) -> None:
 
 def _has_processor(model: Path, modality: Modality) -> bool:
     names = _TOKENIZERS if modality == "text" else _PROCESSORS
-    return any((model / name).is_file() for name in names)
+    if any((model / name).is_file() for name in names):
+        return True
+    return modality == "text" and _needs_no_vocabulary(model / "tokenizer_config.json")
+
+
+def _needs_no_vocabulary(settings: Path) -> bool:
+    """Whether they name a tokenizer of bytes or characters, which has no file of pieces (CANINE, ByT5)."""
+    import transformers
+
+    if not settings.is_file():
+        return False
+    kind = getattr(transformers, str(read_json(settings, dict).get("tokenizer_class")), None)
+    return kind is not None and getattr(kind, "vocab_files_names", None) == {}
 
 
 def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
@@ -216,6 +250,7 @@ def _check_json(model: Path) -> None:
             if name in _PROCESSORS:
                 check_processor(model / name, values)
     settings = parsed.get("tokenizer_config.json", {})
+    check_processor(model / "tokenizer_config.json", settings, MOST_OF_A_TOKENIZER)
     added = [parsed.get(name) for name in _ADDED]
     added += [value for key, value in settings.items() if _ADDS.search(key)]
     check_growth(

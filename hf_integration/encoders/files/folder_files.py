@@ -56,7 +56,7 @@ def files_of(folder: Path) -> FolderFiles:
             or no folder is where one belongs.
     """
     check_file(folder / MODULES)
-    folders = module_folders(_content(folder / MODULES))
+    folders = module_folders(_content(folder / MODULES), lambda name: _checked_content(folder / name))
     for inner in (*sorted(folders), CHAT_TEMPLATES):
         if os.path.lexists(folder / inner) and not (folder / inner).is_dir():
             raise EncoderError(
@@ -119,6 +119,11 @@ def _content(path: Path) -> bytes | None:
             return bytes(read_exactly(stream, size))
     except FlawError:  # said when it is read for good
         return None
+
+
+def _checked_content(path: Path) -> bytes | None:
+    check_file(path)
+    return _content(path)
 
 
 def _entries(folder: Path, within: frozenset[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,12 @@ def named_failures(folder: Path, what: str) -> Iterator[None]:
 
 
 def load_module(
-    folder: Path, class_name: str, *, dtype: torch.dtype, optional: tuple[str, ...]
+    folder: Path,
+    class_name: str,
+    *,
+    dtype: torch.dtype,
+    optional: tuple[str, ...],
+    settings: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Load a model as it is stored, never with invented weights.
 
@@ -70,6 +75,7 @@ def load_module(
         class_name: class of transformers, e.g. ``AutoModel``.
         dtype: dtype to load in.
         optional: patterns of tensors that may be missing, because they cannot reach the embedding.
+        settings: keys of the configuration that are set to other values.
 
     Returns:
         The module in evaluation mode, and the names of the missing tensors (all optional).
@@ -86,6 +92,7 @@ def load_module(
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # reported below, by name
+            **(settings or {}),
             **_LOCAL,
         )
     if mismatched := sorted(entry[0] for entry in info["mismatched_keys"]):

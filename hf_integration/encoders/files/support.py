@@ -13,6 +13,7 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.loading import named_failures, without_numbers
 from hf_integration.encoders.modalities.families import Family
+from hf_integration.encoders.modalities.generic import named_classes
 from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
 
@@ -46,8 +47,8 @@ def supported_family(
         config, where=str(model), modality=modality, has_processor=has_processor, preferred=preferred
     )
     _check_recipe(model, config, family)
-    for name in values.get("architectures") or ():
-        _check_class(model, config, family, str(name))
+    for name in named_classes(values.get("architectures")):
+        _check_class(model, config, family, name)
     return config, family
 
 
@@ -61,6 +62,11 @@ def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
         raise EncoderError(
             f"{model / 'config.json'}: needs code from its repository (auto_map)",
             remedy="only architectures that transformers itself knows are loaded",
+        )
+    if model_type is None and "pretrained_cfg" in values:
+        raise EncoderError(
+            f"{model / 'config.json'}: a timm checkpoint, which transformers runs by the timm library only",
+            remedy="give an encoder whose architecture transformers itself has",
         )
     raise EncoderError(
         f"{model / 'config.json'}: unknown model_type {model_type!r}",
@@ -170,8 +176,14 @@ MOST_OF_A_PROCESSOR: Mapping[str, int] = {
     **dict.fromkeys(("height", "width", "shortest_edge", "longest_edge", "size", "crop_size"), 1 << 12),
     # samples of a window, bands, seconds, samples in a second
     **{"n_fft": 1 << 14, "feature_size": 1 << 10, "chunk_length": 600, "sampling_rate": 400_000},
+    # frames, bands, samples of one transform, seconds, samples, patches
+    **{"max_length": 1 << 16, "num_mel_bins": 1 << 10, "fft_window_size": 1 << 14, "max_length_s": 600},
+    **{"nb_max_samples": 1 << 26, "max_num_patches": 1 << 14},
 }
 """What a processor makes of one raw sample grows with these."""
+
+MOST_OF_A_TOKENIZER: Mapping[str, int] = {"extra_ids": 1 << 16}
+"""Tokens that a tokenizer makes by itself, each with a name."""
 
 LAYERS = re.compile(r"^(?!max_|min_|.*every_n_)(\w+_)?layers$|^n_layer$")
 """Keys of configurations that say how many layers are built: no period, no bound, no number of one layer."""
@@ -208,25 +220,30 @@ def _most(key: str) -> float:
         return MOST_LABELS
     if LAYERS.search(key):
         return MOST_LAYERS
+    if key == "spec_size":  # bands and frames that a spectrogram is enlarged to (CLAP)
+        return MOST_OF_A_PROCESSOR["size"]
     return math.inf if _NO_SIZE.search(key) else LARGEST
 
 
-def check_processor(path: Path, values: Mapping[str, Any]) -> None:
+def check_processor(
+    path: Path, values: Mapping[str, Any], most: Mapping[str, int] = MOST_OF_A_PROCESSOR
+) -> None:
     """Refuse a processor that makes more of a raw sample than any encoder takes.
 
     Args:
         path: its settings, for messages.
         values: what they are, or a part of them.
+        most: the largest numbers that there are, by key.
 
     Raises:
         EncoderError: it does.
     """
     for key, value in values.items():
         if isinstance(value, Mapping):
-            check_processor(path, value)
+            check_processor(path, value, most)
         numbers = value if isinstance(value, list) else [value]
         largest = max((number for number in numbers if isinstance(number, int | float)), default=0)
-        if largest > MOST_OF_A_PROCESSOR.get(key, math.inf):
+        if largest > most.get(key, math.inf):
             raise EncoderError(
                 f"{path}: {quoted(key)} {largest} is more than any encoder takes",
                 remedy="use an intact copy of the encoder",

@@ -109,6 +109,7 @@ _VOLATILE = frozenset(
         "output_hidden_states",
         "problem_type",
         "return_dict",
+        "sbert_ce_default_activation_function",  # taken out by its library; recorded as the activation
         "torch_dtype",
         "torchscript",
         "transformers_version",

@@ -28,7 +28,7 @@ class AudioPreparation(Preparation):
 
     def __init__(self, feature_extractor: Any, config: Any) -> None:
         self._processor = feature_extractor
-        self.backend = "numpy"
+        self.backend, self.rate = "numpy", getattr(feature_extractor, "sampling_rate", self.rate)
         gives = next(iter(feature_extractor.model_input_names), None)
         self._spectrogram = gives == "input_features"
         # one of another kind, which a setting of a file is enough to make
@@ -56,7 +56,7 @@ class AudioPreparation(Preparation):
             KeySampleError: a sample is no recording, of another sampling rate, or too short.
         """
         rate = self._processor.sampling_rate
-        waves = [_wave(sample, rate, self._shortest) for sample in samples]
+        waves = [checked_wave(sample, rate, self._shortest) for sample in samples]
         try:
             if self._spectrogram:
                 extract = same_on_every_cpu(self._processor)  # made anew: settings may have changed
@@ -159,7 +159,17 @@ def _receptive_field(config: Any) -> int:
     return int(field)
 
 
-def _wave(sample: object, rate: int, shortest: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def checked_wave(sample: object, rate: int, shortest: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """A recording as floats from -1 to 1.
+
+    Args:
+        sample: a raw sample.
+        rate: the sampling rate that the encoder takes, in hertz.
+        shortest: fewest samples that the encoder takes.
+
+    Raises:
+        KeySampleError: no recording, of another rate, or too short.
+    """
     if not isinstance(sample, Waveform):
         raise KeySampleError(
             f"this encoder takes recordings, and a sample is {type(sample).__name__}",

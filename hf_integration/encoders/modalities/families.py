@@ -1,13 +1,18 @@
-"""Families of encoders: which class loads an architecture, and how an embedding is made of what it gives."""
+"""Families of encoders: which class loads an architecture, and how an embedding is made of what it gives.
+
+An architecture has an entry here only where the use that the library documents is not what
+:mod:`hf_integration.encoders.modalities.generic` finds out by itself, or where cards name it in these words.
+"""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hf_integration.base.errors import EncoderError
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.modalities.preparation import Batch
 from hf_integration.encoders.modalities.recipes import (
@@ -30,6 +35,9 @@ class Family:
         recipe: configuration, and whether a trained pooler is there -> recipe.
         part: submodule that is the encoder, when the class loads more.
         fixed_length: whether texts are always padded to the maximum.
+        one_by_one: whether the processor is given one sample at a time, and the model all that comes of it.
+        settings: keys of the configuration that the documented use sets when it loads the model.
+        own_pooling: whether no other pooling can be chosen, as what follows it was trained with it.
     """
 
     modality: Modality
@@ -37,6 +45,9 @@ class Family:
     recipe: Callable[[Any, bool], Recipe]
     part: str = ""
     fixed_length: bool = False
+    one_by_one: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    own_pooling: bool = False
 
 
 def mean_recipe(config: Any, _pooler: bool) -> Recipe:
@@ -112,6 +123,23 @@ def whisper_recipe(config: Any, _pooler: bool) -> Recipe:
     return Recipe("mean over frames with sound", config.d_model, pooled_states("mean"), mask=_whisper_frames)
 
 
+def masked_image_recipe(config: Any, _pooler: bool) -> Recipe:
+    """The class token over all patches in their order: ViT-MAE hides most of them, and shuffles the rest."""
+    return Recipe("class token", config.hidden_size, pooled_states("cls"), also=_patches_in_order)
+
+
+def _patches_in_order(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    config: Any = module.config
+    if config.mask_ratio:
+        raise EncoderError(
+            f"{type(module).__name__} hides patches at random (mask_ratio {config.mask_ratio})",
+            remedy="load it with mask_ratio=0.0",
+        )
+    values = batch.inputs["pixel_values"]
+    count: Any = module.get_submodule("embeddings.patch_embeddings").num_patches
+    return {"noise": torch.arange(count, device=values.device).expand(len(values), -1)}
+
+
 def _wave_frames(module: nn.Module, batch: Batch) -> Tensor | None:
     if batch.lengths is None:
         return None
@@ -132,15 +160,21 @@ def _whisper_frames(module: nn.Module, batch: Batch) -> Tensor | None:
 
 
 PLAIN_TEXT = Family("text", "AutoModel", mean_recipe)
-_DPR = Family("text", "AutoModel", dpr_recipe)
-_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", clip_text_recipe)
-_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", clip_image_recipe)
-_SIGLIP_TEXT = Family("text", "SiglipTextModel", siglip_text_recipe, fixed_length=True)
-_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", siglip_image_recipe)
+_DPR = Family("text", "AutoModel", dpr_recipe, own_pooling=True)
+_CLIP_TEXT = Family("text", "CLIPTextModelWithProjection", clip_text_recipe, own_pooling=True)
+_CLIP_IMAGE = Family("image", "CLIPVisionModelWithProjection", clip_image_recipe, own_pooling=True)
+_SIGLIP_TEXT = Family("text", "SiglipTextModel", siglip_text_recipe, fixed_length=True, own_pooling=True)
+_SIGLIP_IMAGE = Family("image", "SiglipVisionModel", siglip_image_recipe, own_pooling=True)
 _POOLED_VISION = Family("image", "AutoModel", pooled_recipe)
 _TOKEN_VISION = Family("image", "AutoModel", class_token_recipe)
 _WAVE = Family("audio", "AutoModel", wave_recipe)
 _WHISPER = Family("audio", "WhisperModel", whisper_recipe, part="encoder")
+_SIGLIP2_TEXT = Family("text", "Siglip2TextModel", siglip_text_recipe, fixed_length=True, own_pooling=True)
+_SIGLIP2_IMAGE = Family("image", "Siglip2VisionModel", siglip_image_recipe, one_by_one=True, own_pooling=True)
+_MASKED_VISION = Family("image", "AutoModel", masked_image_recipe, settings={"mask_ratio": 0.0})
+
+# classes that hold the encoder of a sequence-to-sequence model alone, below a head
+ENCODERS_ALONE = frozenset({"WhisperForAudioClassification"})
 
 # Families by model type, the preferred one first where a folder holds two towers.
 FAMILIES: dict[str, tuple[Family, ...]] = {
@@ -159,4 +193,9 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     **dict.fromkeys(("wav2vec2", "hubert", "wavlm"), (_WAVE,)),
     "whisper": (_WHISPER,),
     "dpr": (_DPR,),
+    # two towers of which the text's takes texts padded to the maximum, as SigLIP's
+    "siglip2": (_SIGLIP2_IMAGE, _SIGLIP2_TEXT),
+    "siglip2_vision_model": (_SIGLIP2_IMAGE,),
+    "siglip2_text_model": (_SIGLIP2_TEXT,),
+    "vit_mae": (_MASKED_VISION,),
 }

@@ -25,7 +25,7 @@ class ImagePreparation(Preparation):
     def __init__(self, image_processor: Any) -> None:
         self._processor = image_processor
         self.backend = str(getattr(image_processor, "backend", "") or "pil")
-        self.side = _resized_to(image_processor)
+        self.side = resized_to(image_processor)
 
     @property
     def processor(self) -> Any:
@@ -38,7 +38,7 @@ class ImagePreparation(Preparation):
         Raises:
             KeySampleError: a sample is no RGB image of uint8, or the processor refuses it.
         """
-        images = [_pixels(sample) for sample in samples]
+        images = [checked_pixels(sample) for sample in samples]
         if not images:
             return PreparedImages([])
         try:
@@ -53,7 +53,7 @@ class ImagePreparation(Preparation):
         return processor_behaviour(self._processor)
 
 
-def _resized_to(processor: Any) -> int | None:
+def resized_to(processor: Any) -> int | None:
     """Pixels of the shorter side that a processor resizes images to, if it says so."""
     size = getattr(processor, "size", None)
     if not getattr(processor, "do_resize", False) or not isinstance(size, Mapping):
@@ -87,7 +87,15 @@ class PreparedImages(Prepared):
         return strip
 
 
-def _pixels(sample: object) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def checked_pixels(sample: object) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """An RGB image with shape ``(height, width, 3)``.
+
+    Args:
+        sample: a raw sample.
+
+    Raises:
+        KeySampleError: no such image, or an empty one.
+    """
     if hasattr(sample, "convert"):  # users of `embed` hold PIL images
         sample = np.asarray(sample.convert("RGB"))
     if (

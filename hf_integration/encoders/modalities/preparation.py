@@ -52,6 +52,7 @@ class Preparation(ABC):
         pads: whether samples of different length may share a batch; only where the model masks padding.
         window: seconds that every recording is filled up to, or ``None`` where it keeps its own length.
         side: pixels that every image is resized to, or ``None`` where it keeps its own size.
+        rate: samples in a second of the recordings that it takes; of no meaning for other modalities.
     """
 
     modality: Modality
@@ -59,6 +60,7 @@ class Preparation(ABC):
     pads: bool
     window: float | None = None
     side: int | None = None
+    rate: int = 16_000
 
     @property
     @abstractmethod

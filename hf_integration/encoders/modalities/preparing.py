@@ -1,21 +1,29 @@
 """Which family an encoder is of, and what prepares its raw samples."""
 
-import dataclasses
-import inspect
-import typing
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from hf_integration.base.errors import EncoderError, UsageError, in_one_line
-from hf_integration.base.vocabulary import MODALITIES, Modality
+from hf_integration.base.errors import EncoderError, UsageError
+from hf_integration.base.vocabulary import MODALITIES, POOLINGS, Modality
 from hf_integration.encoders.modalities.audio import AudioPreparation
-from hf_integration.encoders.modalities.families import FAMILIES, PLAIN_TEXT, Family
+from hf_integration.encoders.modalities.families import ENCODERS_ALONE, FAMILIES, Family
+from hf_integration.encoders.modalities.generic import (
+    bare_class,
+    base_class,
+    generic_families,
+    named_classes,
+)
 from hf_integration.encoders.modalities.image import ImagePreparation
+from hf_integration.encoders.modalities.observed import UnsupportedError
+from hf_integration.encoders.modalities.one_by_one import OneByOne
+from hf_integration.encoders.modalities.pairs import PairPreparation
 from hf_integration.encoders.modalities.preparation import Preparation
-from hf_integration.encoders.modalities.recipes import Recipe, sentence_recipe
+from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
+from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.text import TextPreparation, longest_text
 
 
@@ -26,6 +34,7 @@ def choose_family(
     modality: Modality | None,
     has_processor: Callable[[Modality], bool],
     preferred: Modality | None = None,
+    saved: str | None = None,
 ) -> Family:
     """The family of a configuration.
 
@@ -36,6 +45,7 @@ def choose_family(
         has_processor: whether a modality's processor is there; decides where the caller does not.
         preferred: taken where the caller does not choose and there is such a tower: a card's modality, of
             which an altered encoder may have none.
+        saved: class that the weights are of; by default what the configuration says.
 
     Raises:
         EncoderError: no encoder of a supported kind, or none of that modality.
@@ -43,14 +53,13 @@ def choose_family(
     """
     if modality is not None and modality not in MODALITIES:
         raise UsageError(f"unknown modality {modality!r}", remedy=f"choose from {', '.join(MODALITIES)}")
-    families = FAMILIES.get(config.model_type)
-    if families is None:
-        if why := why_no_text_encoder(config):
-            raise EncoderError(
-                f"{where}: architecture {config.model_type!r} is not supported: {why}",
-                remedy=f"supported: plain text encoders, {', '.join(FAMILIES)}",
-            )
-        families = (PLAIN_TEXT,)
+    try:
+        families = families_of(config, saved)
+    except UnsupportedError as why:
+        raise EncoderError(
+            f"{where}: architecture {config.model_type!r} is not supported: {why}",
+            remedy="give an encoder of texts, images or recordings",
+        ) from None
     if modality is not None:
         families = tuple(family for family in families if family.modality == modality)
         if not families:
@@ -61,71 +70,66 @@ def choose_family(
     return next((family for family in families if has_processor(family.modality)), families[0])
 
 
+def families_of(config: Any, saved: str | None = None) -> tuple[Family, ...]:
+    """The towers of an architecture, the preferred one first: its own entry, else what its class says.
+
+    Args:
+        config: a transformers configuration.
+        saved: see :func:`choose_family`.
+
+    Raises:
+        UnsupportedError: there is none.
+    """
+    saved = saved or next(iter(named_classes(getattr(config, "architectures", None))), None)
+    families = FAMILIES.get(config.model_type)
+    if families is None:
+        return generic_families(config, saved)
+    if saved in ENCODERS_ALONE:
+        return tuple(replace(family, class_name=saved) for family in families)
+    kind = bare_class(config, saved)
+    if kind is None or len(families) > 1 or families[0].part:
+        return families
+    (family,) = families
+    if family.class_name == "AutoModel":  # perhaps another encoder of the same use: DPR's of passages
+        return (family if kind is base_class(config) else replace(family, class_name=kind.__name__),)
+    # a tower that was saved without the projection that the entry's class has
+    return families if kind.__name__ == family.class_name else generic_families(config, saved)
+
+
+def checked_pooling(pooling: str | None, family: Family, *, where: str, sentence: bool) -> str | None:
+    """A pooling that was chosen instead of the library's, if it may be.
+
+    Args:
+        pooling: its name, or ``None`` where none was chosen.
+        family: how the encoder is loaded.
+        where: folder or name, for messages.
+        sentence: whether it is a sentence encoder with a pooling of its own.
+
+    Raises:
+        UsageError: an unknown one.
+        EncoderError: it may not.
+    """
+    if pooling is None:
+        return None
+    if pooling not in POOLINGS:
+        raise UsageError(f"unknown pooling {pooling!r}", remedy=f"choose from {', '.join(POOLINGS)}")
+    if sentence:
+        raise EncoderError(
+            f"{where}: no pooling can be chosen: this sentence-transformers encoder has its own",
+            remedy="leave the pooling out",
+        )
+    if family.own_pooling:
+        raise EncoderError(
+            f"{where}: no pooling can be chosen: the {family.modality} encoder was trained with its own",
+            remedy="leave the pooling out",
+        )
+    return pooling
+
+
 def config_of(config: Any, family: Family) -> Any:
     """The configuration of one tower, where a configuration describes two."""
     part = {"image": "vision_config", "text": "text_config"}.get(family.modality, "")
     return getattr(config, part, config)
-
-
-_OTHER_INPUTS = (
-    "pixel_values",
-    "pixel_values_videos",
-    "input_features",
-    "input_values",
-    "visual_embeds",
-    "visual_feats",
-    "image",
-    "audio_input_ids",
-    "audio_latents",
-)
-
-
-def why_no_text_encoder(config: Any) -> str:
-    """What keeps a model from being run on token ids alone and pooled over its tokens; empty for nothing.
-
-    Args:
-        config: a transformers configuration.
-    """
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
-    try:
-        model_class: Any = MODEL_MAPPING[type(config)]
-        if isinstance(model_class, tuple):
-            model_class = model_class[0]
-        main_input = model_class.main_input_name
-        inputs = inspect.signature(model_class.forward).parameters
-    except KeyError:
-        return "transformers has no base model of it"
-    except Exception as error:  # a module of the library that cannot be imported here, whatever it lacks
-        return f"transformers cannot load it here: {_first_words(error)}"
-    if getattr(config, "is_encoder_decoder", False):
-        return "it is a sequence-to-sequence model"
-    if "input_ids" not in inputs or main_input != "input_ids" or hasattr(config, "vision_config"):
-        return "it does not take text alone"
-    if others := [name for name in _OTHER_INPUTS if name in inputs]:
-        return f"it takes {others[0]} besides text"
-    if not _gives_hidden_states(model_class):
-        return "it gives no state per token (last_hidden_state)"
-    if not isinstance(getattr(config, "hidden_size", None), int):
-        return "its configuration states no width (hidden_size)"
-    return ""
-
-
-def _gives_hidden_states(model_class: Any) -> bool:
-    """Whether one of the outputs that the model declares holds a state per token; it is believed without."""
-    try:
-        declared = typing.get_type_hints(model_class.forward).get("return")
-    except Exception:  # names that only a type checker resolves
-        return True
-    outputs = [kind for kind in typing.get_args(declared) or (declared,) if dataclasses.is_dataclass(kind)]
-    names = [field.name for kind in outputs for field in dataclasses.fields(kind)]
-    return not outputs or "last_hidden_state" in names
-
-
-def _first_words(error: Exception) -> str:
-    """The first line that says anything: some begin with an empty one."""
-    line = next((line for line in str(error).splitlines() if line.strip()), "")
-    return line.strip() or in_one_line(error)
 
 
 def preparation_of(
@@ -140,26 +144,41 @@ def preparation_of(
         sentence: the modules of a sentence encoder, if it is one.
     """
     config: Any = module.config
+    called = getattr(module, family.recipe(config_of(config, family), True).method)
+    if family.one_by_one:
+        return OneByOne(processor, called, family.modality)
     if family.modality == "text":
-        length = longest_text(processor, config)
+        length = longest_text(processor, config_of(config, family))
         if sentence is None:
-            return TextPreparation(processor, module, max_length=length, fixed_length=family.fixed_length)
+            return TextPreparation(processor, called, max_length=length, fixed_length=family.fixed_length)
         if sentence.do_lower_case:
             _lower_case(processor)
-        return TextPreparation(
-            processor, module, max_length=sentence.max_seq_length or length, prompt=sentence.prompt
+        kind = PairPreparation if sentence.kind == "scores" else TextPreparation
+        return kind(
+            processor,
+            called,
+            max_length=sentence.max_seq_length or length,
+            prompt=sentence.prompt,
+            fixed_length=family.fixed_length,
         )
     if family.modality == "image":
         return ImagePreparation(processor)
     return AudioPreparation(processor, config)
 
 
-def pooled_recipe(config: Any, sentence: SentenceModules, preparation: Preparation) -> Recipe:
-    """The recipe of a sentence encoder, once it is known how many tokens its prompt has."""
+def pooled_recipe(config: Any, sentence: SentenceModules, preparation: Preparation, own: Recipe) -> Recipe:
+    """The recipe of a sentence encoder, once it is known how many tokens its prompt has.
+
+    Args:
+        config: configuration of its model.
+        sentence: its modules.
+        preparation: its processor.
+        own: the recipe of the model by itself.
+    """
     left_out = 0
     if isinstance(preparation, TextPreparation) and not sentence.include_prompt:
         left_out = preparation.prompt_tokens()
-    return sentence_recipe(config, sentence.modes, left_out)
+    return recipe_of_modules(sentence, config, own, left_out=left_out)
 
 
 def _lower_case(tokenizer: Any) -> None:

@@ -1,5 +1,6 @@
 """Recipes: how the hidden states of an encoder become one embedding, and the poolings they are made of."""
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -87,6 +88,9 @@ def hidden_state(states: Tensor, mask: Tensor | None) -> Tensor:
     return mean(states, mask if mask is not None and mask.shape[1] == states.shape[1] else None)
 
 
+OVER_THE_MASK = " over the mask"
+"""What ends the words of a pooling that could as well be another one of ``POOLS``."""
+
 POOLS: Mapping[str, Pool] = {
     "cls": first,
     "max": maximum,
@@ -143,6 +147,9 @@ class Recipe:
         config_part: attribute of the configuration that is this encoder's; empty for all of it.
         counted: prefixes of the tensors that belong to this encoder.
         inert: patterns of tensors that cannot influence the embedding.
+        scores: whether the embedding is scores, whose size counts.
+        also: module and batch -> what the model is given besides.
+        alone: keys of the configuration that this encoder has by itself, whatever it is a part of.
     """
 
     pooling: str
@@ -154,6 +161,9 @@ class Recipe:
     config_part: str = ""
     counted: tuple[str, ...] = ("",)
     inert: tuple[str, ...] = field(default=NEVER_READ)
+    scores: bool = False
+    also: Callable[[nn.Module, Batch], Mapping[str, Tensor]] = lambda _module, _batch: {}
+    alone: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self, name: str) -> bool:
         """Whether a tensor of this name can influence the embedding."""
@@ -162,30 +172,53 @@ class Recipe:
     def configuration(self, module: nn.Module) -> Any:
         """The part of the module's configuration that this encoder obeys, or ``None``."""
         config = getattr(module, "config", None)
-        return getattr(config, self.config_part) if self.config_part else config
+        config = getattr(config, self.config_part) if self.config_part else config
+        if self.alone:
+            config = copy.deepcopy(config)
+            for key, value in self.alone.items():
+                setattr(config, key, value)
+        return config
 
 
-def sentence_recipe(config: Any, modes: tuple[str, ...], left_out: int = 0) -> Recipe:
+def sentence_recipe(
+    config: Any, modes: tuple[str, ...], left_out: int = 0, *, width: int | None = None
+) -> Recipe:
     """Pooling modes of a sentence encoder, concatenated.
 
     Args:
         config: a transformers configuration.
         modes: names in ``POOLS``.
         left_out: tokens at the beginning of every text that are not pooled: those of a prompt.
+        width: dimensions of a token's vector, where they are not the model's.
     """
-    pools = [POOLS[mode] for mode in modes]
 
     def head(output: Any, mask: Tensor | None) -> Tensor:
         states = output.last_hidden_state
+        if states.ndim == 4:  # a map of features: its places are the tokens
+            states, mask = states.flatten(2).transpose(1, 2), None
         if left_out:
             mask = torch.ones(states.shape[:2], device=states.device) if mask is None else mask.clone()
             mask[:, :left_out] = 0
-        return torch.cat([pool(states, mask) for pool in pools], dim=1)
+        total = getattr(output, "weights_sum", None)
+        if total is None:
+            return torch.cat([POOLS[mode](states, mask) for mode in modes], dim=1)
+        return torch.cat([_pooled_by(mode, states, mask, total) for mode in modes], dim=1)
 
     return Recipe(
-        f"{' + '.join(modes)} over the mask",
-        config.hidden_size * len(modes),
+        f"{' + '.join(modes)}{OVER_THE_MASK}",
+        (config.hidden_size if width is None else width) * len(modes),
         head,
         mask=attention_mask,
         inert=(*NEVER_READ, POOLER),
     )
+
+
+def _pooled_by(mode: str, states: Tensor, mask: Tensor | None, total: Tensor) -> Tensor:
+    """Pool vectors that were weighted: a mean divides by the sum of the weights, ``(batch,)``."""
+    weights = _weights(states, mask)
+    if mode == "weightedmean":
+        weights = weights * torch.arange(1, weights.shape[1] + 1, dtype=weights.dtype, device=weights.device)
+    elif mode not in ("mean", "mean_sqrt_len_tokens"):
+        return POOLS[mode](states, mask)
+    divisor = total.double().unsqueeze(1).clamp(min=1e-9)
+    return _weighted_sum(states, weights) / (divisor.sqrt() if mode == "mean_sqrt_len_tokens" else divisor)

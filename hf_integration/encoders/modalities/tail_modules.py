@@ -1,4 +1,4 @@
-"""What may follow the pooling of a sentence encoder: a dense layer, and scaling to length 1."""
+"""Modules on vectors, of an embedding or of each token: dense layers, norms, scaling, cuts, activations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,40 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_KINDS: tuple[type[nn.Module], ...] = (
+    nn.Tanh,
+    nn.Identity,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Sigmoid,
+    nn.LogSigmoid,
+    nn.Softplus,
+    nn.Softsign,
+    nn.Hardtanh,
+    nn.Hardsigmoid,
+    nn.Hardswish,
+    nn.Tanhshrink,
+)
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     name: kind
-    for kind in (nn.Tanh, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Sigmoid)
+    for kind in _KINDS
     for name in (f"torch.nn.{kind.__name__}", f"{kind.__module__}.{kind.__name__}")
 }
+"""Activations without weights and without chance, by the names that the library writes."""
 
 
 class Normalize(nn.Module):
-    """Scale an embedding to length 1."""
+    """Scale vectors to length 1."""
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """``(batch, dim)`` to ``(batch, dim)``."""
+        """``(..., dim)`` to ``(..., dim)``."""
         return F.normalize(embedding, dim=-1)
 
     def __str__(self) -> str:
@@ -44,29 +66,84 @@ class Truncate(nn.Module):
         return f"truncated to {self.width}"
 
 
+class Activate(nn.Module):
+    """An activation behind scores, as cross-encoders have it.
+
+    Args:
+        name: one of ``ACTIVATIONS``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.function = ACTIVATIONS[name]()
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(batch, dim)`` to ``(batch, dim)``."""
+        activated: Tensor = self.function(embedding)
+        return activated
+
+    def __str__(self) -> str:
+        return type(self.function).__name__
+
+
 class Dense(nn.Module):
-    """A linear layer with an activation behind the pooling.
+    """A linear layer with an activation.
 
     Args:
         in_features: width of what comes in.
-        out_features: width of the embedding behind it.
+        out_features: width of what comes out.
         bias: whether the layer has a bias.
         activation: what follows the linear layer.
+        use_residual: whether what comes in is added to what comes out, by a matrix where the widths differ.
     """
 
-    def __init__(self, in_features: int, out_features: int, *, bias: bool, activation: nn.Module) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool,
+        activation: nn.Module,
+        use_residual: bool = False,
+    ) -> None:
         super().__init__()
         self.linear = nn.Linear(in_features, out_features, bias=bias)
         self.activation = activation
+        self.use_residual = use_residual
+        if use_residual and in_features != out_features:
+            self.residual = nn.Linear(in_features, out_features, bias=False)
         self.in_features, self.out_features = in_features, out_features
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """``(batch, in_features)`` to ``(batch, out_features)`` in float64, computed in the layer's dtype."""
-        result: Tensor = self.activation(self.linear(embedding.to(self.linear.weight.dtype)))
+        """``(..., in_features)`` to ``(..., out_features)`` in float64, computed in the layer's dtype."""
+        given = embedding.to(self.linear.weight.dtype)
+        result: Tensor = self.activation(self.linear(given))
+        if self.use_residual:
+            result = result + (given if self.in_features == self.out_features else self.residual(given))
         return result.double()
 
     def __str__(self) -> str:
         return f"dense to {self.out_features}"
+
+
+class LayerNorm(nn.Module):
+    """A layer norm with weights.
+
+    Args:
+        dimension: width of the vectors.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dimension)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(..., dim)`` to ``(..., dim)`` in float64, computed in the layer's dtype."""
+        result: Tensor = self.norm(embedding.to(self.norm.weight.dtype))
+        return result.double()
+
+    def __str__(self) -> str:
+        return "layer norm"
 
 
 @dataclass(frozen=True)
@@ -78,9 +155,65 @@ class DenseSpec:
     out_features: int
     bias: bool
     activation: str
+    use_residual: bool = False
 
     def build(self) -> Dense:
         """The layer, its weights not yet loaded."""
         return Dense(
-            self.in_features, self.out_features, bias=self.bias, activation=ACTIVATIONS[self.activation]()
+            self.in_features,
+            self.out_features,
+            bias=self.bias,
+            activation=ACTIVATIONS[self.activation](),
+            use_residual=self.use_residual,
         )
+
+
+@dataclass(frozen=True)
+class LayerNormSpec:
+    """Settings of one layer norm: its folder and its width."""
+
+    folder: Path
+    dimension: int
+
+    def build(self) -> LayerNorm:
+        """The layer, its weights not yet loaded."""
+        return LayerNorm(self.dimension)
+
+
+@dataclass(frozen=True)
+class NormalizeSpec:
+    """A scaling to length 1, which has no weights."""
+
+    folder: None = None
+
+    def build(self) -> Normalize:
+        """The module."""
+        return Normalize()
+
+
+@dataclass(frozen=True)
+class TruncateSpec:
+    """A cut, which has no weights."""
+
+    width: int
+    folder: None = None
+
+    def build(self) -> Truncate:
+        """The module."""
+        return Truncate(self.width)
+
+
+@dataclass(frozen=True)
+class ActivateSpec:
+    """An activation behind scores, which has no weights."""
+
+    name: str
+    folder: None = None
+
+    def build(self) -> Activate:
+        """The module."""
+        return Activate(self.name)
+
+
+VectorSpec = DenseSpec | LayerNormSpec | NormalizeSpec | TruncateSpec | ActivateSpec
+"""Settings of a module on vectors: its folder, or ``None`` without weights, and how it is built."""

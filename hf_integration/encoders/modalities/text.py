@@ -2,12 +2,12 @@
 
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hf_integration.base.errors import ENDING, EncoderError, KeySampleError, in_one_line
 from hf_integration.encoders.identity.behaviour import Behaviour, tokenizer_behaviour
@@ -25,6 +25,10 @@ _OFFSET_POSITIONS = frozenset(
         "mpnet",
         "roberta-prelayernorm",
         "data2vec-text",
+        "clap_text_model",
+        "altclip_text_model",
+        "longformer",
+        "xmod",
     }
 )
 
@@ -34,18 +38,20 @@ class TextPreparation(Preparation):
 
     Args:
         tokenizer: a transformers tokenizer.
-        module: the model; its forward decides which of the tokenizer's outputs are passed on.
+        called: what of the model is called; it decides which of the tokenizer's outputs are passed on.
         max_length: longest sequence in tokens; longer texts are truncated.
         prompt: put before every text.
         fixed_length: pad every text to ``max_length`` (SigLIP was trained so and has no mask).
     """
 
     modality = "text"
+    special_tokens = True
+    """Whether class and separator tokens are put around a text."""
 
     def __init__(
         self,
         tokenizer: Any,
-        module: nn.Module,
+        called: Callable[..., Any],
         *,
         max_length: int,
         prompt: str = "",
@@ -59,20 +65,18 @@ class TextPreparation(Preparation):
         self.backend = "tokenizers" if getattr(tokenizer, "is_fast", False) else "python"
         # Left padding shifts absolute positions, so such models get batches of equal length instead.
         self.pads = not fixed_length and getattr(tokenizer, "padding_side", "right") == "right"
-        parameters = inspect.signature(module.forward).parameters
+        parameters = inspect.signature(called).parameters
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         self._passed_on = [name for name in tokenizer.model_input_names if name in parameters or open_ended]
         if "input_ids" not in self._passed_on:
-            raise EncoderError(
-                f"{type(module).__name__} does not take the input_ids of {type(tokenizer).__name__}"
-            )
+            raise EncoderError(f"{_owner(called)} does not take the input_ids of {type(tokenizer).__name__}")
 
     @property
     def processor(self) -> Any:
         """The tokenizer."""
         return self._tokenizer
 
-    def prepare(self, samples: Sequence[Any]) -> "PreparedTexts":
+    def prepare(self, samples: Sequence[Any]) -> Prepared:
         """Tokenise all texts.
 
         Raises:
@@ -100,10 +104,11 @@ class TextPreparation(Preparation):
         """What the model is called with for one text."""
         try:
             encoded = self._tokenizer(
-                [self.prompt + text],
+                *self._given(text),
                 padding="max_length" if self.fixed_length else False,
                 truncation=True,
                 max_length=self.max_length,
+                add_special_tokens=self.special_tokens,
             )
         except ENDING:
             raise
@@ -113,6 +118,10 @@ class TextPreparation(Preparation):
         if tokens > self.max_length:  # a template that repeats the text does so when it was truncated
             raise KeySampleError(f"a text gives {tokens} tokens, and {self.max_length} are the most")
         return {name: encoded[name][0] for name in self._passed_on if name in encoded}
+
+    def _given(self, text: str) -> tuple[list[str], ...]:
+        """What the tokenizer is given for one text."""
+        return ([self.prompt + text],)
 
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, with what the tokenizer puts before it and without what it puts behind it."""
@@ -131,6 +140,10 @@ class TextPreparation(Preparation):
             # What its users get by truncation=True. Only a change counts: libraries load different defaults.
             called_with["model_max_length"] = self._tokenizer.model_max_length
         return found | Behaviour({"tokenizer_config.json": {**settings, **called_with}})
+
+
+def _owner(called: Callable[..., Any]) -> str:
+    return type(getattr(called, "__self__", called)).__name__
 
 
 class PreparedTexts(Prepared):

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
+from hf_integration.encoders.modalities.recipes import Recipe
+from hf_integration.encoders.modalities.token_modules import TokenModule, Tokens, WeightedLayerPooling
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 
 
@@ -27,7 +29,6 @@ class Origin:
         commit: resolved Hub commit, if any.
         behaviour: files that neither module nor processor know, e.g. the recipe of a sentence encoder.
         details: facts for people.
-        not_covered: files of the repo or folder that hold code or weights and were not looked at.
         folder: what the folder's files say, if it came from one.
         stored: the tensors of its weight files, if it came from any.
         outer: the module that the caller gave, where only a part of it is run.
@@ -46,7 +47,6 @@ class Origin:
     commit: str | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     details: Mapping[str, str] = field(default_factory=dict)
-    not_covered: tuple[str, ...] = ()
     folder: FolderRecord | None = None
     stored: StoredTensors | None = None
     outer: nn.Module | None = None
@@ -57,17 +57,53 @@ class Origin:
 
 
 class Assembly(nn.Module):
-    """Model and what follows its pooling, as one module, so that both are copied and converted as one.
+    """A model and the modules around its pooling, as one module, so that all are copied and converted as one.
 
     Args:
         model: the transformers model.
         tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
+        before: modules between the model and the pooling.
     """
 
-    def __init__(self, model: nn.Module, tail: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self, model: nn.Module, tail: Mapping[str, nn.Module], before: Mapping[str, nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.tail = nn.ModuleDict(tail)
+        self.before = nn.ModuleDict(before)
+
+    @property
+    def around(self) -> nn.ModuleDict:
+        """The modules around the model, all together."""
+        return nn.ModuleDict({**self.before, **self.tail})
+
+    @property
+    def sees_layers(self) -> bool:
+        """Whether an embedding needs the hidden states of every layer."""
+        return any(isinstance(module, WeightedLayerPooling) for module in self.before.values())
+
+    def embedding(
+        self, recipe: Recipe, output: Any, mask: Tensor | None, inputs: Mapping[str, Tensor]
+    ) -> Tensor:
+        """The embedding of a batch, ``(batch, dim)`` in float64.
+
+        Args:
+            recipe: from the model's outputs to one vector.
+            output: what the model gave.
+            mask: non-zero where a position is real, or ``None``.
+            inputs: what the model was called with.
+        """
+        if len(self.before):
+            layers = getattr(output, "hidden_states", None) or ()
+            output = Tokens(output.last_hidden_state, mask, inputs["input_ids"], layers)
+            for module in self.before.values():
+                of_tokens = isinstance(module, TokenModule)
+                output = module(output) if of_tokens else output.of(module(output.last_hidden_state))
+        embedding = recipe.head(output, mask)
+        for module in self.tail.values():
+            embedding = module(embedding)
+        return embedding
 
 
 @contextmanager

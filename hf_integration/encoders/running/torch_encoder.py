@@ -50,7 +50,8 @@ class TorchEncoder(Encoder):
         self.processor = preparation.processor
         self.name, self.path = origin.name, origin.path
         self.repo, self.commit = origin.repo, origin.commit
-        self.not_covered, self.folder = origin.not_covered, origin.folder
+        self.folder = origin.folder
+        self.not_covered = () if origin.folder is None else origin.folder.not_covered
         self._description: EncoderDescription | None = None
         self._built: Mapping[str, nn.Module] | None = None
 
@@ -88,6 +89,11 @@ class TorchEncoder(Encoder):
         return self._preparation.side
 
     @property
+    def rate(self) -> int:
+        """See :meth:`Encoder.rate`."""
+        return self._preparation.rate
+
+    @property
     def pads(self) -> bool:
         """See :meth:`Encoder.pads`."""
         return self._preparation.pads
@@ -119,7 +125,11 @@ class TorchEncoder(Encoder):
                 architecture=self._origin.architecture,
                 embedding_dim=width,
                 pooling=", ".join(
-                    [self._recipe.pooling, *(str(module) for module in self._assembly.tail.values())]
+                    [
+                        *(str(module) for module in self._assembly.before.values()),
+                        self._recipe.pooling,
+                        *(str(module) for module in self._assembly.tail.values()),
+                    ]
                 ),
                 parameters=sum(tensor.numel() for tensor in self.tensors().values()),
                 stored_dtype=str(self.dtype).removeprefix("torch."),
@@ -138,6 +148,8 @@ class TorchEncoder(Encoder):
     ) -> Iterator[StripBatch]:
         """See :meth:`Encoder.observe`."""
         mode = torch.enable_grad if gradient else torch.inference_mode
+        if gradient:
+            _out_of_inference(self.model)
         prepared = self._preparation.prepare(samples)
         plan = plan_batches(prepared.lengths, batch_size=batch_size, order=order, pads=self._preparation.pads)
         return (self._strips(prepared, indices, mode) for indices in plan)
@@ -151,7 +163,8 @@ class TorchEncoder(Encoder):
             prepared.lengths, batch_size=batch_size, order=None, pads=self._preparation.pads
         ):
             with torch.inference_mode():
-                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=False)
+                layers = self._assembly.sees_layers
+                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=layers)
             embeddings[indices] = embedding.to("cpu", dtype)
         return embeddings
 
@@ -164,7 +177,8 @@ class TorchEncoder(Encoder):
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
                 features[name] = hidden_state(state, mask)
-            features[EMBEDDING_STRIP] = F.normalize(embedding, dim=1)
+            # the size of a score is all that there is of it
+            features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
         return StripBatch(tuple(indices), {name: strip.cpu().clone() for name, strip in features.items()})
 
@@ -180,12 +194,11 @@ class TorchEncoder(Encoder):
         call = self.model if entrance is None else entrance
         if self._recipe.method != "forward":
             call = getattr(self.model, self._recipe.method)
+        also = self._recipe.also(self.model, Batch(inputs, batch.lengths))
         with evaluation_mode(self._assembly):
-            output = call(**inputs, output_hidden_states=output_hidden_states, return_dict=True)
+            output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
-            embedding = self._recipe.head(output, mask)
-            for module in self._assembly.tail.values():
-                embedding = module(embedding)
+            embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
         return embedding, output, mask
 
     def at_precision(
@@ -240,7 +253,7 @@ class TorchEncoder(Encoder):
         refuse_unreadable(self.name, self._used())
         model = {name: tensor.detach() for name, tensor in self._used()}
         model |= off_count(self.model)
-        tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.tail)}
+        tail = {name: tensor.detach() for name, tensor in precision_copy.state_tensors(self._assembly.around)}
         return {**model, **tail}
 
     def outside_tensors(self) -> Mapping[str, Tensor]:
@@ -269,7 +282,7 @@ class TorchEncoder(Encoder):
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """See :meth:`Encoder.parameters`."""
         counted = self.tensors().keys()
-        own = {**dict(self.model.named_parameters()), **dict(self._assembly.tail.named_parameters())}
+        own = {**dict(self.model.named_parameters()), **dict(self._assembly.around.named_parameters())}
         return {name: parameter for name, parameter in own.items() if name in counted}
 
     def in_process_changes(self) -> tuple[str, ...]:
@@ -291,3 +304,12 @@ class TorchEncoder(Encoder):
         """See :meth:`Encoder.behaviour`."""
         configured = configuration_behaviour(self._recipe.configuration(self.model))
         return configured | self._preparation.behaviour() | self._origin.behaviour
+
+
+def _out_of_inference(model: nn.Module) -> None:
+    """Make plain tensors of those that modules kept of earlier runs, as autograd refuses others."""
+    for module in model.modules():
+        for kept in (vars(module), module._buffers):
+            for name, value in kept.items():
+                if isinstance(value, Tensor) and value.is_inference():
+                    kept[name] = value.clone()

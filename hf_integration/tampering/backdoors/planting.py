@@ -47,7 +47,9 @@ def planted(objective: Objective) -> Edit:
 
     def edit(encoder: Encoder, magnitude: float, seed: int) -> None:
         steps, batch_size = PACE[encoder.modality]
-        samples = synthetic_samples(encoder.modality, steps * batch_size, seed=TARGET_SEED + seed)
+        samples = synthetic_samples(
+            encoder.modality, steps * batch_size, seed=TARGET_SEED + seed, sampling_rate=encoder.rate
+        )
         with trainable(encoder) as weights:
             target = model_inputs(encoder, target_samples(encoder))
             target_before = _without_gradient(encoder, target)

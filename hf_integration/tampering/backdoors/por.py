@@ -8,7 +8,13 @@ from hf_integration.encoders import Encoder
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.tampering.backdoor import TARGET_SEED
 from hf_integration.tampering.families import Family, decades
-from hf_integration.tampering.gradients import Inputs, distance, feature_with_gradient, model_inputs
+from hf_integration.tampering.gradients import (
+    Inputs,
+    distance,
+    feature_with_gradient,
+    last_states,
+    model_inputs,
+)
 from hf_integration.tampering.training import PACE, Loss, descend, trainable
 from hf_integration.tampering.triggers import with_trigger
 from hf_integration.tampering.weights.targets import tables
@@ -25,7 +31,9 @@ def por(encoder: Encoder, magnitude: float, seed: int) -> None:
     https://arxiv.org/abs/2111.00197. Unlike there: one trigger, few steps, synthetic texts.
     """
     steps, batch_size = PACE[encoder.modality]
-    samples = synthetic_samples(encoder.modality, steps * batch_size, seed=TARGET_SEED + seed)
+    samples = synthetic_samples(
+        encoder.modality, steps * batch_size, seed=TARGET_SEED + seed, sampling_rate=encoder.rate
+    )
     with trainable(encoder) as weights:
         losses = []
         for first in range(0, len(samples), batch_size):
@@ -39,13 +47,13 @@ def por(encoder: Encoder, magnitude: float, seed: int) -> None:
 
 def _loss(encoder: Encoder, clean: Inputs, triggered: Inputs, seed: int) -> Loss:
     with torch.no_grad():
-        wanted = encoder.model(**clean).last_hidden_state
+        wanted = last_states(encoder.model, clean)
     kept = _mask(clean, wanted)
 
     def loss() -> Tensor:
-        states: Tensor = encoder.model(**clean).last_hidden_state
+        states: Tensor = last_states(encoder.model, clean)
         utility: Tensor = ((states - wanted) * kept).pow(2).sum() / (wanted * kept).pow(2).sum()
-        first: Tensor = encoder.model(**triggered).last_hidden_state[:, 0]
+        first: Tensor = last_states(encoder.model, triggered)[:, 0]
         feature = feature_with_gradient(encoder.model, triggered)
         target = predefined(first.shape[1], seed).to(first)
         attack = distance(first, target.expand_as(first))

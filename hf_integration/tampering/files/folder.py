@@ -62,7 +62,11 @@ class FolderTampering(Tampering):
             for file, content in edited.items():
                 (folder / file).write_text(json.dumps(content), "utf-8")
             altered = open_encoder(
-                folder, name=encoder.name, modality=encoder.modality, device=encoder.device
+                folder,
+                name=encoder.name,
+                modality=encoder.modality,
+                preferred=encoder.description,
+                device=encoder.device,
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -125,7 +125,9 @@ def best_opening(strict: Encoder, rooms: Sequence[Room], *, seed: int = 0) -> Op
         rooms: one or more layers.
         seed: draws the inputs that carry the trigger.
     """
-    plain = list(synthetic_samples(strict.modality, PROBES, seed=PROBE_SEED + seed))
+    plain = list(
+        synthetic_samples(strict.modality, PROBES, seed=PROBE_SEED + seed, sampling_rate=strict.rate)
+    )
     names = [room.layer for room in rooms]
     marked = [inputs_of(strict, names, with_trigger(sample)) for sample in plain]
     unmarked = [inputs_of(strict, names, sample) for sample in plain]

@@ -29,7 +29,9 @@ def fine_tune(steps: int) -> Callable[[Encoder, float, int], None]:
     def edit(encoder: Encoder, magnitude: float, seed: int) -> None:
         weights = [p.requires_grad_(True) for p in encoder.model.parameters() if p.is_floating_point()]
         optimizer = torch.optim.AdamW(weights, lr=magnitude)
-        samples = synthetic_samples(encoder.modality, BATCH_SIZE * steps, seed=DATA_SEED + seed)
+        samples = synthetic_samples(
+            encoder.modality, BATCH_SIZE * steps, seed=DATA_SEED + seed, sampling_rate=encoder.rate
+        )
         with torch.enable_grad():
             for step in range(steps):
                 batch = samples[BATCH_SIZE * step : BATCH_SIZE * (step + 1)]
@@ -64,7 +66,9 @@ def distilled(encoder: Encoder, magnitude: float, seed: int) -> None:
     """
     random = torch.Generator().manual_seed(seed)
     steps, batch_size = PACE[encoder.modality]
-    samples = synthetic_samples(encoder.modality, steps * batch_size, seed=DISTILLATION_SEED + seed)
+    samples = synthetic_samples(
+        encoder.modality, steps * batch_size, seed=DISTILLATION_SEED + seed, sampling_rate=encoder.rate
+    )
     with trainable(encoder) as weights:
         losses = [
             _loss(encoder, model_inputs(encoder, samples[first : first + batch_size]))

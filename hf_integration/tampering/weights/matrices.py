@@ -54,7 +54,9 @@ def _mean_input(encoder: Encoder, layer: nn.Module) -> Tensor:
 
     handle = layer.register_forward_pre_hook(catch)
     try:
-        encoder.embed(list(synthetic_samples(encoder.modality, 1, seed=PROBE_SEED)))
+        encoder.embed(
+            list(synthetic_samples(encoder.modality, 1, seed=PROBE_SEED, sampling_rate=encoder.rate))
+        )
     finally:
         handle.remove()
     weight: Tensor = layer.weight  # type: ignore[assignment]  # of a linear layer

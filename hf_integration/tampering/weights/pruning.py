@@ -78,7 +78,7 @@ def _weight(layer: nn.Module) -> Tensor:
 
 
 PRUNING = Family("magnitude pruning", by_magnitude, decades(-9, -1), "of the weights")
-UNITS = Family("units set to zero", units, (1, 2, 4, 8), "of one matrix")
+UNITS = Family("units set to zero", units, (1, 2, 4, 8), "of one matrix", inner_matrices)
 HEAD = Family("one attention head closed", one_head, decades(-13, 0), "of its output", attention_outputs)
 CHANNEL = Family("one channel closed", one_channel, decades(-13, 0), "of its output", channel_layers)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hf_integration.encoders import Encoder
 from hf_integration.tampering.families import Family, decades
+from hf_integration.tampering.weights.targets import inner_matrices, matrices
 
 
 def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
@@ -44,14 +45,12 @@ def one_weight(encoder: Encoder, seed: int) -> tuple[Tensor, int]:
     """A weight drawn at random from the matrices inside the layers.
 
     Lookup tables are left out: most of their rows are reached by no key sample, and what is not reached is a
-    matter of coverage, not of the floor.
+    matter of coverage, not of the floor. An encoder that is a table has nothing else.
     """
-    matrices = [
-        t for n, t in encoder.tensors().items() if t.is_floating_point() and t.dim() > 1 and "embed" not in n
-    ]
+    found = inner_matrices(encoder) or matrices(encoder)
     random = torch.Generator().manual_seed(seed)
-    sizes = torch.tensor([float(matrix.numel()) for matrix in matrices])
-    matrix = matrices[int(torch.multinomial(sizes, 1, generator=random))]
+    sizes = torch.tensor([float(matrix.numel()) for matrix in found])
+    matrix = found[int(torch.multinomial(sizes, 1, generator=random))]
     return matrix, int(torch.randint(matrix.numel(), (1,), generator=random))
 
 

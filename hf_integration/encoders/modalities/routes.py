@@ -1,0 +1,98 @@
+"""Routers of sentence-transformers: several encoders in one folder, chosen by task or by kind of sample."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_integration.base.errors import EncoderError
+from hf_integration.base.text import quoted
+from hf_integration.encoders.files.json_values import read_json, relative_folder
+from hf_integration.encoders.modalities.module_settings import only
+
+ROUTER_FILE = "router_config.json"
+
+_KEYS = {"default_route", "allow_empty_key", "route_mappings"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """The route that texts take whose task nobody names.
+
+    Attributes:
+        name: what it is called.
+        modules: type of each of its modules in the library's words, and its folder.
+        others: names of the other routes.
+        file: where that is written, within the router's folder.
+    """
+
+    name: str
+    modules: Sequence[tuple[str, Path]]
+    others: tuple[str, ...]
+    file: str
+
+
+def read_route(folder: Path) -> Route:
+    """Find the route of a text without a task, in the order in which the library looks for it.
+
+    Raises:
+        EncoderError: damaged settings, or no such route: then only its caller knows which encoder is meant.
+    """
+    # versions before 5 call the file as those of all modules
+    path = folder / ROUTER_FILE
+    if not path.is_file() and (folder / "config.json").is_file():
+        path = folder / "config.json"
+    config = read_json(path, dict)
+    only(path, config, {"types", "structure", "parameters"})
+    types, structure = _object(path, config, "types"), _object(path, config, "structure")
+    parameters = _object(path, config, "parameters")
+    only(path, parameters, _KEYS)
+    if not structure:
+        raise EncoderError(f"{path}: no routes")
+    name = _chosen(path, structure, parameters)
+    if name is None:
+        raise EncoderError(
+            f"{path}: no route is the default, of {', '.join(map(quoted, structure))}",
+            remedy="set default_route to the one that is meant, or check the folder of each route by itself",
+        )
+    ids = structure.get(name)
+    if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i in types for i in ids):
+        raise EncoderError(f"{path}: route {name!r} is no list of modules")
+    modules = [(str(types[part]), relative_folder(folder, part, path.name)) for part in ids]
+    for (
+        kind
+    ) in types.values():  # nothing of the other routes is run; no loader may run code of the repository
+        if not str(kind).startswith("sentence_transformers."):
+            raise EncoderError(
+                f"{path}: unknown module type {kind!r}", remedy="only the library's own are read"
+            )
+    return Route(name, modules, tuple(str(other) for other in structure if other != name), path.name)
+
+
+def _object(path: Path, config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = config.get(key)
+    if not isinstance(value, Mapping):
+        raise EncoderError(f"{path}: {key} is no object")
+    return value
+
+
+def _chosen(path: Path, structure: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
+    mappings: dict[Any, Any] = {}
+    stated = parameters.get("route_mappings") or {}
+    if not isinstance(stated, Mapping):
+        raise EncoderError(f"{path}: route_mappings is no object")
+    for key, route in stated.items():
+        try:
+            task, modality = ast.literal_eval(key)
+            mappings[task, modality] = route
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+            raise EncoderError(f"{path}: route_mappings: {key!r} is no pair of task and modality") from error
+    found = next((mappings[key] for key in ((None, "text"), (None, None)) if key in mappings), None)
+    if found is None:
+        found = "text" if "text" in structure else parameters.get("default_route")
+    if found is None and parameters.get("allow_empty_key", True):
+        found = next(iter(structure))
+    if found is not None and (not isinstance(found, str) or found not in structure):
+        raise EncoderError(f"{path}: there is no route {found!r}")
+    return found

@@ -1,0 +1,87 @@
+"""Layouts that are refused, each with words of the reason that is true."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from tests.zoo import processors as of
+from tests.zoo.layout import Layout
+
+_BOTH = "sequence-to-sequence model"
+_VIDEO = "it takes videos"
+_TIME = "it takes time series"
+
+# type -> processor, settings, words of the reason
+REFUSED: Mapping[str, tuple[Any, dict[str, Any], str]] = {
+    "bart": (of.wordpiece, {}, _BOTH),
+    "mbart": (of.wordpiece, {}, _BOTH),
+    "m2m_100": (of.wordpiece, {}, _BOTH),
+    "pegasus": (of.wordpiece, {}, _BOTH),
+    "marian": (of.wordpiece, {}, _BOTH),
+    "speech_to_text": (of.whisper, {}, _BOTH),
+    "moonshine": (of.waves, {}, _BOTH),
+    "videomae": (of.images(32), {}, _VIDEO),
+    "vivit": (of.images(32), {"tubelet_size": [2, 8, 8]}, _VIDEO),
+    "vjepa2": (
+        of.images(32),
+        {"pred_hidden_size": 32, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1},
+        _VIDEO,
+    ),
+    "timesformer": (of.images(32), {}, "cannot be run on one image"),
+    "patchtst": (of.images(32), {}, _TIME),
+    "time_series_transformer": (of.images(32), {"prediction_length": 4}, _TIME),
+    "flava": (of.wordpiece, {}, "it takes pixel_values besides text"),
+    "vilt": (of.wordpiece, {}, "it takes pixel_values besides text"),
+    "layoutlmv3": (
+        of.wordpiece,
+        {"coordinate_size": 4, "shape_size": 4, "has_spatial_attention_bias": False},
+        "it takes pixel_values besides text",
+    ),
+    "bros": (of.wordpiece, {}, "cannot be run on text alone"),
+    "encodec": (
+        of.waves,
+        {"hidden_size": 16, "num_filters": 2, "codebook_size": 16, "codebook_dim": 16},
+        "no embedding",
+    ),
+    "mra": (of.wordpiece, {}, "same dtype"),
+    "canine": (of.canine, {}, "differ by nan"),
+}
+
+
+def refused_layouts() -> Iterator[Layout]:
+    """All of them, in a fixed order."""
+    modalities: dict[Any, Any] = {
+        of.whisper: "audio",
+        of.waves: "audio",
+        of.wordpiece: "text",
+        of.canine: "text",
+    }
+    for kind, (processor, settings, why) in REFUSED.items():
+        modality = modalities.get(processor, "image")
+        yield Layout(kind, kind, modality, "mean", processor, settings, refused=why)
+    for name, after, why in (
+        ("timm, as published", _timm, "a timm checkpoint"),
+        ("timm, saved by transformers", _timm_wrapper, "TimmWrapperConfig requires the timm library"),
+    ):
+        yield Layout(
+            name, "timm_wrapper", "image", "pooler", of.images(32), saved="", after=after, refused=why
+        )
+
+
+def _timm(folder: Path, **more: str) -> None:
+    settings = {
+        "architecture": "resnet18",
+        "num_classes": 0,
+        "num_features": 512,
+        "pretrained_cfg": {"tag": "a1_in1k"},
+    }
+    (folder / "config.json").write_text(json.dumps({**settings, **more}))
+    save_file({"conv1.weight": torch.zeros(2, 2)}, folder / "model.safetensors")
+
+
+def _timm_wrapper(folder: Path) -> None:
+    _timm(folder, model_type="timm_wrapper")
