@@ -42,7 +42,7 @@ class Outcome:
 
     def line(self) -> str:
         """A row of the table."""
-        return f"{self.layout.name:34s} {self.layout.modality:6s} {self.state:8s} {self.said}"
+        return f"{self.layout.name:40s} {self.layout.modality:6s} {self.state:8s} {self.said}"
 
 
 def check(layout: Layout, *, edits: bool = True) -> Outcome:
