@@ -69,17 +69,20 @@ class Shared:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._encoders: dict[tuple[Any, ...], Encoder] = {}
+        # one after another, as what a card says of its encoder has no hash
+        self._encoders: list[tuple[tuple[str, dict[str, Any]], Encoder]] = []
         self._found: dict[tuple[Any, ...], Authentication] = {}
 
     def load(self, reference: str, *, name: str, **options: Any) -> "Encoder":
         """Load an encoder, or take the one that was loaded before, under the name of this entry."""
         from hf_integration.encoders import load_encoder
 
-        key = (os.path.realpath(reference), *sorted(options.items()))
-        if key not in self._encoders:
-            self._encoders[key] = load_encoder(reference, name=name, **options)
-        encoder = copy.copy(self._encoders[key])  # another object around the same model and processor
+        key = (os.path.realpath(reference), options)
+        loaded = next((encoder for known, encoder in self._encoders if known == key), None)
+        if loaded is None:
+            loaded = load_encoder(reference, name=name, **options)
+            self._encoders.append((key, loaded))
+        encoder = copy.copy(loaded)  # another object around the same model and processor
         encoder.name, encoder.publisher = name, None
         return encoder
 
