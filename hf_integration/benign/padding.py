@@ -51,7 +51,8 @@ def padding_leaks(encoder: Encoder, key_samples: Sequence[Sample], *, seed: int)
             f"cannot be run on {encoder.modality} alone: {in_one_line(error)}"
         ) from error
     return any(
-        bool(((together[name] - strip).norm(dim=1) > MOST_NOISE[precision] * strip.norm(dim=1)).any())
+        # a norm that is not a number compares false with everything
+        not bool(((together[name] - strip).norm(dim=1) <= MOST_NOISE[precision] * strip.norm(dim=1)).all())
         for name, strip in alone.items()
     )
 
