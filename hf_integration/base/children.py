@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
@@ -27,6 +28,16 @@ def end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be said
         sys.exit(1)
+
+
+def same_imports() -> dict[str, str]:
+    """Environment of a Python that imports what this one does, and nothing from the folder it is started in.
+
+    ``python -m`` puts that folder first, and whoever put a module there would have it run.
+    """
+    path = [str(Path(entry).absolute()) for entry in sys.path if entry]
+    path.append(str(Path(__file__).resolve().parents[2]))  # where these packages are, if nothing else says it
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
 
 class Ended(NamedTuple):

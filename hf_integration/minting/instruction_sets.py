@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from hf_integration.base.children import Children
+from hf_integration.base.children import Children, same_imports
 from hf_integration.base.errors import InconclusiveError
 from hf_integration.base.vocabulary import Precision, Weights
 from hf_integration.encoders.interface import Encoder
@@ -106,6 +106,7 @@ def run_under(
             # threads that wait by spinning would take the cores of the process beside this one
             "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // share)),
             "OMP_WAIT_POLICY": "PASSIVE",
+            **same_imports(),
         },
         given=json.dumps(job).encode(),
     )

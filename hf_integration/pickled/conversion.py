@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_integration.base.children import Children
+from hf_integration.base.children import Children, same_imports
 from hf_integration.base.errors import EncoderError, FlawError, IntegrityError
 from hf_integration.base.files import sha256_of
 from hf_integration.base.output_files import free_folder, in_words, staging, sync_folder, write_file
@@ -164,15 +164,13 @@ def _read(pickled: Pickled, place: Path) -> dict[str, dict[str, Any]]:
         "files": {str(folder / source): str(place / target) for source, target in jobs},
         "tied": _tied_by_the_library(folder),
     }
-    path = [str(Path(entry).absolute()) for entry in sys.path if entry]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with Children() as children:
         ended = children.run(
             [sys.executable, "-m", READER],
             env={
                 **environment,
-                "PYTHONPATH": os.pathsep.join(path),
-                "PYTHONSAFEPATH": "1",  # not the folder that it is started in
+                **same_imports(),
                 "PYTHONNOUSERSITE": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HF_HUB_OFFLINE": "1",

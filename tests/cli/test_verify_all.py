@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -174,6 +175,37 @@ VALUES = {
     **{"notice": "0.5", "confidence": "0.9", "spread": "9s"},
 }
 """Of options that not every word is a value of."""
+
+
+CARDS = {"a": "cards/tiny", "b": "tiny/sslauth"}
+"""The same card beside the encoder, where the caller put it, and in it, where whoever altered it could."""
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids="".join)
+def test_two_cards_of_the_same_bytes_are_believed_for_what_each_is(
+    names: tuple[str, ...], project: Path, sslauth: Run
+) -> None:
+    shutil.copytree("cards/tiny", "tiny/sslauth")
+    entries = [f'[encoders.{name}]\npath = "tiny"\ncard = "{CARDS[name]}"\n' for name in names]
+    Path("sslauth.toml").write_text("version = 1\n" + "".join(entries))
+    alone = {name: sslauth("verify", name).status for name in names}
+    assert alone == {"a": 0, "b": 3}
+    ended = sslauth("verify", "--all", "--jobs", "1", "--format", "json")
+    assert ended.status == 3
+    found = {entry["name"]: entry["exit_status"] for entry in json.loads(ended.out)["entries"]}
+    assert found == alone
+
+
+def test_a_module_in_the_folder_of_the_entries_is_not_run(project: Path, sslauth: Run) -> None:
+    Path("sslauth.toml").write_text('version = 1\n[encoders.a]\npath = "altered"\ncard = "cards/tiny"\n')
+    shadow = Path("hf_integration/cli/fleet/worker.py")
+    shadow.parent.mkdir(parents=True)
+    for package in ("hf_integration", "hf_integration/cli", "hf_integration/cli/fleet"):
+        Path(package, "__init__.py").write_text("")
+    for module in (shadow, Path("tqdm.py")):
+        module.write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    assert sslauth("verify", "--all").status == 1
+    assert not list(project.rglob("ran"))
 
 
 class TestUsage:

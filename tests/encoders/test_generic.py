@@ -1,6 +1,7 @@
 """Encoders without an entry of their own: what their class says decides, and bad settings are refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from hf_integration.encoders import open_encoder
 from hf_integration.encoders.modalities.observed import UnsupportedError, observed_recipe
 from hf_integration.encoders.modalities.preparing import families_of
 from hf_integration.encoders.modalities.recipes import Recipe
+from hf_integration.encoders.modalities.static import folded
 from hf_integration.key_samples.samples import Waveform
 from tests.encoders import tiny_models
 from tests.zoo import processors
@@ -174,3 +176,41 @@ def test_of_a_tower_without_a_vector_too() -> None:
     recipe = Recipe("", 0, lambda output, _: output, method="get_image_features")
     with pytest.raises(UnsupportedError, match=r"it gives no vector \(pooler_output\)"):
         observed_recipe(recipe, "image", torch.nn.Linear(1, 1), _Output(pooler_output=torch.zeros(2, 3, 4)))
+
+
+@pytest.mark.parametrize("names", [5, None, "pixel_values", [["x"]], {"pixel_values": 1}, [], ["input_ids"]])
+def test_input_names_that_are_none_are_an_error_of_the_folder(
+    folder_of: Callable[[str], Path], tmp_path: Path, names: object
+) -> None:
+    folder = shutil.copytree(folder_of("beit"), tmp_path / "encoder")
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_input_names": names}))
+    with pytest.raises(EncoderError, match=r"preprocessor_config\.json"):
+        open_encoder(folder, name="beit", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"image_processor_type": "Pix2StructImageProcessor", "max_patches": 1_000_000},
+        {"image_processor_type": "DPTImageProcessor", "do_pad": True, "size_divisor": 4000},
+        {"image_processor_type": "DPTImageProcessor", "do_pad": True, "size_divisor": 1 << 20},
+        {"image_processor_type": "BeitImageProcessor", "size": {"height": 4000, "width": 4000}},
+    ],
+)
+def test_a_processor_that_makes_much_of_a_small_sample_is_refused_before_the_model_runs(
+    folder_of: Callable[[str], Path], tmp_path: Path, settings: dict[str, object]
+) -> None:
+    folder = shutil.copytree(folder_of("beit"), tmp_path / "encoder")
+    small = {"size": {"height": 32, "width": 32}}
+    (folder / "preprocessor_config.json").write_text(json.dumps({**small, **settings}))
+    with pytest.raises(EncoderError, match=r"more than any encoder takes|numbers of a small sample"):
+        open_encoder(folder, name="beit", device="cpu")
+
+
+def test_a_small_file_of_a_static_encoder_asks_for_no_large_table() -> None:
+    tensors = {"embeddings": torch.ones(1, 5000), "mapping": torch.zeros(100_000, dtype=torch.int64)}
+    with pytest.raises(EncoderError, match="100000 tokens of 5000 dimensions"):
+        folded(tensors, "encoder")
+    tensors["mapping"] = tensors["mapping"][:10]
+    assert folded(tensors, "encoder").shape == (10, 5000)

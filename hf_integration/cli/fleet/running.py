@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from hf_integration.base.children import Children
+from hf_integration.base.children import Children, same_imports
 from hf_integration.base.vocabulary import ExitStatus
 from hf_integration.cli.fleet.planning import Group
 
@@ -141,9 +140,12 @@ class _Process:
     """One process; it is asked for the entries of a group one by one, and answers in their order."""
 
     def __init__(self, plan: Plan, children: Children) -> None:
-        environment = {"OMP_NUM_THREADS": str(plan.threads), **os.environ, "WORLD_SIZE": "1"}
-        path = [entry or str(Path.cwd()) for entry in sys.path]
-        environment["PYTHONPATH"] = os.pathsep.join(path)
+        environment = {
+            "OMP_NUM_THREADS": str(plan.threads),
+            **os.environ,
+            "WORLD_SIZE": "1",
+            **same_imports(),
+        }
         started = children.start([sys.executable, "-m", WORKER], env=environment)
         if started is None:
             raise KeyboardInterrupt

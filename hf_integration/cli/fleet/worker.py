@@ -88,7 +88,11 @@ class Shared:
 
     def check(self, subject: Subject) -> "Authentication":
         """Run an encoder against a card, or take what came of that before."""
-        key = (id(subject.encoder.model), subject.encoder.modality, subject.card.digest, subject.trust)
+        from hf_integration.authentication.trust import trust_in
+
+        # it may follow from where the card was found, and cards of the same bytes may be in two places
+        trust = subject.trust or trust_in(subject.card, subject.encoder)
+        key = (id(subject.encoder.model), subject.encoder.modality, subject.card.digest, trust)
         if key not in self._found:
             self._found[key] = subject.authenticate(
                 precision=self._settings["precision"],

@@ -178,7 +178,8 @@ MOST_OF_A_PROCESSOR: Mapping[str, int] = {
     **{"n_fft": 1 << 14, "feature_size": 1 << 10, "chunk_length": 600, "sampling_rate": 400_000},
     # frames, bands, samples of one transform, seconds, samples, patches
     **{"max_length": 1 << 16, "num_mel_bins": 1 << 10, "fft_window_size": 1 << 14, "max_length_s": 600},
-    **{"nb_max_samples": 1 << 26, "max_num_patches": 1 << 14},
+    **{"nb_max_samples": 1 << 26, **dict.fromkeys(("max_num_patches", "max_patches"), 1 << 14)},
+    **{"size_divisor": 1 << 12, "pad_size_divisor": 1 << 12},
 }
 """What a processor makes of one raw sample grows with these."""
 

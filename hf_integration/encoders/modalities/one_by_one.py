@@ -42,10 +42,11 @@ class OneByOne(Preparation):
         self.side = resized_to(processor) if image else None
         self.rate = getattr(processor, "sampling_rate", self.rate)
         self._longest = None if image else _longest_recording(processor)
-        names = getattr(processor, "model_input_names", ())
+        said = getattr(processor, "model_input_names", ())
+        names = [name for name in said if isinstance(name, str)] if isinstance(said, list | tuple) else []
         if not self._takes.intersection(names):
             raise EncoderError(
-                f"{type(processor).__name__} gives {', '.join(map(str, names)) or 'nothing'}, "
+                f"{type(processor).__name__} gives {', '.join(names) or 'nothing'}, "
                 f"and the model takes {next(iter(inspect.signature(called).parameters), 'nothing')}",
                 remedy="get preprocessor_config.json again from its publisher",
             )

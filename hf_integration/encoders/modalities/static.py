@@ -18,6 +18,9 @@ from hf_integration.encoders.modalities.text import TextPreparation
 
 STATIC_TYPE = "static"
 
+MOST_MAPPED = 1 << 28
+"""Numbers in a table whose file holds fewer vectors than tokens: a small file may ask for any memory."""
+
 UNBOUNDED = 1 << 30
 """Tokens at which a text is cut where the tokenizer's file cuts none."""
 
@@ -112,6 +115,10 @@ def folded(tensors: dict[str, Tensor], where: str) -> Tensor:
         if mapping is not None:
             if int(mapping.min()) < 0:  # torch would count from the end
                 raise ValueError("mapping has numbers below 0")
+            if len(mapping) * table.shape[1] > MOST_MAPPED:
+                raise ValueError(
+                    f"{len(mapping)} tokens of {table.shape[1]} dimensions are more than any table has"
+                )
             table = table[mapping.long()]
         if weights is not None:
             wider = table.to(torch.promote_types(table.dtype, torch.float32))

@@ -13,6 +13,10 @@ from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.running.assembly import evaluation_mode
 from hf_integration.key_samples.samples import Waveform
 
+MOST_NUMBERS = 1 << 22
+"""Numbers that a processor may make of the sample, as the model is run before anything vouches for either:
+images of more than a thousand pixels a side have fewer."""
+
 _SIDE = 224
 """Pixels of the image, where the processor resizes none."""
 
@@ -42,6 +46,8 @@ def observed(
     first = next(module.parameters())
     try:
         batch = preparation.prepare([_sample(preparation)]).batch([0])
+        if (numbers := sum(tensor.numel() for tensor in batch.inputs.values())) > MOST_NUMBERS:
+            raise UnsupportedError(f"its processor makes {numbers} numbers of a small sample")
         inputs = {
             name: tensor.to(first.device, first.dtype if tensor.is_floating_point() else None)
             for name, tensor in batch.inputs.items()
