@@ -31,6 +31,7 @@ from tests.benchmarks import (
     recipes,
     refusals,
     routing,
+    scale,
     stamps,
     storage,
     subjects,
@@ -50,7 +51,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "coverage": coverage.run,
     "localisation": localisation.run,
 }
-WITHOUT_ENCODER = {"refusals": refusals.run, "unused": unused.run, "memory": memory.run, "fleet": fleet.run}
+WITHOUT_ENCODER = {
+    **{"refusals": refusals.run, "unused": unused.run, "memory": memory.run, "fleet": fleet.run},
+    **{"scale": scale.run},
+}
 WHEN_NAMED = (
     "floors",
     "storage",
