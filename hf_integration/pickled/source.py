@@ -94,8 +94,11 @@ def _sorted_out(snapshot: Snapshot, names: Sequence[str], fetch: Fetch) -> Pickl
             f"{where}: an adapter ({ADAPTER}), not an encoder",
             remedy="merge the adapter into its base model and save the result",
         )
-    modules = _small(fetch({MODULES}), MODULES) if MODULES in known else None
-    folders = module_folders(modules)
+
+    def content(name: str) -> bytes | None:
+        return _small(fetch({name}), name) if name in known else None
+
+    folders = module_folders(content(MODULES), content)
     kept = encoder_files(names, folders)
     files: dict[str, str] = {}
     for folder in sorted(folders):
