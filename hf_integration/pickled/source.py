@@ -118,9 +118,15 @@ def _sorted_out(snapshot: Snapshot, names: Sequence[str], fetch: Fetch) -> Pickl
             if there
             else "give the folder or repo of an encoder whose weights are pickled",
         )
-    copied = tuple(name for name in kept if not _of_other_weights(name))
-    taken = {*copied, *files}
-    left = (*not_covered_among(names, taken), *sorted({MODEL_SIGNATURE} & known))
+    converted = {name.rpartition("/")[0] for name in files}
+    # an index beside pickles is of shards that are not there
+    stale = {
+        name
+        for name in kept
+        if name.endswith(".safetensors.index.json") and name.rpartition("/")[0] in converted
+    }
+    copied = tuple(name for name in kept if name not in stale and not _of_other_weights(name))
+    left = (*not_covered_among(names, {*copied, *files}), *sorted({MODEL_SIGNATURE} & known | stale))
     return Pickled(Snapshot(snapshot.path, snapshot.repo, snapshot.commit, copied, left), files)
 
 
