@@ -175,6 +175,12 @@ class TestChangedSince:
 
 
 class TestRecord:
+    def test_a_result_that_was_published_still_fits_its_record(self, new: Path, hub_here: HubServer) -> None:
+        hub_here.create("org/new", {name: (new / name).read_bytes() for name in names(new)})
+        found = source_of(load_encoder("org/new").path or Path())
+        assert found == source_of(new)
+        assert found is not None
+
     @pytest.mark.parametrize("digest", [None, "1" * 64], ids=["missing", "another"])
     def test_every_copy_has_the_digest_that_was_read(self, digest: str | None, new: Path) -> None:
         record = json.loads((new / CONVERSION_FILE).read_text())
