@@ -1,7 +1,7 @@
 """What an encoder's weights were converted from: a claim of whoever converted them, and of a card's maker."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,9 +11,10 @@ from hf_integration.base import checked_types
 from hf_integration.base.checked_types import Commit, RepoId
 from hf_integration.base.errors import EncoderError, FlawError
 from hf_integration.base.files import open_bounded, read_exactly, sha256_of
-from hf_integration.base.text import harmless
+from hf_integration.base.text import harmless, listed
 from hf_integration.base.vocabulary import CONVERSION_FILE
 from hf_integration.card.fields import MOST_TENSORS, Hexadecimal, Name, at_most
+from hf_integration.snapshot import Snapshot, needed_files
 
 FORMAT, SCHEMA = "sslauth-conversion", 1
 MOST_FILES, MOST_BYTES = 2000, 8 << 20
@@ -61,7 +62,8 @@ class ConversionRecord(_Record):
 
     Attributes:
         source: the files that were read.
-        written: name -> SHA-256 in hexadecimal, of the weights that were made of them.
+        written: name -> SHA-256 in hexadecimal, of every file of the result: weights, indexes, and copies,
+            which have the digest of the file that they are a copy of.
         tied: tensors that were left out, as the library makes them of another -> that other one.
         copies: tensors that shared memory in a pickle and are written twice -> the other one.
         left_out: files that were neither converted nor copied.
@@ -75,12 +77,20 @@ class ConversionRecord(_Record):
     copies: Annotated[dict[Name, Name], at_most(MOST_TENSORS)]
     left_out: Annotated[list[Name], at_most(MOST_TENSORS)]
 
+    @model_validator(mode="after")
+    def _copies_are_copies(self) -> "ConversionRecord":
+        copied = self.source.files.keys() - self.source.weights
+        if any(self.written.get(name) != self.source.files[name] for name in copied):
+            raise ValueError("a file that was copied, and was not written as it was read")
+        return self
+
 
 def source_of(folder: Path) -> SourceRecord | None:
     """What the encoder in a folder says that it was converted from; ``None`` for one that says nothing.
 
     Raises:
-        EncoderError: it says something that makes no sense, or its weights were changed since then.
+        EncoderError: it says something that makes no sense, or a file of the result was changed since then,
+            or other weights would be loaded now than those of the result.
     """
     file = folder / CONVERSION_FILE
     if not file.is_symlink() and not file.exists():
@@ -91,11 +101,21 @@ def source_of(folder: Path) -> SourceRecord | None:
         for name, digest in record.written.items():
             if name.startswith("/") or ".." in name.split("/") or sha256_of(folder / name) != digest:
                 raise FlawError(name, "not the file that was written by the conversion")
+        loaded = _weights_among(needed_files(Snapshot(folder)))
+        if loaded != _weights_among(record.written):
+            others = sorted(loaded - record.written.keys())
+            said = listed(others or sorted(_weights_among(record.written) - loaded))
+            how = "loaded now, and not written by the conversion" if others else "written, and not loaded now"
+            raise FlawError("", f"weights that are {how}: {said}")
     except FlawError as flaw:
         raise EncoderError(
             f"{CONVERSION_FILE}: {flaw}", remedy="convert the encoder again, or delete this record"
         ) from None
     return record.source
+
+
+def _weights_among(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.endswith(".safetensors"))
 
 
 def read_conversion(data: bytes) -> ConversionRecord:

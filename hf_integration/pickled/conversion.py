@@ -95,7 +95,7 @@ def convert(pickled: Pickled, out: Path) -> Converted:
             if _state(snapshot.path / name) != before[name]:
                 raise IntegrityError(f"{quoted(name)} changed while it was converted", remedy="try again")
         record = _recorded(pickled, place, digests, answers)
-        files = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
+        files = _names_below(place)
         size = sum((place / name).stat().st_size for name in files)
         for path in sorted({(place / name).parent for name in files}):
             sync_folder(path)
@@ -124,7 +124,7 @@ def _recorded(
     try:
         data = conversion_bytes(
             source,
-            written={name: sha256_of(place / name) for name in sorted(pickled.files.values())},
+            written={name: sha256_of(place / name) for name in _names_below(place)},
             tied=_joined(pickled, answers, "tied"),
             copies=_joined(pickled, answers, "copies"),
             left_out=sorted(pickled.snapshot.not_covered),
@@ -137,6 +137,10 @@ def _recorded(
         ) from None
     write_file(place / CONVERSION_FILE, data, secret=False)
     return record
+
+
+def _names_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _state(path: Path) -> tuple[int, ...]:

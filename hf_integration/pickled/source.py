@@ -94,8 +94,11 @@ def _sorted_out(snapshot: Snapshot, names: Sequence[str], fetch: Fetch) -> Pickl
             f"{where}: an adapter ({ADAPTER}), not an encoder",
             remedy="merge the adapter into its base model and save the result",
         )
-    modules = _small(fetch({MODULES}), MODULES) if MODULES in known else None
-    folders = module_folders(modules)
+
+    def content(name: str) -> bytes | None:
+        return _small(fetch({name}), name) if name in known else None
+
+    folders = module_folders(content(MODULES), content)
     kept = encoder_files(names, folders)
     files: dict[str, str] = {}
     for folder in sorted(folders):
@@ -115,9 +118,15 @@ def _sorted_out(snapshot: Snapshot, names: Sequence[str], fetch: Fetch) -> Pickl
             if there
             else "give the folder or repo of an encoder whose weights are pickled",
         )
-    copied = tuple(name for name in kept if not _of_other_weights(name))
-    taken = {*copied, *files}
-    left = (*not_covered_among(names, taken), *sorted({MODEL_SIGNATURE} & known))
+    converted = {name.rpartition("/")[0] for name in files}
+    # an index beside pickles is of shards that are not there
+    stale = {
+        name
+        for name in kept
+        if name.endswith(".safetensors.index.json") and name.rpartition("/")[0] in converted
+    }
+    copied = tuple(name for name in kept if name not in stale and not _of_other_weights(name))
+    left = (*not_covered_among(names, {*copied, *files}), *sorted({MODEL_SIGNATURE} & known | stale))
     return Pickled(Snapshot(snapshot.path, snapshot.repo, snapshot.commit, copied, left), files)
 
 
