@@ -13,6 +13,7 @@ from hf_integration.encoders.files.json_values import canonical
 from hf_integration.encoders.identity.behaviour import EFFECTIVE, Behaviour
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.other_routes import of_other_routes
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modalities.pipeline_growth import TEXT_STEPS, is_costly, text_steps
@@ -162,9 +163,11 @@ def compared_files(
         changed = tuple(effective.values())
         # counted as a card records them: with the defaults
         return FileEvidence(len(behaviour.to_record()), changed=changed, not_covered=encoder.not_covered)
+    was, now = of_other_routes(folder, recorded), of_other_routes(encoder.folder, behaviour)
     found = compare_folders(
         folder,
         encoder.folder,
+        apart=lambda file: was(file) or now(file),
         same=_same(effective.keys()),
         defaults=behaviour.defaults.get("config.json"),
         headless=encoder.stored.headless,
