@@ -163,11 +163,10 @@ def compared_files(
         changed = tuple(effective.values())
         # counted as a card records them: with the defaults
         return FileEvidence(len(behaviour.to_record()), changed=changed, not_covered=encoder.not_covered)
-    was, now = of_other_routes(folder, recorded), of_other_routes(encoder.folder, behaviour)
     found = compare_folders(
         folder,
         encoder.folder,
-        apart=lambda file: was(file) or now(file),
+        apart=of_other_routes((folder, recorded), (encoder.folder, behaviour)),
         same=_same(effective.keys()),
         defaults=behaviour.defaults.get("config.json"),
         headless=encoder.stored.headless,

@@ -93,13 +93,21 @@ def test_any_file_of_another_route_that_is_deleted_is_a_change(routed: Routed, a
     for name in _files(altered):
         kept = (altered / name).read_bytes()
         (altered / name).unlink()
-        assert any(line.startswith(f"{name}: missing") for line in _changed(altered, routed[1])), name
+        if name != WEIGHTS:  # refused: see below
+            assert any(line.startswith(f"{name}: missing") for line in _changed(altered, routed[1])), name
         (altered / name).write_bytes(kept)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["vocab.txt", "preprocessor_config.json", "generation_config.json", "model.safetensors.index.json"],
+    [
+        "adapter_config.json",
+        "generation_config.json",
+        "model.safetensors.index.json",
+        "modules.json",
+        "preprocessor_config.json",
+        "vocab.txt",
+    ],
 )
 @pytest.mark.parametrize("content", ["{}", '{"a": 1}'])
 def test_a_file_that_is_added_to_another_route_is_a_change(
@@ -130,7 +138,6 @@ def _doubled(folder: Path) -> None:
         _edited("query_1_Pooling/config.json", pooling_mode="mean"),
         lambda folder: (folder / OTHER / "tokenizer_config.json").unlink(),
         lambda folder: (folder / "query_1_Pooling/config.json").unlink(),
-        lambda folder: (folder / WEIGHTS).unlink(),
         _doubled,
     ],
 )
@@ -148,8 +155,11 @@ def test_a_setting_of_the_route_that_is_run_may_be_written_otherwise(routed: Rou
     assert _status(altered, routed[1]) == "authentic"
 
 
-def test_a_route_of_pickled_weights_is_refused(altered: Path) -> None:
-    torch.save(load_file(altered / WEIGHTS), altered / OTHER / "pytorch_model.bin")
+def test_a_route_without_weights_or_of_pickled_ones_is_refused(altered: Path) -> None:
+    tensors = load_file(altered / WEIGHTS)
     (altered / WEIGHTS).unlink()
+    with pytest.raises(EncoderError, match=f"{OTHER}: no weights"):
+        open_encoder(altered, name="a Router", device="cpu")
+    torch.save(tensors, altered / OTHER / "pytorch_model.bin")
     with pytest.raises(EncoderError, match=rf"{OTHER}.*pytorch_model\.bin"):
         open_encoder(altered, name="a Router", device="cpu")

@@ -79,7 +79,7 @@ def compare_folders(
     for file in sorted({*was.files, *now.files}):
         if file not in now.files:
             if apart(file):
-                changed.append(f"{shown(file)}: missing; it belongs to a route that is not run")
+                changed.append(f"{shown(file)}: missing; it is not part of what is run")
                 touched.add((file, WHOLE))
             elif _opened_at_root(file) and any(map(_opened_at_root, now.files)):
                 changed.append(f"{shown(file)}: missing; what loads the rest at the root does without it")
@@ -106,7 +106,7 @@ def compare_folders(
                 notes.append(f"{line} ({why})")
                 inert += why_inert(file, key) is not None
         if before is None and not after and apart(file):
-            changed.append(f"{shown(file)}: new; it belongs to a route that is not run")
+            changed.append(f"{shown(file)}: new; it is not part of what is run")
             touched.add((file, WHOLE))
         elif before is None and not after:
             notes.append(f"{shown(file)}: new and empty")

@@ -16,16 +16,20 @@ from hf_integration.snapshot import CHAT_TEMPLATES
 Belongs = Callable[[str], bool]
 
 
-def of_other_routes(folder: FolderRecord, behaviour: Behaviour) -> Belongs:
+def of_other_routes(*sides: tuple[FolderRecord, Behaviour]) -> Belongs:
     """Tell files of the routes that are not run from the others, by their names in the record.
 
     Args:
-        folder: what the files say.
-        behaviour: what is run, which names the route.
+        sides: what the files of a folder say, and what of it is run, which names the route.
 
     Returns:
-        Whether a file belongs to another route, or to the Router itself in a folder of its own.
+        Whether a file belongs, on any side, to another route or to the Router itself in a folder of its own.
     """
+    found = [_of_other_routes(*side) for side in sides]
+    return lambda file: any(belongs(file) for belongs in found)
+
+
+def _of_other_routes(folder: FolderRecord, behaviour: Behaviour) -> Belongs:
     route = behaviour.get(ROUTER_FILE).get("route")
     if route is None:
         return lambda _: False
