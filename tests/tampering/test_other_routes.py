@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.authentication.evidence import compared_files
-from hf_integration.base.errors import EncoderError
+from hf_integration.base.errors import EncoderError, IntegrityError
 from hf_integration.encoders import open_encoder
+from hf_integration.loading.verifying import verified_folder
 from tests.tiny_cards import mint_quickly
 
 pytest.importorskip("sentence_transformers")
@@ -73,6 +74,7 @@ def _edits(values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_the_intact_router_is_authentic(routed: Routed) -> None:
     assert _status(*routed) == "authentic"
     assert _changed(*routed) == ()
+    verified_folder(*routed)
 
 
 def test_any_key_of_another_route_that_is_edited_is_a_change(routed: Routed, altered: Path) -> None:
@@ -115,6 +117,8 @@ def test_a_file_that_is_added_to_another_route_is_a_change(
 ) -> None:
     (altered / OTHER / name).write_text(content)
     assert any(line.startswith(f"{OTHER}/{name}: ") for line in _changed(altered, routed[1]))
+    with pytest.raises(IntegrityError, match=f"{OTHER}/{name}"):  # and no library may load it
+        verified_folder(altered, routed[1])
 
 
 def _edited(name: str, **changes: Any) -> Callable[[Path], None]:
