@@ -13,6 +13,7 @@ from hf_integration.encoders.files.json_values import canonical
 from hf_integration.encoders.identity.behaviour import EFFECTIVE, Behaviour
 from hf_integration.encoders.identity.folder_comparison import compare_folders
 from hf_integration.encoders.identity.folder_record import FolderRecord
+from hf_integration.encoders.identity.other_routes import of_other_routes
 from hf_integration.encoders.identity.tensor_digests import digest_tensors
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.modalities.pipeline_growth import TEXT_STEPS, is_costly, text_steps
@@ -165,6 +166,7 @@ def compared_files(
     found = compare_folders(
         folder,
         encoder.folder,
+        apart=of_other_routes((folder, recorded), (encoder.folder, behaviour)),
         same=_same(effective.keys()),
         defaults=behaviour.defaults.get("config.json"),
         headless=encoder.stored.headless,

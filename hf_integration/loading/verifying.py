@@ -82,14 +82,18 @@ def _compared(folder: Path, used: Iterable[str], card: "WatermarkCard") -> "Enco
     """Compare what files say, key by key, and which tensors they hold."""
     from hf_integration.encoders.files.folder import inspect_folder
     from hf_integration.encoders.files.safetensors_files import read_header, weight_files
+    from hf_integration.encoders.identity.behaviour import Behaviour
     from hf_integration.encoders.identity.folder_comparison import compare_folders
     from hf_integration.encoders.identity.folder_record import FolderRecord
+    from hf_integration.encoders.identity.other_routes import of_other_routes
     from hf_integration.encoders.opening import recorded_files
 
     found = inspect_folder(folder, card.encoder.modality)
     dtype = str(found.dtype).removeprefix("torch.")
     now = FolderRecord(recorded_files(found, used), dtype=dtype)
-    compared = compare_folders(card.folder, now, same=lambda _: False)
+    run = found.sentence.behaviour if found.sentence else Behaviour()
+    apart = of_other_routes((card.folder, card.behaviour), (now, run))
+    compared = compare_folders(card.folder, now, same=lambda _: False, apart=apart)
     missing = [f"{file}: missing" for file in card.folder.files if file not in now.files]
     _refuse(folder, "files differ from the card's", [*compared.changed, *missing])
     names = {name for file in weight_files(found.model) for name in read_header(file).dtypes}

@@ -122,3 +122,22 @@ def test_a_setting_of_a_router_of_any_kind_is_read_or_refused(key: str, tmp_path
         for inner in ("default_route", "allow_empty_key", "route_mappings"):
             parameters = {"parameters": {inner: junk}}
             read_or_refused(_routed(tmp_path / f"{place}-{inner}", _router(**parameters)))
+
+
+@pytest.mark.parametrize("where", ["a_0_Transformer", "a_1_Pooling", "b_0_StaticEmbedding"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("sentence_transformers.models.Router", "a Router within a route"),
+        ("sentence_transformers.models.Asym", "a Router within a route"),
+        ("sentence_transformers.models.LSTM", "is not supported"),
+        ("sentence_transformers.models.Unheard", "unknown module type"),
+    ],
+)
+def test_a_module_that_is_not_supported_is_refused_in_any_route(
+    where: str, kind: str, message: str, tmp_path: Path
+) -> None:
+    config = _router()
+    config["types"][where] = kind
+    with pytest.raises(EncoderError, match=message):
+        read_sentence_modules(_routed(tmp_path / "r", config))

@@ -21,6 +21,7 @@ from hf_integration.encoders.files.support import (
     supported_family,
 )
 from hf_integration.encoders.modalities.families import Family
+from hf_integration.encoders.modalities.module_types import MODELS
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.modalities.sentence_modules import (
     SentenceModules,
@@ -55,6 +56,9 @@ _ADDED = ("added_tokens.json", "special_tokens_map.json")
 
 _ADDS = re.compile(r"tokens?$|tokens_decoder$")
 """Keys of ``tokenizer_config.json`` with such tokens."""
+
+_HOLD_WEIGHTS = (*MODELS, "StaticEmbedding", "Dense", "LayerNorm", "WeightedLayerPooling")
+"""Kinds of modules that are saved with weights."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -121,10 +125,10 @@ def inspect_folder(
     model, config, sentence, configuration, family = _read_configuration(path, modality, preferred)
     refuse_pointers(path, files_of(path).used)
     _check_json(model)
-    files = weight_files(model)
-    if not files:
-        refuse_other_formats(local_names(model), str(model), _CONVERT)
-        raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
+    files = _require_weights(model)
+    for kind, inner in sentence.not_run_modules if sentence is not None else ():
+        if kind in _HOLD_WEIGHTS:  # no digest could be recorded of a pickle, which loaders take all the same
+            _require_weights(inner)
     headers = [read_header(file) for file in files]
     tensors = sum(len(header.dtypes) for header in headers)
     if tensors > MOST_TENSORS:
@@ -136,6 +140,14 @@ def inspect_folder(
     scalars = sum(header.scalars for header in headers)
     dtype = stored_dtype(headers, model)
     return EncoderFolder(path, model, config, configuration, family, dtype, sentence, scalars)
+
+
+def _require_weights(model: Path) -> tuple[Path, ...]:
+    files = weight_files(model)
+    if not files:
+        refuse_other_formats(local_names(model), str(model), _CONVERT)
+        raise EncoderError(f"{model}: no weights (model.safetensors)", remedy="download the weights too")
+    return files
 
 
 def require_support(path: Path, modality: Modality | None = None) -> None:

@@ -2,7 +2,8 @@
 
 Default deny. A key that differs is a change unless it is on the list of inert ones, or the file now says what
 was in effect before, or leaves it out and the same is in effect. What our own loader makes of it excuses
-nothing else, as another loader may make something else of it.
+nothing else, as another loader may make something else of it. Nothing at all excuses a change of a file that
+belongs to an encoder in the same folder that is not run.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,6 +34,9 @@ _SENTENCE_FILES = (
 Same = Callable[[str], bool]
 """Whether the effective values that a file sets are the same on both sides."""
 
+Apart = Callable[[str], bool]
+"""Whether a file belongs to what is not run, so that no effective value speaks for it."""
+
 
 @dataclass(frozen=True)
 class FolderComparison:
@@ -56,6 +60,7 @@ def compare_folders(
     now: FolderRecord,
     *,
     same: Same,
+    apart: Apart = lambda _: False,
     defaults: Keys | None = None,
     headless: bool = False,
 ) -> FolderComparison:
@@ -65,14 +70,18 @@ def compare_folders(
         was: the card's record.
         now: that of the encoder that is checked.
         same: asked whether what the loaded objects obey is the same, by the name of the file that sets it.
+        apart: asked whether any difference of a file counts, by its name.
         defaults: of the configuration's class in the library that is installed.
         headless: whether the weights are now those of the encoder alone, without the head of another task.
     """
-    judge = _Judge(was, now, same, defaults or {}, headless)
+    judge = _Judge(was, now, same, apart, defaults or {}, headless)
     changed, notes, touched, inert = [], [], set(), 0
     for file in sorted({*was.files, *now.files}):
         if file not in now.files:
-            if _opened_at_root(file) and any(map(_opened_at_root, now.files)):
+            if apart(file):
+                changed.append(f"{shown(file)}: missing; it is not part of what is run")
+                touched.add((file, WHOLE))
+            elif _opened_at_root(file) and any(map(_opened_at_root, now.files)):
                 changed.append(f"{shown(file)}: missing; what loads the rest at the root does without it")
                 touched.add((file, WHOLE))
             else:
@@ -96,7 +105,10 @@ def compare_folders(
             else:
                 notes.append(f"{line} ({why})")
                 inert += why_inert(file, key) is not None
-        if before is None and not after:
+        if before is None and not after and apart(file):
+            changed.append(f"{shown(file)}: new; it is not part of what is run")
+            touched.add((file, WHOLE))
+        elif before is None and not after:
             notes.append(f"{shown(file)}: new and empty")
     equal = not changed and len(notes) == inert
     return FolderComparison(tuple(changed), tuple(notes), frozenset(touched), equal)
@@ -107,11 +119,14 @@ class _Judge:
     was: FolderRecord
     now: FolderRecord
     same: Same
+    apart: Apart
     defaults: Keys
     headless: bool
 
     def why_harmless(self, file: str, key: str, old: Any, new: Any) -> str | None:
         """The reason why a difference cannot matter, or ``None``."""
+        if self.apart(file):
+            return None
         if not is_standard(file):
             return "no standard loader opens a file of that name"
         if why := why_inert(file, key):

@@ -10,6 +10,7 @@ from hf_integration.base.errors import EncoderError
 from hf_integration.base.text import quoted
 from hf_integration.encoders.files.json_values import read_json, relative_folder
 from hf_integration.encoders.modalities.module_settings import only
+from hf_integration.encoders.modalities.module_types import kind_of
 
 ROUTER_FILE = "router_config.json"
 
@@ -22,22 +23,23 @@ class Route:
 
     Attributes:
         name: what it is called.
-        modules: type of each of its modules in the library's words, and its folder.
+        modules: kind of each of its modules, and its folder.
         others: names of the other routes.
-        file: where that is written, within the router's folder.
+        beside: the same of the modules that are in other routes alone.
     """
 
     name: str
     modules: Sequence[tuple[str, Path]]
     others: tuple[str, ...]
-    file: str
+    beside: tuple[tuple[str, Path], ...] = ()
 
 
 def read_route(folder: Path) -> Route:
     """Find the route of a text without a task, in the order in which the library looks for it.
 
     Raises:
-        EncoderError: damaged settings, or no such route: then only its caller knows which encoder is meant.
+        EncoderError: damaged settings, a module of any route that is not supported, or no such route: then
+            only its caller knows which encoder is meant.
     """
     # versions before 5 call the file as those of all modules
     path = folder / ROUTER_FILE
@@ -59,15 +61,21 @@ def read_route(folder: Path) -> Route:
     ids = structure.get(name)
     if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i in types for i in ids):
         raise EncoderError(f"{path}: route {name!r} is no list of modules")
-    modules = [(str(types[part]), relative_folder(folder, part, path.name)) for part in ids]
-    for (
-        kind
-    ) in types.values():  # nothing of the other routes is run; no loader may run code of the repository
-        if not str(kind).startswith("sentence_transformers."):
+    # of all routes: other loaders run those that are not run here
+    kinds = {part: kind_of(path, kind) for part, kind in types.items()}
+    for part, kind in kinds.items():
+        if kind == "Router":
             raise EncoderError(
-                f"{path}: unknown module type {kind!r}", remedy="only the library's own are read"
+                f"{path}: {part}: a Router within a route: the routes within it are not read",
+                remedy="put each of its routes into the outer Router, or check its folder by itself",
             )
-    return Route(name, modules, tuple(str(other) for other in structure if other != name), path.name)
+    folders = {part: relative_folder(folder, part, path.name) for part in types}
+    return Route(
+        name,
+        [(kinds[part], folders[part]) for part in ids],
+        tuple(str(other) for other in structure if other != name),
+        tuple((kinds[part], inner) for part, inner in folders.items() if part not in ids),
+    )
 
 
 def _object(path: Path, config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

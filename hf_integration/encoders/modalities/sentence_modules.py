@@ -53,6 +53,7 @@ class SentenceModules:
         splade: activation and pooling of words, where the vector has one entry for each word.
         modalities: what it takes.
         not_run: what it takes as well, and that is not run here.
+        not_run_modules: kind and folder of the modules that belong to that alone.
     """
 
     transformer: Path
@@ -68,6 +69,7 @@ class SentenceModules:
     splade: tuple[str, str] = ("", "")
     modalities: tuple[Modality, ...] = ("text",)
     not_run: tuple[str, ...] = ()
+    not_run_modules: tuple[tuple[str, Path], ...] = ()
 
     @property
     def specs(self) -> Mapping[str, ModuleSpec]:
@@ -102,8 +104,7 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
 def _read_routed(folder: Path, router: Path, behind: Sequence[tuple[str, Path]]) -> SentenceModules:
     """The modules that a text without a task goes through."""
     route = read_route(router)
-    chosen = [(kind_of(router / route.file, name), part) for name, part in route.modules]
-    return by_route(_read_parts(folder, [*chosen, *behind]), route)
+    return by_route(_read_parts(folder, [*route.modules, *behind]), route)
 
 
 def by_route(found: SentenceModules, route: Route) -> SentenceModules:
@@ -113,7 +114,9 @@ def by_route(found: SentenceModules, route: Route) -> SentenceModules:
         f"route '{quoted(name)}' of the Router: its files are compared, not run" for name in route.others
     )
     behaviour = found.behaviour | Behaviour({ROUTER_FILE: said})
-    return replace(found, behaviour=behaviour, not_run=(*found.not_run, *not_run))
+    return replace(
+        found, behaviour=behaviour, not_run=(*found.not_run, *not_run), not_run_modules=route.beside
+    )
 
 
 def _check_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
