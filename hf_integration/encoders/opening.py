@@ -36,8 +36,8 @@ from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER, Recip
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.static import STATIC, StaticPreparation, static_recipe
+from hf_integration.encoders.modalities.tail_modules import ModuleSpec
 from hf_integration.encoders.modalities.text import TextPreparation
-from hf_integration.encoders.modalities.token_modules import ModuleSpec
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
 from hf_integration.encoders.running.one_sample import observed

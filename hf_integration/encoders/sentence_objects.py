@@ -22,8 +22,7 @@ from hf_integration.encoders.modalities.sentence_modules import (
     by_route,
     read_sentence_modules,
 )
-from hf_integration.encoders.modalities.tail_modules import ACTIVATIONS, Dense, DenseSpec
-from hf_integration.encoders.modalities.token_modules import ModuleSpec
+from hf_integration.encoders.modalities.tail_modules import Dense, ModuleSpec
 from hf_integration.encoders.sentence_parts import parts_of
 
 _OF_OBJECT = (
@@ -100,8 +99,8 @@ def _running(name: str, spec: ModuleSpec, parts: Sequence[Any]) -> nn.Module:
     if not place.isdecimal():  # of the settings of the whole encoder
         return module
     part = parts[int(place)]
-    if isinstance(module, Dense) and isinstance(spec, DenseSpec):
-        if repr(part.activation_function) != repr(ACTIVATIONS[spec.activation]()):
+    if isinstance(module, Dense):
+        if repr(part.activation_function) != repr(module.activation):
             raise EncoderError(f"{name}: {part.activation_function!r} is not supported with its arguments")
         module.activation = part.activation_function
     for layer, own in list(module.named_children()):

@@ -43,6 +43,12 @@ LEAST_OF_A_REFERENCE = 32
 """Key samples that every reference is of."""
 
 
+def always_whole(pair: tuple[Weights, Precision]) -> bool:
+    """Whether a reference is one of the two that a card is made for: of stored weights, in full precision."""
+    weights, precision = pair
+    return weights == "stored" and precision in CHEAP
+
+
 def reference_keys(count: int, operations: float, pair: tuple[Weights, Precision]) -> int:
     """Of how many of ``count`` key samples, from the first on, a reference is.
 
@@ -55,8 +61,7 @@ def reference_keys(count: int, operations: float, pair: tuple[Weights, Precision
         operations: what one of them takes, counted by ``coverage.operations``.
         pair: weights and precision of the reference.
     """
-    weights, precision = pair
-    if weights == "stored" and precision in CHEAP:
+    if always_whole(pair):
         return count
     affordable = int(MOST_OF_A_REFERENCE / max(operations, 1.0)) // GROUP * GROUP
     return min(count, max(affordable, LEAST_OF_A_REFERENCE))

@@ -233,7 +233,7 @@ def run_all(
     runs = BenignRuns(operations_per_sample(encoder, samples))
     # passes over the first key samples, which are as slow as they are on this machine
     sizes = [size_of(sample) for sample in samples]
-    bare = (time.perf_counter() - started) * sum(sizes) / sum(sizes[:SOME])
+    bare = (time.perf_counter() - started) * sum(sizes) / max(sum(sizes[:SOME]), 1)
     progress.expect(bare * sum(PASSES.values()) + AT_LEAST, PASSES)
     progress.start("references", len(pairs))
     for weights, precision in pairs:

@@ -15,7 +15,7 @@ from hf_integration.benign.variants import Variant
 from hf_integration.card import Reference
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.effort import CHEAP, benign_keys
+from hf_integration.minting.effort import CHEAP, always_whole, benign_keys
 from hf_integration.watermark import GROUP, Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
@@ -39,7 +39,7 @@ def pairs_for(stored_dtype: str, precisions: Sequence[str] = PRECISIONS) -> tupl
         raise UsageError(f"unknown precision {unknown[0]!r}", remedy=f"choose from {', '.join(PRECISIONS)}")
     if lacking := [name for name in CHEAP if name not in precisions]:
         raise UsageError(
-            f"a card without {lacking[0]} checks nothing as it is stored", remedy=f"add {lacking[0]}"
+            f"a card needs float64 and float32, and {lacking[0]} is left out", remedy=f"add {lacking[0]}"
         )
     pairs: list[Pair] = [("stored", "float64"), ("stored", "float32")]
     for half in ("float16", "bfloat16"):
@@ -80,9 +80,7 @@ class BenignRuns:
         """
         keys = self.keys(pair)
         few = keys < len(next(iter(self.references[pair].values())))
-        return (
-            min(keys, GROUP) if few and pair not in (("stored", "float64"), ("stored", "float32")) else keys
-        )
+        return min(keys, GROUP) if few and not always_whole(pair) else keys
 
     def residuals(self, pair: Pair, sketches: Sketches) -> Sketches:
         """Difference of a benign run on the first key samples to the reference."""

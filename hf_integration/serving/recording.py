@@ -15,7 +15,7 @@ from hf_integration.serving.computing import Computed, own_length, simplified, t
 from hf_integration.serving.presets import Preset, preset, presets
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import Measured, measure
+from hf_integration.serving.yardstick import TOGETHER, Measured, measure
 from hf_integration.tampering.weights.values import add_noise
 
 USUAL = ("torch",)
@@ -76,7 +76,7 @@ def serve(
     answers = []
     for recipe in wanted:
         names = tuple(name for name, other in known.items() if other == recipe)
-        measured = measure(encoder, recipe, samples, some=slice(FEW))
+        measured = measure(encoder, recipe, samples, some=slice(FEW), together=TOGETHER)
         floor = _floor(encoder, measured, names, seed)
         answers.append(Answers(names, recipe.to_dict(), measured.size, floor, measured.exact.float()))
         progress.advance()

@@ -19,7 +19,7 @@ from hf_integration.serving.identifying import Match, identify, match_of
 from hf_integration.serving.presets import Preset, named
 from hf_integration.serving.probes import fresh_samples
 from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import Measured, measure
+from hf_integration.serving.yardstick import TOGETHER, Measured, measure
 from hf_integration.verdict import CardIdentity, Trust
 
 SPARSE = 4
@@ -107,6 +107,7 @@ class CopySource:
         where = "fresh key samples, and what the trusted copy gives for them"
         self.identity = CardIdentity(digest="", location=where)
         self.length = own_length(encoder)
+        self._together = 1  # until it is known whether padding leaks
 
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """See :meth:`Source.tokens`."""
@@ -118,6 +119,7 @@ class CopySource:
         leaks = padding_leaks(self._encoder, (), seed=0)  # its own texts are like these
         if leaks:
             self._encoder.never_pad()
+        self._together = TOGETHER
         return samples, leaks
 
     def simplified(self, recipe: Recipe) -> Recipe:
@@ -137,7 +139,7 @@ class CopySource:
     ) -> Measured:
         """See :meth:`Source.measure`."""
         some = slice(None, None, SPARSE if recipe.arithmetic == "float32" else 1)
-        return measure(self._encoder, recipe, samples, some=some, between=between)
+        return measure(self._encoder, recipe, samples, some=some, together=self._together, between=between)
 
     def exact(self, recipe: Recipe, texts: Sequence[str]) -> Tensor:
         """See :meth:`Source.exact`."""

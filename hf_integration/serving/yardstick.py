@@ -39,6 +39,9 @@ REACH = 4
 """Times that a runtime may be further from the reference than torch is, in what is simulated, divided by the
 tolerance's own factor of eight: a noise that a recipe states is half the tolerance."""
 
+TOGETHER = 16
+"""Key samples in a batch where batches make no difference."""
+
 
 @dataclass(frozen=True, eq=False)
 class Yardstick:
@@ -149,6 +152,7 @@ def measure(
     samples: KeySamples,
     *,
     some: slice = slice(None),
+    together: int = 1,
     between: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Run a trusted copy as a deployment does, exactly and in benign ways.
@@ -158,11 +162,13 @@ def measure(
         recipe: what the deployment does.
         samples: key samples, best fresh ones that nobody can have prepared for.
         some: of which key samples benign runs are made.
+        together: key samples in a batch of the exact run in float64, where a batch makes no difference, and
+            weights are cast for each; more than one only of an encoder that was tried for padding that leaks.
         between: is called after each run, and may raise to end it all.
     """
     computed, texts, away = Computed(encoder, recipe), texts_of(samples), []
-    # as a deployment is asked; in float64 batches make no difference, and weights are cast for each of them
-    exact = computed.embed(texts, batch_size=16 if computed.reference_precision == "float64" else 1)
+    # one by one, as a deployment is asked, in a precision in which a batch makes a difference
+    exact = computed.embed(texts, batch_size=together if computed.reference_precision == "float64" else 1)
     for variant in CALIBRATION:
         between()
         away.append(_benign(computed, texts[some], variant) - exact[some])

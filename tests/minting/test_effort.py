@@ -56,9 +56,9 @@ def test_only_the_precisions_that_are_asked_for_have_references(stored: str, hal
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["float32", "float16"], "without float64"),
-        (["float64"], "without float32"),
-        ([], "without float64"),
+        (["float32", "float16"], "float64 is left out"),
+        (["float64"], "float32 is left out"),
+        ([], "float64 is left out"),
         (["float64", "float32", "int8"], "unknown precision 'int8'"),
     ],
 )

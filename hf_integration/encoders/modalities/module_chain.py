@@ -14,7 +14,7 @@ from hf_integration.encoders.modalities.module_settings import (
     read_pooling,
     read_splade,
 )
-from hf_integration.encoders.modalities.token_modules import ModuleSpec
+from hf_integration.encoders.modalities.tail_modules import ModuleSpec
 
 Kind = Literal["pooled", "projected", "static", "scores", "sparse", "tokens"]
 """How an encoder becomes one vector: by pooling its tokens, by itself, by a table of tokens, as scores of a

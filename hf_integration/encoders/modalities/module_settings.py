@@ -7,6 +7,7 @@ The keys are those of sentence-transformers 2 to 6.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from hf_integration.base.errors import EncoderError
 from hf_integration.encoders.files.json_values import condensed, read_json
 from hf_integration.encoders.modalities.tail_modules import (
     ACTIVATIONS,
-    DenseSpec,
-    LayerNormSpec,
-    NormalizeSpec,
+    Dense,
+    LayerNorm,
+    ModuleSpec,
+    Normalize,
 )
-from hf_integration.encoders.modalities.token_modules import LayerMeanSpec, ModuleSpec, WordWeightsSpec
+from hf_integration.encoders.modalities.token_modules import WeightedLayerPooling, WordWeights
 
 # In the order in which sentence-transformers concatenates them.
 _LEGACY_MODES = {
@@ -169,25 +171,24 @@ def _dense(path: Path) -> ReadModule:
     sizes = config.get("in_features"), config.get("out_features")
     if not all(type(size) is int and 0 < size < 2**20 for size in sizes):
         raise EncoderError(f"{path}: in_features and out_features {sizes!r} are no widths")
-    spec = DenseSpec(
-        path.parent,
-        *sizes,
-        bias=bool(config.get("bias", True)),
-        activation=activation,
-        use_residual=bool(config.get("use_residual", False)),
-    )
+    bias, residual = bool(config.get("bias", True)), bool(config.get("use_residual", False))
+
+    def build() -> Dense:
+        return Dense(*sizes, bias=bias, activation=ACTIVATIONS[activation](), use_residual=residual)
+
     behaviour = {
-        "in_features": spec.in_features,
-        "out_features": spec.out_features,
-        "bias": spec.bias,
+        "in_features": sizes[0],
+        "out_features": sizes[1],
+        "bias": bias,
         "activation_function": ACTIVATIONS[activation].__name__,
     }
-    return ReadModule(spec, of_tokens, behaviour | ({"use_residual": True} if spec.use_residual else {}))
+    spec = ModuleSpec(path.parent, build, width=sizes[1])
+    return ReadModule(spec, of_tokens, behaviour | ({"use_residual": True} if residual else {}))
 
 
 def _normalize(path: Path) -> ReadModule:
     config = read_json(path, dict) if path.is_file() else {}  # versions before 6 write none
-    return ReadModule(NormalizeSpec(), _reads(path, config, set()), {})
+    return ReadModule(ModuleSpec(None, Normalize), _reads(path, config, set()), {})
 
 
 def _reads(path: Path, config: Mapping[str, Any], known: set[str]) -> bool:
@@ -202,7 +203,7 @@ def _layer_norm(path: Path) -> ReadModule:
     config = read_json(path, dict)
     only(path, config, {"dimension"})
     width = width_in(path, config, "dimension")
-    return ReadModule(LayerNormSpec(path.parent, width), False, {"dimension": width})
+    return ReadModule(ModuleSpec(path.parent, partial(LayerNorm, width)), False, {"dimension": width})
 
 
 def _dropout(path: Path) -> ReadModule:
@@ -224,7 +225,8 @@ def _word_weights(path: Path) -> ReadModule:
     if not isinstance(weights, dict) or not all(_is_number(weight) for weight in (other, *weights.values())):
         raise EncoderError(f"{path}: word_weights and unknown_word_weight are no numbers")
     found = tuple(float(weights.get(word, weights.get(word.lower(), other))) for word in words)
-    return ReadModule(WordWeightsSpec(found), True, {"weights": condensed(found)})
+    # the library takes them from there, and never reads the file with the same
+    return ReadModule(ModuleSpec(None, partial(WordWeights, found)), True, {"weights": condensed(found)})
 
 
 def _is_number(value: Any) -> bool:
@@ -239,7 +241,8 @@ def _layer_mean(path: Path) -> ReadModule:
     if start > layers:
         raise EncoderError(f"{path}: layer_start {start} is behind the last of {layers} layers")
     behaviour = {"layer_start": start, "num_hidden_layers": layers}
-    return ReadModule(LayerMeanSpec(path.parent, layers, start), True, behaviour)
+    build = partial(WeightedLayerPooling, layers, start)
+    return ReadModule(ModuleSpec(path.parent, build), True, behaviour)
 
 
 def _mask(path: Path) -> ReadModule:

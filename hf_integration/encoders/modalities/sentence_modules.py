@@ -5,6 +5,7 @@ A module that is not known here, or that is where it does something else, is ref
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ from hf_integration.encoders.modalities.module_chain import Chain, Kind, order
 from hf_integration.encoders.modalities.module_settings import MODES, SENTENCE, fixed, only
 from hf_integration.encoders.modalities.module_types import MODELS, kind_of
 from hf_integration.encoders.modalities.routes import ROUTER_FILE, Route, read_route
-from hf_integration.encoders.modalities.tail_modules import ActivateSpec, TruncateSpec
-from hf_integration.encoders.modalities.token_modules import ModuleSpec
+from hf_integration.encoders.modalities.tail_modules import Activate, ModuleSpec, Truncate
 from hf_integration.encoders.modalities.transformer_settings import TransformerSettings, read_transformer
 
 __all__ = ["LONGEST_PROMPT", "MODES", "SentenceModules", "read_cross_encoder", "read_sentence_modules"]
@@ -150,7 +150,7 @@ def _read_parts(folder: Path, parts: Sequence[tuple[str, Path]]) -> SentenceModu
         tail["activation"], said = _activation(parts[0][1], settings.activation)
         files[FILE] = {**settings.behaviour, **said}
     if settings.truncate_dim is not None:
-        tail["truncate_dim"] = TruncateSpec(settings.truncate_dim)
+        tail["truncate_dim"] = ModuleSpec(None, partial(Truncate, settings.truncate_dim))
     at_once = (f"samples of '{quoted(others)}' at once: they are not run" for others in model.others)
     return SentenceModules(
         parts[0][1],
@@ -183,10 +183,10 @@ def _read_model(
     return read_transformer(parts[0][1], task=task, towers=kinds[0] == "CLIPModel", tasks=tasks)
 
 
-def _activation(model: Path, stated: str | None) -> tuple[ActivateSpec, Mapping[str, str]]:
+def _activation(model: Path, stated: str | None) -> tuple[ModuleSpec, Mapping[str, str]]:
     """What is applied to scores, and the same as a setting."""
-    found = ActivateSpec(stated or activation_of(model) or usual_activation(model))
-    return found, {"activation_fn": str(found.build())}
+    build = partial(Activate, stated or activation_of(model) or usual_activation(model))
+    return ModuleSpec(None, build), {"activation_fn": str(build())}
 
 
 def read_cross_encoder(folder: Path) -> SentenceModules | None:

@@ -10,7 +10,6 @@ from hf_integration.base.errors import EncoderError
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.recipes import NEVER_READ, Recipe, attention_mask, sentence_recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
-from hf_integration.encoders.modalities.tail_modules import DenseSpec
 
 _CLASSES = {"scores": "AutoModelForSequenceClassification", "sparse": "AutoModelForMaskedLM"}
 _STATIC = "StaticModel"
@@ -67,7 +66,7 @@ def recipe_of_modules(sentence: SentenceModules, config: Any, own: Recipe, *, le
         return splade_recipe(config, *sentence.splade)
     if sentence.kind in ("pooled", "tokens"):
         stages = getattr(config, "hidden_sizes", ())  # of models of images, the last one's map is pooled
-        widths = [*stages, *(s.out_features for s in sentence.before.values() if isinstance(s, DenseSpec))]
+        widths = [*stages, *(spec.width for spec in sentence.before.values() if spec.width is not None)]
         pooled = sentence_recipe(config, sentence.modes, left_out, width=widths[-1] if widths else None)
         if sentence.kind == "pooled":
             return pooled

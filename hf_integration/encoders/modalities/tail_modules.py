@@ -1,6 +1,6 @@
 """Modules on vectors, of an embedding or of each token: dense layers, norms, scaling, cuts, activations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,73 +147,15 @@ class LayerNorm(nn.Module):
 
 
 @dataclass(frozen=True)
-class DenseSpec:
-    """Settings of one dense module: its folder and the arguments of :class:`Dense`."""
+class ModuleSpec:
+    """A module around a model, as the settings in its folder describe it.
 
-    folder: Path
-    in_features: int
-    out_features: int
-    bias: bool
-    activation: str
-    use_residual: bool = False
+    Attributes:
+        folder: with its weights; ``None`` for one that has none.
+        build: makes it, its weights not yet loaded.
+        width: of the vectors that it gives, if they may have another one than those that it takes.
+    """
 
-    def build(self) -> Dense:
-        """The layer, its weights not yet loaded."""
-        return Dense(
-            self.in_features,
-            self.out_features,
-            bias=self.bias,
-            activation=ACTIVATIONS[self.activation](),
-            use_residual=self.use_residual,
-        )
-
-
-@dataclass(frozen=True)
-class LayerNormSpec:
-    """Settings of one layer norm: its folder and its width."""
-
-    folder: Path
-    dimension: int
-
-    def build(self) -> LayerNorm:
-        """The layer, its weights not yet loaded."""
-        return LayerNorm(self.dimension)
-
-
-@dataclass(frozen=True)
-class NormalizeSpec:
-    """A scaling to length 1, which has no weights."""
-
-    folder: None = None
-
-    def build(self) -> Normalize:
-        """The module."""
-        return Normalize()
-
-
-@dataclass(frozen=True)
-class TruncateSpec:
-    """A cut, which has no weights."""
-
-    width: int
-    folder: None = None
-
-    def build(self) -> Truncate:
-        """The module."""
-        return Truncate(self.width)
-
-
-@dataclass(frozen=True)
-class ActivateSpec:
-    """An activation behind scores, which has no weights."""
-
-    name: str
-    folder: None = None
-
-    def build(self) -> Activate:
-        """The module."""
-        return Activate(self.name)
-
-
-VectorSpec = DenseSpec | LayerNormSpec | NormalizeSpec | TruncateSpec | ActivateSpec
-"""Settings of a module on vectors: its folder, or ``None`` without weights, and how it is built."""
+    folder: Path | None
+    build: Callable[[], nn.Module]
+    width: int | None = None

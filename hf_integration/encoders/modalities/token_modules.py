@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from hf_integration.base.errors import EncoderError
-from hf_integration.encoders.modalities.tail_modules import VectorSpec
 
 
 @dataclass(frozen=True)
@@ -96,33 +94,3 @@ class WeightedLayerPooling(TokenModule):
 
     def __str__(self) -> str:
         return f"mean over weighted layers from {self.start}"
-
-
-@dataclass(frozen=True)
-class WordWeightsSpec:
-    """Settings of word weights. The library takes them from there, and never reads the file with the same."""
-
-    weights: tuple[float, ...]
-    folder: None = None
-
-    def build(self) -> WordWeights:
-        """The module."""
-        return WordWeights(self.weights)
-
-
-@dataclass(frozen=True)
-class LayerMeanSpec:
-    """Settings of a mean over layers: its folder and the arguments of :class:`WeightedLayerPooling`."""
-
-    folder: Path
-    layers: int
-    start: int
-
-    def build(self) -> WeightedLayerPooling:
-        """The module, its weights not yet loaded."""
-        return WeightedLayerPooling(self.layers, self.start)
-
-
-TokenSpec = WordWeightsSpec | LayerMeanSpec
-ModuleSpec = VectorSpec | TokenSpec
-"""Settings of any module around a model: its folder, or ``None`` without weights, and how it is built."""
