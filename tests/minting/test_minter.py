@@ -148,3 +148,9 @@ def test_references_fit_the_stored_dtype() -> None:
     assert ("stored", "float16") in pairs_for("float16")
     assert ("float16", "float16") in pairs_for("float32")
     assert ("float16", "float16") not in pairs_for("float16")
+
+
+@pytest.mark.usefixtures("on_this_cpu_alone")
+def test_texts_without_a_character_can_be_key_samples(encoder: Encoder) -> None:
+    card = mint(encoder, key_samples=KeySamples([""] * 8, origin="test"))
+    assert authenticate(encoder, card).status == "authentic"
