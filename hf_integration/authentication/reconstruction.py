@@ -20,10 +20,14 @@ from hf_integration.encoders.running.batches import in_all_processes, largest_of
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN, StripResult
-from hf_integration.watermark import SKETCH_DIM, sketch, targets, tile_errors
+from hf_integration.watermark import sketch, targets, tile_errors
 
 BATCH_SIZE = 8
 """Large enough to keep a few cores busy, small enough to pad little; on two cores nothing is faster."""
+
+
+EMBEDDINGS = "embeddings, as users get them"
+"""What :func:`observe_sketches` gives besides the strips, where that is asked for."""
 
 
 def observe_sketches(
@@ -33,6 +37,7 @@ def observe_sketches(
     seed: int,
     batch_size: int = BATCH_SIZE,
     order: Sequence[int] | None = None,
+    embeddings: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Tensor]:
     """Sketches of every strip for every key sample, in full precision, split over all processes.
@@ -43,6 +48,7 @@ def observe_sketches(
         seed: the card's seed.
         batch_size: most samples in one batch.
         order: visit the samples in this order instead of by length (a benign variant).
+        embeddings: give these as well, float64 ``(len(samples), dim)`` under the name ``EMBEDDINGS``.
         progress: told how many samples are done.
 
     Returns:
@@ -50,7 +56,9 @@ def observe_sketches(
     """
     return in_all_processes(
         len(samples),
-        lambda share: _observe_share(encoder, samples, share, seed, batch_size, order, progress or Silent()),
+        lambda share: _observe_share(
+            encoder, samples, share, seed, batch_size, order, embeddings, progress or Silent()
+        ),
     )
 
 
@@ -105,24 +113,26 @@ def _observe_share(
     seed: int,
     batch_size: int,
     order: Sequence[int] | None,
+    embeddings: bool,
     progress: Progress,
 ) -> dict[str, Tensor]:
     """Sketches of the samples in ``share``, in that order."""
     mine = [samples[index] for index in share]
     place = {index: position for position, index in enumerate(share)}
     visit = None if order is None else [place[index] for index in order if index in place]
-    sketches: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     with full_precision():
         for batch in encoder.observe(mine, batch_size=batch_size, order=visit):
             rows = torch.tensor(batch.indices)
-            for strip, feature in batch.features.items():
+            given = {strip: sketch(each, seed=seed, strip=strip) for strip, each in batch.features.items()}
+            if embeddings and batch.embedding is not None:
+                given[EMBEDDINGS] = batch.embedding
+            for name, part in given.items():
                 # full of NaN, so that a sample that an encoder skips can never look intact
-                filled = sketches.setdefault(
-                    strip, torch.full((len(mine), SKETCH_DIM), torch.nan, dtype=torch.float64)
-                )
-                filled[rows] = sketch(feature, seed=seed, strip=strip)
+                filled = found.setdefault(name, part.new_full((len(mine), part.shape[1]), torch.nan))
+                filled[rows] = part
             progress.advance(len(batch.indices))
-    return sketches
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,10 +36,12 @@ class StripBatch:
         features: strip name -> float64 CPU tensor with shape ``(batch, dim)``, in forward order: first
             ``processor``, then each hidden layer pooled over the positions its mask keeps, last
             ``embedding`` (L2-normalised).
+        embedding: as the encoder's users get it, float64 on the CPU; ``None`` where only strips are known.
     """
 
     indices: tuple[int, ...]
     features: dict[str, Tensor]
+    embedding: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ class Encoder(ABC):
         no file holds are those of a load in half precision where precision or weights are half; a module in
         memory, which cannot be loaded again, keeps its own. The copy keeps hooks and patched functions: what
         is checked is the encoder as it runs. Gives ``self`` when nothing would change. ``run_only`` promises
-        that the copy is run once and dropped, its tensors neither read nor edited, which saves time and
+        that the copy is run once and dropped, its tensors neither read nor written to, which saves time and
         memory.
         """
 

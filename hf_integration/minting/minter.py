@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.authentication import observe_sketches
+from hf_integration.authentication.reconstruction import EMBEDDINGS
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.children import Children
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
@@ -37,9 +38,11 @@ from hf_integration.encoders.running.cast_on_use import WrittenToError
 from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples import samples_from_pool
 from hf_integration.key_samples.samples import KeySamples, size_of
-from hf_integration.minting.effort import AT_LEAST, CHEAP, PASSES, reference_keys
+from hf_integration.minting.effort import AT_LEAST, CHEAP, PASSES, elsewhere_keys, reference_keys
 from hf_integration.minting.instruction_sets import INSTRUCTION_SETS, Run, run_under
 from hf_integration.minting.references import (
+    EXACT,
+    SERVED,
     BenignRuns,
     Pair,
     finite,
@@ -174,7 +177,7 @@ def mint(
         digests=_digests(encoder, encoder.tensors()),
         behaviour=encoder.behaviour(),
         folder=encoder.folder or FolderRecord(),
-        served=serve(encoder, samples, served_as, seed=seed, progress=progress),
+        served=serve(encoder, samples, served_as, seed=seed, known=runs.known(), progress=progress),
         conversions=record(encoder, samples, converted_to, progress=progress),
         source=source,
         **_outside(encoder),
@@ -233,7 +236,7 @@ def run_all(
     runs = BenignRuns(operations_per_sample(encoder, samples))
     # passes over the first key samples, which are as slow as they are on this machine
     sizes = [size_of(sample) for sample in samples]
-    bare = (time.perf_counter() - started) * sum(sizes) / max(sum(sizes[:SOME]), 1)
+    bare = (time.perf_counter() - started) * sum(sizes) / max(sum(sizes[: SOME[encoder.modality]]), 1)
     progress.expect(bare * sum(PASSES.values()) + AT_LEAST, PASSES)
     progress.start("references", len(pairs))
     for weights, precision in pairs:
@@ -241,7 +244,7 @@ def run_all(
         some = samples[: reference_keys(len(samples), runs.operations, (weights, precision))]
         try:
             with quick(precision):
-                sketches = observe_sketches(running, some, seed=seed)
+                sketches = observe_sketches(running, some, seed=seed, embeddings=True)
         except WrittenToError:
             raise
         except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
@@ -250,6 +253,9 @@ def run_all(
             continue
         finally:
             progress.advance()
+        embeddings = sketches.pop(EMBEDDINGS, None)
+        if (weights, precision) == EXACT:
+            runs.exact = embeddings
         if precision in CHEAP or finite(sketches):
             runs.references[weights, precision] = sketches
     measured = tuple(runs.references)
@@ -260,7 +266,12 @@ def run_all(
             # calibrated by quick runs, and verified by one with the kernels that a check uses
             kernels = quick(pair[1]) if variant in CALIBRATION else nullcontext()
             with kernels:
-                benign = run_variant(encoder, pair, some, variant, seed=seed, progress=progress)
+                benign = run_variant(
+                    encoder, pair, some, variant, seed=seed, embeddings=True, progress=progress
+                )
+            embeddings = benign.pop(EMBEDDINGS, None)
+            if pair == SERVED and variant in CALIBRATION and embeddings is not None:
+                runs.answered.append(embeddings)
             residuals = runs.residuals(pair, benign)
             if variant in CALIBRATION:
                 runs.calibration.setdefault(pair, []).append(residuals)
@@ -283,11 +294,14 @@ def _run_instruction_sets(
 ) -> None:
     """One calibration run per instruction set and precision, all processes side by side.
 
-    Where a pair runs on few key samples anyway, on half of those: the oldest instruction set is several times
-    as slow.
+    Where a pair runs on few key samples anyway, on fewer than on this machine.
     """
     work = [
-        Run(*pair, batch_size=5, keys=runs.keys(pair) // (1 if runs.keys(pair) == len(samples) else 2))
+        Run(
+            *pair,
+            batch_size=5,
+            keys=elsewhere_keys(runs.keys(pair), runs.operations, pair[1]),
+        )
         for pair in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))

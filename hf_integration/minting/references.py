@@ -15,11 +15,18 @@ from hf_integration.benign.variants import Variant
 from hf_integration.card import Reference
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.effort import CHEAP, always_whole, benign_keys
+from hf_integration.minting.effort import CHEAP, benign_keys
+from hf_integration.serving.yardstick import Known
 from hf_integration.watermark import GROUP, Calibration, calibrate
 
 Pair = tuple[Weights, Precision]
 Sketches = Mapping[str, Tensor]
+
+EXACT: Pair = ("stored", "float64")
+"""The run that the answers of deployments are held against."""
+
+SERVED: Pair = ("stored", "float32")
+"""What most deployments compute."""
 
 
 def pairs_for(stored_dtype: str, precisions: Sequence[str] = PRECISIONS) -> tuple[Pair, ...]:
@@ -61,26 +68,29 @@ class BenignRuns:
         references: the plain run of each pair, on as many key samples as ``effort.reference_keys`` says.
         calibration: residuals of benign variants to it, pair -> runs -> strip -> ``(keys, SKETCH_DIM)``.
         held_out: the same for variants that calibration does not see, with their names.
+        exact: embeddings of the plain run of stored weights in float64, float64 ``(keys, dim)``.
+        answered: those of its benign variants in float32, of the first key samples.
     """
 
     operations: float
     references: dict[Pair, Sketches] = field(default_factory=dict)
     calibration: dict[Pair, list[Sketches]] = field(default_factory=dict)
     held_out: dict[Pair, list[tuple[str, Sketches]]] = field(default_factory=dict)
+    exact: Tensor | None = None
+    answered: list[Tensor] = field(default_factory=list)
 
     def keys(self, pair: Pair) -> int:
         """On how many key samples, from the first on, benign variants of a pair run."""
         return benign_keys(len(next(iter(self.references[pair].values()))), self.operations, pair[1])
 
     def held_out_keys(self, pair: Pair) -> int:
-        """The same for variants that only verify.
-
-        Casts, whose noise is that of the stored weights, and half precision by its slow kernels run on one
-        group, where running more would be slow.
-        """
+        """The same for variants that only verify: one group of them, where running all would be slow."""
         keys = self.keys(pair)
-        few = keys < len(next(iter(self.references[pair].values())))
-        return min(keys, GROUP) if few and not always_whole(pair) else keys
+        return min(keys, GROUP) if keys < len(next(iter(self.references[pair].values()))) else keys
+
+    def known(self) -> Known | None:
+        """What these runs say of a deployment that does nothing but embed."""
+        return Known(self.exact, tuple(self.answered)) if self.exact is not None and self.answered else None
 
     def residuals(self, pair: Pair, sketches: Sketches) -> Sketches:
         """Difference of a benign run on the first key samples to the reference."""
@@ -95,9 +105,10 @@ def run_variant(
     variant: Variant,
     *,
     seed: int,
+    embeddings: bool,
     progress: Progress,
-) -> Sketches:
-    """One benign run of a pair, from the encoder as it was loaded."""
+) -> dict[str, Tensor]:
+    """One benign run of a pair, from the encoder as it was loaded; see :func:`observe_sketches`."""
     weights, precision = pair
     # set before the copy is made, as a caller's settings are: a check may replace some of them
     with variant.setting(encoder):
@@ -107,6 +118,7 @@ def run_variant(
             seed=seed,
             batch_size=variant.batch_size,
             order=variant.order(len(samples)),
+            embeddings=embeddings,
         )
     progress.advance()
     return sketches

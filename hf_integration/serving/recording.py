@@ -14,16 +14,16 @@ from hf_integration.key_samples.samples import KeySamples
 from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of
 from hf_integration.serving.presets import Preset, preset, presets
 from hf_integration.serving.probes import texts_of
-from hf_integration.serving.recipe import Recipe
-from hf_integration.serving.yardstick import TOGETHER, Measured, measure
+from hf_integration.serving.recipe import PLAIN, Recipe
+from hf_integration.serving.yardstick import TOGETHER, Known, Measured, measure, measured_already
 from hf_integration.tampering.weights.values import add_noise
 
 USUAL = ("torch",)
 """Recipes of every text card."""
 
 FEW = 32
-"""Key samples that benign runs are made of, and that a floor is looked for with: the first, as the last are
-long."""
+"""Most key samples that benign runs are made of, and that a floor is looked for with: the first, as the last
+are long. Fewer where other benign runs of a slow encoder are of fewer."""
 
 MAGNITUDES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """Noise on all weights, in standard deviations of each tensor, that a floor is looked for among."""
@@ -46,7 +46,13 @@ def chosen_recipes(names: Sequence[str]) -> tuple[Preset, ...]:
 
 
 def serve(
-    encoder: Encoder, samples: KeySamples, recipes: Sequence[Preset], *, seed: int, progress: Progress
+    encoder: Encoder,
+    samples: KeySamples,
+    recipes: Sequence[Preset],
+    *,
+    seed: int,
+    known: Known | None = None,
+    progress: Progress,
 ) -> Served | None:
     """What deployments of an encoder answer to the key samples of its card.
 
@@ -55,6 +61,7 @@ def serve(
         samples: the key samples.
         recipes: what deployments do.
         seed: of the card.
+        known: runs of the encoder on these key samples, which spare those of a recipe that only embeds.
         progress: told how far it is.
 
     Returns:
@@ -70,24 +77,30 @@ def serve(
                 remedy="leave it out",
             )
         return None
-    known = {each.name: simplified(encoder, each.recipe) for each in presets().values()}
-    wanted = dict.fromkeys(known[each.name] for each in recipes)
+    every = {each.name: simplified(encoder, each.recipe) for each in presets().values()}
+    wanted = dict.fromkeys(every[each.name] for each in recipes)
+    few = FEW if known is None else min(FEW, len(known.benign[0]))
     progress.start("answers of deployments", len(wanted))
     answers = []
     for recipe in wanted:
-        names = tuple(name for name, other in known.items() if other == recipe)
-        measured = measure(encoder, recipe, samples, some=slice(FEW), together=TOGETHER)
-        floor = _floor(encoder, measured, names, seed)
+        names = tuple(name for name, other in every.items() if other == recipe)
+        if known is not None and recipe == PLAIN:
+            measured = measured_already(encoder, recipe, samples, known)
+        else:
+            measured = measure(encoder, recipe, samples, some=slice(few), together=TOGETHER)
+        floor = _floor(encoder, measured, few, names, seed)
         answers.append(Answers(names, recipe.to_dict(), measured.size, floor, measured.exact.float()))
         progress.advance()
     return Served(own_length(encoder), tuple(tokens_of(encoder, texts_of(samples))), tuple(answers))
 
 
-def _floor(encoder: TorchEncoder, measured: Measured, names: Sequence[str], seed: int) -> float | None:
+def _floor(
+    encoder: TorchEncoder, measured: Measured, few: int, names: Sequence[str], seed: int
+) -> float | None:
     """Size of the smallest noise that shows in answers in float32, if any does; more of it shows as well."""
     noise = min(presets()[name].noise for name in names)
     # more of them notice no less
-    measured = measured.of(KeySamples(measured.samples[:FEW], origin=measured.samples.origin))
+    measured = measured.of(KeySamples(measured.samples[:few], origin=measured.samples.origin))
     held = measured.yardstick(measured.recipe.form, noise=noise, seed=seed)
 
     def shows(magnitude: float) -> bool:

@@ -90,6 +90,19 @@ class Yardstick:
 
 
 @dataclass(frozen=True, eq=False)
+class Known:
+    """Runs of an encoder that were made for something else, and that a deployment needs as well.
+
+    Attributes:
+        exact: embeddings of all key samples in float64, float64 ``(n, dim)``.
+        benign: those of benign runs in float32, of the first key samples, at least one run.
+    """
+
+    exact: Tensor
+    benign: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Measured:
     """What the encoder gives under a recipe, from which a yardstick for every numeric form can be made.
 
@@ -172,8 +185,34 @@ def measure(
     for variant in CALIBRATION:
         between()
         away.append(_benign(computed, texts[some], variant) - exact[some])
-    size, described = _largest(away, exact[some]), encoder.description
-    runs = tuple(away) if len(texts[some]) == len(texts) else ()
+    return _measured(encoder, recipe, samples, exact, away, exact[some])
+
+
+def measured_already(encoder: TorchEncoder, recipe: Recipe, samples: KeySamples, known: Known) -> Measured:
+    """The same from runs that are known, for a recipe that does nothing but embed.
+
+    Args:
+        encoder: the trusted copy.
+        recipe: the recipe.
+        samples: the key samples of these runs.
+        known: the runs.
+    """
+    # an encoder that computes in float32 gives its embeddings in it
+    away = [run.float().double() - known.exact[: len(run)] for run in known.benign]
+    return _measured(encoder, recipe, samples, known.exact, away, known.exact[: len(away[0])])
+
+
+def _measured(
+    encoder: TorchEncoder,
+    recipe: Recipe,
+    samples: KeySamples,
+    exact: Tensor,
+    away: Sequence[Tensor],
+    some: Tensor,
+) -> Measured:
+    """What differences of benign runs to some of the exact embeddings say."""
+    runs = tuple(away) if len(some) == len(exact) else ()
+    described, size = encoder.description, _largest(away, some)
     return Measured(encoder.name, encoder.commit, described, recipe, samples, exact, size, runs)
 
 

@@ -180,7 +180,8 @@ class TorchEncoder(Encoder):
             # the size of a score is all that there is of it
             features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
-        return StripBatch(tuple(indices), {name: strip.cpu().clone() for name, strip in features.items()})
+        strips = {name: strip.cpu().clone() for name, strip in features.items()}
+        return StripBatch(tuple(indices), strips, embedding.detach().to("cpu", torch.float64, copy=True))
 
     def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None]:
         """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions."""
