@@ -16,7 +16,7 @@ from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from hf_integration.key_samples.synthetic_images import LARGEST_SIDE, SMALLEST_SIDE
 
-LEAST_CANDIDATES, MOST_CANDIDATES = 4, 16
+LEAST_CANDIDATES, MOST_CANDIDATES = 3, 16
 """Candidates for each key sample, by what running them costs."""
 
 OPERATIONS = 2e11
@@ -43,7 +43,7 @@ def chosen_samples(encoder: Encoder, keys: int, *, seed: int, progress: Progress
     """
     if encoder.modality == "text":
         return synthetic_samples("text", keys, seed=seed)
-    operations = operations_per_sample(encoder, _candidates(encoder, SOME, seed))
+    operations = operations_per_sample(encoder, _candidates(encoder, SOME[encoder.modality], seed))
     affordable = int(OPERATIONS / max(operations, 1.0))
     count = min(max(affordable, LEAST_CANDIDATES * keys), MOST_CANDIDATES * keys)
     candidates = _candidates(encoder, count, seed)
@@ -201,8 +201,8 @@ def _watching(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
-SOME = 8
-"""Samples over which operations are averaged."""
+SOME = {"text": 8, "image": 2, "audio": 2}
+"""Samples over which operations are averaged: texts differ in length, others hardly do."""
 
 
 def operations_per_sample(encoder: Encoder, samples: Sequence[Sample]) -> float:
@@ -211,7 +211,7 @@ def operations_per_sample(encoder: Encoder, samples: Sequence[Sample]) -> float:
     Counted by hooks of our own: torch's counter intercepts every operation, which weight normalisation does
     not survive in inference mode.
     """
-    some = samples[:SOME]
+    some = samples[: SOME[encoder.modality]]
     total = 0.0
 
     def count(layer: nn.Module, _: Any, output: Tensor) -> None:

@@ -1,24 +1,27 @@
 """The coverage of a card, as the card records it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
-from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.progress import Progress
-from hf_integration.base.vocabulary import PROCESSOR_STRIP, Precision
+from hf_integration.base.vocabulary import PROCESSOR_STRIP, Modality, Precision
 from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import Coverage, LayerInput, NotMeasured, PrecisionCoverage
-from hf_integration.coverage.ranks import InputRank, input_ranks
+from hf_integration.coverage.ranks import InputRank, InputRanks, see
+from hf_integration.coverage.recomputing import Kept
 from hf_integration.coverage.sensitivity import (
     EDIT,
     Sensitivity,
     TensorCoverage,
     Units,
+    can_recompute,
     count,
     gradient_noise,
     inert_among,
@@ -40,11 +43,14 @@ MOST_LISTED = 32
 BATCH_SIZE = 8
 """Samples whose reactions are added up in one backward pass, where memory suffices."""
 
-SAMPLES_IN_BOTH = 2
-"""Samples that tell what is only rounding in a derivative."""
+SAMPLES_IN_BOTH: Mapping[Modality, int] = {"text": 2, "image": 1, "audio": 1}
+"""Samples that tell what is only rounding in a derivative; an image goes through all tensors."""
 
-MOST_GRAPH = 1 << 30
+MOST_GRAPH = 1 << 29
 """Bytes that the graph of a batch may take, if that of its longest sample does not take more."""
+
+KEPT_WHOLE = 1 << 28
+"""Bytes from which layers compute again what the graph of a batch would keep of them."""
 
 LONG = 4
 """Times the median length from which a sample is run by itself."""
@@ -76,18 +82,16 @@ def measure_coverage(
     """
     samples = len(card.key_samples)
     held = encoder.description.parameters * BYTES_PER_SCALAR
-    usual, long = (
-        graph_bytes(encoder, [card.key_samples[place] for place in places]) if places else 0
-        for places in _by_length(card.key_samples)
-    )
-    room, needed = available_memory() - held, max(usual, long)
+    passes, needed = _passes(card, encoder, room := available_memory() - held)
     if room < needed:
         return NotMeasured(samples, False, f"{(held + needed) / 1e9:.1f} GB of memory are needed")
-    batch_size = int(min(BATCH_SIZE, max(min(room, MOST_GRAPH), needed) // max(usual, 1)))
     progress.start("coverage", 2 * samples)
+    ranks = InputRanks(encoder, samples)
     measured = measure_sensitivities(
-        card, encoder, thorough=thorough, batch_size=batch_size, progress=progress
+        card, encoder, thorough=thorough, passes=passes, ranks=ranks, progress=progress
     )
+    inputs = _inputs(ranks.found())
+    del ranks  # many activations
     tensors, tables = encoder.tensors(), lookup_tables(encoder)
     counted = {precision: count(measured[precision], tensors, tables) for precision in PRECISIONS}
     inert = inert_among(counted["float64"])
@@ -103,8 +107,40 @@ def measure_coverage(
         },
         tokens_without_text=unreachable,
         cannot_matter=inert,
-        layer_inputs=_inputs(input_ranks(encoder, card.key_samples, progress=progress)),
+        layer_inputs=inputs,
     )
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How backward passes are carried out over key samples of the usual length, and over the long ones.
+
+    Attributes:
+        batch_size: of the usual ones; each long one is run by itself.
+        recomputing: whether layers compute again what they dropped, of usual and of long ones.
+    """
+
+    batch_size: int = BATCH_SIZE
+    recomputing: tuple[bool, bool] = (False, False)
+
+
+def _passes(card: WatermarkCard, encoder: Encoder, room: float) -> tuple[Passes, float]:
+    """What suits the memory, and the bytes that are needed at least."""
+    usual, long = (
+        graph_of(encoder, [card.key_samples[place] for place in places]) if places else None
+        for places in _by_length(card.key_samples)
+    )
+    sizes = (0 if usual is None else usual.whole * BATCH_SIZE, 0 if long is None else long.whole)
+    wanted = [size > KEPT_WHOLE for size in sizes]
+    if any(wanted) and not can_recompute(encoder, min(card.key_samples, key=size_of)):
+        wanted = [False, False]
+    each, longest = (
+        0 if kept is None else kept.recomputed if again else kept.whole
+        for kept, again in zip((usual, long), wanted, strict=True)
+    )
+    needed = max(each, longest)
+    batch_size = int(min(BATCH_SIZE, max(min(room, MOST_GRAPH), needed) // max(each, 1)))
+    return Passes(batch_size, (wanted[0], wanted[1])), needed
 
 
 def measure_sensitivities(
@@ -112,35 +148,61 @@ def measure_sensitivities(
     encoder: Encoder,
     *,
     thorough: int | None,
-    batch_size: int = BATCH_SIZE,
+    passes: Passes = Passes(),  # it is frozen
+    ranks: InputRanks | None = None,
     progress: Progress,
 ) -> dict[str, Sensitivity]:
-    """Reactions in both precisions, over all key samples of a card."""
+    """Reactions in both precisions, over all key samples of a card.
+
+    Args:
+        card: see :func:`measure_coverage`.
+        encoder: see :func:`measure_coverage`.
+        thorough: see :func:`measure_coverage`.
+        passes: how they are carried out.
+        ranks: are shown all key samples; those that run without padding anyway run only once.
+        progress: told how far it is, twice for each key sample.
+    """
     middle = thorough if thorough is not None else len(card.key_samples)
-    few = slice(0, SAMPLES_IN_BOTH)
-    noise = gradient_noise(encoder, card.key_samples[few], _units(card, MEASURED, few), seed=card.seed)
+    few = slice(0, SAMPLES_IN_BOTH[encoder.modality])
+    noise = gradient_noise(
+        encoder,
+        card.key_samples[few],
+        _units(card, MEASURED, few),
+        seed=card.seed,
+        recomputing=passes.recomputing[0],
+    )
     found = Sensitivity()
     usual, long = _by_length(card.key_samples)
-    parts: tuple[tuple[list[int], int | None, int], ...] = (
-        ([place for place in usual if place < middle], None, batch_size),
-        ([place for place in usual if place >= middle], 1, batch_size),
-        (long, None, 1),
+    parts: tuple[tuple[list[int], int | None, int, bool], ...] = (
+        ([place for place in usual if place < middle], None, passes.batch_size, passes.recomputing[0]),
+        ([place for place in usual if place >= middle], 1, passes.batch_size, passes.recomputing[0]),
+        # where endpoints cut texts is what they are for; all strips of them would take as long as the others
+        (long, 1, 1, passes.recomputing[1]),
     )
-    for places, strips, together in parts:
+    for places, strips, together, recomputing in parts:
         if not places:
             continue
-        reactions = sensitivities(
+        samples = [card.key_samples[place] for place in places]
+        watching = None
+        if ranks is not None and (together == 1 or not encoder.pads):
+            watching = partial(ranks.watching, together=together)
+        sensitivities(
             encoder,
-            [card.key_samples[place] for place in places],
+            samples,
             _units(card, MEASURED, places),
             seed=card.seed,
             batch_size=together,
             noise=noise,
             first_strips=strips,
+            recomputing=recomputing,
+            watching=watching,
+            into=found,
             progress=progress,
         )
-        for name, sizes in reactions.sizes.items():
-            found.raise_to(name, sizes)
+        if watching is not None:
+            progress.advance(len(samples))
+        elif ranks is not None:
+            see(ranks, encoder, samples, progress=progress)
     return {precision: found.at(_least_factor(card, precision)) for precision in PRECISIONS}
 
 
@@ -219,43 +281,21 @@ def available_memory() -> float:
     return SHARE * float(psutil.virtual_memory().available)
 
 
-def graph_bytes(encoder: Encoder, samples: Sequence[Sample]) -> int:
-    """Bytes that the graph of the longest sample keeps for a backward pass in float64: some are made in it.
+def graph_of(encoder: Encoder, samples: Sequence[Sample]) -> Kept:
+    """What the graph of the longest sample keeps for a backward pass.
 
-    Counted in the encoder's own precision, where it costs little, and scaled.
+    Counted in the encoder's own precision, where it costs little.
 
     Args:
         encoder: as it was loaded.
         samples: key samples, at least one.
     """
     longest = max(samples, key=size_of)
-    own = {parameter.untyped_storage().data_ptr() for parameter in encoder.model.parameters()}
-    kept: dict[int, float] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            scale = 8 / tensor.element_size() if tensor.is_floating_point() else 1.0
-            kept[storage.data_ptr()] = storage.nbytes() * scale
-        return tensor
-
-    trained = [(parameter, parameter.requires_grad) for parameter in encoder.model.parameters()]
-    try:
-        for parameter, _ in trained:
-            parameter.requires_grad_(True)
-        with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            torch.autograd.graph.saved_tensors_hooks(keep, _same),
-        ):
-            batches = list(encoder.observe([longest], batch_size=1, gradient=True))
-            total = sum(kept.values())  # before the graph goes, so that no storage's place is used twice
-        del batches
-    finally:
-        for parameter, wanted in trained:
-            parameter.requires_grad_(wanted)
-    return int(total)
-
-
-def _same(tensor: Any) -> Any:
-    return tensor
+    running = encoder.duplicate(shared=True)
+    for parameter in running.parameters().values():
+        parameter.requires_grad_(True)
+    kept = Kept(running.model)
+    with torch.inference_mode(False), torch.enable_grad(), kept.counting():
+        for _ in running.observe([longest], batch_size=1, gradient=True):
+            pass
+    return kept

@@ -7,7 +7,7 @@ arXiv 2410.02355, uses the same space to edit without side effects).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,11 +53,15 @@ def patches(layer: nn.Conv1d | nn.Conv2d, given: Tensor) -> Tensor:
     return torch.reshape(view.permute(order), (-1, layer.groups, width_of(layer)))
 
 
-ENOUGH = 4
+ENOUGH = 2
 """Activation vectors, in widths of the input, that all samples together give to a layer's rank."""
 
-MOST_EFFORT = 4e11
+MOST_EFFORT = 1e11
 """Sum of the third powers of the widths of which ranks are computed, the narrowest first."""
+
+MOST_PARTLY = 4e9
+"""Width times the square of the number of vectors, where they are too few to span it and bound the rank by
+their number: more is not worth its time."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ class InputRank:
         vectors: activation vectors of all key samples; 0 where they were not seen, as the weights go to a
             function that multiplies by itself.
         rank: of a choice of them, as many of each sample; ``None`` where it was not computed, as the input is
-            too wide; no more than their number in any case.
+            too wide, or as it is much work and they are too few to span it; no more than their number in any
+            case.
         condition: largest over smallest singular value, ``None`` below full rank.
     """
 
@@ -106,22 +111,23 @@ class _Inputs:
     rows: list[Tensor] = field(default_factory=list)
     squares: Tensor | None = None
 
-    def add(self, vectors: Tensor) -> None:
-        """Take a sample's vectors, of shape ``(positions, groups, width)``, which may be a view."""
-        count = len(vectors)
+    def add(self, vectors: Tensor, samples: int = 1) -> None:
+        """Take the vectors of some samples, ``(positions, groups, width)``, which may be a view."""
+        count, share = len(vectors), samples * self.share
         self.vectors += count
         if not self.keep or not count:
             return
-        if count > self.share:
+        if count > share:
             # drawn, as what stands first and last is alike in all samples; the same ones every time
             drawn = torch.randperm(count, generator=torch.Generator().manual_seed(self.used))
-            vectors = vectors[drawn[: self.share].to(vectors.device)]
+            vectors = vectors[drawn[:share].to(vectors.device)]
         self.rows.append(vectors.detach().to("cpu", copy=True).transpose(0, 1))
         self.used += len(vectors)
         if self.used >= self.width:
             rows = torch.cat(self.rows, 1).double()
             more = rows.transpose(1, 2) @ rows
-            self.squares = more if self.squares is None else self.squares.add_(more)
+            # not in place: some samples are seen in inference mode, and others are not
+            self.squares = more if self.squares is None else self.squares + more
             self.rows = []
 
     def gram(self) -> Tensor | None:
@@ -136,48 +142,75 @@ class _Inputs:
         return rows @ rows.transpose(1, 2)
 
 
-def input_ranks(encoder: Encoder, samples: Sequence[Sample], *, progress: Progress) -> list[InputRank]:
-    """Measure every linear layer's and convolution's input, on samples that run one by one, unpadded.
+class InputRanks:
+    """Every linear layer's and convolution's input, seen while key samples run for whatever reason.
 
     The vectors of a convolution are the patches that its filters lie on; of one in groups, the group with
     the least rank counts, as each filter sees one group.
 
     Args:
         encoder: as it was loaded.
-        samples: the key samples.
-        progress: told how many are done.
-
-    Returns:
-        One entry per distinct input, in the order of the layers; one as well per layer whose input was not
-        seen, which must not read as if it were spanned.
+        samples: how many key samples there are.
     """
-    counted = encoder.tensors().keys()
-    layers: dict[str, Layer] = {
-        name: layer
-        for name, layer in encoder.model.named_modules()
-        if isinstance(layer, LAYERS) and f"{name}.weight" in counted
-    }
-    affordable = _affordable(layers)
-    inputs = {
-        name: _Inputs(
-            width_of(layer), -(-ENOUGH * width_of(layer) // len(samples)), _groups(layer), name in affordable
-        )
-        for name, layer in layers.items()
-    }
-    with full_precision(), _watching(layers, inputs) as called:
+
+    def __init__(self, encoder: Encoder, samples: int) -> None:
+        counted = encoder.tensors().keys()
+        self._layers: dict[str, Layer] = {
+            name: layer
+            for name, layer in encoder.model.named_modules()
+            if isinstance(layer, LAYERS) and f"{name}.weight" in counted
+        }
+        # whose weights go to a function that multiplies by itself
+        self._unseen = [
+            InputRank(f"{name}.in_proj_weight", module.embed_dim, 0)
+            for name, module in encoder.model.named_modules()
+            if isinstance(module, nn.MultiheadAttention) and f"{name}.in_proj_weight" in counted
+        ]
+        affordable = _affordable(self._layers)
+        self._inputs = {
+            name: _Inputs(
+                width_of(layer), -(-ENOUGH * width_of(layer) // samples), _groups(layer), name in affordable
+            )
+            for name, layer in self._layers.items()
+        }
+        self._called: set[str] = set()
+
+    def watching(self, model: nn.Module | None = None, *, together: int = 1) -> AbstractContextManager[None]:
+        """Take what every layer is given in a block, of samples without padding.
+
+        Args:
+            model: a copy that runs instead of the encoder's own model.
+            together: most samples in a batch.
+        """
+        layers = self._layers if model is None else {name: model.get_submodule(name) for name in self._layers}
+        return _watching(layers, self._inputs, self._called, together)
+
+    def found(self) -> list[InputRank]:
+        """One entry per distinct input, in the order of the layers.
+
+        One as well per layer whose input was not seen, which must not read as if it were spanned.
+        """
+        return [
+            InputRank(name, met.width, met.vectors, *_rank(met))
+            for name, met in self._inputs.items()
+            if met.vectors or name not in self._called
+        ] + self._unseen
+
+
+def see(ranks: InputRanks, encoder: Encoder, samples: Sequence[Sample], *, progress: Progress) -> None:
+    """Run samples one by one, and take what every layer is given.
+
+    Args:
+        ranks: of this encoder.
+        encoder: as it was loaded.
+        samples: key samples that have not been seen yet.
+        progress: told how many are done.
+    """
+    with full_precision(), ranks.watching():
         for sample in samples:
             for _ in encoder.observe([sample], batch_size=1):
                 pass
             progress.advance()
-    return [
-        InputRank(name, met.width, met.vectors, *_rank(met))
-        for name, met in inputs.items()
-        if met.vectors or name not in called
-    ] + [
-        InputRank(f"{name}.in_proj_weight", module.embed_dim, 0)
-        for name, module in encoder.model.named_modules()
-        if isinstance(module, nn.MultiheadAttention) and f"{name}.in_proj_weight" in counted
-    ]
 
 
 def _affordable(layers: Mapping[str, Layer]) -> set[str]:
@@ -192,6 +225,8 @@ def _affordable(layers: Mapping[str, Layer]) -> set[str]:
 
 def _rank(inputs: _Inputs) -> tuple[int | None, float | None]:
     """Rank and condition of the vectors that were taken; activations are float32, below is noise."""
+    if inputs.squares is None and inputs.used**2 * inputs.width > MOST_PARTLY:
+        return None, None
     gram = inputs.gram()
     if gram is None:
         return None, None
@@ -209,14 +244,18 @@ def _groups(layer: Layer) -> int:
 
 
 @contextmanager
-def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Iterator[set[str]]:
+def _watching(
+    layers: Mapping[str, Any], inputs: Mapping[str, _Inputs], called: set[str], together: int
+) -> Iterator[None]:
     """Hooks that note every layer's input; of linear layers that are given the same one, only the first's.
 
-    Yields:
-        Names of the layers that were called, which fills up meanwhile.
+    Args:
+        layers: that run.
+        inputs: what is known of each.
+        called: names of those that were called, which fills up meanwhile.
+        together: most samples in a batch.
     """
     last: list[Any] = [None]
-    called: set[str] = set()
 
     def watch(name: str) -> Any:
         def hook(layer: Layer, arguments: tuple[Any, ...]) -> None:
@@ -225,16 +264,16 @@ def _watching(layers: Mapping[str, Layer], inputs: Mapping[str, _Inputs]) -> Ite
                 return
             called.add(name)
             if not isinstance(layer, nn.Linear):
-                inputs[name].add(patches(layer, given))
+                inputs[name].add(patches(layer, given.detach()), together)
             elif given is not last[0]:
                 last[0] = given
-                inputs[name].add(given.flatten(0, -2)[:, None])
+                inputs[name].add(given.detach().flatten(0, -2)[:, None], together)
 
         return hook
 
     hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
     try:
-        yield called
+        yield
     finally:
         for hook in hooks:
             hook.remove()

@@ -16,7 +16,7 @@ float64), of which the smallest is taken, so that no reaction is overstated.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
@@ -26,8 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hf_integration.base.errors import ENDING
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision
+from hf_integration.coverage.recomputing import recompute
 from hf_integration.encoders.interface import Encoder, StripBatch
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples.samples import Sample
@@ -36,6 +38,8 @@ from hf_integration.watermark import SKETCH_DIM, sketch
 
 CAUTION = 2.0
 """The largest of many random projections overstates the reaction; so much less of it is counted."""
+
+Watching = Callable[[nn.Module], AbstractContextManager[None]]
 
 Units = Mapping[str, Tensor]
 """Strip -> float64 ``(samples, SKETCH_DIM)``: what turns a change of a sketch into tolerances."""
@@ -102,6 +106,9 @@ def sensitivities(
     batch_size: int,
     noise: Mapping[str, float],
     first_strips: int | None = None,
+    recomputing: bool = False,
+    watching: Watching | None = None,
+    into: Sensitivity | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """Measure the reaction to every scalar of an encoder.
@@ -116,19 +123,28 @@ def sensitivities(
             nothing of another tensor counts.
         first_strips: look at so many strips behind the processor's only, which is enough for lookup tables
             and spares most of the backward pass.
+        recomputing: take a third more time and much less memory.
+        watching: put around each forward pass, with the module that runs.
+        into: reactions to other samples, which these are added to.
         progress: told how many samples are done.
 
     Returns:
         The reactions in that precision. Tensors that no gradient can be taken by are left out.
     """
     random = torch.Generator().manual_seed(seed % (1 << 63))
-    found = Sensitivity()
+    found = Sensitivity() if into is None else into
     tables = {f"{name}.weight" for name, layer in encoder.model.named_modules() if _is_table(layer)}
     usual = median(noise.values()) if noise else 1.0
-    with _trained(encoder, "float32") as running, torch.enable_grad():
+    with _trained(encoder, "float32", recomputing=recomputing) as running, torch.enable_grad():
         parameters = running.parameters()
         statistics = _batch_statistics(running.model)
-        for batch in running.observe(samples, batch_size=batch_size, gradient=True):
+        batches = running.observe(samples, batch_size=batch_size, gradient=True)
+        while True:
+            # not around the backward pass, in which layers may run once more
+            with nullcontext() if watching is None else watching(running.model):
+                batch = next(batches, None)
+            if batch is None:
+                break
             rows = list(batch.indices)
             sketches = _sketches(batch, seed, first_strips)
             if not sketches:  # an encoder that ignores its weights; minting refuses it
@@ -152,7 +168,7 @@ NOISES = 8.0
 
 
 def gradient_noise(
-    encoder: Encoder, samples: Sequence[Sample], unit: Units, *, seed: int
+    encoder: Encoder, samples: Sequence[Sample], unit: Units, *, seed: int, recomputing: bool = False
 ) -> dict[str, float]:
     """How far derivatives in float32 are from those in float64, as a share of a tensor's largest.
 
@@ -161,6 +177,7 @@ def gradient_noise(
         samples: a few; what each precision takes them for is the same.
         unit: see :func:`sensitivities`.
         seed: the card's.
+        recomputing: in float32, as :func:`sensitivities` does.
 
     Returns:
         Tensor's name -> share, 1 where nothing but rounding is left; without tensors that they do not reach.
@@ -189,7 +206,8 @@ def gradient_noise(
     passes: tuple[tuple[Precision, Callable[..., None]], ...] = (("float64", keep), ("float32", hold_against))
     for precision, done in passes:
         random = torch.Generator().manual_seed(seed % (1 << 63))
-        with _trained(encoder, precision) as running, torch.enable_grad():
+        again = recomputing and precision == "float32"
+        with _trained(encoder, precision, recomputing=again) as running, torch.enable_grad():
             statistics = _batch_statistics(running.model)
             for batch in running.observe(samples, batch_size=1, gradient=True):
                 rows = list(batch.indices)
@@ -199,6 +217,39 @@ def gradient_noise(
     # what float32 did not give at all is all noise, unless it is nothing
     reached = {name for (name, _), values in exact.items() if bool(values.any())}
     return {**dict.fromkeys(reached, 1.0), **shares}
+
+
+def can_recompute(encoder: Encoder, sample: Sample) -> bool:
+    """Whether layers may run once more, tried on one sample: some change what they were given, as caches do.
+
+    Args:
+        encoder: as it was loaded.
+        sample: a short one.
+    """
+    once: dict[str, Tensor] = {}
+    again: dict[str, Tensor] = {}
+    try:
+        for recomputing, found in ((False, once), (True, again)):
+            with _trained(encoder, "float32", recomputing=recomputing) as running, torch.enable_grad():
+                for batch in running.observe([sample], batch_size=1, gradient=True):
+                    moving = [each.double() for each in batch.features.values() if each.requires_grad]
+                    total = torch.stack([each.sum() for each in moving]).sum()
+                    _backward(total, running.parameters(), {}, partial(_keep_some, found))
+    except ENDING:
+        raise
+    except Exception:  # whatever the code of a layer raises that is run once more
+        return False
+    return once.keys() == again.keys() and all(
+        bool(((again[name] - some).abs() <= SAME * some.abs().max()).all()) for name, some in once.items()
+    )
+
+
+SAME = 1e-4
+"""Share of a tensor's largest derivative that one of the same pass may be off."""
+
+
+def _keep_some(found: dict[str, Tensor], name: str, gradient: Tensor) -> None:
+    found[name] = _some(gradient)
 
 
 ENTRIES = 1 << 12
@@ -217,7 +268,7 @@ def _is_table(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _trained(encoder: Encoder, precision: Precision) -> Iterator[Encoder]:
+def _trained(encoder: Encoder, precision: Precision, *, recomputing: bool = False) -> Iterator[Encoder]:
     """A copy of an encoder that gradients are taken by, in memory that it shares with the original."""
     running = encoder.at_precision(precision, run_only=True)
     if running is encoder:
@@ -227,6 +278,8 @@ def _trained(encoder: Encoder, precision: Precision) -> Iterator[Encoder]:
     for module in running.model.modules():
         if _is_table(module):
             module.sparse = True  # a batch looks up a few of its rows
+    if recomputing:
+        recompute(running.model)
     with full_precision(), torch.inference_mode(False):
         yield running
 
@@ -383,5 +436,7 @@ def inert_among(strict: Sequence[TensorCoverage]) -> tuple[str, ...]:
 
 def size_of(tensor: Tensor) -> float:
     """Root mean square of a tensor: edits are measured in it."""
-    norm = torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64)  # no copy in float64 is made
-    return float(norm) / max(tensor.numel(), 1) ** 0.5 or ZEROES
+    # part by part: the whole in float64 would take more memory than anything else here
+    parts = torch.split(tensor.detach().reshape(-1), 1 << 20)
+    norm = sum(float(part.double().square().sum()) for part in parts) ** 0.5
+    return norm / max(tensor.numel(), 1) ** 0.5 or ZEROES

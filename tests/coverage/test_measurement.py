@@ -9,7 +9,7 @@ from hf_integration.base.progress import Silent
 from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import Coverage, NotMeasured
 from hf_integration.coverage import measurement
-from hf_integration.coverage.measurement import graph_bytes, lookup_tables, measure_coverage
+from hf_integration.coverage.measurement import graph_of, lookup_tables, measure_coverage
 from hf_integration.coverage.sensitivity import EDIT, Sensitivity, count, inert_among, size_of
 from hf_integration.encoders import Encoder
 
@@ -90,7 +90,7 @@ def test_too_little_memory_is_said_and_not_tried(
 ) -> None:
     encoder, card = pair
     held = encoder.description.parameters * measurement.BYTES_PER_SCALAR
-    each = graph_bytes(encoder, card.key_samples)
+    each = graph_of(encoder, card.key_samples).whole
     monkeypatch.setattr(measurement, "available_memory", lambda: float(held + each - 1))
     coverage = measure_coverage(card, encoder, progress=Silent())
     assert isinstance(coverage, NotMeasured)
@@ -102,7 +102,7 @@ def test_too_little_memory_is_said_and_not_tried(
 def test_the_memory_of_a_graph_is_what_its_activations_take(pair: tuple[Encoder, WatermarkCard]) -> None:
     encoder, _ = pair
     trained = [parameter.requires_grad for parameter in encoder.model.parameters()]
-    short, long = (graph_bytes(encoder, ["sea " * words]) for words in (2, 20))
+    short, long = (graph_of(encoder, ["sea " * words]).whole for words in (2, 20))
     width, layers = encoder.description.embedding_dim, 2
     assert long > 20 * width * 8 * layers  # at least every layer's output
     assert 4 * short < long < 20 * short

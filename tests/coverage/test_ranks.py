@@ -1,5 +1,6 @@
 """Rank and condition of activations at the layers' inputs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ from hf_integration import load_encoder
 from hf_integration.base.progress import Silent
 from hf_integration.base.vocabulary import Modality
 from hf_integration.coverage import ranks
-from hf_integration.coverage.ranks import input_ranks
+from hf_integration.coverage.ranks import InputRank, InputRanks, see
 from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.key_samples.samples import Sample
 from tests.encoders import tiny_models
+
+
+def input_ranks(encoder: Encoder, samples: Sequence[Sample]) -> list[InputRank]:
+    """Those of samples that run one by one."""
+    seen = InputRanks(encoder, len(samples))
+    see(seen, encoder, samples, progress=Silent())
+    return seen.found()
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def encoder(tmp_path: Path) -> Encoder:
 def test_vectors_are_the_positions_of_all_samples_and_shared_inputs_are_one(encoder: Encoder) -> None:
     texts = tiny_models.TEXTS
     positions = sum(len(encoder.processor(text)["input_ids"]) for text in texts)
-    found = {entry.layer: entry for entry in input_ranks(encoder, texts, progress=Silent())}
+    found = {entry.layer: entry for entry in input_ranks(encoder, texts)}
     assert {entry.vectors for entry in found.values()} == {positions}
     assert "encoder.layer.0.attention.self.query" in found
     assert "encoder.layer.0.attention.self.key" not in found
@@ -44,13 +53,14 @@ def test_a_layer_whose_weights_go_to_a_function_is_not_left_out(
     folder = tiny_models.save(architecture, tmp_path)
     encoder = open_encoder(folder, name=architecture, modality=modality, device="cpu")
     samples = tiny_models.samples(encoder.modality)
-    found = input_ranks(encoder, samples, progress=Silent())
+    found = input_ranks(encoder, samples)
     (entry,) = [entry for entry in found if entry.layer.endswith(unseen)]
     assert (entry.vectors, entry.rank) == (0, None)
     assert any(entry.vectors for entry in found)
 
 
-def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
+def test_a_rank_is_that_of_the_activations(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "ENOUGH", 100)  # so that none is left out
     layer = "encoder.layer.1.intermediate.dense"
     seen: list[torch.Tensor] = []
     module: nn.Module = encoder.model.get_submodule(layer)
@@ -61,7 +71,7 @@ def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
     handle.remove()
     rows = torch.cat(seen).double()
     expected = int(torch.linalg.matrix_rank(rows, rtol=2e-6))
-    found = next(e for e in input_ranks(encoder, texts, progress=Silent()) if e.layer == layer)
+    found = next(e for e in input_ranks(encoder, texts) if e.layer == layer)
     assert found.width == rows.shape[1] <= len(rows)
     assert found.rank == expected
     if found.rank == found.width:
@@ -73,15 +83,14 @@ def test_the_rank_is_found_although_first_and_last_positions_are_alike(encoder: 
     words = list(tiny_models.WORDS)
     texts = [" ".join(words[i % len(words) :] + words[: i % len(words)]) for i in range(64)]
     layer = "encoder.layer.0.attention.self.query"
-    found = next(e for e in input_ranks(encoder, texts, progress=Silent()) if e.layer == layer)
+    found = next(e for e in input_ranks(encoder, texts) if e.layer == layer)
     assert found.width == 32
     assert found.rank == found.width
 
 
 def test_vectors_that_repeat_each_other_add_no_rank(encoder: Encoder) -> None:
     once, often = (
-        {entry.layer: entry for entry in input_ranks(encoder, ["sea"] * count, progress=Silent())}
-        for count in (1, 5)
+        {entry.layer: entry for entry in input_ranks(encoder, ["sea"] * count)} for count in (1, 5)
     )
     for layer, entry in often.items():
         assert entry.vectors == 5 * once[layer].vectors < entry.width
@@ -104,7 +113,7 @@ def test_inputs_beyond_the_affordable_effort_are_counted_but_not_decomposed(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranks, "MOST_EFFORT", 0.0)
-    found = input_ranks(encoder, tiny_models.TEXTS, progress=Silent())
+    found = input_ranks(encoder, tiny_models.TEXTS)
     assert found
     assert all(entry.rank is None and entry.vectors > 0 for entry in found)
 
@@ -118,7 +127,7 @@ def test_a_convolutions_inputs_are_its_patches(tmp_path: Path) -> None:
     for sample in samples:
         vision.embed([sample])
     handle.remove()
-    found = next(e for e in input_ranks(vision, samples, progress=Silent()) if e.layer == name)
+    found = next(e for e in input_ranks(vision, samples) if e.layer == name)
     unfolded = [
         nn.functional.unfold(given, layer.kernel_size, padding=layer.padding, stride=layer.stride)  # type: ignore[arg-type]
         for given in inputs
@@ -135,7 +144,7 @@ def test_unfelt_channels_lower_the_rank_of_a_convolution(tmp_path: Path) -> None
     handle = layer.register_forward_pre_hook(
         lambda _m, given: (given[0] * (torch.arange(given[0].shape[1]) > 0)[:, None, None],)
     )
-    found = next(e for e in input_ranks(vision, tiny_models.images(), progress=Silent()) if e.layer == name)
+    found = next(e for e in input_ranks(vision, tiny_models.images()) if e.layer == name)
     handle.remove()
     assert found.rank is not None
     assert found.rank <= found.width - layer.weight[0, 0].numel()
