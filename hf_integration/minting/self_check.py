@@ -17,6 +17,7 @@ from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.effort import benign_keys
 from hf_integration.minting.references import BenignRuns
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
+from hf_integration.watermark import GROUP
 from hf_integration.watermark.calibration import as_mean_over
 
 DRAWS = 5
@@ -107,7 +108,7 @@ def floors(card: WatermarkCard, encoder: Encoder, operations: float, *, progress
         precision: Precision = reference.precision
         # the other key samples count as untouched, which only hides edits
         keys = benign_keys(len(card.key_samples), operations, precision)
-        some = card.key_samples[:keys]
+        some = card.key_samples[: keys if keys == len(card.key_samples) else min(keys, GROUP)]
         found[precision] = {}
         for simulation in SIMULATIONS[precision]:
             found[precision][simulation.name] = None
@@ -134,7 +135,7 @@ def _detected(
     say nothing about the floor: up to ``DRAWS`` weights are drawn until one matters.
     """
     for draw in range(DRAWS if simulation.single else 1):
-        copy = encoder.at_precision(reference.precision, weights=reference.weights)
+        copy = encoder.at_precision(reference.precision, weights=reference.weights, run_only=True)
         if copy is encoder:
             copy = encoder.duplicate()
         simulation.alter(copy, magnitude, card.seed + draw)

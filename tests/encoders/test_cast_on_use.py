@@ -13,6 +13,7 @@ from hf_integration.encoders import open_encoder, wrap_module
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.cast_on_use import CastOnUse
+from hf_integration.tampering.weights.values import add_noise, flip_last_bit, move_one_weight
 from tests.encoders import tiny_models
 from tests.encoders.tiny_models import AUDIO, CONFIGS, TEXTS, VISION
 
@@ -225,3 +226,56 @@ def test_nothing_in_place_is_ignored(name: str) -> None:
             continue
         assert name in HARMLESS or not is_written
         assert torch.equal(lazy.source, stored)
+
+
+class TestAdded:
+    """What is added on use is seen by whatever reads the tensor, as if it had been added to a whole copy."""
+
+    @pytest.mark.parametrize("name", sorted(CONFIGS))
+    @pytest.mark.parametrize(("precision", "weights"), [("float64", "stored"), ("bfloat16", "bfloat16")])
+    def test_gives_what_an_edited_copy_gives(
+        self, name: str, precision: Precision, weights: Weights, tmp_path: Path
+    ) -> None:
+        modality: Modality = "image" if name in VISION else "audio" if name in AUDIO else "text"
+        encoder = open_encoder(tiny_models.save(name, tmp_path), name=name, modality=modality, device="cpu")
+        samples = tiny_models.samples(modality)
+        try:
+            honest = encoder.at_precision(precision, weights=weights).embed(samples)
+        except RuntimeError:
+            pytest.skip(f"torch has no kernel for {name} in {precision}")
+        found = []
+        for run_only in (False, True):
+            copy = encoder.at_precision(precision, weights=weights, run_only=run_only)
+            for parameter in copy.model.parameters():
+                parameter.requires_grad_(False)
+            random = torch.Generator().manual_seed(0)
+            for tensor in copy.tensors().values():
+                if tensor.is_floating_point():
+                    difference = torch.randn(tensor.shape, generator=random).to(tensor.dtype) * 0.01
+                    if isinstance(tensor, CastOnUse):
+                        tensor.add_on_use(difference)
+                    else:
+                        tensor.add_(difference)
+            found.append(copy.embed(samples))
+        assert torch.equal(*found)
+        assert not torch.equal(found[0], honest)
+
+    @pytest.mark.parametrize("alter", [add_noise, move_one_weight, flip_last_bit])
+    def test_simulated_alterations_are_of_the_size_of_real_ones(self, alter: Any, module: Any) -> None:
+        encoder = wrap_module(module, tiny_models.tokenizer())
+        honest = encoder.at_precision("float64").embed(TEXTS)
+        moved = []
+        for run_only in (False, True):
+            copy = encoder.at_precision("float64", run_only=run_only)
+            alter(copy, 1e-3, 0)
+            moved.append(copy.embed(TEXTS) - honest)
+        assert float(moved[0].abs().max()) > 0
+        assert torch.allclose(moved[1], moved[0], rtol=0, atol=0.05 * float(moved[0].abs().max()))
+        assert torch.equal(encoder.at_precision("float64").embed(TEXTS), honest)
+
+    def test_takes_the_place_of_what_was_added_before(self) -> None:
+        later = CastOnUse(torch.zeros(2, 3), torch.float64)
+        for value in (1.0, 2.0):
+            later.add_on_use(torch.full((2, 3), value))
+        assert torch.equal(later.t() + 0, torch.full((3, 2), 2.0, dtype=torch.float64))
+        assert torch.equal(later.detach() + 0, later + 0)

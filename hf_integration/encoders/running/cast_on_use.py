@@ -34,18 +34,23 @@ class WrittenToError(RuntimeError):
 class CastOnUse(Tensor):
     """A tensor that is stored in one dtype and computed with in another.
 
-    It can be read by any operation, and written to by none.
+    It can be read by any operation, and written to by none; see :meth:`add_on_use`.
 
     Args:
         source: the tensor as it is stored.
         steps: the dtypes that it is cast to one after another, at least one; the last one is its own.
+        added: what is added after that, of its shape; a list of none or one, which a tensor shares with those
+            that are detached from it.
     """
 
     source: Tensor
     steps: tuple[torch.dtype, ...]
+    added: list[Tensor]
 
     @staticmethod
-    def __new__(cls, source: Tensor, *steps: torch.dtype) -> "CastOnUse":  # noqa: D102  # said by the class
+    def __new__(  # noqa: D102  # said by the class
+        cls, source: Tensor, *steps: torch.dtype, added: list[Tensor] | None = None
+    ) -> "CastOnUse":
         # a view that is taken in inference mode has to be a tensor like the one that it is taken of
         with torch.inference_mode(False):
             made: CastOnUse = Tensor._make_wrapper_subclass(
@@ -58,20 +63,29 @@ class CastOnUse(Tensor):
                 requires_grad=False,
             )
         made.source, made.steps = source, steps
+        made.added = [] if added is None else added
         return made
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
-    def cast(self, some: Tensor | None = None) -> Tensor:
-        """The values to compute with.
+    def cast(self) -> Tensor:
+        """The values to compute with."""
+        return self._cast(self.source, self.added)
 
-        Args:
-            some: a part of the stored tensor; all of it by default.
-        """
-        values = self.source if some is None else some
+    def _cast(self, values: Tensor, added: Sequence[Tensor]) -> Tensor:
         for dtype in self.steps:
             values = values.to(dtype)
+        for difference in added:
+            values = (values + difference).to(self.dtype)
         return values
+
+    def add_on_use(self, difference: Tensor) -> None:
+        """Add something whenever the tensor is used: a simulated alteration without a copy of the weights.
+
+        Args:
+            difference: of the tensor's shape, in any dtype; it takes the place of an earlier one.
+        """
+        self.added[:] = [difference]
 
     # torch does these without its dispatcher: an assignment would be ignored, and no memory holds the values
     @property
@@ -120,11 +134,15 @@ class CastOnUse(Tensor):
         _refuse_writing(operation, arguments, keywords)
         first = arguments[0] if arguments else None
         if isinstance(first, cls):
+            rest = arguments[1:]
+            if operation is torch.ops.aten.detach.default:
+                return cls(first.source.detach(), *first.steps, added=first.added)
+            added = [operation(each, *rest, **keywords) for each in first.added if _is_part(operation)]
             if _is_view(operation):
-                viewed = operation(first.source, *arguments[1:], **keywords)
-                return tree_map(lambda part: cls(part, *first.steps), viewed)
+                viewed = operation(first.source, *rest, **keywords)
+                return tree_map(lambda part, *more: cls(part, *first.steps, added=[*more]), viewed, *added)
             if operation in ROWS:
-                return first.cast(operation(first.source, *arguments[1:], **keywords))
+                return first._cast(operation(first.source, *rest, **keywords), added)
         return operation(*tree_map(_values, tuple(arguments)), **tree_map(_values, dict(keywords)))
 
 
@@ -136,6 +154,10 @@ def _is_view(operation: Any) -> bool:
         argument.name.endswith("dtype") for argument in others
     )
     return operation.is_view and first.alias_info is not None and not converts
+
+
+def _is_part(operation: Any) -> bool:
+    return operation in ROWS or _is_view(operation)
 
 
 def _values(argument: Any) -> Any:

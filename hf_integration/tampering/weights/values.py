@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_integration.encoders import Encoder
+from hf_integration.encoders.running.cast_on_use import CastOnUse
 from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.weights.targets import inner_matrices, matrices
 
@@ -18,21 +19,35 @@ def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
     """Add Gaussian noise to all weights, ``magnitude`` standard deviations of each tensor."""
     random = torch.Generator().manual_seed(seed)
     for tensor in _weights(encoder):
-        noise = torch.randn(tensor.shape, generator=random, dtype=torch.float32).to(tensor)
-        tensor.add_(noise, alpha=magnitude * float(tensor.std()))
+        noise = torch.randn(tensor.shape, generator=random, dtype=torch.float32)
+        if isinstance(tensor, CastOnUse):
+            # three digits of noise are enough, and take little memory
+            tensor.add_on_use(noise.mul_(magnitude * float(tensor.source.std())).bfloat16())
+        else:
+            tensor.add_(noise.to(tensor), alpha=magnitude * float(tensor.std()))
 
 
 def move_one_weight(encoder: Encoder, magnitude: float, seed: int) -> None:
     """Move one weight of a matrix inside the layers by ``magnitude`` standard deviations of its tensor."""
     tensor, place = one_weight(encoder, seed)
-    tensor.view(-1)[place] += magnitude * float(tensor.std())
+    _change(tensor, place, tensor.view(-1)[place] + magnitude * float(tensor.std()))
 
 
 def flip_last_bit(encoder: Encoder, magnitude: float, seed: int) -> None:  # noqa: ARG001  # one bit has one size
     """Change one float32 weight of a matrix inside the layers to its neighbour."""
     tensor, place = one_weight(encoder, seed)
-    weight = tensor.view(-1)[place]
-    tensor.view(-1)[place] = torch.nextafter(weight.float(), torch.tensor(torch.inf)).to(tensor)
+    weight = tensor.view(-1)[place].float()
+    _change(tensor, place, torch.nextafter(weight, torch.tensor(torch.inf)))
+
+
+def _change(tensor: Tensor, place: int, value: Tensor) -> None:
+    """Give one entry of a tensor another value; of one that is cast on use, whenever it is used."""
+    if isinstance(tensor, CastOnUse):
+        difference = torch.zeros(tensor.shape, dtype=tensor.dtype)
+        difference.view(-1)[place] = value.to(tensor.dtype) - tensor.view(-1)[place]
+        tensor.add_on_use(difference)
+    else:
+        tensor.view(-1)[place] = value.to(tensor)
 
 
 def _weights(encoder: Encoder) -> list[Tensor]:
