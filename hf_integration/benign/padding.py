@@ -18,7 +18,7 @@ from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.samples import Sample
 
-SOME = 8
+SOME = 4
 """Key samples that are tried, and synthetic texts besides, as key samples may all be of one length."""
 
 

@@ -15,12 +15,17 @@ MOST_OPERATIONS = {True: 32e9, False: 8e9}
 """What one benign run may compute before it is cut down to fewer key samples: by whether its precision is
 cheap. Half a second to two on a small CPU."""
 
-LEAST_KEYS = {True: 16, False: 16}
-"""Key samples that every benign run takes, by whether its precision is cheap; whole groups.
+LEAST_KEYS = 16
+"""Key samples that every benign run takes, or half of a card's where that is less.
 
 Of an encoder of BERT-base's shape that was calibrated on 16 of 64 key samples, 16 real runs on all 64, four
 of them under other instruction sets, had margins of 5.3 to 10.8 in float64, float32 and bfloat16."""
 
+LEAST_OF_FEW = 4
+"""The least that half of a card's may be: of recordings, where one takes as long as ten texts."""
+
+LEAST_ELSEWHERE = 2
+"""Key samples that every run under another instruction set takes."""
 
 PASSES: Mapping[str, float] = {
     "references": 5.7,
@@ -79,6 +84,17 @@ def benign_keys(count: int, operations: float, precision: Precision) -> int:
         operations: what one of them takes, counted by ``coverage.operations``.
         precision: arithmetic of the run.
     """
-    cheap = precision in CHEAP
-    affordable = int(MOST_OPERATIONS[cheap] / max(operations, 1.0)) // GROUP * GROUP
-    return min(count, max(affordable, LEAST_KEYS[cheap]))
+    affordable = int(MOST_OPERATIONS[precision in CHEAP] / max(operations, 1.0)) // GROUP * GROUP
+    return min(count, max(affordable, min(LEAST_KEYS, max(count // 2, LEAST_OF_FEW))))
+
+
+def elsewhere_keys(count: int, operations: float, precision: Precision) -> int:
+    """The same under another instruction set, of which the oldest is several times as slow.
+
+    Args:
+        count: key samples that benign runs are of on this machine.
+        operations: what one of them takes, counted by ``coverage.operations``.
+        precision: arithmetic of the run.
+    """
+    affordable = int(MOST_OPERATIONS[precision in CHEAP] / 2 / max(operations, 1.0)) // GROUP * GROUP
+    return min(count, max(affordable, LEAST_ELSEWHERE))

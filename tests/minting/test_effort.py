@@ -16,7 +16,8 @@ from hf_integration.minting.references import pairs_for
         (64, 0.7e9, "float32", 40),
         (64, 0.7e9, "float16", 16),
         (64, 20e9, "float64", 16),
-        (8, 20e9, "bfloat16", 8),
+        (8, 20e9, "bfloat16", 4),
+        (4, 20e9, "float64", 4),
         (64, 0.0, "float64", 64),
     ],
 )
