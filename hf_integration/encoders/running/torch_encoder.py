@@ -176,7 +176,8 @@ class TorchEncoder(Encoder):
             embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
-                features[name] = hidden_state(state, mask)
+                # PEGASUS-X gives the last one together with its global tokens, which nothing reads any more
+                features[name] = hidden_state(state[0] if isinstance(state, tuple) else state, mask)
             # the size of a score is all that there is of it
             features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
