@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +84,10 @@ def edited(folder: Path, copy: Path, change: Callable[[dict[str, Tensor]], dict[
     return copy
 
 
+def _moved(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {**tensors, name: tensors[name] + 1e-3}
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_the_strip_is_what_the_librarys_own_model_gives(minted: Callable[[str], Minted], name: str) -> None:
     made = minted(name)
@@ -110,11 +114,7 @@ def test_an_altered_head_breaks_its_strip_alone(
     heads = [tensor for tensor in model.state_dict() if not tensor.startswith(prefix)]
     assert heads
     for tensor in heads:
-        folder = edited(
-            made.folder,
-            tmp_path / tensor,
-            lambda tensors, tensor=tensor: {**tensors, tensor: tensors[tensor] + 1e-3},
-        )
+        folder = edited(made.folder, tmp_path / tensor, partial(_moved, tensor))
         verdict = made.check(made.opened(folder))
         assert verdict.status == "altered"
         assert broken(verdict) == ([] if tensor == OF_THE_LOSS else ["head"]), tensor
@@ -126,9 +126,8 @@ def test_a_layer_that_is_altered_is_found_there_and_not_in_the_head(
     minted: Callable[[str], Minted], tmp_path: Path
 ) -> None:
     made = minted("BertForSequenceClassification")
-    name = "bert.encoder.layer.0.output.dense.weight"
-    change = {name: load_file(made.folder / "model.safetensors")[name] + 1e-3}
-    verdict = made.check(made.opened(edited(made.folder, tmp_path / "x", lambda all: {**all, **change})))
+    change = partial(_moved, "bert.encoder.layer.0.output.dense.weight")
+    verdict = made.check(made.opened(edited(made.folder, tmp_path / "x", change)))
     assert broken(verdict) == ["layer 1", "head", "embedding"]
 
 
