@@ -56,7 +56,7 @@ class Head(nn.Module):
         given.output = output
         try:
             made = self.whole(**inputs, return_dict=True)
-        except ENDING:
+        except (MemoryError, torch.OutOfMemoryError, *ENDING):
             raise
         except Exception:  # heads of odd models raise anything
             return None
@@ -134,7 +134,8 @@ def _has_head(kind: Any, config: Any, family: Family, recipe: Recipe) -> bool:
         return False
     if getattr(kind, "config_class", None) is not type(config) or not kind.base_model_prefix:
         return False
-    if family.modality == "text" and config.pad_token_id is None:  # it takes no batch then
+    # causal models take no batch without it
+    if family.modality == "text" and getattr(config, "pad_token_id", None) is None:
         return False
     return family.class_name == "AutoModel" and not family.part and recipe.method == "forward"
 
