@@ -69,6 +69,8 @@ TOWERS: Mapping[str, tuple[Any, Any, dict[str, Any]]] = {
 }
 
 
+_HALF = {"num_key_value_heads": 1, "head_dim": 16, "layer_types": ["full_attention"]}
+_OF_TWO = {"encoder": _HALF, "decoder": {**_HALF, "cross_attention_hidden_size": 32}, "vocab_size": 60}
 # model type -> processor, settings: of a sequence-to-sequence model the encoder is taken
 HALVES: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "bart": (of.wordpiece, {}),
@@ -84,6 +86,7 @@ HALVES: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "pegasus": (of.wordpiece, {}),
     "pegasus_x": (of.wordpiece, {"num_global_tokens": 2, "block_size": 8}),
     "plbart": (of.wordpiece, {}),
+    "t5gemma": (of.gemma, _OF_TWO),
     "moonshine": (of.waves, {}),
     "speech_to_text": (of.bands, {"input_feat_per_channel": 16, "conv_channels": 32}),
 }
@@ -109,7 +112,7 @@ def plain_layouts() -> Iterator[Layout]:
 
 def _others() -> Iterator[Layout]:
     for kind, (processor, settings) in HALVES.items():
-        half: Any = "text" if processor is of.wordpiece else "audio"
+        half: Any = "audio" if processor in (of.waves, of.bands) else "text"
         yield Layout(kind, kind, half, "encoder mean", processor, settings)
     for kind in ("t5", "mt5", "umt5", "longt5", "switch_transformers"):
         yield Layout(f"{kind}, whole", kind, "text", "encoder mean", of.t5, T5)

@@ -166,15 +166,13 @@ def _encoder_half(config: Any, kind: Any) -> Family:
         kind = base_class(config) or kind  # MarianMTModel has a head, whatever its name says
     name = f"{kind.__name__.removesuffix('EncoderModel').removesuffix('Model')}EncoderModel"
     modality = _MAIN_INPUTS[kind.main_input_name]
-    if modality == "text" and hasattr(transformers, name):
-        given = frozenset({"last_hidden_state"})
-    else:
-        name, given = _name(config, kind), _check_half(kind, modality)
-    if modality != "text":
-        return Family(modality, name, _Generic(given), part="encoder", one_by_one=True)
-    if isinstance(getattr(config, "hidden_size", None), int):
+    has_width = isinstance(getattr(config, "hidden_size", None), int)
+    if modality == "text" and has_width and hasattr(transformers, name):
         return Family("text", name, _half_recipe, part="encoder")
-    return Family("text", name, _Generic(given), part="encoder")
+    name, given = _name(config, kind), _check_half(kind, modality)
+    if modality == "text" and has_width:
+        return Family("text", name, _half_recipe, part="encoder")
+    return Family(modality, name, _Generic(given), part="encoder", one_by_one=modality != "text")
 
 
 def _check_half(kind: Any, modality: Modality) -> frozenset[str]:
