@@ -202,3 +202,25 @@ def test_a_model_whose_head_gives_no_vector_has_no_such_strip(name: str, tmp_pat
     encoder = open_encoder(tmp_path / "encoder", name="x", device="cpu")
     (batch,) = encoder.observe(tiny_models.samples(layout.modality)[:1])
     assert "head" not in batch.features
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["NobodyForSequenceClassification", "ViTForImageClassification", "TimmWrapperForImageClassification", 3],
+)
+def test_a_class_that_does_not_fit_gives_no_head_and_no_error(
+    minted: Callable[[str], Minted], named: object, tmp_path: Path
+) -> None:
+    made = minted("BertForSequenceClassification")
+    folder = edited(made.folder, tmp_path / "x", lambda tensors: tensors)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "architectures": [named]}))
+    verdict = made.check(made.opened(folder))
+    assert (verdict.status, broken(verdict)) == ("altered", ["head"])
+
+
+def test_tensors_of_another_shape_are_no_head(minted: Callable[[str], Minted], tmp_path: Path) -> None:
+    made = minted("BertForSequenceClassification")
+    longer = {"classifier.bias": torch.zeros(1)}
+    verdict = made.check(made.opened(edited(made.folder, tmp_path / "x", lambda all: {**all, **longer})))
+    assert (verdict.status, broken(verdict)) == ("altered", ["head"])

@@ -94,10 +94,13 @@ def head_of_folder(
     """
     import transformers
 
-    kind: Any = getattr(transformers, next(iter(named_classes(config.architectures)), ""), None)
-    if not _has_head(kind, config, family, recipe):
+    named = next(iter(named_classes(config.architectures)), "")
+    if not _ONE_VECTOR.search(named):
         return None
     try:
+        kind: Any = getattr(transformers, named, None)
+        if not _has_head(kind, config, family, recipe):
+            return None
         with without_numbers(where):
             whole = kind(copy.deepcopy(config))
         if type(getattr(whole, whole.base_model_prefix, None)) is not type(base):
@@ -108,7 +111,9 @@ def head_of_folder(
         head.whole.load_state_dict(state, strict=True, assign=True)
     except ENDING:
         raise
-    except Exception:  # another head than the files hold: then their tensors are compared, and not run
+    except (
+        Exception
+    ):  # a class of nobody, another head than the files hold: tensors are compared, and not run
         return None
     unread = any(tensor.is_meta for tensor in (*head.parameters(), *head.buffers()))
     return None if unread else head.eval()
@@ -124,14 +129,14 @@ def head_in_memory(module: Any, tower: nn.Module, family: Family, recipe: Recipe
         recipe: how its outputs become an embedding.
     """
     kind = type(module)
-    if not is_of_library(kind, "transformers") or not _has_head(kind, module.config, family, recipe):
+    if not is_of_library(kind, "transformers") or not _ONE_VECTOR.search(kind.__name__):
+        return None
+    if not _has_head(kind, module.config, family, recipe):
         return None
     return Head(module) if getattr(module, module.base_model_prefix, None) is tower else None
 
 
 def _has_head(kind: Any, config: Any, family: Family, recipe: Recipe) -> bool:
-    if not _ONE_VECTOR.search(getattr(kind, "__name__", "")):
-        return False
     if getattr(kind, "config_class", None) is not type(config) or not kind.base_model_prefix:
         return False
     # causal models take no batch without it
