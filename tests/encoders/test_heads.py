@@ -23,6 +23,7 @@ from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.threads import one_thread
 from tests.tiny_cards import mint_quickly
+from tests.zoo.checking import CLOSE
 from tests.zoo.documented import in_memory, inputs_of
 from tests.zoo.layout import Layout
 from tests.zoo.layouts import layouts
@@ -37,6 +38,7 @@ HEADS = {
     "ViTForImageClassification": ("logits",),
     "DeiTForImageClassificationWithTeacher": ("logits",),
     "ASTForAudioClassification": ("logits",),
+    "WhisperForAudioClassification": ("logits",),
     "WavLMForXVector": ("embeddings", "logits"),
 }
 OF_THE_LOSS = "objective.weight"
@@ -101,7 +103,7 @@ def test_the_strip_is_what_the_librarys_own_model_gives(minted: Callable[[str], 
             with torch.inference_mode():
                 output = model(**inputs_of(made.layout, made.folder, samples[place]))
             expected = torch.cat([getattr(output, part)[0] for part in HEADS[name]])
-            assert torch.allclose(batch.features["head"][row], expected, rtol=0, atol=1e-12)
+            assert torch.allclose(batch.features["head"][row], expected, rtol=0, atol=CLOSE)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -110,8 +112,8 @@ def test_an_altered_head_breaks_its_strip_alone(
 ) -> None:
     made = minted(name)
     model = made.whole()
-    prefix = f"{model.base_model_prefix}."
-    heads = [tensor for tensor in model.state_dict() if not tensor.startswith(prefix)]
+    below = (f"{model.base_model_prefix}.", "encoder.")
+    heads = [tensor for tensor in model.state_dict() if not tensor.startswith(below)]
     assert heads
     for tensor in heads:
         folder = edited(made.folder, tmp_path / tensor, partial(_moved, tensor))
@@ -131,7 +133,9 @@ def test_a_layer_that_is_altered_is_found_there_and_not_in_the_head(
     assert broken(verdict) == ["layer 1", "head", "embedding"]
 
 
-@pytest.mark.parametrize("name", ["BertForSequenceClassification", "WavLMForXVector"])
+@pytest.mark.parametrize(
+    "name", ["BertForSequenceClassification", "WavLMForXVector", "WhisperForAudioClassification"]
+)
 def test_a_model_in_memory_runs_its_own_head(minted: Callable[[str], Minted], name: str) -> None:
     made = minted(name)
     model, processor = made.whole(), in_memory(made.layout, made.folder)[1]

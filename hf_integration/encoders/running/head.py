@@ -32,12 +32,13 @@ class Head(nn.Module):
 
     Args:
         whole: the model with its head; it stays as it is, and the head's modules are shared with it.
+        base: name of the encoder in it.
     """
 
-    def __init__(self, whole: nn.Module) -> None:
+    def __init__(self, whole: nn.Module, base: str) -> None:
         super().__init__()
         shell = copy.copy(whole)
-        self._base = str(whole.base_model_prefix)
+        self._base = base
         shell.__dict__["_modules"] = {**whole._modules, self._base: _Given()}
         self.whole = shell
 
@@ -99,13 +100,12 @@ def head_of_folder(
         return None
     try:
         kind: Any = getattr(transformers, named, None)
-        if not _has_head(kind, config, family, recipe):
-            return None
+        inner = _encoder_in(kind, config, family, recipe)
         with without_numbers(where):
             whole = kind(copy.deepcopy(config))
-        if type(getattr(whole, whole.base_model_prefix, None)) is not type(base):
+        if type(getattr(whole, inner, None)) is not type(base):
             return None
-        head = Head(whole)
+        head = Head(whole, inner)
         dtype = next(parameter.dtype for parameter in base.parameters())
         state = _read(files, head.whole.state_dict().keys(), dtype)
         head.whole.load_state_dict(state, strict=True, assign=True)
@@ -131,18 +131,20 @@ def head_in_memory(module: Any, tower: nn.Module, family: Family, recipe: Recipe
     kind = type(module)
     if not is_of_library(kind, "transformers") or not _ONE_VECTOR.search(kind.__name__):
         return None
-    if not _has_head(kind, module.config, family, recipe):
-        return None
-    return Head(module) if getattr(module, module.base_model_prefix, None) is tower else None
+    inner = _encoder_in(kind, module.config, family, recipe)
+    return Head(module, inner) if inner and getattr(module, inner, None) is tower else None
 
 
-def _has_head(kind: Any, config: Any, family: Family, recipe: Recipe) -> bool:
-    if getattr(kind, "config_class", None) is not type(config) or not kind.base_model_prefix:
-        return False
+def _encoder_in(kind: Any, config: Any, family: Family, recipe: Recipe) -> str:
+    """Name of the encoder in a model with a head; empty where the head cannot be run behind it."""
+    if getattr(kind, "config_class", None) is not type(config) or recipe.method != "forward":
+        return ""
     # causal models take no batch without it
     if family.modality == "text" and getattr(config, "pad_token_id", None) is None:
-        return False
-    return family.class_name == "AutoModel" and not family.part and recipe.method == "forward"
+        return ""
+    if family.class_name == kind.__name__:  # Whisper's encoder below a head, loaded with it
+        return family.part
+    return str(kind.base_model_prefix) if family.class_name == "AutoModel" and not family.part else ""
 
 
 def _read(files: Sequence[Path], names: Collection[str], dtype: torch.dtype) -> dict[str, Tensor]:
