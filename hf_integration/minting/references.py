@@ -19,7 +19,7 @@ from hf_integration.minting.effort import CHEAP, always_whole, benign_keys
 from hf_integration.watermark import GROUP, Calibration, calibrate
 from hf_integration.watermark.calibration import SAFETY
 
-OF_A_HEAD = 2.0
+OF_A_HEAD = 4.0
 """Tolerance of the strip of a head over that of others: a classifier gives two numbers where a layer gives
 some hundred, so that the largest of its benign deviations says less about the next one. With that of others,
 a compiled BERT of two classes strayed to 0.66 of it in float16, and a RoBERTa to 0.79 in bfloat16; their
