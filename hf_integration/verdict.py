@@ -80,7 +80,8 @@ class FileEvidence:
         checked: number of files compared.
         changed: one ``file: key: was -> is`` line per difference.
         not_covered: files beside the encoder that hold code or weights (remote code, pickles, ONNX, adapters)
-            and were not looked at: the verdict does not cover what loads these files.
+            and were not looked at: the verdict does not cover what loads these files. A head that the card
+            describes and the encoder lacks is named here as well.
         derived: effective values that differ although the files they come from are equal: the library, or
             code in this process, makes something else of them.
         notes: differences that cannot matter, each with the reason why not.

@@ -18,7 +18,11 @@ def save_with_card(encoder_folder: Path, card_folder: Path) -> tuple[Encoder, Wa
 
 
 def mint_quickly(
-    encoder_folder: Path, card_folder: Path, *, modality: Modality = "text"
+    encoder_folder: Path,
+    card_folder: Path,
+    *,
+    modality: Modality = "text",
+    ignore_remote_code: bool = False,
 ) -> tuple[Encoder, WatermarkCard]:
     """A card of the encoder in a folder, of few key samples and calibrated on this CPU alone."""
     encoder = load_encoder(str(encoder_folder), device="cpu", modality=modality)
@@ -30,4 +34,5 @@ def mint_quickly(
         samples = KeySamples(tiny_models.samples(modality), origin="a few samples")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
-        return encoder, mint(encoder, key_samples=samples).save(card_folder)
+        card = mint(encoder, key_samples=samples, ignore_remote_code=ignore_remote_code)
+        return encoder, card.save(card_folder)

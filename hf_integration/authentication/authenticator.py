@@ -24,6 +24,7 @@ from hf_integration.authentication.references import (
     reference_for,
     refuse_part,
     rounding_of,
+    run_strips,
 )
 from hf_integration.authentication.trust import trust_in
 from hf_integration.base.errors import ENDING, KeySampleError, SSLAuthError, in_one_line
@@ -118,7 +119,8 @@ class Authenticator:
 
     def _run(self, encoder: Encoder, compared: Comparison, progress: Progress) -> _Run:
         """Run the key samples through the encoder, and reconstruct the watermark from what comes out."""
-        card, weights, precision = self.card, compared.weights, self.precision or default_precision(encoder)
+        card = run_strips(self.card, encoder)
+        weights, precision = compared.weights, self.precision or default_precision(encoder)
         reference = reference_for(card, weights, precision)
         rounding = weights if compared.tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)

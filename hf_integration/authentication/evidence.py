@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hf_integration.authentication.outside_evidence import outside_digests, outside_evidence
-from hf_integration.authentication.references import library_versions, other_kind
+from hf_integration.authentication.references import library_versions, other_kind, strips_not_run
 from hf_integration.base.vocabulary import Weights, weights_in
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.files.json_values import canonical
@@ -60,7 +60,11 @@ def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
     outside = outside_evidence(encoder, card, digests, held)
     return Comparison(
         tensors=replace(compared_digests(encoder, card, digests), outside=outside.changed),
-        files=replace(files, notes=(*files.notes, *outside.notes)),
+        files=replace(
+            files,
+            notes=(*files.notes, *outside.notes),
+            not_covered=(*files.not_covered, *strips_not_run(card, encoder)),
+        ),
         weights=weights_of(encoder, card, digests),
         other_kind=other_kind(encoder, card),
         digests=digests,

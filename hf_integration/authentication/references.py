@@ -1,13 +1,14 @@
 """Which reference of a card an encoder is held against."""
 
 import platform
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
 from hf_integration.base.errors import UsageError
-from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights, weights_in
+from hf_integration.base.vocabulary import HEAD_STRIP, PRECISIONS, Precision, Weights, weights_in
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.devices import supports_float64
@@ -73,6 +74,33 @@ def other_kind(encoder: Encoder, card: WatermarkCard) -> str | None:
         if found != expected
     )
     return ", ".join(differences) or None
+
+
+def run_strips(card: WatermarkCard, encoder: Encoder) -> WatermarkCard:
+    """The card with the strips that an encoder can have: one without a head has no strip of it.
+
+    Only an encoder that was saved, or given, without a head is excused. One with a head that cannot be run
+    breaks the strip.
+    """
+    kept = [place for place, strip in enumerate(card.strips) if strip != HEAD_STRIP or not encoder.headless]
+    if len(kept) == len(card.strips):
+        return card
+    references = tuple(
+        replace(
+            reference,
+            sketches=reference.sketches[kept],
+            calibrations=tuple(reference.calibrations[place] for place in kept),
+        )
+        for reference in card.references
+    )
+    return replace(card, strips=tuple(card.strips[place] for place in kept), references=references)
+
+
+def strips_not_run(card: WatermarkCard, encoder: Encoder) -> tuple[str, ...]:
+    """What to say of the strips of a card that an encoder has none of."""
+    if HEAD_STRIP in card.strips and encoder.headless:
+        return ("the head that the card describes: this encoder has none",)
+    return ()
 
 
 def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:

@@ -40,6 +40,9 @@ def weights_in(dtype: str) -> Weights:
 
 PROCESSOR_STRIP = "processor"
 
+HEAD_STRIP = "head"
+"""What the head of a classifier, a reranker or a speaker encoder gives, where the model was saved with it."""
+
 EMBEDDING_STRIP = "embedding"
 
 

@@ -259,6 +259,11 @@ class Encoder(ABC):
         """The tensors of the weight files, and which of them were loaded."""
         return StoredTensors()
 
+    @property
+    def headless(self) -> bool:
+        """Whether the model was saved, or given, without the head of another task."""
+        return False
+
     def in_process_changes(self) -> tuple[str, ...]:
         """Code that no digest sees, in words: hooks, patched functions, replaced modules, own classes."""
         return ()

@@ -40,6 +40,7 @@ from hf_integration.encoders.modalities.tail_modules import ModuleSpec
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.head import head_of_folder
 from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -175,7 +176,10 @@ def open_encoder(
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}
     before = modules_of(found.sentence.before) if found.sentence else {}
-    assembly = Assembly(module, tail_of(found.sentence), before).to(target).eval()
+    head = None
+    if found.sentence is None:
+        head = head_of_folder(found.model, weight_files(found.model), config, family, recipe, module)
+    assembly = Assembly(module, tail_of(found.sentence), before, head).to(target).eval()
     origin = Origin(
         name,
         found.model_type,

@@ -33,6 +33,7 @@ from hf_integration.encoders.modalities.static import (
     tokenizer_of,
 )
 from hf_integration.encoders.running.assembly import Assembly, Origin
+from hf_integration.encoders.running.head import head_in_memory
 from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.encoders.sentence_objects import read_sentence_object
@@ -118,7 +119,8 @@ def wrap_module(
     if found is None:
         preparation = preparation_of(part, tower, family)
         recipe = observed(recipe, tower, preparation, where=name, pooling=pooled)
-        return TorchEncoder(Assembly(tower, {}), preparation, recipe, origin)
+        head = None if entrance is not None else head_in_memory(module, tower, family, recipe)
+        return TorchEncoder(Assembly(tower, {}, head=head), preparation, recipe, origin)
     sentence = found.read
     if sentence.do_lower_case and not lower_cases(part):
         part = copy.deepcopy(part)  # the caller's own stays as it is, and is looked at in what is around

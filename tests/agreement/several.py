@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers as hf
 
-from tests.agreement.building import WIDTH, Layout, dense, library, modules_of_library, normalize
+from tests.agreement.building import BERT, WIDTH, Layout, dense, library, modules_of_library, normalize
 from tests.encoders import tiny_models
 
 
@@ -29,6 +30,27 @@ def _routed(*, static: bool = True, **options: Any) -> Callable[[Path, Path], No
     return save
 
 
+def _splade(route: str) -> Callable[[Path, Path], None]:
+    """A ``SparseEncoder`` whose queries are weighted by a table, without a model."""
+
+    def save(base: Path, folder: Path) -> None:
+        from sentence_transformers.sparse_encoder import modules
+
+        torch.manual_seed(0)
+        hf.BertForMaskedLM(hf.BertConfig(**BERT)).save_pretrained(base)
+        tokenizer = tiny_models.tokenizer()
+        tokenizer.save_pretrained(base)
+        first = modules.Transformer(str(base), transformer_task="fill-mask")
+        document: list[Any] = [first, modules.SpladePooling()]
+        query: list[Any] = [modules.SparseStaticEmbedding(tokenizer, torch.rand(len(tokenizer)))]
+        router = modules.Router({"query": query, "document": document}, default_route=route)
+        library().SparseEncoder(modules=[router], device="cpu").save(str(folder), create_model_card=False)
+
+    return save
+
+
+_SPARSE: dict[str, Any] = {"kind": "SparseEncoder", "in_memory": "inconclusive"}
+
 ROUTED: tuple[Layout, ...] = (
     Layout("Router, document", _routed(default_route="document"), in_memory="inconclusive"),
     Layout("Router, query by a table", _routed(default_route="query"), in_memory="inconclusive"),
@@ -37,6 +59,8 @@ ROUTED: tuple[Layout, ...] = (
     Layout(
         "Router by mapping", _routed(route_mappings={(None, "text"): "document"}), in_memory="inconclusive"
     ),
+    Layout("Router, SPLADE without a model for queries", _splade("document"), **_SPARSE),
+    Layout("Router, queries of SPLADE", _splade("query"), refused="it counts tokens", kind="SparseEncoder"),
     Layout("Router without a route", _routed(allow_empty_key=False), refused="no route is the default"),
 )
 """Several encoders in one folder."""

@@ -20,6 +20,7 @@ MINTED = {
     "SPLADE",
     "CLIP by CLIPModel, images",
     "Router, document",
+    "Router, SPLADE without a model for queries",
 }
 """Of which a card is made here, and one of so many edits tried."""
 

@@ -164,12 +164,25 @@ def test_an_intact_watermark_is_said_so_with_the_finding_and_its_remedy(model: A
     assert found.diagnosis[-1] == ("this is not a pass: take it off, or load the encoder in a fresh process")
 
 
-def test_what_is_put_onto_the_head_is_named_with_the_model_that_has_it(plain: Minted) -> None:
+def test_what_is_put_onto_the_head_is_named_in_copies_as_well_as_they_run_it(plain: Minted) -> None:
     head = hf.BertForSequenceClassification.from_pretrained(plain[0]).eval()
     head.classifier.register_forward_hook(same)
     encoder = wrap_module(head, tiny_models.tokenizer())
-    named = "forward hook on classifier of the BertForSequenceClassification"
-    assert [finding.what for finding in encoder.process_state()] == [named]
+    named = "forward hook on classifier of the head"
+    copy = encoder.duplicate()
+    for there in (encoder, copy):
+        assert [finding.what for finding in there.process_state()] == [named]
+    verdict = Authenticator(card=plain[1], trust="local").authenticate(copy).verdict
+    assert (verdict.status, verdict.process) == ("inconclusive", (named,))
+
+
+def test_what_is_put_onto_a_head_that_is_not_run_is_named_with_the_model_that_has_it(plain: Minted) -> None:
+    whole = hf.BertForPreTraining.from_pretrained(plain[0]).eval()
+    whole.cls.register_forward_hook(same)
+    encoder = wrap_module(whole, tiny_models.tokenizer())
+    assert [finding.what for finding in encoder.process_state()] == [
+        "forward hook on cls of the BertForPreTraining"
+    ]
     copy = encoder.duplicate()
     assert copy.process_state() == ()
     assert Authenticator(card=plain[1], trust="local").authenticate(copy).verdict.authentic

@@ -21,6 +21,7 @@ from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.static import folded
 from hf_integration.key_samples.samples import Waveform
 from tests.encoders import tiny_models
+from tests.layouts import building
 from tests.zoo import processors
 from tests.zoo.layouts import layouts
 from tests.zoo.tiny import config_of, random_model
@@ -52,6 +53,9 @@ CLASSES = {
     ("t5", "T5ForConditionalGeneration"): ("T5EncoderModel", "encoder", "text"),
     ("t5", "T5EncoderModel"): ("T5EncoderModel", "encoder", "text"),
     ("whisper", "WhisperForAudioClassification"): ("WhisperForAudioClassification", "encoder", "audio"),
+    ("bart", "BartForConditionalGeneration"): ("AutoModel", "encoder", "text"),
+    ("marian", "MarianMTModel"): ("AutoModel", "encoder", "text"),
+    ("moonshine", "MoonshineForConditionalGeneration"): ("AutoModel", "encoder", "audio"),
     ("bert", "BertForMaskedLM"): ("AutoModel", "", "text"),
     ("bert", "BertLMHeadModel"): ("AutoModel", "", "text"),
     ("bert", "ViTModel"): ("AutoModel", "", "text"),
@@ -65,6 +69,32 @@ CLASSES = {
 def test_what_is_loaded_follows_from_the_class_that_was_saved(kind: str, saved: str | None) -> None:
     family = families_of(config_of(kind), saved)[0]
     assert (family.class_name, family.part, family.modality) == CLASSES[kind, saved]
+
+
+def test_the_encoder_of_bart_is_the_one_of_the_model_with_a_head_and_the_decoder_does_not_count(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    encoder = open_encoder(folder_of("bart"), name="x", device="cpu")
+    assert not [name for name in encoder.tensors() if "decoder" in name]
+    assert any("decoder.layers" in name for name in encoder.stored.digests)
+    whole = hf.BartForConditionalGeneration.from_pretrained(folder_of("bart"))
+    there = wrap_module(whole, processors.wordpiece())
+    alone = wrap_module(whole.get_encoder(), processors.wordpiece())
+    texts = ["a b c", "c b"]
+    assert torch.equal(encoder.embed(texts), there.embed(texts))
+    assert torch.equal(encoder.embed(texts), alone.embed(texts))
+    assert there.description.pooling == encoder.description.pooling == "mean over the mask"
+
+
+def test_a_sentence_encoder_of_bart_is_refused_as_that_library_runs_its_decoder(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folder_of("bart"), tmp_path / "sentences")
+    building.write_sentences(folder, {"pooling_mode_mean_tokens": True})
+    with pytest.raises(
+        EncoderError, match=r"of the two halves of a sequence-to-sequence model.*or runs both"
+    ):
+        open_encoder(folder, name="x", device="cpu")
 
 
 def test_both_towers_are_there_and_their_tensors_are_told_apart(folder_of: Callable[[str], Path]) -> None:

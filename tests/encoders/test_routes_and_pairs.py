@@ -1,13 +1,19 @@
 """Routers, of which one route is run, and pairs of texts, which cross-encoders score."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from hf_integration.base.errors import EncoderError, KeySampleError
+from hf_integration.encoders import open_encoder
+from hf_integration.encoders.files.folder import inspect_folder
+from hf_integration.encoders.modalities.module_types import COMPARED
 from hf_integration.encoders.modalities.pairs import PairPreparation, split_pair
 from hf_integration.encoders.modalities.sentence_modules import read_sentence_modules
 from tests.encoders import tiny_models
@@ -122,6 +128,43 @@ def test_a_setting_of_a_router_of_any_kind_is_read_or_refused(key: str, tmp_path
         for inner in ("default_route", "allow_empty_key", "route_mappings"):
             parameters = {"parameters": {inner: junk}}
             read_or_refused(_routed(tmp_path / f"{place}-{inner}", _router(**parameters)))
+
+
+_OF_SPARSE = "sentence_transformers.sparse_encoder.models."
+
+
+def _beside(folder: Path, kind: str, settings: dict[str, Any], weights: str = "model.safetensors") -> Path:
+    """A Router whose other route is of a module that is not run here."""
+    config = _router()
+    config["types"]["b_0_StaticEmbedding"] = f"{_OF_SPARSE}{kind}"
+    router = _routed(folder, config)
+    shutil.rmtree(router / "a_0_Transformer")
+    tiny_models.save("bert", router / "a_0_Transformer")
+    (router / "b_0_StaticEmbedding" / "config.json").write_text(json.dumps(settings))
+    save_file({"weight": torch.ones(3)}, router / "b_0_StaticEmbedding" / weights)
+    return router
+
+
+@pytest.mark.parametrize("kind", COMPARED)
+def test_a_module_whose_files_are_all_of_it_may_be_in_a_route_that_is_not_run(
+    kind: str, tmp_path: Path
+) -> None:
+    folder = _beside(tmp_path / "r", kind, dict.fromkeys(COMPARED[kind], 1))
+    encoder = open_encoder(folder, name="x", device="cpu")
+    assert "route 'b' of the Router: its files are compared, not run" in encoder.not_covered
+    assert encoder.folder is not None
+    assert {"b_0_StaticEmbedding/config.json", "b_0_StaticEmbedding/model.safetensors"} <= set(
+        encoder.folder.files
+    )
+    with pytest.raises(EncoderError, match="unknown key 'path'"):
+        inspect_folder(_beside(tmp_path / "path", kind, {"path": "elsewhere.json"}))
+    with pytest.raises(EncoderError, match="pickle"):
+        inspect_folder(_beside(tmp_path / "pickle", kind, {}, "pytorch_model.bin"))
+    config = json.loads((folder / "router_config.json").read_text())
+    config["parameters"]["default_route"] = "b"
+    (folder / "router_config.json").write_text(json.dumps(config))
+    with pytest.raises(EncoderError, match=f"{kind} is not supported"):
+        inspect_folder(folder)
 
 
 @pytest.mark.parametrize("where", ["a_0_Transformer", "a_1_Pooling", "b_0_StaticEmbedding"])

@@ -236,10 +236,10 @@ def test_the_pickle_that_holds_the_weights_is_named_and_not_one_beside_it(hub_he
 def test_an_unsupported_repository_is_called_that_before_its_weights_are_looked_for(
     hub_here: HubServer, weights: str
 ) -> None:
-    config = b'{"model_type": "bart", "architectures": ["BartForConditionalGeneration"]}'
-    hub_here.create("org/bart", {"config.json": config, weights: bytes(1000)})
-    with pytest.raises(EncoderError, match="'bart' is not supported: it is a sequence-to-sequence model"):
-        load_encoder("org/bart")
+    config = b'{"model_type": "fsmt", "architectures": ["FSMTForConditionalGeneration"]}'
+    hub_here.create("org/fsmt", {"config.json": config, weights: bytes(1000)})
+    with pytest.raises(EncoderError, match="'fsmt' is not supported: it is a sequence-to-sequence model"):
+        load_encoder("org/fsmt")
     assert not [request for request in hub_here.requests if weights in str(request)]
 
 

@@ -65,7 +65,9 @@ def check(layout: Layout, *, edits: bool = True) -> Outcome:
 
 def _checked(layout: Layout, root: Path, *, edits: bool) -> Outcome:
     folder = root / "encoder"
-    encoder, card = mint_quickly(folder, root / "card", modality=layout.modality)
+    encoder, card = mint_quickly(
+        folder, root / "card", modality=layout.modality, ignore_remote_code=layout.remote_code
+    )
     if layout.refused:
         return Outcome(layout, "WRONG", f"works, and should be refused: {layout.refused}")
     again = load_encoder(str(folder), device="cpu", modality=layout.modality)

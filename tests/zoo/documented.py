@@ -76,7 +76,7 @@ def in_memory(layout: Layout, folder: Path) -> tuple[Any, Any]:
 
 
 def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Any:
-    inputs = _inputs(layout, folder, sample)
+    inputs = inputs_of(layout, folder, sample)
     if layout.use == SECONDS_WITH_SOUND:  # Whisper fills every recording up
         frames = len(sample.samples) // 320
         return model.get_encoder()(inputs["input_features"]).last_hidden_state[:, :frames].mean(1)
@@ -87,7 +87,8 @@ def _row(layout: Layout, folder: Path, model: Any, sample: Any) -> Any:
     return USES[layout.use](model, given)
 
 
-def _inputs(layout: Layout, folder: Path, sample: Any) -> dict[str, Tensor]:
+def inputs_of(layout: Layout, folder: Path, sample: Any) -> dict[str, Tensor]:
+    """What the library's own processor makes of one sample, floating numbers in float64."""
     if layout.modality == "text":
         padding: dict[str, Any] = {"padding": "max_length", "max_length": 40} if _fills(layout) else {}
         tokenizer = hf.AutoTokenizer.from_pretrained(folder)

@@ -31,6 +31,7 @@ class Layout:
         dtype: that the weights are saved in.
         in_memory: whether a model in memory is this encoder: one whose head took the place of a pooler gets a
             random pooler from AutoModel, and nothing in it tells.
+        remote_code: whether the repository names code of its own, which is not run: minting is told so.
         refused: words of the reason for which it is refused; empty for one that works.
     """
 
@@ -47,6 +48,7 @@ class Layout:
     after: Callable[[Path], None] | None = None
     dtype: str = "float32"
     in_memory: bool = True
+    remote_code: bool = False
     refused: str = ""
 
     def write(self, folder: Path) -> None:

@@ -85,8 +85,13 @@ t5, whole:
 bart:
     facebook/bart-base
 code of its own:
-    Alibaba-NLP/gte-base-en-v1.5 Alibaba-NLP/gte-multilingual-base jinaai/jina-embeddings-v2-base-en
-    jinaai/jina-embeddings-v3 nomic-ai/nomic-embed-text-v1.5
+    Alibaba-NLP/gte-base-en-v1.5 Alibaba-NLP/gte-multilingual-base
+jina v2:
+    jinaai/jina-embeddings-v2-base-en
+jina v3:
+    jinaai/jina-embeddings-v3
+nomic, as published:
+    nomic-ai/nomic-embed-text-v1.5
 clip, images:
     openai/clip-vit-base-patch32 openai/clip-vit-large-patch14 openai/clip-vit-large-patch14-336
     laion/CLIP-ViT-H-14-laion2B-s32B-b79K patrickjohncyl/fashion-clip

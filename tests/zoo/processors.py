@@ -114,6 +114,11 @@ def seamless() -> Any:
     return hf.SeamlessM4TFeatureExtractor(feature_size=16, num_mel_bins=16)
 
 
+def bands() -> Any:
+    """Speech2Text's, of 16 bands."""
+    return hf.Speech2TextFeatureExtractor(feature_size=16, num_mel_bins=16)
+
+
 def _numbered(pieces: list[str]) -> dict[str, int]:
     return {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
 

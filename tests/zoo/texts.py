@@ -68,6 +68,7 @@ TEXT: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "gpt2": (of.byte_level, _BYTES),
     "gpt_neox": (of.byte_level, _BYTES),
     "granite": (of.byte_level, _BYTES),
+    "gte": (of.unigram, {"pad_token_id": 1}),
     "ibert": (of.roberta, _ROBERTA),
     "jina_embeddings_v3": (of.unigram, {"pad_token_id": 1}),
     "layoutlm": (of.wordpiece, {"max_2d_position_embeddings": 16}),

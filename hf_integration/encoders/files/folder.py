@@ -21,7 +21,7 @@ from hf_integration.encoders.files.support import (
     supported_family,
 )
 from hf_integration.encoders.modalities.families import Family
-from hf_integration.encoders.modalities.module_types import MODELS
+from hf_integration.encoders.modalities.module_types import COMPARED, MODELS, check_compared
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
 from hf_integration.encoders.modalities.sentence_modules import (
     SentenceModules,
@@ -57,7 +57,7 @@ _ADDED = ("added_tokens.json", "special_tokens_map.json")
 _ADDS = re.compile(r"tokens?$|tokens_decoder$")
 """Keys of ``tokenizer_config.json`` with such tokens."""
 
-_HOLD_WEIGHTS = (*MODELS, "StaticEmbedding", "Dense", "LayerNorm", "WeightedLayerPooling")
+_HOLD_WEIGHTS = (*MODELS, *COMPARED, "StaticEmbedding", "Dense", "LayerNorm", "WeightedLayerPooling")
 """Kinds of modules that are saved with weights."""
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
@@ -129,6 +129,7 @@ def inspect_folder(
     for kind, inner in sentence.not_run_modules if sentence is not None else ():
         if kind in _HOLD_WEIGHTS:  # no digest could be recorded of a pickle, which loaders take all the same
             _require_weights(inner)
+        check_compared(kind, inner)
     headers = [read_header(file) for file in files]
     tensors = sum(len(header.dtypes) for header in headers)
     if tensors > MOST_TENSORS:

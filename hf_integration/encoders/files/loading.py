@@ -19,6 +19,7 @@ from torch.nn.modules.module import (
 )
 
 from hf_integration.base.errors import ENDING, EncoderError
+from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, weight_files
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -101,6 +102,12 @@ def load_module(
     missing = sorted(info["missing_keys"])
     if lacking := [name for name in missing if not pattern.search(name)]:
         are = "tensor is" if len(lacking) == 1 else "tensors are"
+        if read_json(folder / "config.json", dict).get("auto_map"):
+            raise EncoderError(
+                f"{folder / 'config.json'}: needs code from its repository (auto_map): for the model that "
+                f"transformers itself would make of it, {len(lacking)} {are} missing: {_some(lacking)}",
+                remedy="only architectures that transformers itself knows are loaded",
+            )
         raise EncoderError(
             f"{folder}: {len(lacking)} {are} missing from the weights: {_some(lacking)}",
             remedy="they would be random: use a complete copy of the encoder",

@@ -163,7 +163,13 @@ def in_process_changes(model: nn.Module) -> tuple[str, ...]:
     return tuple(finding.what for finding in (*on_every_module(), *code_found(model)))
 
 
+_HEAD = "head.whole"
+"""Where the modules that run hold the model with a head, whose encoder is theirs."""
+
+
 def _place(name: str, within: str) -> str:
+    if within == MODEL and f"{name}.".startswith(f"{_HEAD}."):
+        name, within = name.removeprefix(_HEAD).removeprefix("."), "the head"
     if within != MODEL:
         return f"{name} of {within}" if name else within
     return name.removeprefix("model").removeprefix(".") or within

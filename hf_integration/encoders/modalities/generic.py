@@ -9,6 +9,7 @@ the library: vectors that it calls ``pooler_output`` or ``*_embeds``, else the c
 import dataclasses
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -158,16 +159,41 @@ def _towers(kind: Any, given: frozenset[str]) -> tuple[Family, ...]:
 
 
 def _encoder_half(config: Any, kind: Any) -> Family:
-    """The encoder of a sequence-to-sequence model of texts, where the library has a class of it alone."""
+    """The encoder of a sequence-to-sequence model: by a class of it alone, else as a part of the whole."""
     import transformers
 
-    name = kind.__name__ if kind.__name__.endswith("EncoderModel") else None
-    name = name or f"{kind.__name__.removesuffix('Model')}EncoderModel"
-    if kind.main_input_name != "input_ids" or not hasattr(transformers, name):
-        raise UnsupportedError("it is a sequence-to-sequence model")
-    if isinstance(getattr(config, "hidden_size", None), int):
+    if not kind.__name__.endswith("EncoderModel"):
+        kind = base_class(config) or kind  # MarianMTModel has a head, whatever its name says
+    name = f"{kind.__name__.removesuffix('EncoderModel').removesuffix('Model')}EncoderModel"
+    modality = _MAIN_INPUTS[kind.main_input_name]
+    has_width = isinstance(getattr(config, "hidden_size", None), int)
+    if modality == "text" and has_width and hasattr(transformers, name):
         return Family("text", name, _half_recipe, part="encoder")
-    return Family("text", name, _Generic(frozenset({"last_hidden_state"})), part="encoder")
+    name, given = _name(config, kind), _check_half(kind, modality)
+    if modality == "text" and has_width:
+        return Family("text", name, _half_recipe, part="encoder")
+    return Family(modality, name, _Generic(given), part="encoder", one_by_one=modality != "text")
+
+
+def _check_half(kind: Any, modality: Modality) -> frozenset[str]:
+    """What the encoder of a whole model gives, by the class that the library has beside the model's.
+
+    Raises:
+        UnsupportedError: there is no such class, or it takes anything besides one raw sample.
+    """
+    stem, beside = kind.__name__.removesuffix("Model"), vars(sys.modules[kind.__module__])
+    halves = [name for name in beside if name.startswith(stem) and name.endswith("Encoder")]
+    # several are of text and of speech; one without a configuration of its own cannot be run by itself
+    half: Any = beside.get(f"{stem}Encoder") if len(halves) == 1 else None
+    alone = hasattr(half, "config_class") and modality != "image"
+    inputs = inspect.signature(half.forward).parameters if alone else {}
+    if kind.main_input_name not in inputs:
+        raise UnsupportedError("it is a sequence-to-sequence model without an encoder of its own")
+    if modality != "text":
+        _check_inputs(half, modality, kind.main_input_name, inputs)
+    elif others := [name for name in _BESIDE_TEXT if name in inputs]:
+        raise UnsupportedError(f"it takes {others[0]} besides text")
+    return _outputs(half)
 
 
 def _half_recipe(config: Any, pooler: bool) -> Recipe:

@@ -62,7 +62,7 @@ def read_route(folder: Path) -> Route:
     if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i in types for i in ids):
         raise EncoderError(f"{path}: route {name!r} is no list of modules")
     # of all routes: other loaders run those that are not run here
-    kinds = {part: kind_of(path, kind) for part, kind in types.items()}
+    kinds = {part: kind_of(path, kind, run=part in ids) for part, kind in types.items()}
     for part, kind in kinds.items():
         if kind == "Router":
             raise EncoderError(

@@ -32,10 +32,10 @@ def sentence_family(sentence: SentenceModules, family: Family, *, where: str) ->
             f"a model that takes {family.modality}",
             remedy="use an intact copy of the encoder",
         )
-    if family.class_name == "WhisperModel":
+    if family.part and not family.class_name.endswith("EncoderModel"):  # Whisper, BART, Marian
         raise EncoderError(
-            f"{where}: of the two halves of Whisper, sentence-transformers saves the encoder alone, which no "
-            "loader of transformers takes by itself",
+            f"{where}: of the two halves of a sequence-to-sequence model, sentence-transformers saves the "
+            "encoder alone, which no loader of transformers takes by itself, or runs both",
             remedy="check the transformers model that it was made of",
         )
     if family.modality == "audio":

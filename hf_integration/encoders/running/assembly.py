@@ -14,6 +14,7 @@ from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.token_modules import TokenModule, Tokens, WeightedLayerPooling
+from hf_integration.encoders.running.head import Head
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 
 
@@ -63,15 +64,21 @@ class Assembly(nn.Module):
         model: the transformers model.
         tail: modules after the pooling by name, in order (``2_Dense``, ``3_Normalize``).
         before: modules between the model and the pooling.
+        head: the head of another task that the model was saved with, if any.
     """
 
     def __init__(
-        self, model: nn.Module, tail: Mapping[str, nn.Module], before: Mapping[str, nn.Module] | None = None
+        self,
+        model: nn.Module,
+        tail: Mapping[str, nn.Module],
+        before: Mapping[str, nn.Module] | None = None,
+        head: Head | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.tail = nn.ModuleDict(tail)
         self.before = nn.ModuleDict(before)
+        self.head = head
 
     @property
     def around(self) -> nn.ModuleDict:

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_integration.base.errors import EncoderError
-from hf_integration.base.vocabulary import EMBEDDING_STRIP, PRECISIONS, PROCESSOR_STRIP, Precision, Weights
+from hf_integration.base.vocabulary import (
+    EMBEDDING_STRIP,
+    HEAD_STRIP,
+    PRECISIONS,
+    PROCESSOR_STRIP,
+    Precision,
+    Weights,
+)
 from hf_integration.encoders.identity import in_process
 from hf_integration.encoders.identity import provenance as as_built
 from hf_integration.encoders.identity import provenance as attention
@@ -164,7 +171,8 @@ class TorchEncoder(Encoder):
         ):
             with torch.inference_mode():
                 layers = self._assembly.sees_layers
-                embedding, _, _ = self._run(prepared.batch(indices), output_hidden_states=layers)
+                batch = self._placed(prepared.batch(indices))
+                embedding, _, _ = self._run(batch, output_hidden_states=layers)
             embeddings[indices] = embedding.to("cpu", dtype)
         return embeddings
 
@@ -173,32 +181,43 @@ class TorchEncoder(Encoder):
     ) -> StripBatch:
         features = {PROCESSOR_STRIP: prepared.strip(indices)}
         with mode():
-            embedding, output, mask = self._run(prepared.batch(indices), output_hidden_states=True)
+            batch = self._placed(prepared.batch(indices))
+            embedding, output, mask = self._run(batch, output_hidden_states=True)
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
-                features[name] = hidden_state(state, mask)
+                # PEGASUS-X gives the last one together with its global tokens, which nothing reads any more
+                features[name] = hidden_state(state[0] if isinstance(state, tuple) else state, mask)
+            if (head := self._assembly.head) is not None:
+                with evaluation_mode(head):
+                    given = head(output, batch.inputs)
+                features |= {} if given is None else {HEAD_STRIP: given}
             # the size of a score is all that there is of it
             features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
         strips = {name: strip.cpu().clone() for name, strip in features.items()}
         return StripBatch(tuple(indices), strips, embedding.detach().to("cpu", torch.float64, copy=True))
 
-    def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None]:
-        """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions."""
+    def _placed(self, batch: Batch) -> Batch:
+        """A batch on the device and in the dtype that the model computes in."""
         device, dtype = self.device, self.dtype
         inputs = {
             name: tensor.to(device, dtype if tensor.is_floating_point() else None)
             for name, tensor in batch.inputs.items()
         }
+        return Batch(inputs, batch.lengths)
+
+    def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None]:
+        """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions."""
+        inputs = batch.inputs
         # Called through the module, not its forward: hooks run.
         entrance = self._origin.entrance
         call = self.model if entrance is None else entrance
         if self._recipe.method != "forward":
             call = getattr(self.model, self._recipe.method)
-        also = self._recipe.also(self.model, Batch(inputs, batch.lengths))
+        also = self._recipe.also(self.model, batch)
         with evaluation_mode(self._assembly):
             output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
-            mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
+            mask = self._recipe.mask(self.model, batch)
             embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
         return embedding, output, mask
 
@@ -285,6 +304,15 @@ class TorchEncoder(Encoder):
         counted = self.tensors().keys()
         own = {**dict(self.model.named_parameters()), **dict(self._assembly.around.named_parameters())}
         return {name: parameter for name, parameter in own.items() if name in counted}
+
+    @property
+    def headless(self) -> bool:
+        """See :meth:`Encoder.headless`."""
+        if self._assembly.head is not None:
+            return False
+        if self._origin.stored is not None:
+            return self._origin.stored.headless
+        return self._origin.outer is None or self._origin.outer is self.model
 
     def in_process_changes(self) -> tuple[str, ...]:
         """See :meth:`Encoder.in_process_changes`."""
