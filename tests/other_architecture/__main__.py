@@ -52,7 +52,8 @@ def _not_run(reason: str) -> int:
 def _wrong(machine: Machine, encoder: Path, place: Path) -> list[str]:
     """Print a line for each check, and give those lines that came out wrong."""
     card = place / "card"
-    status = sslauth(["mint", str(encoder), "--keys", str(KEYS), "--out", str(card), "--quiet"])
+    minting = ["mint", str(encoder), "--keys", str(KEYS), "--out", str(card), "--quiet"]
+    status = sslauth([*minting, "--output", str(place / "minted")])
     if status:
         return [f"sslauth mint ended with {status}"]
     altered, what = _with_one_bit_flipped(encoder, card, place / "altered")
