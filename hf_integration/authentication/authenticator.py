@@ -33,6 +33,7 @@ from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
+from hf_integration.encoders.running.devices import device_for
 from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import MIXED, CardIdentity, KeySamplesRun, Trust, Verdict
 
@@ -71,8 +72,9 @@ class Authenticator:
 
     Attributes:
         card: the watermark card.
-        precision: arithmetic of the check; by default float64 if the weights can be read and the device has
-            it, else float32. The caller chooses, never the encoder that is checked.
+        precision: arithmetic of the check; by default float64 if the weights can be read, else float32. The
+            caller chooses, never the encoder that is checked. Float64 is run on the CPU where the encoder's
+            device has none.
         trust: why the card is believed; by default found out from where it was loaded.
         accept_self_asserted: let a card pass although only the checked repository itself vouches for it.
         clean_process: the caller asserts that no code in this process tampers with encoders, so a broken
@@ -160,9 +162,11 @@ class Authenticator:
         card, samples = self.card, run.key_samples
         policy = Policy(self_asserted=self.accept_self_asserted, clean_process=self.clean_process)
         status, reason = judge(findings, policy)
+        device = device_for(run.precision, encoder.device) if encoder.has_weights else encoder.device
+        where = "" if device == encoder.device else f"; run on {device}, as {encoder.device} has no float64"
         return Verdict(
             status=status,
-            reason=reason + _besides(findings, samples, len(card.key_samples), reason),
+            reason=reason + _besides(findings, samples, len(card.key_samples), reason) + where,
             trust=findings.trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -175,7 +179,7 @@ class Authenticator:
             coverage=_of_those_run(coverage_record(card.coverage), samples.run, len(card.key_samples)),
             floor=_of_those_run(card.floor, samples.run, len(card.key_samples)),
             diagnosis=diagnose(status, findings, encoder, card),
-            environment=environment_of(encoder),
+            environment=environment_of(encoder, device),
             state=state,
             process=tuple(finding.what for finding in findings.process),
             key_samples=samples,

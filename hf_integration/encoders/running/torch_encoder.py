@@ -26,6 +26,7 @@ from hf_integration.encoders.modalities.tail_modules import Dense, Truncate
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.running.batches import plan_batches
+from hf_integration.encoders.running.devices import device_for, supports_float64
 from hf_integration.key_samples.samples import Sample
 
 
@@ -198,7 +199,10 @@ class TorchEncoder(Encoder):
         with evaluation_mode(self._assembly):
             output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, Batch(inputs, batch.lengths))
-            embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
+            pooling = self._assembly
+            if not supports_float64(device):
+                pooling, (output, mask, inputs) = pooling.off_its_device(output, mask, inputs)
+            embedding = pooling.embedding(self._recipe, output, mask, inputs)
         return embedding, output, mask
 
     def at_precision(
@@ -221,10 +225,13 @@ class TorchEncoder(Encoder):
         return self if assembly is self._assembly else self._around(assembly)
 
     def _converted(self, precision: Precision, weights: Weights, *, run_only: bool = False) -> Assembly:
+        assembly, device = self._assembly, device_for(precision, self.device)
+        if device != self.device:
+            assembly = precision_copy.moved(assembly, device)
         half, loaded = precision_copy.half_load(precision, weights), self._origin.buffers
-        buffers = {} if half is None or loaded is None else loaded.after_load_in(half, self.model)
+        buffers = {} if half is None or loaded is None else loaded.after_load_in(half, assembly.model)
         return precision_copy.at_precision(
-            self._assembly, precision, weights=weights, buffers=buffers, run_only=run_only
+            assembly, precision, weights=weights, buffers=buffers, run_only=run_only
         )
 
     def duplicate(self, *, shared: bool = False) -> "TorchEncoder":
