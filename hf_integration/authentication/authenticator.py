@@ -33,7 +33,6 @@ from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders.identity.in_process import Finding
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.running.devices import device_for
 from hf_integration.key_samples.samples import Sample
 from hf_integration.verdict import MIXED, CardIdentity, KeySamplesRun, Trust, Verdict
 
@@ -58,12 +57,20 @@ class Authentication:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What came of the key samples: the watermark, and in which precision; or why there is none."""
+    """What came of the key samples: the watermark, in which precision and where; or why there is none."""
 
     reconstruction: Reconstruction
     precision: Precision
     failure: str | None
     key_samples: KeySamplesRun
+    device: str
+    own_device: str
+
+    @property
+    def elsewhere(self) -> str:
+        """What is said where the encoder's own device could not compute in the precision."""
+        moved = self.device != self.own_device
+        return f"; run on {self.device}, as {self.own_device} has no float64" if moved else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +131,8 @@ class Authenticator:
         reference = reference_for(card, weights, precision)
         rounding = weights if compared.tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)
+        # asked before anything runs: a hook may take the weights away afterwards
+        device, own_device = running.device, encoder.device
         some = card.key_samples[: reference.keys]
         progress.start(f"checking {encoder.name}", len(some))
         sketches: dict[str, Tensor] = {}
@@ -135,8 +144,8 @@ class Authenticator:
         if sketches and found.intact and running is not encoder and encoder.copies_differ:
             seen, failure = _tried(lambda: witness(encoder, card, weights), found)
             if not seen.intact:
-                found, precision = seen, encoder.own_precision
-        return _Run(found, precision, failure, KeySamplesRun(count, len(some)))
+                found, precision, device = seen, encoder.own_precision, own_device
+        return _Run(found, precision, failure, KeySamplesRun(count, len(some)), device, own_device)
 
     def _findings(
         self, encoder: Encoder, process: tuple[Finding, ...], trust: Trust, compared: Comparison, run: _Run
@@ -162,11 +171,9 @@ class Authenticator:
         card, samples = self.card, run.key_samples
         policy = Policy(self_asserted=self.accept_self_asserted, clean_process=self.clean_process)
         status, reason = judge(findings, policy)
-        device = device_for(run.precision, encoder.device) if encoder.has_weights else encoder.device
-        where = "" if device == encoder.device else f"; run on {device}, as {encoder.device} has no float64"
         return Verdict(
             status=status,
-            reason=reason + _besides(findings, samples, len(card.key_samples), reason) + where,
+            reason=reason + _besides(findings, samples, len(card.key_samples), reason) + run.elsewhere,
             trust=findings.trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -179,7 +186,7 @@ class Authenticator:
             coverage=_of_those_run(coverage_record(card.coverage), samples.run, len(card.key_samples)),
             floor=_of_those_run(card.floor, samples.run, len(card.key_samples)),
             diagnosis=diagnose(status, findings, encoder, card),
-            environment=environment_of(encoder, device),
+            environment=environment_of(run.device),
             state=state,
             process=tuple(finding.what for finding in findings.process),
             key_samples=samples,

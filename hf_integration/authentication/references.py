@@ -111,12 +111,16 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def environment_of(encoder: Encoder, device: str | None = None) -> dict[str, str]:
-    """Versions, device (by default the encoder's) and instruction set of a check, plain strings."""
+def environment_of(device: str) -> dict[str, str]:
+    """Versions, device and instruction set of a check, plain strings.
+
+    Args:
+        device: the one that it ran on.
+    """
     return {
         **library_versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device or encoder.device,
+        "device": device,
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }

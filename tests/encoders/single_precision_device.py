@@ -1,7 +1,7 @@
 """A device that has no float64, as Apple's GPUs have none: torch's own device for backends written in Python.
 
-Its tensors are computed by the CPU's kernels. What would be float64 on it raises a TypeError. To be imported in
-a process of its own, since torch keeps the device for as long as the process lives.
+The CPU's kernels compute its tensors. What would be float64 on it raises a TypeError. Import it in a process of
+its own, since torch keeps the device for as long as the process lives.
 """
 
 from functools import partial
@@ -58,7 +58,9 @@ def _computed(operation: Any, *arguments: Any, **options: Any) -> Any:
         for given, described in zip(arguments, operation._schema.arguments, strict=False):
             if described.alias_info is not None and described.alias_info.is_write:
                 return given
-        stays = _is_here(options.get("device")) and operation is not torch.ops.aten._local_scalar_dense.default
+        stays = (
+            _is_here(options.get("device")) and operation is not torch.ops.aten._local_scalar_dense.default
+        )
         return tree_map(_raised, found) if stays else found
 
 
