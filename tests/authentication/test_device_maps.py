@@ -78,12 +78,13 @@ def test_what_is_in_memory_is_checked_whole(kind: str, plain: tuple[Path, Waterm
     assert found.tensors.checked == len(plain[1].digests["stored"])
     for name in ALTERED:
         weight = model.get_parameter(name)
+        honest = weight.detach().clone()
         with torch.no_grad():
             weight.view(-1)[-1] += 0.5
         altered = verdict(plain, model)
         assert (altered.status, altered.tensors.changed) == ("altered", (name,))
         with torch.no_grad():
-            weight.view(-1)[-1] -= 0.5
+            weight.copy_(honest)
 
 
 @pytest.mark.parametrize("kind", OFFLOADED)

@@ -1,7 +1,7 @@
 """A device that has no float64, as Apple's GPUs have none: torch's own device for backends written in Python.
 
-The CPU's kernels compute its tensors. What would be float64 on it raises a TypeError. Import it in a process of
-its own, since torch keeps the device for as long as the process lives.
+The CPU's kernels compute its tensors. What would be float64 on it raises a TypeError. Import it in a process
+of its own, since torch keeps the device for as long as the process lives.
 """
 
 from functools import partial
