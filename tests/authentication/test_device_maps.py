@@ -1,5 +1,6 @@
 """Encoders that accelerate spread or offloaded: all that runs is read, or they are refused in one line."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,13 @@ import pytest
 import torch
 import transformers as hf
 from accelerate import cpu_offload, cpu_offload_with_hook, disk_offload, dispatch_model
-from accelerate.hooks import AlignDevicesHook, CpuOffload, SequentialHook, add_hook_to_module
+from accelerate.hooks import (
+    AlignDevicesHook,
+    CpuOffload,
+    SequentialHook,
+    add_hook_to_module,
+    remove_hook_from_module,
+)
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
@@ -132,7 +139,8 @@ def _after_another(part: Any) -> None:
 def _of_another(part: Any) -> None:
     add_hook_to_module(part, AlignDevicesHook("cpu"))
     held = vars(part)["forward"]
-    other = torch.nn.Embedding.from_pretrained(part.weight.detach().clone(), padding_idx=part.padding_idx)
+    other = copy.deepcopy(part)
+    remove_hook_from_module(other)
     add_hook_to_module(other, AlignDevicesHook("cpu"))
     part.forward = type(held)(held.func, other)
 

@@ -23,13 +23,13 @@ class OnDevice(Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
-    def __new__(cls, held: Tensor) -> "OnDevice":
+    def __new__(cls, held: Tensor) -> Any:
         if held.dtype == torch.float64:
             raise TypeError(f"{NAME} tensors cannot be float64")
-        made = torch._C._acc.create_empty_tensor(held.shape, held.dtype)
+        made: Any = torch._C._acc.create_empty_tensor(held.shape, held.dtype)
         made.__class__ = cls
         made.held = held.contiguous()
-        return made  # type: ignore[no-any-return]
+        return made
 
     def __init__(self, held: Tensor) -> None:
         """Nothing is left to do."""
@@ -75,9 +75,10 @@ def _names() -> list[str]:
 
 
 _setup_privateuseone_for_python_backend(NAME)
-_others = torch.library.Library("_", "IMPL")
+_library: Any = torch.library.Library
+_others = _library("_", "IMPL")
 _others.fallback(_computed, "PrivateUse1")
-_composite = torch.library.Library("aten", "IMPL")
+_composite = _library("aten", "IMPL")
 for _name in _names():
     _word, _, _overload = _name.removeprefix("aten::").partition(".")
     _operation = getattr(getattr(torch.ops.aten, _word), _overload or "default")
