@@ -51,6 +51,8 @@ def supports_float64(device: torch.device | str) -> bool:
     try:
         one = torch.ones(1, dtype=torch.float64, device=device)
         return bool((one + 2**-40 > one).item())
+    except torch.OutOfMemoryError:  # which says nothing about the device, and is to be seen
+        raise
     except (RuntimeError, TypeError, NotImplementedError):
         return False
 
