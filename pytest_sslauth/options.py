@@ -177,7 +177,7 @@ OPTIONS = (
     Option(
         "precision",
         f"arithmetic of checks whose marker or call names none: {', '.join(PRECISIONS)} "
-        "(default: float64 where the device has it, else float32)",
+        "(default: float64, else float32 where weights cannot be read)",
         "PRECISION",
         parse_precision,
     ),

@@ -58,12 +58,20 @@ class Authentication:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What came of the key samples: the watermark, and in which precision; or why there is none."""
+    """What came of the key samples: the watermark, in which precision and where; or why there is none."""
 
     reconstruction: Reconstruction
     precision: Precision
     failure: str | None
     key_samples: KeySamplesRun
+    device: str
+    own_device: str
+
+    @property
+    def elsewhere(self) -> str:
+        """What is said where the encoder's own device could not compute in the precision."""
+        moved = self.device != self.own_device
+        return f"; run on {self.device}, as {self.own_device} has no float64" if moved else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +80,9 @@ class Authenticator:
 
     Attributes:
         card: the watermark card.
-        precision: arithmetic of the check; by default float64 if the weights can be read and the device has
-            it, else float32. The caller chooses, never the encoder that is checked.
+        precision: arithmetic of the check; by default float64 if the weights can be read, else float32. The
+            caller chooses, never the encoder that is checked. Float64 is run on the CPU where the encoder's
+            device has none.
         trust: why the card is believed; by default found out from where it was loaded.
         accept_self_asserted: let a card pass although only the checked repository itself vouches for it.
         clean_process: the caller asserts that no code in this process tampers with encoders, so a broken
@@ -124,6 +133,8 @@ class Authenticator:
         reference = reference_for(card, weights, precision)
         rounding = weights if compared.tensors.matches is None else rounding_of(card, weights)
         running = encoder.at_precision(precision, weights=rounding, run_only=True)
+        # asked before anything runs: a hook may take the weights away afterwards
+        device, own_device = running.device, encoder.device
         some = card.key_samples[: reference.keys]
         progress.start(f"checking {encoder.name}", len(some))
         sketches: dict[str, Tensor] = {}
@@ -135,8 +146,8 @@ class Authenticator:
         if sketches and found.intact and running is not encoder and encoder.copies_differ:
             seen, failure = _tried(lambda: witness(encoder, card, weights), found)
             if not seen.intact:
-                found, precision = seen, encoder.own_precision
-        return _Run(found, precision, failure, KeySamplesRun(count, len(some)))
+                found, precision, device = seen, encoder.own_precision, own_device
+        return _Run(found, precision, failure, KeySamplesRun(count, len(some)), device, own_device)
 
     def _findings(
         self, encoder: Encoder, process: tuple[Finding, ...], trust: Trust, compared: Comparison, run: _Run
@@ -164,7 +175,7 @@ class Authenticator:
         status, reason = judge(findings, policy)
         return Verdict(
             status=status,
-            reason=reason + _besides(findings, samples, len(card.key_samples), reason),
+            reason=reason + _besides(findings, samples, len(card.key_samples), reason) + run.elsewhere,
             trust=findings.trust,
             encoder=encoder.name,
             revision=encoder.commit,
@@ -177,7 +188,7 @@ class Authenticator:
             coverage=_of_those_run(coverage_record(card.coverage), samples.run, len(card.key_samples)),
             floor=_of_those_run(card.floor, samples.run, len(card.key_samples)),
             diagnosis=diagnose(status, findings, encoder, card),
-            environment=environment_of(encoder),
+            environment=environment_of(run.device),
             state=state,
             process=tuple(finding.what for finding in findings.process),
             key_samples=samples,

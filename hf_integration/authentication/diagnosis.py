@@ -65,7 +65,7 @@ def _environment(encoder: Encoder, card: WatermarkCard) -> list[str]:
     ]
     if differing:
         lines.append(f"library versions differ from minting: {', '.join(differing)}")
-    lines.append(f"checked on device '{encoder.device}'")
+    lines.append(f"the encoder is on device '{encoder.device}'")
     return lines
 
 

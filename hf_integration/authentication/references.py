@@ -11,14 +11,11 @@ from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import HEAD_STRIP, PRECISIONS, Precision, Weights, weights_in
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
-from hf_integration.encoders.running.devices import supports_float64
 
 
 def default_precision(encoder: Encoder) -> Precision:
-    """Float64 where the weights are at hand and the device has it, else float32."""
-    if encoder.has_weights and supports_float64(encoder.device):
-        return "float64"
-    return "float32"
+    """Float64 where the weights are at hand, else float32."""
+    return "float64" if encoder.has_weights else "float32"
 
 
 def reference_for(card: WatermarkCard, weights: Weights, precision: Precision) -> Reference:
@@ -142,12 +139,16 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def environment_of(encoder: Encoder) -> dict[str, str]:
-    """Versions, device and instruction set of a check, plain strings."""
+def environment_of(device: str) -> dict[str, str]:
+    """Versions, device and instruction set of a check, plain strings.
+
+    Args:
+        device: the one that it ran on.
+    """
     return {
         **library_versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": str(encoder.device),
+        "device": device,
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }

@@ -155,7 +155,7 @@ class CopySource:
 
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Source.environment`."""
-        return environment_of(self._encoder)
+        return environment_of(self._encoder.device)
 
     def doubt(self, trust: Trust, *, accepted: bool) -> str | None:
         """See :meth:`Source.doubt`."""

@@ -30,7 +30,7 @@ VOUCH = (
     "use a card that you minted or keep yourself"
 )
 REPEAT = "this is not a pass: repeat the check in a fresh process, with the versions the card was minted with"
-ON_CPU = "checked on device 'cpu'"
+ON_CPU = "the encoder is on device 'cpu'"
 BEGINS = "the deviation begins at strip 'layer 1'; the strips before it are within the tolerance"
 
 
@@ -169,13 +169,13 @@ class TestABrokenWatermarkOverEqualTensors:
     def test_names_the_device(self, card: WatermarkCard) -> None:
         encoder = PlainEncoder()
         encoder.place = "mps"
-        assert "checked on device 'mps'" in _diagnose(card, encoder=encoder, status="inconclusive")
+        assert "the encoder is on device 'mps'" in _diagnose(card, encoder=encoder, status="inconclusive")
 
 
 def test_the_environment_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import version
 
-    found = environment_of(PlainEncoder())
+    found = environment_of(PlainEncoder().device)
     assert list(found) == [*LIBRARIES, "python", "platform", "device", "cpu"]
     assert found["torch"] == version("torch")
     assert found["device"] == "cpu"

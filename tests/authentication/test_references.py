@@ -38,12 +38,12 @@ def card() -> WatermarkCard:
     [
         (True, "cpu", "float64"),
         (True, "cuda:0", "float64"),
-        (True, "mps", "float32"),
+        (True, "mps", "float64"),
         (False, "cpu", "float32"),
         (False, "mps", "float32"),
     ],
 )
-def test_float64_is_the_default_where_weights_are_at_hand_and_the_device_has_it(
+def test_float64_is_the_default_where_weights_are_at_hand_whatever_the_device(
     has_weights: bool, device: str, precision: Precision
 ) -> None:
     encoder = PlainEncoder()

@@ -189,15 +189,29 @@ def _moves_only(module: nn.Module) -> bool:
     return (
         isinstance(forward, functools.partial)
         and forward.func.__module__ == "accelerate.hooks"
+        and not is_foreign(forward.func)
+        and [id(argument) for argument in forward.args] == [id(module)]
         and _moving(held.get("_hf_hook"))
         and _own(module, "forward", held.get("_old_forward"))
     )
 
 
 def _moving(hook: Any) -> bool:
-    kind = type(hook)
-    known = is_of_library(kind, "accelerate") and kind.__name__ in _MOVING
-    return known and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
+    """Whether a hook is accelerate's own, unaltered, and brings no weights that nobody has looked at."""
+    before = getattr(hook, "prev_module_hook", None)
+    return (
+        type(hook).__name__ in _MOVING
+        and _of_accelerate(hook)
+        and not getattr(hook, "offload", False)
+        and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
+        and (before is None or (_of_accelerate(before) and _moving(before.hook)))
+    )
+
+
+def _of_accelerate(item: Any) -> bool:
+    kind = type(item)
+    patched = any(patched_in_class(kind, {})) or any(hidden_functions(item))
+    return is_of_library(kind, "accelerate") and not patched
 
 
 def _of_transformers(hook: object) -> bool:

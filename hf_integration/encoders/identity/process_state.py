@@ -69,7 +69,7 @@ def refuse_unreadable(name: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
     if absent:
         raise EncoderError(
             f"{name}: {len(absent)} tensors hold no values (meta device, or offloaded), first {absent[0]}",
-            remedy="load the whole model into memory before it is checked",
+            remedy="check its folder, which needs little memory, or load the whole model into memory",
         )
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from hf_integration.encoders.identity.behaviour import Behaviour
 from hf_integration.encoders.identity.folder_record import FolderRecord
@@ -15,7 +17,7 @@ from hf_integration.encoders.identity.stored_tensors import StoredTensors
 from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.token_modules import TokenModule, Tokens, WeightedLayerPooling
 from hf_integration.encoders.running.head import Head
-from hf_integration.encoders.running.precision_copy import ComputedBuffers
+from hf_integration.encoders.running.precision_copy import ComputedBuffers, moved
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,17 @@ class Assembly(nn.Module):
         """Whether an embedding needs the hidden states of every layer."""
         return any(isinstance(module, WeightedLayerPooling) for module in self.before.values())
 
+    def off_its_device(self, *computed: Any) -> tuple["Assembly", tuple[Any, ...]]:
+        """What follows the model, and what the model computed, on the CPU: poolings sum in float64.
+
+        Args:
+            computed: outputs of the model, masks and inputs, on a device that has no float64.
+        """
+        tail, before = moved(nn.ModuleList([self.tail, self.before]), "cpu").children()
+        return Assembly(self.model, dict(tail.named_children()), dict(before.named_children())), tuple(
+            _on_cpu(each) for each in computed
+        )
+
     def embedding(
         self, recipe: Recipe, output: Any, mask: Tensor | None, inputs: Mapping[str, Tensor]
     ) -> Tensor:
@@ -111,6 +124,12 @@ class Assembly(nn.Module):
         for module in self.tail.values():
             embedding = module(embedding)
         return embedding
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, SimpleNamespace):  # what a static model gives
+        return SimpleNamespace(**_on_cpu(vars(value)))
+    return tree_map(lambda part: part.cpu() if isinstance(part, Tensor) else part, value)
 
 
 @contextmanager

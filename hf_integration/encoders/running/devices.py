@@ -6,11 +6,13 @@ than most alterations do.
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import torch
 
 from hf_integration.base.errors import UsageError
+from hf_integration.base.vocabulary import Precision
 from hf_integration.encoders.running.batches import launch_state
 
 
@@ -38,9 +40,26 @@ def choose_device(device: str | None) -> torch.device:
     return chosen
 
 
+@cache
 def supports_float64(device: torch.device | str) -> bool:
-    """Whether a device computes in float64; Apple's GPUs do not."""
-    return torch.device(device).type != "mps"
+    """Whether a device computes in float64, found out by a sum in which float32 would lose a bit.
+
+    Apple's GPUs refuse to, and others take float32 without a word.
+    """
+    if torch.device(device).type == "cpu":
+        return True
+    try:
+        one = torch.ones(1, dtype=torch.float64, device=device)
+        return bool((one + 2**-40 > one).item())
+    except torch.OutOfMemoryError:  # which says nothing about the device, and is to be seen
+        raise
+    except (RuntimeError, TypeError, NotImplementedError):
+        return False
+
+
+def device_for(precision: Precision, device: str) -> str:
+    """Where an encoder computes in a precision: on its own device, or on the CPU if that has no float64."""
+    return "cpu" if precision == "float64" and not supports_float64(device) else device
 
 
 # torch 2.9 and later say it per backend and operation; "ieee" is the full precision. What a version or build

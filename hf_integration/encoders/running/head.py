@@ -64,7 +64,7 @@ class Head(nn.Module):
         finally:
             given.output = None
         vectors = [getattr(made, name, None) for name in _GIVES]
-        found = [vector.flatten(1).double() for vector in vectors if isinstance(vector, Tensor)]
+        found = [vector.flatten(1).cpu().double() for vector in vectors if isinstance(vector, Tensor)]
         return torch.cat(found, dim=1) if found else None
 
 

@@ -106,6 +106,13 @@ def at_precision(
     return copy.deepcopy(root, memo)
 
 
+def moved(root: Root, device: str) -> Root:
+    """Copy a module to another device; it stays as it is, and where it is."""
+    tensors = (*root.parameters(), *root.buffers())
+    there = {id(tensor): _like(tensor.detach().to(device), tensor) for tensor in tensors}
+    return copy.deepcopy(root, {**_empty_containers(root), **there})
+
+
 def sharing(root: nn.Module) -> dict[int, Any]:
     """What ``copy.deepcopy`` takes for a copy whose parameters hold the memory of the original's."""
     written = _written(root)

@@ -33,6 +33,7 @@ from hf_integration.encoders.modalities.tail_modules import Dense, Truncate
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin, evaluation_mode
 from hf_integration.encoders.running.batches import plan_batches
+from hf_integration.encoders.running.devices import device_for, supports_float64
 from hf_integration.key_samples.samples import Sample
 
 
@@ -172,7 +173,7 @@ class TorchEncoder(Encoder):
             with torch.inference_mode():
                 layers = self._assembly.sees_layers
                 batch = self._placed(prepared.batch(indices))
-                embedding, _, _ = self._run(batch, output_hidden_states=layers)
+                embedding, *_ = self._run(batch, output_hidden_states=layers)
             embeddings[indices] = embedding.to("cpu", dtype)
         return embeddings
 
@@ -182,15 +183,15 @@ class TorchEncoder(Encoder):
         features = {PROCESSOR_STRIP: prepared.strip(indices)}
         with mode():
             batch = self._placed(prepared.batch(indices))
-            embedding, output, mask = self._run(batch, output_hidden_states=True)
+            embedding, output, mask, given = self._run(batch, output_hidden_states=True)
             for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
                 # PEGASUS-X gives the last one together with its global tokens, which nothing reads any more
                 features[name] = hidden_state(state[0] if isinstance(state, tuple) else state, mask)
             if (head := self._assembly.head) is not None:
                 with evaluation_mode(head):
-                    given = head(output, batch.inputs)
-                features |= {} if given is None else {HEAD_STRIP: given}
+                    made = head(given, batch.inputs)
+                features |= {} if made is None else {HEAD_STRIP: made}
             # the size of a score is all that there is of it
             features[EMBEDDING_STRIP] = embedding if self._recipe.scores else F.normalize(embedding, dim=1)
         # Cloned out of inference mode: consumers may use them in autograd.
@@ -206,8 +207,11 @@ class TorchEncoder(Encoder):
         }
         return Batch(inputs, batch.lengths)
 
-    def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None]:
-        """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions."""
+    def _run(self, batch: Batch, *, output_hidden_states: bool) -> tuple[Tensor, Any, Tensor | None, Any]:
+        """Embedding in float64 (not normalised unless the encoder does so), raw output, mask of positions.
+
+        The last is the output as the model gave it, on its own device: the others are where float64 is.
+        """
         inputs = batch.inputs
         # Called through the module, not its forward: hooks run.
         entrance = self._origin.entrance
@@ -218,8 +222,11 @@ class TorchEncoder(Encoder):
         with evaluation_mode(self._assembly):
             output = call(**inputs, **also, output_hidden_states=output_hidden_states, return_dict=True)
             mask = self._recipe.mask(self.model, batch)
-            embedding = self._assembly.embedding(self._recipe, output, mask, inputs)
-        return embedding, output, mask
+            pooling, given = self._assembly, output
+            if not supports_float64(self.device):
+                pooling, (output, mask, inputs) = pooling.off_its_device(output, mask, inputs)
+            embedding = pooling.embedding(self._recipe, output, mask, inputs)
+        return embedding, output, mask, given
 
     def at_precision(
         self, precision: Precision, *, weights: Weights = "stored", run_only: bool = False
@@ -241,10 +248,13 @@ class TorchEncoder(Encoder):
         return self if assembly is self._assembly else self._around(assembly)
 
     def _converted(self, precision: Precision, weights: Weights, *, run_only: bool = False) -> Assembly:
+        assembly, device = self._assembly, device_for(precision, self.device)
+        if device != self.device:
+            assembly = precision_copy.moved(assembly, device)
         half, loaded = precision_copy.half_load(precision, weights), self._origin.buffers
-        buffers = {} if half is None or loaded is None else loaded.after_load_in(half, self.model)
+        buffers = {} if half is None or loaded is None else loaded.after_load_in(half, assembly.model)
         return precision_copy.at_precision(
-            self._assembly, precision, weights=weights, buffers=buffers, run_only=run_only
+            assembly, precision, weights=weights, buffers=buffers, run_only=run_only
         )
 
     def duplicate(self, *, shared: bool = False) -> "TorchEncoder":
