@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.samples import KeySamples, Sample, Waveform
 from hf_integration.key_samples.synthetic_images import LARGEST_SIDE, SMALLEST_SIDE
 
-LEAST_CANDIDATES, MOST_CANDIDATES = 3, 16
+LEAST_CANDIDATES, MOST_CANDIDATES = 2, 16
 """Candidates for each key sample, by what running them costs."""
 
 OPERATIONS = 2e11
@@ -158,27 +159,38 @@ def largest_activations(encoder: Encoder, samples: Sequence[Sample], *, progress
         Float32 tensor ``(samples, channels of all layers)``, each channel relative to the root mean square of
         its layer's channels over all samples.
     """
-    rows: list[dict[str, Tensor]] = []
-    with full_precision(), _watching(encoder.model) as seen:
-        for sample in samples:
+    with full_precision(), _watching(encoder.model, len(samples)) as seen:
+        for place, sample in enumerate(samples):
+            seen.place = place
             for _ in encoder.observe([sample], batch_size=1):
                 pass
-            rows.append(dict(seen))
-            seen.clear()
             progress.advance()
     # a layer that some sample bypasses says nothing about the others
-    layers = [
-        torch.stack([row[name] for row in rows]) for name in rows[0] if all(name in row for row in rows)
-    ]
+    layers = [layer for layer in seen.largest.values() if not bool(layer.isnan().any())]
     if not layers:
         return torch.zeros(len(samples), 0)
     return torch.cat([layer / layer.pow(2).mean().sqrt().clamp(min=1e-30) for layer in layers], dim=1)
 
 
+@dataclass
+class _Seen:
+    """What samples woke so far.
+
+    Attributes:
+        place: of the one that runs.
+        largest: layer's name -> largest activation of every channel of its input, float32
+            ``(samples, channels)``, NaN where there was none. Made once and filled: small blocks that stay
+            among large ones that come and go would keep the memory of these from being used again.
+    """
+
+    place: int = 0
+    largest: dict[str, Tensor] = field(default_factory=dict)
+
+
 @contextmanager
-def _watching(model: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Layer's name -> largest activation of every channel of its input so far, float32 ``(channels,)``."""
-    seen: dict[str, Tensor] = {}
+def _watching(model: nn.Module, samples: int) -> Iterator[_Seen]:
+    """What every layer is given in the block."""
+    seen = _Seen()
 
     def watch(name: str, layer: nn.Module) -> Any:
         channel = -1 if isinstance(layer, nn.Linear) else 1
@@ -187,7 +199,10 @@ def _watching(model: nn.Module) -> Iterator[dict[str, Tensor]]:
             if arguments and isinstance(arguments[0], Tensor) and arguments[0].dim() > 1:
                 by_channel = arguments[0].detach().movedim(channel, -1).flatten(0, -2)
                 largest = by_channel.abs().amax(0).float().cpu()
-                seen[name] = torch.maximum(seen[name], largest) if name in seen else largest
+                if name not in seen.largest:
+                    seen.largest[name] = torch.full((samples, len(largest)), torch.nan)
+                known = seen.largest[name][seen.place]
+                known.copy_(torch.fmax(known, largest))
 
         return layer.register_forward_pre_hook(hook)
 
