@@ -44,7 +44,7 @@ AT_LEAST = 15.0
 MOST_OF_A_REFERENCE = 150e9
 """Operations of a reference before it is of fewer key samples, if it is none of the stored weights."""
 
-LEAST_OF_A_REFERENCE = 32
+LEAST_OF_A_REFERENCE = 16
 """Key samples that every reference is of."""
 
 

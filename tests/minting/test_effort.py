@@ -30,12 +30,12 @@ def test_slow_runs_take_fewer_key_samples(count: int, operations: float, precisi
     [
         (64, 20e9, ("stored", "float64"), 64),
         (64, 20e9, ("stored", "float32"), 64),
-        (64, 20e9, ("stored", "bfloat16"), 32),
-        (64, 20e9, ("float16", "float64"), 32),
-        (64, 20e9, ("bfloat16", "bfloat16"), 32),
+        (64, 20e9, ("stored", "bfloat16"), 16),
+        (64, 20e9, ("float16", "float64"), 16),
+        (64, 20e9, ("bfloat16", "bfloat16"), 16),
         (64, 3e9, ("float16", "float64"), 48),
         (64, 1e9, ("float16", "float64"), 64),
-        (24, 20e9, ("float16", "float16"), 24),
+        (24, 20e9, ("float16", "float16"), 16),
     ],
 )
 def test_slow_references_of_casts_are_of_fewer_key_samples(
