@@ -88,6 +88,8 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
+        if isinstance(error, errors.OfflineModeIsEnabled) and isinstance(error.__cause__, http_error):
+            raise _unanswered(error.__cause__, repo, revision, named) from error
         offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
         why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
         message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
@@ -99,15 +101,10 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
-        kind = type(error).__name__  # its text may quote the server
         if isinstance(error, http_error):
-            path_meant = revision is None or not COMMIT.fullmatch(revision)
-            no_path = "no such folder here, and " if path_meant else ""
-            message = f"{named}: {no_path}the Hub cannot be reached ({kind})"
-            remedy = "check the path, or the network" if path_meant else "check the network"
-            raise _unreachable(message, repo, remedy, offline=_not_connected(error)) from error
+            raise _unanswered(error, repo, revision, named) from error
         raise HubUnreachableError(
-            f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"
+            f"{named}: the transfer failed ({type(error).__name__})", remedy="check the network, and try again"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # not the JSON of a Hub; brackets without end are a RecursionError
@@ -115,6 +112,15 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
             remedy=CHECK_THE_WAY,
         ) from error
+
+
+def _unanswered(error: BaseException, repo: str, revision: str | None, named: str) -> HubUnreachableError:
+    path_meant = revision is None or not COMMIT.fullmatch(revision)
+    no_path = "no such folder here, and " if path_meant else ""
+    # the error's own text may quote the server
+    message = f"{named}: {no_path}the Hub cannot be reached ({type(error).__name__})"
+    remedy = "check the path, or the network" if path_meant else "check the network"
+    return _unreachable(message, repo, remedy, offline=_not_connected(error))
 
 
 def _unreachable(message: str, repo: str, remedy: str, *, offline: bool) -> HubUnreachableError:
