@@ -56,7 +56,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         InconclusiveError: no access.
         OutputError: the cache cannot be written.
     """
-    from huggingface_hub import constants, errors
+    from huggingface_hub import errors
 
     http_error: type[Exception] = http_library().HTTPError
     named = f"{repo} at {revision}" if revision else repo
@@ -88,13 +88,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
-        if isinstance(error, errors.OfflineModeIsEnabled) and isinstance(error.__cause__, http_error):
-            raise _unanswered(error.__cause__, repo, revision, named) from error
-        offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
-        why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
-        message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
-        remedy = f"check the path, or {other}"
-        raise _unreachable(message, repo, remedy, offline=offline or _not_connected(error)) from error
+        raise _out_of_reach(error, repo, revision, named) from error
     except errors.HfHubHTTPError as error:
         raise _by_status(error, repo, named) from error
     except (http_error, OSError) as error:
@@ -104,7 +98,8 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         if isinstance(error, http_error):
             raise _unanswered(error, repo, revision, named) from error
         raise HubUnreachableError(
-            f"{named}: the transfer failed ({type(error).__name__})", remedy="check the network, and try again"
+            f"{named}: the transfer failed ({type(error).__name__})",
+            remedy="check the network, and try again",
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # not the JSON of a Hub; brackets without end are a RecursionError
@@ -112,6 +107,20 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
             remedy=CHECK_THE_WAY,
         ) from error
+
+
+def _out_of_reach(error: BaseException, repo: str, revision: str | None, named: str) -> HubUnreachableError:
+    from huggingface_hub import constants, errors
+
+    told_so = isinstance(error, errors.OfflineModeIsEnabled)
+    cause = error.__cause__
+    if told_so and isinstance(cause, http_library().HTTPError):  # it is what the guards make of silence
+        return _unanswered(cause, repo, revision, named)
+    offline = told_so or constants.HF_HUB_OFFLINE
+    why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
+    message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
+    remedy = f"check the path, or {other}"
+    return _unreachable(message, repo, remedy, offline=offline or _not_connected(error))
 
 
 def _unanswered(error: BaseException, repo: str, revision: str | None, named: str) -> HubUnreachableError:

@@ -13,8 +13,8 @@ from typing import Any
 from hf_integration.base.errors import InconclusiveError, IntegrityError
 
 MOST_TRIES = 3
-"""How often one thing is asked for, while the server is silent or says that it is down; the client itself tries
-six times, which is 23 seconds of pauses alone."""
+"""How often one thing is asked for, while the server is silent or says that it is down; the client itself
+tries six times, which is 23 seconds of pauses alone."""
 
 LONGEST_PAUSE = 10
 """Seconds that a server may ask to wait before the next try; after more, the client's own pauses hold."""
@@ -81,12 +81,13 @@ def guarded_transport() -> Iterator[None]:
 
     It also names cached files by the server's ETag, and follows one that says ``../../`` out of its cache.
 
-    It asks six times where nobody answers, and after a connection that did not come about it goes on with a
-    session of its own, which nobody looks at: here that ends the request, and other silence does the third time.
+    It asks six times where nobody answers, and after a connection that did not come about it goes on with
+    another session, which nobody looks at: here that ends the request, and other silence does the third time.
 
     Raises:
-        huggingface_hub.errors.OfflineModeIsEnabled: nobody answered, the reason being its cause. The client and
-            ``datasets`` take it for a machine without a network, look into their caches, and do not ask again.
+        huggingface_hub.errors.OfflineModeIsEnabled: nobody answered, the reason being its cause. The client
+            and ``datasets`` take it for a machine without a network: they look into their caches, and do not
+            ask again.
         IntegrityError: such an ETag came; nothing was written.
         DrippingError: so slow a reply came.
     """
@@ -102,9 +103,9 @@ def guarded_transport() -> Iterator[None]:
         bounded = {kind: min(given.get(kind) or silence, silence) for kind in kinds}
         request.extensions = {**request.extensions, "timeout": bounded}
 
-    with _hooked(session, request=[bound], response=[_shorten_pauses, _check_etags, _watch_pace]):
-        with _few_tries(session):
-            yield
+    looking = [_shorten_pauses, _check_etags, _watch_pace]
+    with _hooked(session, request=[bound], response=looking), _few_tries(session):
+        yield
 
 
 class _Asking:
@@ -122,7 +123,8 @@ class _Asking:
     def __call__(self, request: Any, **options: Any) -> Any:
         from huggingface_hub import errors, utils
 
-        hub, http = utils, http_library()
+        hub: Any = utils
+        http = http_library()
         asked = (request.method, str(request.url))
         try:
             response = self._send(request, **options)

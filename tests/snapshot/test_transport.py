@@ -111,14 +111,13 @@ def test_where_nobody_listens_nobody_waits_and_the_session_stays_watched(
     """The client throws its session away when a connection does not come about, and the guards with it."""
     session = utils.get_session()  # type: ignore[attr-defined]
     begin = time.monotonic()
-    with pytest.raises(OfflineError), hub_errors("org/tiny", "main"):
-        try:
+    with guarded_transport():
+        with pytest.raises(OfflineError), hub_errors("org/tiny", "main"):
             ask(HfApi(endpoint="http://127.0.0.1:9"))
-        finally:
-            assert utils.get_session() is session  # type: ignore[attr-defined]
-            tiny.faults.append(Fault(faults.headers(ETag='"../../../escaped"'), path="config.json"))
-            with pytest.raises(IntegrityError, match="leads outside"):
-                hf_hub_download("org/tiny", "config.json")
+        assert utils.get_session() is session  # type: ignore[attr-defined]
+        tiny.faults.append(Fault(faults.headers(ETag='"../../../escaped"'), path="config.json"))
+        with pytest.raises(IntegrityError, match="leads outside"):
+            hf_hub_download("org/tiny", "config.json")
     assert time.monotonic() - begin < 5
 
 

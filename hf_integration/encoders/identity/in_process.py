@@ -130,7 +130,9 @@ def _of_no_library(item: Any, place: str, walk: Walk) -> Iterator[Finding]:
     elif not walk.of_library(type(item)):
         yield Finding(f"{type(item).__name__}, a class from outside the libraries, on {place}", TAKE_OFF)
     else:
-        yield from (Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), walk.owners))
+        yield from (
+            Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), walk.owners)
+        )
 
 
 def _hiding(item: Any, hidden: Mapping[str, Any], place: str) -> Iterator[Finding]:
@@ -256,7 +258,9 @@ def participants(root: Any, walk: Walk) -> Iterator[tuple[str, Any, Mapping[str,
         hidden = hidden_functions(found)
         yield place, found, hidden
         if walk.of_library(type(found)):
-            pending += reversed([(f"{place}.{name}".strip("."), part) for name, part in _parts(found, hidden)])
+            pending += reversed(
+                [(f"{place}.{name}".strip("."), part) for name, part in _parts(found, hidden)]
+            )
 
 
 def hidden_functions(owner: Any) -> dict[str, Any]:
