@@ -56,11 +56,12 @@ def run(subject: Subject) -> list[str]:
     large = subject.encoder.modality == "text" and subject.encoder.description.parameters >= LARGE
     pairs, command_pairs = (LARGE_PAIRS, LARGE_COMMAND_PAIRS) if large else (PAIRS, COMMAND_PAIRS)
     loaded_goal = LARGE_GOAL if large else LOADED_GOAL
-    for name, goal, ratios in (
-        ("check of a loaded encoder / bare passes", loaded_goal, _paired(check, passes, pairs)),
-        ("check of a loaded encoder / embed", None, _paired(check, embed, pairs)),
-        ("whole command / script", COMMAND_GOAL, _paired(_process(command), _process(script), command_pairs)),
+    for name, goal, first, second, count in (
+        ("check of a loaded encoder / bare passes", loaded_goal, check, passes, pairs),
+        ("check of a loaded encoder / embed", None, check, embed, pairs),
+        ("whole command / script", COMMAND_GOAL, _process(command), _process(script), command_pairs),
     ):
+        ratios = _paired(first, second, count)
         median = statistics.median(ratios)
         spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
         print(f"{name:44} median {median:.3f}, range {spread}, {len(ratios)} pairs", flush=True)
