@@ -139,8 +139,8 @@ LARGE = 1 << 16
 """Entries from which casting a tensor again and again costs less than keeping it twice."""
 
 ROOM = 128 << 20
-"""Bytes that a copy of all large tensors may take besides: casting those of a small encoder for every batch
-is 4 to 8 % of a check. Tables are not among them, as few of their rows are looked up."""
+"""Bytes of large tensors that are cast nevertheless: casting those of a small encoder for every batch is 4 to
+8 % of a check. Tables are not among them, as few of their rows are looked up."""
 
 
 def _large(root: nn.Module) -> dict[int, int]:
@@ -159,8 +159,13 @@ def _large(root: nn.Module) -> dict[int, int]:
 def _kept_as_stored(root: nn.Module, large: Mapping[int, int], dtype: torch.dtype) -> frozenset[int]:
     """Which of the large parameters are not cast once, but each time that they are used."""
     tables = {id(module.weight) for module in root.modules() if isinstance(module, nn.Embedding)}
-    others = sum(entries for key, entries in large.items() if key not in tables)
-    return frozenset(large.keys() & tables if others * dtype.itemsize <= ROOM else large)
+    kept, room = set(), ROOM
+    for key, entries in large.items():
+        if key in tables or entries * dtype.itemsize > room:
+            kept.add(key)
+        else:
+            room -= entries * dtype.itemsize
+    return frozenset(kept)
 
 
 def _written(root: nn.Module) -> set[int]:
