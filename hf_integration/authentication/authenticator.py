@@ -58,7 +58,11 @@ class Authentication:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What came of the key samples: the watermark, in which precision and where; or why there is none."""
+    """What came of the key samples: the watermark, in which precision and where; or why there is none.
+
+    Attributes:
+        code: what was put onto the encoder in this process, as it was found after the last of its runs.
+    """
 
     reconstruction: Reconstruction
     precision: Precision
@@ -66,6 +70,7 @@ class _Run:
     key_samples: KeySamplesRun
     device: str
     own_device: str
+    code: tuple[str, ...]
 
     @property
     def elsewhere(self) -> str:
@@ -123,7 +128,7 @@ class Authenticator:
         compared = compare(encoder, self.card)
         run = self._run(encoder, compared, progress or Silent())
         findings = self._findings(encoder, process, trust, compared, run)
-        verdict = self._verdict(encoder, findings, run, compared.state_of(encoder))
+        verdict = self._verdict(encoder, findings, run, compared.state_of(encoder, run.code))
         return Authentication(replace(verdict, seconds=time.perf_counter() - started), run.reconstruction)
 
     def _run(self, encoder: Encoder, compared: Comparison, progress: Progress) -> _Run:
@@ -143,11 +148,14 @@ class Authenticator:
             sketches, failure = _tried(lambda: self._observe(running, some, progress), sketches)
         count = len(next(iter(sketches.values()))) if sketches else 0
         found = reconstruct_first(card, reference, sketches)
-        if sketches and found.intact and running is not encoder and encoder.copies_differ:
+        code = encoder.in_process_changes()  # once more: now its own code ran
+        if sketches and found.intact and running is not encoder and encoder.copies_differ(code):
             seen, failure = _tried(lambda: witness(encoder, card, weights), found)
+            code = encoder.in_process_changes()
             if not seen.intact:
                 found, precision, device = seen, encoder.own_precision, own_device
-        return _Run(found, precision, failure, KeySamplesRun(count, len(some)), device, own_device)
+        ran = KeySamplesRun(count, len(some))
+        return _Run(found, precision, failure, ran, device, own_device, code)
 
     def _findings(
         self, encoder: Encoder, process: tuple[Finding, ...], trust: Trust, compared: Comparison, run: _Run

@@ -44,9 +44,9 @@ class Comparison:
     digests: Mapping[str, bytes]
     outside: Mapping[str, bytes]
 
-    def state_of(self, encoder: Encoder) -> str | None:
+    def state_of(self, encoder: Encoder, code: Collection[str]) -> str | None:
         """What :func:`state_of` gives of the encoder that was compared; a hand-over to a test needs none."""
-        return state_of(encoder, self.digests, self.outside)
+        return state_of(encoder, self.digests, self.outside, code)
 
 
 def compare(encoder: Encoder, card: WatermarkCard) -> Comparison:
@@ -224,7 +224,9 @@ def _same(differing: Collection[tuple[str, str]]) -> Callable[[str], bool]:
     return same
 
 
-def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[str, bytes]) -> str | None:
+def state_of(
+    encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[str, bytes], code: Collection[str]
+) -> str | None:
     """``sha256:…`` over all that a check compares: tensors, behaviour, and code found on the model.
 
     Independent of file layout and of defaults that a newer library adds.
@@ -233,6 +235,7 @@ def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[st
         encoder: the encoder.
         digests: of its tensors.
         outside: of those that the embedding does not use.
+        code: what :meth:`Encoder.in_process_changes` gave after its last run.
 
     Returns:
         The digest, or ``None`` for an encoder without tensors: what can only be queried has no state
@@ -247,6 +250,6 @@ def state_of(encoder: Encoder, digests: Mapping[str, bytes], outside: Mapping[st
         "outside": {name: digest.hex() for name, digest in outside.items()},
         "behaviour": encoder.behaviour().spoken(),
         "files": {} if encoder.folder is None else Behaviour(encoder.folder.files).spoken(),
-        "code": sorted(encoder.in_process_changes()),
+        "code": sorted(code),
     }
     return f"sha256:{hashlib.sha256(canonical(state).encode()).hexdigest()}"

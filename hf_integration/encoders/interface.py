@@ -151,10 +151,13 @@ class Encoder(ABC):
         """Samples in a second of the recordings that it takes; of no meaning for other modalities."""
         return 16_000
 
-    @property
-    def copies_differ(self) -> bool:
-        """Whether a copy in another precision may run other code than the encoder itself."""
-        return False
+    def copies_differ(self, changes: Sequence[str]) -> bool:
+        """Whether a copy in another precision may run other code than the encoder itself.
+
+        Args:
+            changes: what :meth:`in_process_changes` gave of it just now.
+        """
+        return bool(changes)
 
     @property
     def pads(self) -> bool:

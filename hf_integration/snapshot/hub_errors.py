@@ -56,7 +56,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         InconclusiveError: no access.
         OutputError: the cache cannot be written.
     """
-    from huggingface_hub import constants, errors
+    from huggingface_hub import errors
 
     http_error: type[Exception] = http_library().HTTPError
     named = f"{repo} at {revision}" if revision else repo
@@ -88,26 +88,18 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
-        offline = isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE
-        why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
-        message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
-        remedy = f"check the path, or {other}"
-        raise _unreachable(message, repo, remedy, offline=offline or _not_connected(error)) from error
+        raise _out_of_reach(error, repo, revision, named) from error
     except errors.HfHubHTTPError as error:
         raise _by_status(error, repo, named) from error
     except (http_error, OSError) as error:
         full = _no_room(error)
         if full is not None:
             raise _unwritable(full) from error
-        kind = type(error).__name__  # its text may quote the server
         if isinstance(error, http_error):
-            path_meant = revision is None or not COMMIT.fullmatch(revision)
-            no_path = "no such folder here, and " if path_meant else ""
-            message = f"{named}: {no_path}the Hub cannot be reached ({kind})"
-            remedy = "check the path, or the network" if path_meant else "check the network"
-            raise _unreachable(message, repo, remedy, offline=_not_connected(error)) from error
+            raise _unanswered(error, repo, revision, named) from error
         raise HubUnreachableError(
-            f"{named}: the transfer failed ({kind})", remedy="check the network, and try again"
+            f"{named}: the transfer failed ({type(error).__name__})",
+            remedy="check the network, and try again",
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # not the JSON of a Hub; brackets without end are a RecursionError
@@ -115,6 +107,29 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             f"{named}: the answer is not that of a Hub ({type(error).__name__})",
             remedy=CHECK_THE_WAY,
         ) from error
+
+
+def _out_of_reach(error: BaseException, repo: str, revision: str | None, named: str) -> HubUnreachableError:
+    from huggingface_hub import constants, errors
+
+    told_so = isinstance(error, errors.OfflineModeIsEnabled)
+    cause = error.__cause__
+    if told_so and isinstance(cause, http_library().HTTPError):  # it is what the guards make of silence
+        return _unanswered(cause, repo, revision, named)
+    offline = told_so or constants.HF_HUB_OFFLINE
+    why, other = (" (HF_HUB_OFFLINE is set)", "unset it") if offline else ("", "go online once")
+    message = f"{named}: neither a folder here nor the cache holds it, and the Hub is out of reach{why}"
+    remedy = f"check the path, or {other}"
+    return _unreachable(message, repo, remedy, offline=offline or _not_connected(error))
+
+
+def _unanswered(error: BaseException, repo: str, revision: str | None, named: str) -> HubUnreachableError:
+    path_meant = revision is None or not COMMIT.fullmatch(revision)
+    no_path = "no such folder here, and " if path_meant else ""
+    # the error's own text may quote the server
+    message = f"{named}: {no_path}the Hub cannot be reached ({type(error).__name__})"
+    remedy = "check the path, or the network" if path_meant else "check the network"
+    return _unreachable(message, repo, remedy, offline=_not_connected(error))
 
 
 def _unreachable(message: str, repo: str, remedy: str, *, offline: bool) -> HubUnreachableError:

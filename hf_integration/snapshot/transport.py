@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -10,6 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from hf_integration.base.errors import InconclusiveError, IntegrityError
+
+MOST_TRIES = 3
+"""How often one thing is asked for, while the server is silent or says that it is down; the client itself
+tries six times, which is 23 seconds of pauses alone."""
 
 LONGEST_PAUSE = 10
 """Seconds that a server may ask to wait before the next try; after more, the client's own pauses hold."""
@@ -25,6 +30,9 @@ LEAST_RATE, WATCHED = 1_000, 60
 
 CHECK_THE_WAY = "check HF_ENDPOINT and any proxy on the way to the Hub"
 """What to do about answers that the Hub does not give."""
+
+_DOWN = frozenset({500, 502, 503, 504})
+"""Not 429: a server that says how long to wait is there."""
 
 _PAUSES = ("retry-after", "ratelimit")
 _ETAGS = ("x-linked-etag", "etag")
@@ -73,7 +81,13 @@ def guarded_transport() -> Iterator[None]:
 
     It also names cached files by the server's ETag, and follows one that says ``../../`` out of its cache.
 
+    It asks six times where nobody answers, and after a connection that did not come about it goes on with
+    another session, which nobody looks at: here that ends the request, and other silence does the third time.
+
     Raises:
+        huggingface_hub.errors.OfflineModeIsEnabled: nobody answered, the reason being its cause. The client
+            and ``datasets`` take it for a machine without a network: they look into their caches, and do not
+            ask again.
         IntegrityError: such an ETag came; nothing was written.
         DrippingError: so slow a reply came.
     """
@@ -89,8 +103,62 @@ def guarded_transport() -> Iterator[None]:
         bounded = {kind: min(given.get(kind) or silence, silence) for kind in kinds}
         request.extensions = {**request.extensions, "timeout": bounded}
 
-    with _hooked(session, request=[bound], response=[_shorten_pauses, _check_etags, _watch_pace]):
+    looking = [_shorten_pauses, _check_etags, _watch_pace]
+    with _hooked(session, request=[bound], response=looking), _few_tries(session):
         yield
+
+
+class _Asking:
+    """What a session sends by meanwhile: it counts what is asked for in vain, and ends it.
+
+    Attributes:
+        guards: how many are in force.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._send = session.send
+        self._failed: Counter[tuple[str, str]] = Counter()
+        self.guards = 0
+
+    def __call__(self, request: Any, **options: Any) -> Any:
+        from huggingface_hub import errors, utils
+
+        hub: Any = utils
+        http = http_library()
+        asked = (request.method, str(request.url))
+        try:
+            response = self._send(request, **options)
+        except http.TimeoutException as error:
+            self._failed[asked] += 1
+            if self._failed[asked] < MOST_TRIES:
+                raise
+            raise errors.OfflineModeIsEnabled(str(error)) from error
+        except http.ConnectError as error:
+            raise errors.OfflineModeIsEnabled(str(error)) from error
+        if response.status_code not in _DOWN or request.method not in ("GET", "HEAD"):
+            del self._failed[asked]
+            return response
+        self._failed[asked] += 1
+        if self._failed[asked] >= MOST_TRIES:
+            hub.hf_raise_for_status(response)
+        return response
+
+
+@contextmanager
+def _few_tries(session: Any) -> Iterator[None]:
+    """Let a session send by an :class:`_Asking`, one for all threads."""
+    with _HOOKS:
+        if not isinstance(session.send, _Asking):
+            session.send = _Asking(session)
+        asking = session.send
+        asking.guards += 1
+    try:
+        yield
+    finally:
+        with _HOOKS:
+            asking.guards -= 1
+            if not asking.guards:
+                del session.send
 
 
 @contextmanager

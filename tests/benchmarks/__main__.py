@@ -38,7 +38,7 @@ from tests.benchmarks import (
     unused,
     workers,
 )
-from tests.benchmarks.subjects import KEYS, Subject, available
+from tests.benchmarks.subjects import KEYS, USUAL, Subject, available
 
 Benchmark = Callable[[Subject], list[str]]
 
@@ -138,7 +138,7 @@ def main() -> int:
             print(f"\n## {name}\n", flush=True)
             short += [f"{name}: {line}" for line in WITHOUT_ENCODER[name]()]
             continue
-        for subject in available(arguments.encoder or list(KEYS)):
+        for subject in available(arguments.encoder or USUAL):
             print(f"\n## {name}: {subject.name}\n", flush=True)
             short += [f"{name}: {subject.name}: {line}" for line in benchmarks[name](subject)]
     if "floors" in arguments.benchmarks:

@@ -41,7 +41,8 @@ def _copy(source: Path | None, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
-def _text(folder: Path, shape: dict[str, int]) -> None:
+def random_bert(folder: Path, shape: dict[str, int]) -> None:
+    """Write a BERT with random weights of a shape, and MiniLM's tokenizer."""
     hf.BertModel(hf.BertConfig(**shape)).save_pretrained(folder)
     for file in (minilm_folder() or Path()).glob("*token*.json"):
         shutil.copy(file, folder)
@@ -54,8 +55,8 @@ def _vision(folder: Path) -> None:
 
 SUBJECTS: dict[str, tuple[Callable[[Path], Any], int]] = {
     "MiniLM": (lambda folder: _copy(minilm_folder(), folder), 64),
-    "BERT-base": (lambda folder: _text(folder, {}), 64),
-    "BERT-large": (lambda folder: _text(folder, _BERT_LARGE), 64),
+    "BERT-base": (lambda folder: random_bert(folder, {}), 64),
+    "BERT-large": (lambda folder: random_bert(folder, _BERT_LARGE), 64),
     "ViT-B/16": (_vision, 64),
     "Whisper-tiny": (lambda folder: _copy(whisper_folder(), folder), 8),
 }
@@ -88,14 +89,14 @@ def run(names: tuple[str, ...] = ("BERT-base",)) -> list[str]:
 
 def _mint(folder: Path, keys: int) -> dict[str, float]:
     encoder = load_encoder(str(folder), device="cpu")
-    before = _seconds()
+    before = processor_time()
     card = mint(encoder, keys=keys)
-    minting = _seconds() - before
+    minting = processor_time() - before
     bare = []
     for _ in range(2):  # the first one also warms up
-        before = _seconds()
+        before = processor_time()
         encoder.embed(list(card.key_samples))
-        bare.append(_seconds() - before)
+        bare.append(processor_time() - before)
     peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "parameters": encoder.description.parameters,
@@ -105,7 +106,7 @@ def _mint(folder: Path, keys: int) -> dict[str, float]:
     }
 
 
-def _seconds() -> float:
+def processor_time() -> float:
     """Processor time of this process and of those that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)

@@ -6,21 +6,40 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from hf_integration import WatermarkCard, load_encoder, mint
 from hf_integration.encoders import Encoder
+from tests.benchmarks.scale import random_bert
 from tests.real_encoders.contrastive_vit import vit_folder
 from tests.real_encoders.minilm import minilm_folder
 from tests.real_encoders.simclr import simclr_folder
 from tests.real_encoders.whisper import whisper_folder
 
+
+def bert_base_folder() -> Path | None:
+    """A new folder with a BERT-base of random weights, the same every time."""
+    if minilm_folder() is None:
+        return None  # its tokenizer is needed
+    folder = Path(tempfile.mkdtemp(prefix="sslauth-benchmark-"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        random_bert(folder, {})
+    return folder
+
+
 FOLDERS: dict[str, Callable[[], Path | None]] = {
+    "bert-base": bert_base_folder,
     "minilm": minilm_folder,
     "simclr": simclr_folder,
     "vit": vit_folder,
     "whisper": whisper_folder,
 }
-KEYS = {"minilm": 64, "simclr": 64, "vit": 64, "whisper": 8}
+KEYS = {"bert-base": 64, "minilm": 64, "simclr": 64, "vit": 64, "whisper": 8}
 """Whisper computes on 30 seconds whatever a clip's length: more keys would take far longer to mint."""
+
+USUAL = tuple(name for name in KEYS if name != "bert-base")
+"""Those that are taken where none is named: minting a BERT-base takes minutes, and its weights are random."""
 
 
 @dataclass(frozen=True)

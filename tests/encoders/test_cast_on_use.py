@@ -24,6 +24,7 @@ REPEATABLE = 1e-14
 @pytest.fixture(autouse=True)
 def every_tensor_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision_copy, "LARGE", 1)
+    monkeypatch.setattr(precision_copy, "ROOM", 0)
 
 
 @pytest.fixture
@@ -31,9 +32,31 @@ def module() -> Any:
     return tiny_models.build("bert")
 
 
+@pytest.fixture
+def encoder(module: Any) -> Encoder:
+    return wrap_module(module, tiny_models.tokenizer())
+
+
 def later(encoder: Encoder) -> list[str]:
     """Names of the parameters that are cast when they are used."""
     return [name for name, tensor in encoder.model.named_parameters() if isinstance(tensor, CastOnUse)]
+
+
+def test_where_there_is_room_all_but_tables_are_cast_at_once(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = encoder.at_precision("float64", run_only=True)
+    room = sum(8 * t.numel() for name, t in encoder.model.named_parameters() if "_embeddings." not in name)
+    tables = [name for name in later(small) if "_embeddings." in name]
+    monkeypatch.setattr(precision_copy, "ROOM", room - 1)
+    tight = encoder.at_precision("float64", run_only=True)
+    assert len(later(tight)) == len(tables) + 1
+    assert torch.equal(tight.embed(TEXTS), small.embed(TEXTS))
+    monkeypatch.setattr(precision_copy, "ROOM", room)
+    roomy = encoder.at_precision("float64", run_only=True)
+    assert later(roomy) == tables
+    assert not any(parameter.requires_grad for parameter in roomy.model.parameters())
+    assert torch.equal(roomy.embed(TEXTS), small.embed(TEXTS))
 
 
 class TestCopies:

@@ -101,6 +101,26 @@ class TestWrappedModules:
         layers[0].forward = layers[1].forward
         assert encoder.in_process_changes() == ("patched forward on encoder.layer.0",)
 
+    @pytest.mark.parametrize("holder", ["model", "embeddings", "config", "tokenizer"])
+    @pytest.mark.parametrize("held", ["class", "module", "in a list"])
+    def test_a_patched_class_is_named_although_something_holds_it(
+        self, module: Any, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, holder: str, held: str
+    ) -> None:
+        """What was met as a thing that is kept has not been looked at as what computes."""
+        from transformers.models.bert import modeling_bert as code
+
+        holders = {"model": module, "embeddings": module.embeddings, "config": module.config}
+        owner = holders.get(holder, encoder.processor)
+        kept = {"class": code.BertSelfOutput, "module": code, "in a list": [code.BertSelfOutput, code]}
+        assert encoder.in_process_changes() == ()
+        owner.note = kept[held]
+        monkeypatch.setattr(code.BertSelfOutput, "forward", lambda _self, states, _: states)
+        monkeypatch.setattr(code, "apply_chunking_to_forward", lambda *_, **__: None)
+        assert encoder.in_process_changes() == (
+            f"patched apply_chunking_to_forward of {code.__name__}",
+            "patched forward of BertSelfOutput",
+        )
+
 
 class TestPrecisionCopies:
     @pytest.mark.parametrize(("kernel", "differs"), [("sdpa", False), ("eager", True)])
@@ -108,13 +128,14 @@ class TestPrecisionCopies:
         self, module: Any, encoder: Encoder, kernel: str, differs: bool
     ) -> None:
         module.set_attn_implementation(kernel)
-        assert encoder.copies_differ == differs
+        assert encoder.copies_differ(()) == differs
+        assert encoder.copies_differ(("patched forward on the model",))
         assert encoder.at_precision("float64").model.config._attn_implementation == "sdpa"
 
     def test_a_strict_copy_replaces_nothing_where_there_is_no_other_kernel(self, tmp_path: Path) -> None:
         residual = open_encoder(tiny_models.save("resnet", tmp_path), name="resnet", device="cpu")
         assert residual.model.config._attn_implementation == "eager"
-        assert not residual.copies_differ
+        assert not residual.copies_differ(())
 
     def test_hooks_and_instance_patches_survive(self, module: Any, encoder: Encoder) -> None:
         honest = encoder.at_precision("float64").embed(TEXTS)

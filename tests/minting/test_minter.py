@@ -99,6 +99,7 @@ def test_weights_that_are_no_numbers_are_refused_by_name(encoder: Encoder, poiso
         mint(poisoned, key_samples=TEXTS)
 
 
+@pytest.mark.usefixtures("on_this_cpu_alone")
 def test_a_private_card_gets_a_seed_that_nobody_can_guess_and_a_public_one_is_repeatable(
     encoder: Encoder,
 ) -> None:

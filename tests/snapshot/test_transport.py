@@ -11,7 +11,8 @@ from huggingface_hub import HfApi, constants, hf_hub_download, utils
 
 from hf_integration.base.errors import InconclusiveError, IntegrityError
 from hf_integration.snapshot import transport
-from hf_integration.snapshot.transport import guarded_transport, http_library
+from hf_integration.snapshot.hub_errors import HubUnreachableError, OfflineError, hub_errors
+from hf_integration.snapshot.transport import MOST_TRIES, guarded_transport, http_library
 from tests.hub_server import Fault, HubServer, faults
 
 
@@ -77,6 +78,50 @@ def test_a_pause_of_an_hour_is_not_made(tiny: HubServer, pause: dict[str, str]) 
 
 
 @asks_again
+@pytest.mark.parametrize(
+    ("spoil", "path", "ask"),
+    [
+        (faults.status(503), "/tree/", lambda: HfApi().list_repo_files("org/tiny")),
+        (faults.stall(), "/resolve/", lambda: hf_hub_download("org/tiny", "config.json")),
+    ],
+    ids=["down", "silent"],
+)
+def test_a_hub_that_is_down_or_silent_is_asked_three_times(
+    tiny: HubServer, spoil: faults.Behaviour, path: str, ask: Callable[[], object]
+) -> None:
+    tiny.faults.append(Fault(spoil, path=path))
+    with pytest.raises(HubUnreachableError), hub_errors("org/tiny", "main"):
+        ask()
+    assert len([request for request in tiny.requests if path in request.path]) == MOST_TRIES
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda api: list(api.list_repo_tree("org/tiny")),
+        lambda api: api.model_info("org/tiny"),
+        lambda api: hf_hub_download("org/tiny", "config.json", endpoint=api.endpoint),
+        lambda api: api.snapshot_download("org/tiny", revision=40 * "a"),
+    ],
+    ids=["listing", "page", "file", "snapshot"],
+)
+def test_where_nobody_listens_nobody_waits_and_the_session_stays_watched(
+    tiny: HubServer, ask: Callable[[HfApi], object]
+) -> None:
+    """The client throws its session away when a connection does not come about, and the guards with it."""
+    session = utils.get_session()  # type: ignore[attr-defined]
+    begin = time.monotonic()
+    with guarded_transport():
+        with pytest.raises(OfflineError), hub_errors("org/tiny", "main"):
+            ask(HfApi(endpoint="http://127.0.0.1:9"))
+        assert utils.get_session() is session  # type: ignore[attr-defined]
+        tiny.faults.append(Fault(faults.headers(ETag='"../../../escaped"'), path="config.json"))
+        with pytest.raises(IntegrityError, match="leads outside"):
+            hf_hub_download("org/tiny", "config.json")
+    assert time.monotonic() - begin < 5
+
+
+@asks_again
 def test_a_short_pause_is_made(tiny: HubServer) -> None:
     tiny.faults.append(Fault(faults.status(429, Retry_After="1"), path="/tree/", times=1))
     begin = time.monotonic()
@@ -104,9 +149,12 @@ def test_an_ordinary_etag_is_left_alone(tiny: HubServer, etag: str) -> None:
 def test_what_others_ask_the_hub_for_afterwards_is_left_alone() -> None:
     session = utils.get_session()  # type: ignore[attr-defined]
     before = session.event_hooks
+    sent_by = session.send
     with guarded_transport():
         assert session.event_hooks != before
+        assert session.send != sent_by
     assert session.event_hooks == before
+    assert session.send == sent_by
 
 
 def test_two_threads_leave_each_others_hooks_alone() -> None:
@@ -132,6 +180,7 @@ def test_two_threads_leave_each_others_hooks_alone() -> None:
     leave[1].set()
     for thread in threads:
         thread.join(10)
+    assert "send" not in vars(session)
     counts = [[len(hooks[kind]) for kind in ("request", "response")] for hooks in (before, once, twice)]
     requests, responses = counts[0]
     assert counts == [[requests + n, responses + 3 * n] for n in (0, 1, 2)]

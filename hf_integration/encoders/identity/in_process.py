@@ -4,7 +4,7 @@ import functools
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
@@ -52,6 +52,28 @@ class Finding:
     remedy: str = ""
 
 
+@dataclass
+class Walk:
+    """What was looked at while looking for code, each once; of one check only, as everything can change.
+
+    Attributes:
+        objects: by identity; being kept here, none of them makes room for another.
+        owners: classes and modules of which every function was looked at, likewise. They are not among the
+            objects: being held by one is no reason to leave out what they compute.
+        libraries: whether a class is of a library.
+    """
+
+    objects: dict[int, Any] = field(default_factory=dict)
+    owners: dict[int, Any] = field(default_factory=dict)
+    libraries: dict[type, bool] = field(default_factory=dict)
+
+    def of_library(self, kind: type) -> bool:
+        """See :func:`is_of_library`."""
+        if kind not in self.libraries:
+            self.libraries[kind] = is_of_library(kind)
+        return self.libraries[kind]
+
+
 def code_anywhere(
     encoder: nn.Module, model: nn.Module, built: Mapping[str, nn.Module], others: Iterable[Any]
 ) -> Iterator[Finding]:
@@ -67,14 +89,14 @@ def code_anywhere(
     yield from (Finding(what, TAKE_OFF) for what in foreign_kernels(model))
     replaced = list(departures(model, built))
     yield from (Finding(what, TAKE_OFF) for _, what in replaced)
-    named, seen = frozenset(id(part) for part, _ in replaced), dict[int, Any]()
-    yield from code_found(encoder, seen=seen, named=named)
+    named, walk = frozenset(id(part) for part, _ in replaced), Walk()
+    yield from code_found(encoder, walk=walk, named=named)
     for part in others:
-        yield from code_found(part, within=f"the {type(part).__name__}", seen=seen, named=named)
+        yield from code_found(part, within=f"the {type(part).__name__}", walk=walk, named=named)
 
 
 def code_found(
-    root: Any, *, within: str = MODEL, seen: dict[int, Any] | None = None, named: frozenset[int] = frozenset()
+    root: Any, *, within: str = MODEL, walk: Walk | None = None, named: frozenset[int] = frozenset()
 ) -> tuple[Finding, ...]:
     """Hooks, functions that are set on an object instead of its class, and code of no library.
 
@@ -83,36 +105,38 @@ def code_found(
     Args:
         root: a module, a container or a processor; all that is in it is looked at.
         within: what to call it.
-        seen: what was looked at before, by id; what is looked at now is added.
+        walk: what was looked at before; what is looked at now is added.
         named: ids of what was named already as another than its model's configuration builds.
 
     Returns:
         One entry per finding, e.g. ``forward hook on encoder.layer.3``.
     """
     found: list[Finding] = []
-    seen = {} if seen is None else seen
-    for name, item in participants(root, seen):
+    walk = walk or Walk()
+    for name, item, hidden in participants(root, walk):
         place = _place(name, within)
         if id(item) not in named:
-            found += _of_no_library(item, place, seen)
+            found += _of_no_library(item, place, walk)
         if isinstance(item, nn.Module):
             found += _on_module(item, place)
-        found += _hiding(item, place)
+        found += _hiding(item, hidden, place)
     return tuple(dict.fromkeys(found))
 
 
-def _of_no_library(item: Any, place: str, seen: dict[int, Any]) -> Iterator[Finding]:
+def _of_no_library(item: Any, place: str, walk: Walk) -> Iterator[Finding]:
     if isinstance(item, FunctionType):
         if is_foreign(item):
             yield Finding(f"{item.__name__}, a function from outside the libraries, on {place}", TAKE_OFF)
-    elif not is_of_library(type(item)):
+    elif not walk.of_library(type(item)):
         yield Finding(f"{type(item).__name__}, a class from outside the libraries, on {place}", TAKE_OFF)
     else:
-        yield from (Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), seen))
+        yield from (
+            Finding(f"patched {what}", TAKE_OFF) for what in patched_in_class(type(item), walk.owners)
+        )
 
 
-def _hiding(item: Any, place: str) -> Iterator[Finding]:
-    for name, value in hidden_functions(item):
+def _hiding(item: Any, hidden: Mapping[str, Any], place: str) -> Iterator[Finding]:
+    for name, value in hidden.items():
         if (isinstance(item, nn.Module) and name in _NOT_COMPUTING) or _own(item, name, value):
             continue
         if name == "forward" and _moves_only(item):
@@ -126,7 +150,8 @@ def _hiding(item: Any, place: str) -> Iterator[Finding]:
 
 def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
     for attribute, kind in HOOKS.items():
-        if any(not _of_transformers(hook) for hook in getattr(module, attribute).values()):
+        hooks = getattr(module, attribute)
+        if hooks and any(not _of_transformers(hook) for hook in hooks.values()):
             yield Finding(f"{kind} on {place}", TAKE_OFF)
     if (compiled := getattr(module, "_compiled_call_impl", None)) is not None:
         own = getattr(compiled, "_torchdynamo_orig_callable", None) == module._call_impl
@@ -231,7 +256,7 @@ _NOT_WALKED = frozenset(
 ) - {"_parameters", "_buffers"}
 
 
-def participants(root: Any, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+def participants(root: Any, walk: Walk) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
     """Walk through modules and all that is kept in their attributes, the outer before the inner.
 
     What is of no library is not walked into, and functions that hide one of their object's class are left to
@@ -239,35 +264,43 @@ def participants(root: Any, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
 
     Args:
         root: where to begin.
-        seen: what was walked through before, by id; what is walked through now is added.
+        walk: what was walked through before; what is walked through now is added.
+
+    Yields:
+        Where something is, the thing, and its :func:`hidden_functions`.
     """
     pending: list[tuple[str, Any]] = [("", root)]
     while pending:
         place, found = pending.pop()
-        if id(found) in seen:
+        if id(found) in walk.objects or isinstance(found, type | ModuleType | Enum):
             continue
-        seen[id(found)] = found
-        if not isinstance(found, type | ModuleType | Enum):
-            yield place, found
-        if is_of_library(type(found)) and not isinstance(found, type | ModuleType | Enum):
-            pending += reversed([(f"{place}.{name}".strip("."), part) for name, part in _parts(found)])
+        walk.objects[id(found)] = found
+        hidden = hidden_functions(found)
+        yield place, found, hidden
+        if walk.of_library(type(found)):
+            pending += reversed(
+                [(f"{place}.{name}".strip("."), part) for name, part in _parts(found, hidden)]
+            )
 
 
-def hidden_functions(owner: Any) -> Iterator[tuple[str, Any]]:
+def hidden_functions(owner: Any) -> dict[str, Any]:
     """Functions, or parts, of an object's class that are hidden by others of the object itself, by name."""
     if _compiles(owner):
-        return
-    registered = (
-        {*owner._modules, *owner._parameters, *owner._buffers} if isinstance(owner, nn.Module) else ()
-    )
-    for name, value in _attributes(owner).items():
-        of_class = getattr(type(owner), name, None)
-        hides = callable(value) and callable(of_class) and not isinstance(of_class, type)
-        if name in registered or hides:
-            yield name, value
+        return {}
+    is_module, kind = isinstance(owner, nn.Module), type(owner)
+    return {
+        name: value
+        for name, value in _attributes(owner).items()
+        if (is_module and (name in owner._modules or name in owner._parameters or name in owner._buffers))
+        or (callable(value) and _is_function(getattr(kind, name, None)))
+    }
 
 
-def _parts(owner: Any) -> Iterator[tuple[str, Any]]:
+def _is_function(of_class: Any) -> bool:
+    return callable(of_class) and not isinstance(of_class, type)
+
+
+def _parts(owner: Any, hidden: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(owner, nn.Module):
         yield from ((name, part) for name, part in owner._modules.items() if part is not None)
     if isinstance(owner, MethodType):
@@ -275,11 +308,11 @@ def _parts(owner: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(owner, partial):
         yield from (("func", owner.func), ("args", owner.args), ("keywords", owner.keywords))
     elif isinstance(owner, Mapping):
-        yield from ((str(key), part) for key, part in owner.items() if type(part) not in _ATOMS)
+        if not _ATOMS.issuperset(map(type, owner.values())):  # a vocabulary has nothing but numbers
+            yield from ((str(key), part) for key, part in owner.items() if type(part) not in _ATOMS)
     elif isinstance(owner, list | tuple | set | frozenset):
         yield from ((str(at), part) for at, part in enumerate(owner) if type(part) not in _ATOMS)
     if not _compiles(owner) and not isinstance(owner, FunctionType):
-        hidden = {name for name, _ in hidden_functions(owner)}
         for name, part in _attributes(owner).items():
             if type(part) not in _ATOMS and name not in hidden and name not in _NOT_WALKED:
                 yield name, part

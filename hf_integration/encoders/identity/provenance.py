@@ -87,6 +87,8 @@ def patched_in_class(kind: type, seen: dict[int, Any]) -> Iterator[str]:
         kind: the class.
         seen: classes that were looked at before, by id; those that are looked at now are added.
     """
+    if id(kind) in seen:
+        return
     owners = [owner for owner in kind.__mro__ if id(owner) not in seen]
     seen.update((id(owner), owner) for owner in owners)
     for owner in owners:

@@ -66,7 +66,7 @@ def at_precision(
         precision: dtype of the computation.
         weights: ``float16`` or ``bfloat16`` rounds every stored tensor to that dtype first, by value.
         buffers: what takes the place of buffers that are not stored, by their identity.
-        run_only: the copy's tensors will not be edited, so large ones stay as they are stored and are cast
+        run_only: the copy's tensors will not be edited, so large ones may stay as they are stored, to be cast
             when they are used.
 
     Returns:
@@ -81,7 +81,8 @@ def at_precision(
         raise UsageError(f"unknown weights {weights!r}", remedy=f"choose from {', '.join(WEIGHTS)}")
     target = _DTYPES[precision]
     steps = (target,) if weights == "stored" else (_DTYPES[weights], target)
-    written = _written(root)
+    large = _large(root) if run_only else {}
+    kept = _kept_as_stored(root, large, target)
     changed: dict[int, Tensor] = {}
     for _, tensor in state_tensors(root):
         if not tensor.is_floating_point() or (tensor.dtype == target and len(steps) == 1):
@@ -89,10 +90,8 @@ def at_precision(
         later = CastOnUse(tensor.detach(), *steps)
         if tensor.dtype == target and _same(later.cast(), tensor):
             continue
-        # buffers are what modules keep, and may write to
-        read_only = isinstance(tensor, nn.Parameter) and id(tensor) not in written
-        keep = run_only and read_only and tensor.numel() >= LARGE
-        changed[id(tensor)] = _like(later if keep else later.cast(), tensor)
+        cast = later if id(tensor) in kept else later.cast()
+        changed[id(tensor)] = _like(cast, tensor, trained=id(tensor) not in large)
     for _, buffer in computed_buffers(root):
         loaded = (buffers or {}).get(id(buffer), buffer)
         computed = loaded if precision in _HALF else loaded.to(target)
@@ -137,15 +136,43 @@ def _same(converted: Tensor, original: Tensor) -> bool:
     return torch.equal(converted, original.detach())
 
 
-def _like(converted: Tensor, original: Tensor) -> Tensor:
+def _like(converted: Tensor, original: Tensor, *, trained: bool = True) -> Tensor:
     if isinstance(original, nn.Parameter):
-        trained = original.requires_grad and not isinstance(converted, CastOnUse)
-        return nn.Parameter(converted, requires_grad=trained)
+        return nn.Parameter(converted, requires_grad=trained and original.requires_grad)
     return converted
 
 
 LARGE = 1 << 16
 """Entries from which casting a tensor again and again costs less than keeping it twice."""
+
+ROOM = 128 << 20
+"""Bytes of large tensors that are cast nevertheless: casting those of a small encoder for every batch is 4 to
+8 % of a check. Tables are not among them, as few of their rows are looked up."""
+
+
+def _large(root: nn.Module) -> dict[int, int]:
+    """Numbers of entries of large parameters that a run does not write to, by their identities.
+
+    Buffers are what modules keep, and may write to.
+    """
+    written = _written(root)
+    return {
+        id(tensor): tensor.numel()
+        for tensor in root.parameters()
+        if tensor.numel() >= LARGE and id(tensor) not in written
+    }
+
+
+def _kept_as_stored(root: nn.Module, large: Mapping[int, int], dtype: torch.dtype) -> frozenset[int]:
+    """Which of the large parameters are not cast once, but each time that they are used."""
+    tables = {id(module.weight) for module in root.modules() if isinstance(module, nn.Embedding)}
+    kept, room = set(), ROOM
+    for key, entries in large.items():
+        if key in tables or entries * dtype.itemsize > room:
+            kept.add(key)
+        else:
+            room -= entries * dtype.itemsize
+    return frozenset(kept)
 
 
 def _written(root: nn.Module) -> set[int]:

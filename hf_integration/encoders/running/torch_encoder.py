@@ -112,11 +112,9 @@ class TorchEncoder(Encoder):
         described = self.description
         self._description = replace(described, details={**described.details, PADDING: NEVER_PADDED})
 
-    @property
-    def copies_differ(self) -> bool:
+    def copies_differ(self, changes: Sequence[str]) -> bool:
         """See :meth:`Encoder.copies_differ`: compiled code, a replaced kernel, whatever was put there."""
-        compiled = self._origin.entrance is not None
-        return compiled or attention.could_be_fused(self.model) or bool(self.in_process_changes())
+        return bool(changes) or self._origin.entrance is not None or attention.could_be_fused(self.model)
 
     @property
     def description(self) -> EncoderDescription:
