@@ -54,6 +54,7 @@ def padding_leaks(encoder: Encoder, key_samples: Sequence[Sample], *, seed: int)
         # a norm that is not a number compares false with everything
         not bool(((together[name] - strip).norm(dim=1) <= MOST_NOISE[precision] * strip.norm(dim=1)).all())
         for name, strip in alone.items()
+        if name in together
     )
 
 
@@ -62,5 +63,7 @@ def _strips(encoder: Encoder, samples: Sequence[Sample], batch_size: int) -> dic
     with full_precision():
         batches = list(encoder.observe(samples, batch_size=batch_size))
     place = torch.tensor([index for batch in batches for index in batch.indices]).argsort()
-    names = [name for name in batches[0].features if name != PROCESSOR_STRIP]
+    # a head gives nothing for recordings that are too short for it
+    strips = set.intersection(*(set(batch.features) for batch in batches)) - {PROCESSOR_STRIP}
+    names = [name for name in batches[0].features if name in strips]
     return {name: torch.cat([batch.features[name] for batch in batches])[place] for name in names}

@@ -45,7 +45,7 @@ def recompute(model: nn.Module) -> None:
 
 
 class Kept:
-    """Bytes that the graph of a pass keeps, in all and where layers compute again what they dropped.
+    """Bytes that the graph of a pass keeps: ``whole``, or ``recomputed`` if layers compute again.
 
     Args:
         model: the model that runs.

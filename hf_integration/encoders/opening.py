@@ -1,6 +1,7 @@
 """Open an encoder from a folder, or from a reference to one."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from hf_integration.encoders.modalities.tail_modules import ModuleSpec
 from hf_integration.encoders.modalities.text import TextPreparation
 from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.assembly import Assembly, Origin
-from hf_integration.encoders.running.head import head_of_folder
+from hf_integration.encoders.running.head import head_of_folder, is_with_head
 from hf_integration.encoders.running.one_sample import observed
 from hf_integration.encoders.running.precision_copy import ComputedBuffers
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
@@ -172,6 +173,8 @@ def open_encoder(
 
     loaded = dict(precision_copy.state_tensors(module))
     stored = stored_tensors(weight_files(found.model), loaded, whole=whole)
+    if is_with_head(family.class_name):  # its files hold a head, although nothing but the class is in them
+        stored = replace(stored, headless=False)
     preparation = preparation_of(processor, module, family, found.sentence)
     if isinstance(preparation, TextPreparation):
         in_effect["tokenizer_config.json"] |= {LONGEST_TEXT: preparation.max_length}

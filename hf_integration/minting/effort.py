@@ -76,8 +76,7 @@ def benign_keys(count: int, operations: float, precision: Precision) -> int:
     """On how many of ``count`` key samples, from the first on, benign variants run in a precision.
 
     On all of them where a run is quick, as samples differ in how much their features round. Where it is slow,
-    on whole groups, so that the noise of every kind of tile is seen; calibration knows by how much the mean
-    over fewer samples is noisier.
+    on fewer; calibration knows by how much the mean over fewer samples is noisier.
 
     Args:
         count: the card's key samples.

@@ -56,6 +56,7 @@ from hf_integration.minting.self_check import (
     refuse_blind,
     refuse_non_finite,
     refuse_random,
+    refuse_some_without_head,
 )
 from hf_integration.minting.simulated import SIMULATIONS
 from hf_integration.serving.recording import serve
@@ -239,25 +240,9 @@ def run_all(
     bare = (time.perf_counter() - started) * sum(sizes) / max(sum(sizes[: SOME[encoder.modality]]), 1)
     progress.expect(bare * sum(PASSES.values()) + AT_LEAST, PASSES)
     progress.start("references", len(pairs))
-    for weights, precision in pairs:
-        running = encoder.at_precision(precision, weights=weights, run_only=True)
-        some = samples[: reference_keys(len(samples), runs.operations, (weights, precision))]
-        try:
-            with quick(precision):
-                sketches = observe_sketches(running, some, seed=seed, embeddings=True)
-        except WrittenToError:
-            raise
-        except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
-            if precision in CHEAP:
-                raise
-            continue
-        finally:
-            progress.advance()
-        embeddings = sketches.pop(EMBEDDINGS, None)
-        if (weights, precision) == EXACT:
-            runs.exact = embeddings
-        if precision in CHEAP or finite(sketches):
-            runs.references[weights, precision] = sketches
+    for pair in pairs:
+        _run_reference(encoder, pair, samples, runs, seed=seed)
+        progress.advance()
     measured = tuple(runs.references)
     progress.start("benign variants", sum(len(_variants(pair)) for pair in measured))
     for pair in measured:
@@ -279,6 +264,32 @@ def run_all(
                 runs.held_out.setdefault(pair, []).append((variant.name, residuals))
     _run_instruction_sets(encoder, samples, runs, seed=seed, progress=progress)
     return runs
+
+
+def _run_reference(encoder: Encoder, pair: Pair, samples: KeySamples, runs: BenignRuns, *, seed: int) -> None:
+    """Run one reference; a pair that the encoder cannot compute in half precision has none."""
+    weights, precision = pair
+    running = encoder.at_precision(precision, weights=weights, run_only=True)
+    some = samples[: reference_keys(len(samples), runs.operations, pair)]
+    try:
+        with quick(precision):
+            sketches = observe_sketches(running, some, seed=seed, embeddings=True)
+    except WrittenToError:
+        raise
+    except RuntimeError:  # some operations (Fourier transforms on a CPU) do not exist in half precision
+        if precision in CHEAP:
+            raise
+        return
+    embeddings = sketches.pop(EMBEDDINGS, None)
+    if pair == EXACT:
+        runs.exact = embeddings
+        refuse_some_without_head(sketches)
+    elif missing := set(runs.references[EXACT]) - set(sketches):
+        if precision in CHEAP:
+            raise EncoderError(f"'{encoder.name}' gives no {min(missing)} in {precision}")
+        return
+    if precision in CHEAP or finite(sketches):
+        runs.references[pair] = sketches
 
 
 def _variants(pair: Pair) -> tuple[Variant, ...]:

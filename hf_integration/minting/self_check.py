@@ -6,16 +6,16 @@ from typing import Any
 
 from hf_integration.authentication import observe_sketches, reconstruct
 from hf_integration.authentication.reconstruction import reconstruct_first
-from hf_integration.base.errors import EncoderError, MintingRefusedError
+from hf_integration.base.errors import EncoderError, KeySampleError, MintingRefusedError
 from hf_integration.base.progress import Progress
-from hf_integration.base.vocabulary import Precision
+from hf_integration.base.vocabulary import HEAD_STRIP, Precision
 from hf_integration.benign.noise import MOST_NOISE
 from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples.samples import Sample
 from hf_integration.minting.effort import benign_keys
-from hf_integration.minting.references import BenignRuns
+from hf_integration.minting.references import BenignRuns, Sketches
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
 from hf_integration.watermark import GROUP
 from hf_integration.watermark.calibration import as_mean_over
@@ -41,6 +41,20 @@ def refuse_non_finite(encoder: Encoder) -> None:
             raise EncoderError(
                 f"'{encoder.name}': tensor {name} holds NaN or an infinity", remedy="get a copy that is whole"
             )
+
+
+def refuse_some_without_head(sketches: Sketches) -> None:
+    """Refuse key samples of which a head takes some and does not take others.
+
+    Raises:
+        KeySampleError: there are some.
+    """
+    given = sketches.get(HEAD_STRIP)
+    if given is not None and (lacking := int(given.isnan().any(1).sum())):
+        raise KeySampleError(
+            f"the encoder's head gives nothing for {lacking} of {len(given)} key samples",
+            remedy="use longer ones, or the encoder without its head",
+        )
 
 
 def refuse_random(runs: BenignRuns) -> None:

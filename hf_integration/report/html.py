@@ -85,7 +85,7 @@ def _check(place: int, one: Shown) -> dict[str, Any]:
         "Found in this process": verdict.process,
         "Tensors outside the embedding path that differ": tensors.outside,
         "Differences that cannot change the embedding": files.notes,
-        "Not covered: code or weights beside the encoder": files.not_covered,
+        "Not covered by this verdict": files.not_covered,
         **_answers(verdict.conversion),
     }
     *causes, remedy = verdict.diagnosis or ("",)

@@ -117,9 +117,7 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
         names_of("found in this process", verdict.process),
         names_of("settings that libraries derive otherwise from equal files", verdict.files.derived),
         names_of("differences that cannot change the embedding that was checked", verdict.files.notes),
-        names_of(
-            "not covered by this verdict, code or weights beside the encoder", verdict.files.not_covered
-        ),
+        names_of("not covered by this verdict", verdict.files.not_covered),
         _advice(verdict),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)

@@ -1,6 +1,8 @@
 """Encoders that accelerate spread or offloaded: all that runs is read, or they are refused in one line."""
 
+import contextlib
 import copy
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 import transformers as hf
-from accelerate import cpu_offload, cpu_offload_with_hook, disk_offload, dispatch_model
+from accelerate import Accelerator, cpu_offload, cpu_offload_with_hook, disk_offload, dispatch_model
 from accelerate.hooks import (
     AlignDevicesHook,
     CpuOffload,
     SequentialHook,
+    UserCpuOffloadHook,
     add_hook_to_module,
     remove_hook_from_module,
 )
@@ -21,6 +24,7 @@ from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import wrap_module
+from hf_integration.encoders.identity.in_process import _NOT_COMPUTING, code_found
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.tiny_cards import FULL, mint_quickly
@@ -36,6 +40,15 @@ Load = Callable[..., Any]
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WatermarkCard]:
     root = tmp_path_factory.mktemp("plain")
     folder = tiny_models.save("bert", root / "encoder")
+    return folder, mint_quickly(folder, root / "card", precisions=FULL)[1]
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WatermarkCard]:
+    root = tmp_path_factory.mktemp("classifier")
+    folder = tiny_models.save("bert", root / "encoder")
+    config = hf.AutoConfig.from_pretrained(folder)
+    hf.BertForSequenceClassification(config).save_pretrained(folder)
     return folder, mint_quickly(folder, root / "card", precisions=FULL)[1]
 
 
@@ -107,6 +120,23 @@ def test_what_is_offloaded_is_refused_with_what_to_do(
     )
 
 
+@pytest.mark.parametrize("kind", [*IN_MEMORY, "mixed precision"])
+def test_a_head_is_run_as_well(kind: str, classifier: tuple[Path, WatermarkCard]) -> None:
+    def load(**options: Any) -> Any:
+        return hf.AutoModelForSequenceClassification.from_pretrained(classifier[0], **options).eval()
+
+    if kind == "mixed precision":
+        spread = Accelerator(mixed_precision="bf16", cpu=True).prepare(load())
+        assert verdict(classifier, spread).status == "inconclusive"
+        return
+    make, named = IN_MEMORY[kind]
+    if "parts" in kind:
+        pytest.skip("these are the parts of a model without a head")
+    found = verdict(classifier, make(load))
+    assert "head" in [strip.name for strip in found.strips]
+    assert (found.status, found.process) == ("authentic", named), found.reason
+
+
 def _instead(part: Any) -> AlignDevicesHook:
     """A hook that computes with another table than the one that is there to be read."""
     honest = part.weight.detach().clone()
@@ -145,6 +175,20 @@ def _of_another(part: Any) -> None:
     part.forward = type(held)(held.func, other)
 
 
+class Fetched:
+    """No model at all: what accelerate calls of it runs code."""
+
+    def parameters(self) -> Any:
+        return iter([torch.zeros(1)])
+
+    def to(self, _device: Any) -> "Fetched":
+        return self
+
+
+def _after_no_model(part: Any) -> None:
+    add_hook_to_module(part, CpuOffload("cpu", UserCpuOffloadHook(Fetched(), CpuOffload("cpu"))))
+
+
 HOSTILE: dict[str, Callable[[Any], Any]] = {
     "weights of its own": _instead,
     "a patched hook": lambda part: _put(part, AlignDevicesHook("cpu")),
@@ -152,6 +196,7 @@ HOSTILE: dict[str, Callable[[Any], Any]] = {
     "a patched hook among others": _in_sequence,
     "a patched hook of another model": _after_another,
     "the forward of another module": _of_another,
+    "what is no model, before": _after_no_model,
 }
 
 
@@ -164,6 +209,37 @@ def test_a_hook_that_could_compute_something_else_is_no_pass(
     found = verdict(plain, model)
     assert found.status == "inconclusive"
     assert found.process == ("patched forward on embeddings.word_embeddings",)
+
+
+def _caller(_: Any) -> Any:
+    return lambda *_arguments, **_named: None
+
+
+def _closure() -> Any:
+    """A function of the standard library that calls one of nobody's, and does not say so."""
+    function = contextlib.contextmanager(_caller(None))
+    del function.__wrapped__  # type: ignore[attr-defined]
+    return function
+
+
+# ways to bring code of one's own
+BRINGING: dict[str, Callable[[], Any]] = {
+    "function": lambda: _caller(None),
+    "object": type("Called", (), {"__call__": lambda *_: None}),
+    "partial": lambda: functools.partial(map, _caller(None)),
+    "cache": lambda: functools.lru_cache(_caller(None)),
+    "closure": _closure,
+}
+
+
+@pytest.mark.parametrize("bringing", BRINGING)
+@pytest.mark.parametrize("name", sorted(name for name in _NOT_COMPUTING if hasattr(torch.nn.Module, name)))
+def test_a_replaced_function_that_accelerate_may_call_is_no_pass(
+    name: str, bringing: str, plain: tuple[Path, WatermarkCard], load: Load
+) -> None:
+    model = cpu_offload_with_hook(load(), "cpu")[0]
+    setattr(model, name, BRINGING[bringing]())
+    assert any(found.remedy and name in found.what for found in code_found(model))
 
 
 def test_a_patched_class_of_hooks_is_no_pass(

@@ -8,17 +8,21 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hf_integration import WatermarkCard, wrap_module
+from hf_integration import WatermarkCard, mint, wrap_module
 from hf_integration.authentication import Authenticator
 from hf_integration.authentication.references import run_strips
+from hf_integration.base.errors import KeySampleError
 from hf_integration.encoders import Encoder, open_encoder
 from hf_integration.encoders.files.loading import silent_transformers
+from hf_integration.encoders.running import head
+from hf_integration.key_samples.samples import KeySamples, Waveform
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.threads import one_thread
@@ -122,6 +126,44 @@ def test_an_altered_head_breaks_its_strip_alone(
         assert broken(verdict) == ([] if tensor == OF_THE_LOSS else ["head"]), tensor
         if tensor != OF_THE_LOSS:
             assert any("strip 'head'" in line for line in verdict.diagnosis)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_is_there_and_could_not_be_read_is_never_excused(
+    minted: Callable[[str], Minted], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = minted(name)
+
+    def unreadable(*_: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(head, "_read", unreadable)
+    failure: Exception = ValueError("of another library")
+    verdict = made.check(made.opened())
+    assert verdict.status != "authentic"
+    assert broken(verdict) == ["head"]
+    failure = MemoryError()
+    with pytest.raises(MemoryError):
+        made.opened()
+
+
+def test_recordings_that_are_too_short_for_a_head_are_named(
+    minted: Callable[[str], Minted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = minted("WavLMForXVector")
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+    waves = [Waveform(np.arange(count, dtype=np.int16), 16_000) for count in (16_000, 30, 16_000)]
+    with pytest.raises(KeySampleError, match="the encoder's head gives nothing for 1 of 3 key samples"):
+        mint(made.opened(), key_samples=KeySamples(waves, origin="test"))
+
+
+def test_a_head_whose_class_runs_its_encoder_otherwise_has_no_strip(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    BY_NAME["longformer"].write(folder)
+    config = hf.AutoConfig.from_pretrained(folder)
+    hf.LongformerForSequenceClassification(config).save_pretrained(folder)
+    (batch,) = open_encoder(folder, name="x", device="cpu").observe(["the cat"])
+    assert "head" not in batch.features
 
 
 def test_a_layer_that_is_altered_is_found_there_and_not_in_the_head(

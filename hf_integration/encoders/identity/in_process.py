@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -137,7 +137,9 @@ def _of_no_library(item: Any, place: str, walk: Walk) -> Iterator[Finding]:
 
 def _hiding(item: Any, hidden: Mapping[str, Any], place: str) -> Iterator[Finding]:
     for name, value in hidden.items():
-        if (isinstance(item, nn.Module) and name in _NOT_COMPUTING) or _own(item, name, value):
+        if isinstance(item, nn.Module) and name in _NOT_COMPUTING and _of_libraries(value):
+            continue
+        if _own(item, name, value):
             continue
         if name == "forward" and _moves_only(item):
             yield Finding("hooks of accelerate that move tensors between devices")
@@ -146,6 +148,20 @@ def _hiding(item: Any, hidden: Mapping[str, Any], place: str) -> Iterator[Findin
             yield Finding(f"autocast around the forward of {place}, put there by accelerate", unwrap)
         else:
             yield Finding(f"patched {name} on {place}", TAKE_OFF)
+
+
+def _of_libraries(function: Any) -> bool:
+    """Whether nothing but functions of libraries run in one, and in what it was put around.
+
+    accelerate calls ``to`` of a module before each of its runs.
+    """
+    if isinstance(function, nn.Module | type):  # whose instances are looked at by themselves
+        return is_of_library(function if isinstance(function, type) else type(function))
+    plain = function.__func__ if isinstance(function, MethodType) else function
+    if not isinstance(plain, FunctionType) or is_foreign(plain):
+        return False
+    held = [cell.cell_contents for cell in plain.__closure__ or () if cell != CellType()]
+    return all(_of_libraries(each) for each in held if callable(each))
 
 
 def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
@@ -229,8 +245,13 @@ def _moving(hook: Any) -> bool:
         and _of_accelerate(hook)
         and not getattr(hook, "offload", False)
         and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
-        and (before is None or (_of_accelerate(before) and _moving(before.hook)))
+        and (before is None or (_of_accelerate(before) and _moving(before.hook) and _plain(before.model)))
     )
+
+
+def _plain(model: Any) -> bool:
+    """Whether a model that is moved away before another one runs has no code of its own."""
+    return isinstance(model, nn.Module) and not any(found.remedy for found in code_found(model))
 
 
 def _of_accelerate(item: Any) -> bool:

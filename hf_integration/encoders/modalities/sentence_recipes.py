@@ -34,8 +34,8 @@ def sentence_family(sentence: SentenceModules, family: Family, *, where: str) ->
         )
     if family.part and not family.class_name.endswith("EncoderModel"):  # Whisper, BART, Marian
         raise EncoderError(
-            f"{where}: of the two halves of a sequence-to-sequence model, sentence-transformers saves the "
-            "encoder alone, which no loader of transformers takes by itself, or runs both",
+            f"{where}: of a sequence-to-sequence model, sentence-transformers either runs both halves or "
+            "saves the encoder alone, which transformers cannot load",
             remedy="check the transformers model that it was made of",
         )
     if family.modality == "audio":

@@ -114,7 +114,7 @@ class CastOnUse(Tensor):
         raise WrittenToError("asked for the memory of a tensor that is cast when it is used")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CastOnUse":
-        """Itself: nothing can change it."""
+        """Itself: nothing can change what is stored, and copies share what is added."""
         memo[id(self)] = self
         return self
 

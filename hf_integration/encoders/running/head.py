@@ -26,6 +26,17 @@ _ONE_VECTOR = re.compile(r"For((Sequence|Image|Audio)Classification|XVector|Imag
 
 _GIVES = ("embeddings", "logits")
 
+_OTHERWISE = frozenset({"LongformerForSequenceClassification"})
+"""Classes that run their encoder otherwise than it is run by itself, so that their heads would give something
+else: this one lets the first token see all others."""
+
+_OF_ACCELERATE = ("forward", "_old_forward", "_original_forward", "_hf_hook")
+"""What accelerate puts onto a model: bound to the whole, it would run the encoder once more. What it hides is
+found on the model itself."""
+
+MOST_LAYERS = 64
+"""Layers of a speaker encoder's head that are built; of more, nothing is run."""
+
 
 class Head(nn.Module):
     """The model with its head, in which the encoder is replaced by what it gave already.
@@ -40,6 +51,8 @@ class Head(nn.Module):
         shell = copy.copy(whole)
         self._base = base
         shell.__dict__["_modules"] = {**whole._modules, self._base: _Given()}
+        for name in _OF_ACCELERATE:
+            shell.__dict__.pop(name, None)
         self.whole = shell
 
     def forward(self, output: Any, inputs: Mapping[str, Tensor]) -> Tensor | None:
@@ -80,6 +93,11 @@ class _Given(nn.Module):
         return self.output
 
 
+def is_with_head(class_name: str) -> bool:
+    """Whether a class of transformers is a model with a head that gives one vector."""
+    return _ONE_VECTOR.search(class_name) is not None
+
+
 def head_of_folder(
     where: Path, files: Sequence[Path], config: Any, family: Family, recipe: Recipe, base: nn.Module
 ) -> Head | None:
@@ -96,7 +114,7 @@ def head_of_folder(
     import transformers
 
     named = next(iter(named_classes(config.architectures)), "")
-    if not _ONE_VECTOR.search(named):
+    if not is_with_head(named):
         return None
     try:
         kind: Any = getattr(transformers, named, None)
@@ -109,11 +127,10 @@ def head_of_folder(
         dtype = next(parameter.dtype for parameter in base.parameters())
         state = _read(files, head.whole.state_dict().keys(), dtype)
         head.whole.load_state_dict(state, strict=True, assign=True)
-    except ENDING:
+    except (MemoryError, torch.OutOfMemoryError, *ENDING):
         raise
-    except (
-        Exception
-    ):  # a class of nobody, another head than the files hold: tensors are compared, and not run
+    # a class of nobody, another head than the files hold: tensors are compared, and not run
+    except Exception:
         return None
     unread = any(tensor.is_meta for tensor in (*head.parameters(), *head.buffers()))
     return None if unread else head.eval()
@@ -129,7 +146,7 @@ def head_in_memory(module: Any, tower: nn.Module, family: Family, recipe: Recipe
         recipe: how its outputs become an embedding.
     """
     kind = type(module)
-    if not is_of_library(kind, "transformers") or not _ONE_VECTOR.search(kind.__name__):
+    if not is_of_library(kind, "transformers") or not is_with_head(kind.__name__):
         return None
     inner = _encoder_in(kind, module.config, family, recipe)
     return Head(module, inner) if inner and getattr(module, inner, None) is tower else None
@@ -138,6 +155,8 @@ def head_in_memory(module: Any, tower: nn.Module, family: Family, recipe: Recipe
 def _encoder_in(kind: Any, config: Any, family: Family, recipe: Recipe) -> str:
     """Name of the encoder in a model with a head; empty where the head cannot be run behind it."""
     if getattr(kind, "config_class", None) is not type(config) or recipe.method != "forward":
+        return ""
+    if kind.__name__ in _OTHERWISE or len(getattr(config, "tdnn_dim", None) or ()) > MOST_LAYERS:
         return ""
     # causal models take no batch without it
     if family.modality == "text" and getattr(config, "pad_token_id", None) is None:
