@@ -8,7 +8,7 @@ a new one is believed to be a library's only where it is that of the whole file.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from hf_integration.base.vocabulary import Weights
+from hf_integration.base.vocabulary import HEAD_STRIP, Weights
 from hf_integration.card import WatermarkCard
 from hf_integration.encoders.files.support import tensors_of_class
 from hf_integration.encoders.identity.behaviour import shown
@@ -156,7 +156,10 @@ def outside_evidence(
             if digest not in recorded.values():
                 (notes if _last(name) == _COUNTER else changed).append(name)
             elif digest != recorded["stored"] and not casts & {w for w, d in recorded.items() if d == digest}:
-                notes.append(f"{shown(name)}: rounded, unlike the rest; the embedding does not use it")
+                if HEAD_STRIP in card.strips and not encoder.headless:  # what a head gives is vouched for
+                    changed.append(name)
+                else:
+                    notes.append(f"{shown(name)}: rounded, unlike the rest; the embedding does not use it")
         elif old := next((o for o in before.get(digest, ()) if names.renamed_alike(o, name)), None):
             moved.add(old)
         elif _last(name) in _COMPUTED or _is_new_in_the_module(encoder, card, name):

@@ -23,7 +23,7 @@ Minted = Callable[[str], tuple[Layout, Path, WatermarkCard]]
 
 
 def check(folder: Path, card: WatermarkCard) -> Verdict:
-    encoder = open_encoder(folder, name="edited", device="cpu", modality="text")
+    encoder = open_encoder(folder, name="edited", device="cpu", modality=card.encoder.modality)
     return Authenticator(card=card, trust="local", precision="float32").authenticate(encoder).verdict
 
 
@@ -93,6 +93,14 @@ def test_the_head_of_another_task_that_was_tied_is_not_untied(minted: Minted, tm
 def test_a_head_that_alone_is_rounded_is_named(minted: Minted, tmp_path: Path) -> None:
     _, folder, card = minted("cross-encoder")
     name = "classifier.weight"
+    verdict = check(edited(folder, tmp_path, lambda t: t | {name: t[name].half().float()}), card)
+    assert (verdict.status, verdict.tensors.outside) == ("altered", (name,))
+    assert [strip.name for strip in verdict.strips if not strip.intact] == ["head"]
+
+
+def test_a_tensor_of_the_other_half_that_alone_is_rounded_is_named(minted: Minted, tmp_path: Path) -> None:
+    _, folder, card = minted("Whisper")
+    name = "model.decoder.layers.0.fc1.weight"
     verdict = check(edited(folder, tmp_path, lambda t: t | {name: t[name].half().float()}), card)
     assert verdict.authentic
     assert verdict.files.notes == (f"{name}: rounded, unlike the rest; the embedding does not use it",)
