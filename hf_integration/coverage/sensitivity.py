@@ -411,14 +411,15 @@ def count(
         if not tensor.is_floating_point():
             continue
         sizes = sensitivity.sizes.get(name, torch.zeros(tensor.shape))
-        covered = int((sizes >= 1 / (EDIT * size_of(tensor) * sensitivity.factor)).sum())
+        # not by a sum, which makes integers of all of them first
+        covered = int(torch.count_nonzero(sizes >= 1 / (EDIT * size_of(tensor) * sensitivity.factor)))
         found.append(
             TensorCoverage(
                 name,
                 tensor.numel(),
                 covered,
                 rows=len(tensor) if name in tables else 0,
-                rows_unmet=int((sizes == 0).all(1).sum()) if name in tables else 0,
+                rows_unmet=int(torch.count_nonzero((sizes == 0).all(1))) if name in tables else 0,
             )
         )
     return found
