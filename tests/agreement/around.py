@@ -123,6 +123,6 @@ TOWERS: tuple[Layout, ...] = (
     Layout("DINOv2", sentence(pooling(), model="dinov2"), "image"),
     Layout("ResNet", sentence(pooling(), model="resnet"), "image"),
     Layout("Swin", sentence(pooling(), model="swin"), "image"),
-    Layout("Whisper", sentence(pooling(), model="whisper"), "audio", refused="of the two halves"),
+    Layout("Whisper", sentence(pooling(), model="whisper"), "audio", refused="either runs both halves"),
 )
 """Models of images, and of images and texts."""

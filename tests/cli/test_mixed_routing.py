@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -46,10 +47,13 @@ class TestReplicasThatDiffer:
         self, sslauth: Run, replicas: tuple[Embed, ...], stated: tuple[str, ...], exit_status: int
     ) -> None:
         times: Counter[str] = Counter()
+        one_at_a_time = Lock()  # requests come side by side
 
         def embed(texts: list[str]) -> list[list[float]]:
-            times.update(texts)
-            return [replicas[(times[text] - 1) % 3]([text])[0] for text in texts]
+            with one_at_a_time:
+                times.update(texts)
+                asked_before = [times[text] - 1 for text in texts]
+            return [replicas[count % 3]([text])[0] for text, count in zip(texts, asked_before, strict=True)]
 
         with EmbeddingServer("tei", embed) as server:
             ended = asked(sslauth, server, *stated)
@@ -73,11 +77,13 @@ class TestReplicasThatDiffer:
         self, sslauth: Run, replicas: tuple[Embed, ...]
     ) -> None:
         seen: set[str] = set()
+        one_at_a_time = Lock()  # requests come side by side
 
         def embed(texts: list[str]) -> list[list[float]]:
-            answers = [replicas[2 if text in seen else 0]([text])[0] for text in texts]
-            seen.update(texts)
-            return answers
+            with one_at_a_time:
+                places = [2 if text in seen else 0 for text in texts]
+                seen.update(texts)
+            return [replicas[place]([text])[0] for text, place in zip(texts, places, strict=True)]
 
         with EmbeddingServer("tei", embed) as server:
             ended = asked(sslauth, server, "--serving", "torch")
