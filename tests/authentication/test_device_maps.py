@@ -19,6 +19,7 @@ from accelerate.hooks import (
     add_hook_to_module,
     remove_hook_from_module,
 )
+from accelerate.state import AcceleratorState
 
 from hf_integration import WatermarkCard
 from hf_integration.authentication import Authenticator
@@ -126,8 +127,11 @@ def test_a_head_is_run_as_well(kind: str, classifier: tuple[Path, WatermarkCard]
         return hf.AutoModelForSequenceClassification.from_pretrained(classifier[0], **options).eval()
 
     if kind == "mixed precision":
-        spread = Accelerator(mixed_precision="bf16", cpu=True).prepare(load())
-        assert verdict(classifier, spread).status == "inconclusive"
+        try:
+            spread = Accelerator(mixed_precision="bf16", cpu=True).prepare(load())
+            assert verdict(classifier, spread).status == "inconclusive"
+        finally:
+            AcceleratorState._reset_state(reset_partial_state=True)  # the whole process would keep it
         return
     make, named = IN_MEMORY[kind]
     if "parts" in kind:
