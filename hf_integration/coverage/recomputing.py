@@ -6,7 +6,7 @@ and takes a third longer.
 Source: Chen et al., "Training deep nets with sublinear memory cost", https://arxiv.org/abs/1604.06174.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -54,9 +54,10 @@ class Kept:
     def __init__(self, model: nn.Module) -> None:
         self._layers = layers_of(model)
         self._own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-        # layer, or None for all that is outside of them -> storage -> bytes
+        # run of a layer, or None for all that is outside of them -> storage -> bytes
         self._kept: dict[int | None, dict[int, float]] = {}
         self._inputs = 0.0
+        self._runs = 0
         self._where: list[int | None] = [None]
         # while a layer runs, so that no other tensor takes the place of one that is counted already
         self._held: list[Tensor] = []
@@ -77,8 +78,8 @@ class Kept:
     def counting(self) -> Iterator[None]:
         """Count what a forward pass keeps for its gradients; what is inside layers is not kept in fact."""
         hooks: list[Any] = []
-        for place, layer in enumerate(self._layers):
-            hooks.append(layer.register_forward_pre_hook(self._enter(place), with_kwargs=True))
+        for layer in self._layers:
+            hooks.append(layer.register_forward_pre_hook(self._enter, with_kwargs=True))
             hooks.append(layer.register_forward_hook(self._leave, always_call=True))
         try:
             with torch.autograd.graph.saved_tensors_hooks(self._keep, _nothing):
@@ -87,13 +88,11 @@ class Kept:
             for hook in hooks:
                 hook.remove()
 
-    def _enter(self, place: int) -> Callable[..., None]:
-        def enter(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            self._where.append(place)
-            given = [value for value in (*arguments, *keywords.values()) if isinstance(value, Tensor)]
-            self._inputs += sum(_bytes(value) for value in given if value.requires_grad)
-
-        return enter
+    def _enter(self, _: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self._runs += 1  # some models run one layer again and again
+        self._where.append(self._runs)
+        given = [value for value in (*arguments, *keywords.values()) if isinstance(value, Tensor)]
+        self._inputs += sum(_bytes(value) for value in given if value.requires_grad)
 
     def _leave(self, *_: Any) -> None:
         self._where.pop()

@@ -286,7 +286,10 @@ def _run_reference(encoder: Encoder, pair: Pair, samples: KeySamples, runs: Beni
         refuse_some_without_head(sketches)
     elif missing := set(runs.references[EXACT]) - set(sketches):
         if precision in CHEAP:
-            raise EncoderError(f"'{encoder.name}' gives no {min(missing)} in {precision}")
+            raise EncoderError(
+                f"'{encoder.name}' gives no strip '{min(missing)}' in {precision}",
+                remedy="mint the encoder without its head",
+            )
         return
     if precision in CHEAP or finite(sketches):
         runs.references[pair] = sketches
@@ -308,11 +311,7 @@ def _run_instruction_sets(
     Where a pair runs on few key samples anyway, on fewer than on this machine.
     """
     work = [
-        Run(
-            *pair,
-            batch_size=5,
-            keys=elsewhere_keys(runs.keys(pair), runs.operations, pair[1]),
-        )
+        Run(*pair, batch_size=5, keys=elsewhere_keys(runs.keys(pair), runs.operations, pair[1]))
         for pair in runs.calibration
     ]
     progress.start("other instruction sets", len(INSTRUCTION_SETS))

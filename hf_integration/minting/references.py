@@ -15,9 +15,9 @@ from hf_integration.benign.variants import Variant
 from hf_integration.card import Reference
 from hf_integration.encoders.interface import Encoder
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.effort import CHEAP, benign_keys
+from hf_integration.minting.effort import CHEAP, benign_keys, verifying_keys
 from hf_integration.serving.yardstick import Known
-from hf_integration.watermark import GROUP, Calibration, calibrate
+from hf_integration.watermark import Calibration, calibrate
 from hf_integration.watermark.calibration import SAFETY
 
 OF_A_HEAD = 4.0
@@ -91,9 +91,8 @@ class BenignRuns:
         return benign_keys(len(next(iter(self.references[pair].values()))), self.operations, pair[1])
 
     def held_out_keys(self, pair: Pair) -> int:
-        """The same for variants that only verify: one group of them, where running all would be slow."""
-        keys = self.keys(pair)
-        return min(keys, GROUP) if keys < len(next(iter(self.references[pair].values()))) else keys
+        """The same for variants that only verify."""
+        return verifying_keys(len(next(iter(self.references[pair].values()))), self.operations, pair[1])
 
     def known(self) -> Known | None:
         """What these runs say of a deployment that does nothing but embed."""

@@ -14,10 +14,9 @@ from hf_integration.card import Reference, WatermarkCard
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.half_products import quick
 from hf_integration.key_samples.samples import Sample
-from hf_integration.minting.effort import benign_keys
+from hf_integration.minting.effort import verifying_keys
 from hf_integration.minting.references import BenignRuns, Sketches
 from hf_integration.minting.simulated import SIMULATIONS, Simulation
-from hf_integration.watermark import GROUP
 from hf_integration.watermark.calibration import as_mean_over
 
 DRAWS = 5
@@ -121,8 +120,7 @@ def floors(card: WatermarkCard, encoder: Encoder, operations: float, *, progress
     for reference in _one_per_precision(card):
         precision: Precision = reference.precision
         # the other key samples count as untouched, which only hides edits
-        keys = benign_keys(len(card.key_samples), operations, precision)
-        some = card.key_samples[: keys if keys == len(card.key_samples) else min(keys, GROUP)]
+        some = card.key_samples[: verifying_keys(len(card.key_samples), operations, precision)]
         found[precision] = {}
         for simulation in SIMULATIONS[precision]:
             found[precision][simulation.name] = None

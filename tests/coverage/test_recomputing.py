@@ -12,7 +12,7 @@ from hf_integration.base.vocabulary import Modality
 from hf_integration.card import WatermarkCard
 from hf_integration.coverage.measurement import Passes, graph_of, measure_sensitivities
 from hf_integration.coverage.ranks import InputRanks, see
-from hf_integration.coverage.recomputing import layers_of
+from hf_integration.coverage.recomputing import Kept, layers_of
 from hf_integration.coverage.sensitivity import can_recompute
 from hf_integration.encoders import Encoder, open_encoder
 from tests.encoders import tiny_models
@@ -95,6 +95,31 @@ def test_ranks_seen_on_the_way_are_those_of_samples_that_run_alone(tmp_path: Pat
             other.vectors,
             other.rank,
         )
+
+
+class Repeating(nn.Module):
+    """A model that runs its one layer again and again, as ALBERT does."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Forgetful()])
+        self.times = times
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        for _ in range(self.times):
+            hidden = self.layers[0](hidden)
+        return hidden
+
+
+def test_a_layer_keeps_as_much_again_whenever_it_is_run() -> None:
+    sizes = []
+    for times in (1, 64):
+        model = Repeating(times)
+        kept = Kept(model)
+        with kept.counting():
+            model(torch.ones(4, 32))
+        sizes.append(kept.whole)
+    assert sizes[1] == 64 * sizes[0] > 0
 
 
 def test_stages_are_looked_into_and_layers_are_not() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from hf_integration.base.errors import UsageError
 from hf_integration.base.vocabulary import Precision, Weights
-from hf_integration.minting.effort import benign_keys, reference_keys
+from hf_integration.minting.effort import benign_keys, elsewhere_keys, reference_keys, verifying_keys
 from hf_integration.minting.references import pairs_for
 
 
@@ -23,6 +23,24 @@ from hf_integration.minting.references import pairs_for
 )
 def test_slow_runs_take_fewer_key_samples(count: int, operations: float, precision: str, keys: int) -> None:
     assert benign_keys(count, operations, precision) == keys  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("count", "operations", "precision", "elsewhere", "verifying"),
+    [
+        (64, 1e6, "float64", 64, 64),
+        (64, 0.7e9, "float32", 16, 8),
+        (64, 0.7e9, "bfloat16", 2, 8),
+        (64, 20e9, "float64", 2, 8),
+        (8, 20e9, "float64", 2, 4),
+        (1, 20e9, "float64", 1, 1),
+    ],
+)
+def test_runs_that_are_slow_or_set_no_tolerance_take_still_fewer(
+    count: int, operations: float, precision: Precision, elsewhere: int, verifying: int
+) -> None:
+    assert elsewhere_keys(benign_keys(count, operations, precision), operations, precision) == elsewhere
+    assert verifying_keys(count, operations, precision) == verifying
 
 
 @pytest.mark.parametrize(

@@ -150,18 +150,24 @@ def _hiding(item: Any, hidden: Mapping[str, Any], place: str) -> Iterator[Findin
             yield Finding(f"patched {name} on {place}", TAKE_OFF)
 
 
-def _of_libraries(function: Any) -> bool:
+def _of_libraries(function: Any, within: frozenset[int] = frozenset()) -> bool:
     """Whether nothing but functions of libraries run in one, and in what it was put around.
 
     accelerate calls ``to`` of a module before each of its runs.
+
+    Args:
+        function: the function.
+        within: identities of those around it, as one may hold itself.
     """
+    if id(function) in within:
+        return True
     if isinstance(function, nn.Module | type):  # whose instances are looked at by themselves
         return is_of_library(function if isinstance(function, type) else type(function))
     plain = function.__func__ if isinstance(function, MethodType) else function
     if not isinstance(plain, FunctionType) or is_foreign(plain):
         return False
     held = [cell.cell_contents for cell in plain.__closure__ or () if cell != CellType()]
-    return all(_of_libraries(each) for each in held if callable(each))
+    return all(_of_libraries(each, within | {id(function)}) for each in held if callable(each))
 
 
 def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
@@ -237,21 +243,26 @@ def _moves_only(module: nn.Module) -> bool:
     )
 
 
-def _moving(hook: Any) -> bool:
-    """Whether a hook is accelerate's own, unaltered, and brings no weights that nobody has looked at."""
+def _moving(hook: Any, around: frozenset[int] = frozenset()) -> bool:
+    """Whether a hook is accelerate's own, unaltered, and brings no weights that nobody has looked at.
+
+    The models that it moves away before are walked through like all that a module keeps.
+
+    Args:
+        hook: the hook.
+        around: identities of those that lead to it, as they may go round in a ring.
+    """
+    if id(hook) in around:
+        return True
+    around |= {id(hook)}
     before = getattr(hook, "prev_module_hook", None)
     return (
         type(hook).__name__ in _MOVING
         and _of_accelerate(hook)
         and not getattr(hook, "offload", False)
-        and all(_moving(inner) for inner in getattr(hook, "hooks", ()))
-        and (before is None or (_of_accelerate(before) and _moving(before.hook) and _plain(before.model)))
+        and all(_moving(inner, around) for inner in getattr(hook, "hooks", ()))
+        and (before is None or (_of_accelerate(before) and _moving(before.hook, around)))
     )
-
-
-def _plain(model: Any) -> bool:
-    """Whether a model that is moved away before another one runs has no code of its own."""
-    return isinstance(model, nn.Module) and not any(found.remedy for found in code_found(model))
 
 
 def _of_accelerate(item: Any) -> bool:
@@ -270,11 +281,12 @@ _ATOMS = frozenset(
     | {torch.dtype, torch.device, torch.Size, range, slice}
     | {logging.Logger, logging.RootLogger}  # from one all others of the process are reached
 )
-# What torch and accelerate keep in a module, hooks among it, which are looked at by themselves; and what
-# describes a model.
-_NOT_WALKED = frozenset(
-    {*vars(nn.Module()), "_compiled_call_impl", "_hf_hook", "_old_forward", "model_card_data"}
-) - {"_parameters", "_buffers"}
+# What torch keeps in a module, hooks among it, and accelerate's forward, which are looked at by themselves;
+# and what describes a model.
+_NOT_WALKED = frozenset({*vars(nn.Module()), "_compiled_call_impl", "_old_forward", "model_card_data"}) - {
+    "_parameters",
+    "_buffers",
+}
 
 
 def participants(root: Any, walk: Walk) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
