@@ -53,7 +53,7 @@ def patches(layer: nn.Conv1d | nn.Conv2d, given: Tensor) -> Tensor:
     return torch.reshape(view.permute(order), (-1, layer.groups, width_of(layer)))
 
 
-ENOUGH = 2
+ENOUGH = 4
 """Activation vectors, in widths of the input, that all samples together give to a layer's rank."""
 
 MOST_EFFORT = 1e11

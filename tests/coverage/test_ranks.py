@@ -11,10 +11,13 @@ from hf_integration import load_encoder
 from hf_integration.base.progress import Silent
 from hf_integration.base.vocabulary import Modality
 from hf_integration.coverage import ranks
+from hf_integration.coverage.lengths import long_texts
 from hf_integration.coverage.ranks import InputRank, InputRanks, see
 from hf_integration.encoders import Encoder, open_encoder
+from hf_integration.key_samples import synthetic_samples
 from hf_integration.key_samples.samples import Sample
 from tests.encoders import tiny_models
+from tests.real_encoders.minilm import minilm_folder
 
 
 def input_ranks(encoder: Encoder, samples: Sequence[Sample]) -> list[InputRank]:
@@ -59,8 +62,7 @@ def test_a_layer_whose_weights_go_to_a_function_is_not_left_out(
     assert any(entry.vectors for entry in found)
 
 
-def test_a_rank_is_that_of_the_activations(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "ENOUGH", 100)  # so that none is left out
+def test_a_rank_is_that_of_the_activations(encoder: Encoder) -> None:
     layer = "encoder.layer.1.intermediate.dense"
     seen: list[torch.Tensor] = []
     module: nn.Module = encoder.model.get_submodule(layer)
@@ -148,3 +150,16 @@ def test_unfelt_channels_lower_the_rank_of_a_convolution(tmp_path: Path) -> None
     handle.remove()
     assert found.rank is not None
     assert found.rank <= found.width - layer.weight[0, 0].numel()
+
+
+def test_what_is_drawn_of_a_card_spans_what_all_of_it_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    # texts of a dozen tokens and three of hundreds, whose share is drawn: hardly more vectors than a width
+    if (folder := minilm_folder()) is None:
+        pytest.skip("the package with MiniLM is not installed")
+    encoder = load_encoder(str(folder), device="cpu")
+    long = long_texts(encoder, 61, seed=0)
+    samples = [*synthetic_samples("text", 64 - len(long), seed=0), *long]
+    drawn = input_ranks(encoder, samples)
+    monkeypatch.setattr(ranks, "ENOUGH", 1000)
+    for entry, whole in zip(drawn, input_ranks(encoder, samples), strict=True):
+        assert (entry.layer, entry.rank) == (whole.layer, whole.width)
