@@ -46,7 +46,7 @@ BATCH_SIZE = 8
 SAMPLES_IN_BOTH: Mapping[Modality, int] = {"text": 2, "image": 1, "audio": 1}
 """Samples that tell what is only rounding in a derivative; an image goes through all tensors."""
 
-MOST_GRAPH = 1 << 29
+MOST_GRAPH = 1 << 30
 """Bytes that the graph of a batch may take, if that of its longest sample does not take more."""
 
 KEPT_WHOLE = 1 << 28
@@ -130,16 +130,17 @@ def _passes(card: WatermarkCard, encoder: Encoder, room: float) -> tuple[Passes,
         graph_of(encoder, [card.key_samples[place] for place in places]) if places else None
         for places in _by_length(card.key_samples)
     )
-    sizes = (0 if usual is None else usual.whole * BATCH_SIZE, 0 if long is None else long.whole)
+    # as large as if the graph were kept whole: the more samples are added up, the more they are understated
+    affordable = BATCH_SIZE if usual is None else int(min(room, MOST_GRAPH) // max(usual.whole, 1))
+    batch_size = max(1, min(BATCH_SIZE, affordable))
+    sizes = (0 if usual is None else usual.whole * batch_size, 0 if long is None else long.whole)
     wanted = [size > KEPT_WHOLE for size in sizes]
     if any(wanted) and not can_recompute(encoder, min(card.key_samples, key=size_of)):
         wanted = [False, False]
-    each, longest = (
+    needed = max(
         0 if kept is None else kept.recomputed if again else kept.whole
         for kept, again in zip((usual, long), wanted, strict=True)
     )
-    needed = max(each, longest)
-    batch_size = int(min(BATCH_SIZE, max(min(room, MOST_GRAPH), needed) // max(each, 1)))
     return Passes(batch_size, (wanted[0], wanted[1])), needed
 
 

@@ -99,6 +99,19 @@ def test_too_little_memory_is_said_and_not_tried(
     assert isinstance(measure_coverage(card, encoder, progress=Silent()), Coverage)
 
 
+def test_layers_that_compute_again_make_no_larger_batches(
+    pair: tuple[Encoder, WatermarkCard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, card = pair
+    whole = graph_of(encoder, card.key_samples).whole
+    monkeypatch.setattr(measurement, "MOST_GRAPH", 3 * whole)
+    monkeypatch.setattr(measurement, "LONG", 1000)  # none is run by itself
+    for kept_whole, again in ((100 * whole, False), (whole, True)):
+        monkeypatch.setattr(measurement, "KEPT_WHOLE", kept_whole)
+        passes, _ = measurement._passes(card, encoder, room=1e12)
+        assert (passes.batch_size, passes.recomputing[0]) == (3, again)
+
+
 def test_the_memory_of_a_graph_is_what_its_activations_take(pair: tuple[Encoder, WatermarkCard]) -> None:
     encoder, _ = pair
     trained = [parameter.requires_grad for parameter in encoder.model.parameters()]
