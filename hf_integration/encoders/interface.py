@@ -237,6 +237,14 @@ class Encoder(ABC):
         are taken by those of such a copy, and the original knows nothing of them.
         """
 
+    def added_on_use(self) -> "Encoder":
+        """A copy to alter a little, whose large tensors hold the same memory as this one's.
+
+        What is added to one is added whenever it is used, see
+        :class:`~hf_integration.encoders.running.cast_on_use.CastOnUse`.
+        """
+        return self.duplicate()
+
     @abstractmethod
     def tensors(self) -> Mapping[str, Tensor]:
         """Loaded tensors that can influence the embedding, by name; tied tensors once."""

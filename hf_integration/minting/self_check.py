@@ -149,7 +149,7 @@ def _detected(
     for draw in range(DRAWS if simulation.single else 1):
         copy = encoder.at_precision(reference.precision, weights=reference.weights, run_only=True)
         if copy is encoder:
-            copy = encoder.duplicate()
+            copy = encoder.added_on_use()
         simulation.alter(copy, magnitude, card.seed + draw)
         with quick(reference.precision):
             observed = observe_sketches(copy, some, seed=card.seed)

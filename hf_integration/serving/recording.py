@@ -104,7 +104,7 @@ def _floor(
     held = measured.yardstick(measured.recipe.form, noise=noise, seed=seed)
 
     def shows(magnitude: float) -> bool:
-        copy = encoder.duplicate()
+        copy = encoder.added_on_use()
         add_noise(copy, magnitude, seed)
         return not held.held_against(_answered(copy, measured.recipe, measured.samples)).intact
 

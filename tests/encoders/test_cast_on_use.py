@@ -251,6 +251,20 @@ def test_nothing_in_place_is_ignored(name: str) -> None:
         assert torch.equal(lazy.source, stored)
 
 
+def _edited(copy: Encoder) -> Encoder:
+    for parameter in copy.model.parameters():
+        parameter.requires_grad_(False)
+    random = torch.Generator().manual_seed(0)
+    for tensor in copy.tensors().values():
+        if tensor.is_floating_point():
+            difference = torch.randn(tensor.shape, generator=random).to(tensor.dtype) * 0.01
+            if isinstance(tensor, CastOnUse):
+                tensor.add_on_use(difference)
+            else:
+                tensor.add_(difference)
+    return copy
+
+
 class TestAdded:
     """What is added on use is seen by whatever reads the tensor, as if it had been added to a whole copy."""
 
@@ -266,39 +280,52 @@ class TestAdded:
             honest = encoder.at_precision(precision, weights=weights).embed(samples)
         except RuntimeError:
             pytest.skip(f"torch has no kernel for {name} in {precision}")
-        found = []
-        for run_only in (False, True):
-            copy = encoder.at_precision(precision, weights=weights, run_only=run_only)
-            for parameter in copy.model.parameters():
-                parameter.requires_grad_(False)
-            random = torch.Generator().manual_seed(0)
-            for tensor in copy.tensors().values():
-                if tensor.is_floating_point():
-                    difference = torch.randn(tensor.shape, generator=random).to(tensor.dtype) * 0.01
-                    if isinstance(tensor, CastOnUse):
-                        tensor.add_on_use(difference)
-                    else:
-                        tensor.add_(difference)
-            found.append(copy.embed(samples))
+        copies = [
+            encoder.at_precision(precision, weights=weights, run_only=run_only) for run_only in (False, True)
+        ]
+        found = [_edited(copy).embed(samples) for copy in copies]
         assert torch.equal(*found)
         assert not torch.equal(found[0], honest)
 
-    @pytest.mark.parametrize("alter", [add_noise, move_one_weight, flip_last_bit])
-    def test_simulated_alterations_are_of_the_size_of_real_ones(self, alter: Any, module: Any) -> None:
+    @pytest.mark.parametrize("name", sorted(CONFIGS))
+    def test_in_the_encoders_own_precision_as_well_and_without_its_tensors(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        modality: Modality = "image" if name in VISION else "audio" if name in AUDIO else "text"
+        encoder = open_encoder(tiny_models.save(name, tmp_path), name=name, modality=modality, device="cpu")
+        samples = tiny_models.samples(modality)
+        honest, copy = encoder.embed(samples), encoder.added_on_use()
+        assert any(isinstance(tensor, CastOnUse) for tensor in copy.tensors().values())
+        assert torch.equal(copy.embed(samples), honest)
+        edited = _edited(encoder.duplicate()).embed(samples)
+        assert torch.equal(_edited(copy).embed(samples), edited)
+        assert not torch.equal(edited, honest)
+        assert torch.equal(encoder.embed(samples), honest)
+
+    @pytest.mark.parametrize("alter", [move_one_weight, flip_last_bit])
+    def test_simulated_edits_of_one_weight_move_what_real_ones_move(self, alter: Any, module: Any) -> None:
+        whole, later = self._moved(module, alter, 0)
+        assert float(whole.abs().max()) > 0
+        assert torch.allclose(later, whole, rtol=0, atol=0.05 * float(whole.abs().max()))
+
+    def test_simulated_noise_is_of_the_size_of_real_noise(self, module: Any) -> None:
+        # drawn otherwise, so it moves other dimensions by as much
+        moved = [torch.stack(self._moved(module, add_noise, seed)) for seed in range(8)]
+        whole, later = torch.stack(moved).square().sum((0, 2, 3)).sqrt().tolist()
+        assert later == pytest.approx(whole, rel=0.2)
+
+    def _moved(self, module: Any, alter: Any, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         encoder = wrap_module(module, tiny_models.tokenizer())
         honest = encoder.at_precision("float64").embed(TEXTS)
-        moved = []
-        for run_only in (False, True):
-            copy = encoder.at_precision("float64", run_only=run_only)
-            alter(copy, 1e-3, 0)
-            moved.append(copy.embed(TEXTS) - honest)
-        assert float(moved[0].abs().max()) > 0
-        assert torch.allclose(moved[1], moved[0], rtol=0, atol=0.05 * float(moved[0].abs().max()))
+        whole, later = (encoder.at_precision("float64", run_only=run_only) for run_only in (False, True))
+        for copy in (whole, later):
+            alter(copy, 1e-3, seed)
         assert torch.equal(encoder.at_precision("float64").embed(TEXTS), honest)
+        return whole.embed(TEXTS) - honest, later.embed(TEXTS) - honest
 
     def test_takes_the_place_of_what_was_added_before(self) -> None:
         later = CastOnUse(torch.zeros(2, 3), torch.float64)
         for value in (1.0, 2.0):
-            later.add_on_use(torch.full((2, 3), value))
+            later.add_on_use(torch.full((2, 3), value / 2), times=2)
         assert torch.equal(later.t() + 0, torch.full((3, 2), 2.0, dtype=torch.float64))
         assert torch.equal(later.detach() + 0, later + 0)

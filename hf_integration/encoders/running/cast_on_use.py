@@ -39,17 +39,17 @@ class CastOnUse(Tensor):
     Args:
         source: the tensor as it is stored.
         steps: the dtypes that it is cast to one after another, at least one; the last one is its own.
-        added: what is added after that, of its shape; a list of none or one, which a tensor shares with those
-            that are detached from it.
+        added: what is added after that, of its shape, and how many times. A list of none or one, which a
+            tensor shares with those that are detached from it.
     """
 
     source: Tensor
     steps: tuple[torch.dtype, ...]
-    added: list[Tensor]
+    added: list[tuple[Tensor, float]]
 
     @staticmethod
     def __new__(  # noqa: D102  # said by the class
-        cls, source: Tensor, *steps: torch.dtype, added: list[Tensor] | None = None
+        cls, source: Tensor, *steps: torch.dtype, added: list[tuple[Tensor, float]] | None = None
     ) -> "CastOnUse":
         # a view that is taken in inference mode has to be a tensor like the one that it is taken of
         with torch.inference_mode(False):
@@ -72,20 +72,21 @@ class CastOnUse(Tensor):
         """The values to compute with."""
         return self._cast(self.source, self.added)
 
-    def _cast(self, values: Tensor, added: Sequence[Tensor]) -> Tensor:
+    def _cast(self, values: Tensor, added: Sequence[tuple[Tensor, float]]) -> Tensor:
         for dtype in self.steps:
             values = values.to(dtype)
-        for difference in added:
-            values = (values + difference).to(self.dtype)
+        for difference, times in added:
+            values = torch.add(values, difference, alpha=times).to(self.dtype)
         return values
 
-    def add_on_use(self, difference: Tensor) -> None:
+    def add_on_use(self, difference: Tensor, times: float = 1.0) -> None:
         """Add something whenever the tensor is used: a simulated alteration without a copy of the weights.
 
         Args:
             difference: of the tensor's shape, in any dtype; it takes the place of an earlier one.
+            times: how many times it is added.
         """
-        self.added[:] = [difference]
+        self.added[:] = [(difference, times)]
 
     # torch does these without its dispatcher: an assignment would be ignored, and no memory holds the values
     @property
@@ -137,10 +138,19 @@ class CastOnUse(Tensor):
             rest = arguments[1:]
             if operation is torch.ops.aten.detach.default:
                 return cls(first.source.detach(), *first.steps, added=first.added)
-            added = [operation(each, *rest, **keywords) for each in first.added if _is_part(operation)]
+            added = [
+                (operation(each, *rest, **keywords), times)
+                for each, times in first.added
+                if _is_part(operation)
+            ]
             if _is_view(operation):
                 viewed = operation(first.source, *rest, **keywords)
-                return tree_map(lambda part, *more: cls(part, *first.steps, added=[*more]), viewed, *added)
+                scales = [times for _, times in added]
+                return tree_map(
+                    lambda part, *more: cls(part, *first.steps, added=[*zip(more, scales, strict=True)]),
+                    viewed,
+                    *(part for part, _ in added),
+                )
             if operation in ROWS:
                 return first._cast(operation(first.source, *rest, **keywords), added)
         return operation(*tree_map(_values, tuple(arguments)), **tree_map(_values, dict(keywords)))

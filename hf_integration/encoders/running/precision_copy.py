@@ -119,6 +119,17 @@ def sharing(root: nn.Module) -> dict[int, Any]:
     return {id(tensor): _like(tensor.detach(), tensor) for tensor in shared}
 
 
+def added_on_use(root: Root) -> Root:
+    """Copy a module without its large tensors: theirs are those of the original, and may be added to."""
+    large = _large(root)
+    later = {
+        id(tensor): _like(CastOnUse(tensor.detach(), tensor.dtype), tensor, trained=False)
+        for tensor in root.parameters()
+        if id(tensor) in large and tensor.is_floating_point()
+    }
+    return copy.deepcopy(root, {**_empty_containers(root), **later})
+
+
 def _empty_containers(root: nn.Module) -> dict[int, Any]:
     """New empty containers for those of every module, by the identity of the old one.
 

@@ -260,6 +260,10 @@ class TorchEncoder(Encoder):
         held = precision_copy.sharing(self._assembly) if shared else {}
         return self._around(copy.deepcopy(self._assembly, held))
 
+    def added_on_use(self) -> "TorchEncoder":
+        """See :meth:`Encoder.added_on_use`."""
+        return self._around(precision_copy.added_on_use(self._assembly))
+
     def _around(self, assembly: Assembly) -> "TorchEncoder":
         encoder = self.rebuilt(assembly, self._preparation, self._recipe)
         encoder._description = self.description  # the dtype as loaded, not the copy's

@@ -14,16 +14,24 @@ from hf_integration.encoders.running.cast_on_use import CastOnUse
 from hf_integration.tampering.families import Family, decades
 from hf_integration.tampering.weights.targets import inner_matrices, matrices
 
+APART = 1 << 20
+"""Places at which the noise of one tensor may start in that of the longest."""
+
 
 def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
     """Add Gaussian noise to all weights, ``magnitude`` standard deviations of each tensor."""
     random = torch.Generator().manual_seed(seed)
-    for tensor in _weights(encoder):
-        noise = torch.randn(tensor.shape, generator=random, dtype=torch.float32)
-        if isinstance(tensor, CastOnUse):
-            # three digits of noise are enough, and take little memory
-            tensor.add_on_use(noise.mul_(magnitude * float(tensor.source.std())).bfloat16())
+    weights = _weights(encoder)
+    longest = max((tensor.numel() for tensor in weights if isinstance(tensor, CastOnUse)), default=0)
+    # three digits of noise are enough, and parts of the same take little memory
+    held = torch.randn(longest + APART, generator=random).bfloat16() if longest else None
+    for tensor in weights:
+        if held is not None and isinstance(tensor, CastOnUse):
+            start = int(torch.randint(APART, (1,), generator=random))
+            noise = held[start : start + tensor.numel()].view(tensor.shape)
+            tensor.add_on_use(noise, magnitude * float(tensor.source.std()))
         else:
+            noise = torch.randn(tensor.shape, generator=random, dtype=torch.float32)
             tensor.add_(noise.to(tensor), alpha=magnitude * float(tensor.std()))
 
 
