@@ -90,8 +90,7 @@ def measure_coverage(
     measured = measure_sensitivities(
         card, encoder, thorough=thorough, passes=passes, ranks=ranks, progress=progress
     )
-    inputs = _inputs(ranks.found())
-    del ranks  # many activations
+    inputs = _inputs(ranks.settle())
     tensors, tables = encoder.tensors(), lookup_tables(encoder)
     counted = {precision: count(measured[precision], tensors, tables) for precision in PRECISIONS}
     inert = inert_among(counted["float64"])
@@ -175,18 +174,22 @@ def measure_sensitivities(
     found = Sensitivity()
     usual, long = _by_length(card.key_samples)
     parts: tuple[tuple[list[int], int | None, int, bool], ...] = (
-        ([place for place in usual if place < middle], None, passes.batch_size, passes.recomputing[0]),
-        ([place for place in usual if place >= middle], 1, passes.batch_size, passes.recomputing[0]),
         # where endpoints cut texts is what they are for; all strips of them would take as long as the others
         (long, 1, 1, passes.recomputing[1]),
+        ([place for place in usual if place >= middle], 1, passes.batch_size, passes.recomputing[0]),
+        ([place for place in usual if place < middle], None, passes.batch_size, passes.recomputing[0]),
     )
     for places, strips, together, recomputing in parts:
-        if not places:
-            continue
         samples = [card.key_samples[place] for place in places]
         watching = None
         if ranks is not None and (together == 1 or not encoder.pads):
             watching = partial(ranks.watching, together=together)
+        elif ranks is not None:
+            see(ranks, encoder, samples, progress=progress)
+        if ranks is not None and strips is None and watching is None:
+            ranks.settle()  # before reactions to all weights take as much memory
+        if not places:
+            continue
         sensitivities(
             encoder,
             samples,
@@ -202,8 +205,6 @@ def measure_sensitivities(
         )
         if watching is not None:
             progress.advance(len(samples))
-        elif ranks is not None:
-            see(ranks, encoder, samples, progress=progress)
     return {precision: found.at(_least_factor(card, precision)) for precision in PRECISIONS}
 
 

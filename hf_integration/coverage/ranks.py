@@ -174,6 +174,7 @@ class InputRanks:
             for name, layer in self._layers.items()
         }
         self._called: set[str] = set()
+        self._settled: list[InputRank] | None = None
 
     def watching(self, model: nn.Module | None = None, *, together: int = 1) -> AbstractContextManager[None]:
         """Take what every layer is given in a block, of samples without padding.
@@ -185,16 +186,21 @@ class InputRanks:
         layers = self._layers if model is None else {name: model.get_submodule(name) for name in self._layers}
         return _watching(layers, self._inputs, self._called, together)
 
-    def found(self) -> list[InputRank]:
-        """One entry per distinct input, in the order of the layers.
+    def settle(self) -> list[InputRank]:
+        """Take no more, and let go of all vectors: they may take as much memory as the weights.
 
-        One as well per layer whose input was not seen, which must not read as if it were spanned.
+        Returns:
+            One entry per distinct input, in the order of the layers, and one per layer whose input was not
+            seen, which must not read as if it were spanned.
         """
-        return [
-            InputRank(name, met.width, met.vectors, *_rank(met))
-            for name, met in self._inputs.items()
-            if met.vectors or name not in self._called
-        ] + self._unseen
+        if self._settled is None:
+            found = []
+            for name in list(self._inputs):
+                met = self._inputs.pop(name)
+                if met.vectors or name not in self._called:
+                    found.append(InputRank(name, met.width, met.vectors, *_rank(met)))
+            self._settled = found + self._unseen
+        return self._settled
 
 
 def see(ranks: InputRanks, encoder: Encoder, samples: Sequence[Sample], *, progress: Progress) -> None:

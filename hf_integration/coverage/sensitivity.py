@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_integration.base.errors import ENDING
-from hf_integration.base.progress import Progress
+from hf_integration.base.progress import Progress, give_back
 from hf_integration.base.vocabulary import Precision
 from hf_integration.coverage.recomputing import recompute
 from hf_integration.encoders.interface import Encoder, StripBatch
@@ -337,6 +337,7 @@ def _backward(
             handle.remove()
     for name, gradient in _by_statistics(statistics, kept).items():
         take(name, gradient)
+    give_back()  # the graph, whose blocks are of many sizes
 
 
 def _batch_statistics(model: nn.Module) -> dict[str, _BatchNorm]:

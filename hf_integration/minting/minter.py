@@ -18,7 +18,7 @@ from hf_integration.authentication.reconstruction import EMBEDDINGS
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.children import Children
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
-from hf_integration.base.progress import Progress, Silent
+from hf_integration.base.progress import GivingBack, Progress, Silent
 from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights, today
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant
@@ -117,7 +117,7 @@ def mint(
         MintingRefusedError: the card would not tell benign runs from alterations.
         EncoderError: an encoder that was not loaded from a folder or a Hub repository, or that holds NaN.
     """
-    progress = progress or Silent()
+    progress = GivingBack(progress or Silent())
     seed = default_seed(secret=secret) if seed is None else seed
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed {seed} is out of range", remedy="choose one from 0 to 2**63 - 1")

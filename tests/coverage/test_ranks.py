@@ -24,7 +24,7 @@ def input_ranks(encoder: Encoder, samples: Sequence[Sample]) -> list[InputRank]:
     """Those of samples that run one by one."""
     seen = InputRanks(encoder, len(samples))
     see(seen, encoder, samples, progress=Silent())
-    return seen.found()
+    return seen.settle()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_ranks_seen_on_the_way_are_those_of_samples_that_run_alone(tmp_path: Pat
     copy = encoder.duplicate(shared=True)
     with together.watching(copy.model, together=6):
         list(copy.observe(samples, batch_size=6, gradient=True))
-    for one, other in zip(alone.found(), together.found(), strict=True):
+    for one, other in zip(alone.settle(), together.settle(), strict=True):
         assert (one.layer, one.width, one.vectors, one.rank) == (
             other.layer,
             other.width,
