@@ -205,6 +205,8 @@ def measure_sensitivities(
         )
         if watching is not None:
             progress.advance(len(samples))
+    for name, parameter in encoder.parameters().items():
+        found.sizes.setdefault(name, torch.zeros(parameter.shape, dtype=torch.bfloat16))
     return {precision: found.at(_least_factor(card, precision)) for precision in PRECISIONS}
 
 

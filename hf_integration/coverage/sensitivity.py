@@ -129,7 +129,7 @@ def sensitivities(
         progress: told how many samples are done.
 
     Returns:
-        The reactions in that precision. Tensors that no gradient can be taken by are left out.
+        The reactions in that precision, without tensors that nothing of the samples goes through.
     """
     random = torch.Generator().manual_seed(seed % (1 << 63))
     found = Sensitivity() if into is None else into
@@ -158,8 +158,6 @@ def sensitivities(
             _backward(_projection(sketches, unit, rows, random), parameters, statistics, take)
             if progress is not None:
                 progress.advance(len(rows))
-        for name, parameter in parameters.items():
-            found.sizes.setdefault(name, torch.zeros(parameter.shape, dtype=torch.bfloat16))
     return found
 
 
