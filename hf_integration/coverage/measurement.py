@@ -24,6 +24,7 @@ from hf_integration.coverage.sensitivity import (
     can_recompute,
     count,
     gradient_noise,
+    in_float64,
     inert_among,
     sensitivities,
 )
@@ -40,8 +41,9 @@ MEASURED: Precision = "float32"
 MOST_LISTED = 32
 """Tensors that a card lists as partly covered, the least covered first."""
 
-BATCH_SIZE = 8
-"""Samples whose reactions are added up in one backward pass, where memory suffices."""
+TOGETHER: Mapping[Modality, int] = {"text": 8, "image": 8, "audio": 1}
+"""Samples whose reactions are added up in one backward pass, where memory suffices. More of them understate
+reactions, and spare looking at derivatives by all weights as often: beside a recording that is nothing."""
 
 SAMPLES_IN_BOTH: Mapping[Modality, int] = {"text": 2, "image": 1, "audio": 1}
 """Samples that tell what is only rounding in a derivative; an image goes through all tensors."""
@@ -119,7 +121,7 @@ class Passes:
         recomputing: whether layers compute again what they dropped, of usual and of long ones.
     """
 
-    batch_size: int = BATCH_SIZE
+    batch_size: int
     recomputing: tuple[bool, bool] = (False, False)
 
 
@@ -130,8 +132,9 @@ def _passes(card: WatermarkCard, encoder: Encoder, room: float) -> tuple[Passes,
         for places in _by_length(card.key_samples)
     )
     # as large as if the graph were kept whole: the more samples are added up, the more they are understated
-    affordable = BATCH_SIZE if usual is None else int(min(room, MOST_GRAPH) // max(usual.whole, 1))
-    batch_size = max(1, min(BATCH_SIZE, affordable))
+    together = TOGETHER[encoder.modality]
+    affordable = together if usual is None else int(min(room, MOST_GRAPH) // max(usual.whole, 1))
+    batch_size = max(1, min(together, affordable))
     sizes = (0 if usual is None else usual.whole * batch_size, 0 if long is None else long.whole)
     wanted = [size > KEPT_WHOLE for size in sizes]
     if any(wanted) and not can_recompute(encoder, min(card.key_samples, key=size_of)):
@@ -148,7 +151,7 @@ def measure_sensitivities(
     encoder: Encoder,
     *,
     thorough: int | None,
-    passes: Passes = Passes(),  # it is frozen
+    passes: Passes | None = None,
     ranks: InputRanks | None = None,
     progress: Progress,
 ) -> dict[str, Sensitivity]:
@@ -158,10 +161,11 @@ def measure_sensitivities(
         card: see :func:`measure_coverage`.
         encoder: see :func:`measure_coverage`.
         thorough: see :func:`measure_coverage`.
-        passes: how they are carried out.
+        passes: how they are carried out; by default as suits the memory.
         ranks: are shown all key samples; those that run without padding anyway run only once.
         progress: told how far it is, twice for each key sample.
     """
+    passes = passes or _passes(card, encoder, available_memory())[0]
     middle = thorough if thorough is not None else len(card.key_samples)
     few = slice(0, SAMPLES_IN_BOTH[encoder.modality])
     noise = gradient_noise(
@@ -205,6 +209,16 @@ def measure_sensitivities(
         )
         if watching is not None:
             progress.advance(len(samples))
+    sensitivities(
+        encoder,
+        card.key_samples[few],
+        _units(card, MEASURED, few),
+        seed=card.seed,
+        batch_size=1,
+        noise=in_float64(noise),
+        precision="float64",
+        into=found,
+    )
     for name, parameter in encoder.parameters().items():
         found.sizes.setdefault(name, torch.zeros(parameter.shape, dtype=torch.bfloat16))
     return {precision: found.at(_least_factor(card, precision)) for precision in PRECISIONS}

@@ -8,7 +8,8 @@ check it (``python -m tests.benchmarks coverage``).
 Passes in float32 give a derivative to some digits, which is all that is needed, in half the time and half the
 memory of passes in float64. One that is zero (a bias of attention keys adds the same to all scores of a
 query) comes out as rounding, though, and the tolerance in float64 is so small that even this would count. So
-a few samples are run in both, and what is no larger than the difference between them counts as zero.
+a few samples are run in both, and what is no larger than the difference between them counts as zero. It
+hides real derivatives in float32, which the few samples show in float64.
 
 One pass is enough for all precisions of a check: a sketch's dimensions have tolerances that differ between
 two precisions by nearly one and the same factor (by 2.6e8 to 8.8e8 in the strips of MiniLM, of float32 over
@@ -105,6 +106,7 @@ def sensitivities(
     seed: int,
     batch_size: int,
     noise: Mapping[str, float],
+    precision: Precision = "float32",
     first_strips: int | None = None,
     recomputing: bool = False,
     watching: Watching | None = None,
@@ -119,8 +121,9 @@ def sensitivities(
         unit: of one precision, for these samples.
         seed: the card's seed; the random projections follow from it, too.
         batch_size: samples whose reactions are added up in one backward pass.
-        noise: as :func:`gradient_noise` gives it; a lookup table that it leaves out has the median, and
-            nothing of another tensor counts.
+        noise: as :func:`gradient_noise` gives it, of that precision; a lookup table that it leaves out has
+            the median, and nothing of another tensor counts.
+        precision: of the passes.
         first_strips: look at so many strips behind the processor's only, which is enough for lookup tables
             and spares most of the backward pass.
         recomputing: take a third more time and much less memory.
@@ -135,7 +138,7 @@ def sensitivities(
     found = Sensitivity() if into is None else into
     tables = {f"{name}.weight" for name, layer in encoder.model.named_modules() if _is_table(layer)}
     usual = median(noise.values()) if noise else 1.0
-    with _trained(encoder, "float32", recomputing=recomputing) as running, torch.enable_grad():
+    with _trained(encoder, precision, recomputing=recomputing) as running, torch.enable_grad():
         parameters = running.parameters()
         statistics = _batch_statistics(running.model)
         batches = running.observe(samples, batch_size=batch_size, gradient=True)
@@ -162,7 +165,19 @@ def sensitivities(
 
 
 NOISES = 8.0
-"""Times its noise that a derivative in float32 has to be to count."""
+"""Times its noise that a derivative has to be to count."""
+
+FINER = torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
+"""Share of a derivative's noise in float32 that is left of it in float64."""
+
+
+def in_float64(noise: Mapping[str, float]) -> dict[str, float]:
+    """The same of passes in float64; where nothing but rounding is left in float32, so it is here.
+
+    Args:
+        noise: as :func:`gradient_noise` gives it.
+    """
+    return {name: share if share >= 1.0 else share * FINER for name, share in noise.items()}
 
 
 def gradient_noise(

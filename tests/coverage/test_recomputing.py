@@ -71,7 +71,7 @@ def test_reactions_are_those_of_passes_that_keep_everything(pair: tuple[Encoder,
     encoder, card = pair
     usual, again = (
         measure_sensitivities(
-            card, encoder, thorough=None, passes=Passes(recomputing=(each, each)), progress=Silent()
+            card, encoder, thorough=None, passes=Passes(8, (each, each)), progress=Silent()
         )["float64"].sizes
         for each in (False, True)
     )

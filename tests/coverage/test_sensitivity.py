@@ -10,8 +10,9 @@ from hf_integration import load_encoder, mint
 from hf_integration.base.progress import Silent
 from hf_integration.base.vocabulary import Precision
 from hf_integration.card import WatermarkCard
+from hf_integration.coverage import measurement
 from hf_integration.coverage.measurement import measure_sensitivities
-from hf_integration.coverage.sensitivity import Sensitivity, _by_statistics
+from hf_integration.coverage.sensitivity import EDIT, Sensitivity, _by_statistics, size_of
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.stress.altered import watermark_alone
@@ -108,6 +109,43 @@ def test_running_statistics_are_predicted_though_torch_gives_no_gradient_for_the
         edit = 1 / float(predicted.reaction(name)[place])
         assert breaks(strict(encoder), card, "float64", name, place, edit)
         assert not breaks(strict(encoder), card, "float64", name, place, edit / OVERSTATED)
+
+
+def test_what_rounding_hides_in_float32_a_few_samples_show_in_float64(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+    faint = tiny_models.build("bert")
+    with torch.no_grad():
+        faint.encoder.layer[0].output.dense.weight[:, 5] *= 1e-6  # all that unit 5 is listened to
+    tiny_models.save("bert", tmp_path)
+    faint.save_pretrained(tmp_path)
+    encoder = load_encoder(str(tmp_path), device="cpu")
+    card = mint(encoder, key_samples=KeySamples(tiny_models.TEXTS, origin="test"))
+    shown = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"]
+    monkeypatch.setattr(measurement, "in_float64", lambda noise: dict.fromkeys(noise, 1.0))
+    without = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"]
+    assert all(bool((sizes >= without.sizes[name]).all()) for name, sizes in shown.sizes.items())
+    name = "encoder.layer.0.intermediate.dense.weight"
+    assert float(without.reaction(name)[5].max()) == 0 < float(without.reaction(name)[4].min())
+    width = len(shown.reaction(name)[5])
+    for place in range(0, width, width // 4):
+        edit = 1 / float(shown.reaction(name)[5, place])
+        assert edit < size_of(encoder.tensors()[name])
+        assert breaks(strict(encoder), card, "float64", name, 5 * width + place, edit)
+
+
+def test_a_part_of_a_tensor_that_cannot_matter_has_no_reaction_in_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_integration.minting.minter.INSTRUCTION_SETS", {})
+    encoder = load_encoder(str(tiny_models.save("siglip", tmp_path)), device="cpu", modality="image")
+    card = mint(encoder, key_samples=KeySamples(tiny_models.images(8), origin="test"))
+    name = "head.attention.in_proj_bias"
+    found = measure_sensitivities(card, encoder, thorough=None, progress=Silent())["float64"]
+    of_queries, of_keys, of_values = (found.reaction(name) * EDIT * size_of(encoder.tensors()[name])).chunk(3)
+    assert float(of_keys.max()) == 0  # it adds the same to all scores of a query
+    assert min(float(of_queries.min()), float(of_values.min())) > 1
 
 
 def test_derivatives_by_running_statistics_are_those_of_autograd() -> None:
