@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-import psutil
 import torch
 from torch import nn
 
 from hf_integration.authentication.references import reference_for
+from hf_integration.base.memory import available_memory
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import PROCESSOR_STRIP, Modality, Precision
 from hf_integration.card import WatermarkCard
@@ -43,7 +43,8 @@ MOST_LISTED = 32
 
 TOGETHER: Mapping[Modality, int] = {"text": 8, "image": 8, "audio": 1}
 """Samples whose reactions are added up in one backward pass, where memory suffices. More of them understate
-reactions, and spare looking at derivatives by all weights as often: beside a recording that is nothing."""
+reactions, and spare time: derivatives by all weights are looked at less often. A recording takes so long that
+this makes no difference."""
 
 SAMPLES_IN_BOTH: Mapping[Modality, int] = {"text": 2, "image": 1, "audio": 1}
 """Samples that tell what is only rounding in a derivative; an image goes through all tensors."""
@@ -209,6 +210,9 @@ def measure_sensitivities(
         )
         if watching is not None:
             progress.advance(len(samples))
+    if ranks is not None:
+        ranks.settle()
+    # once more, as reactions to all weights and the activations of ranks take too much memory together
     sensitivities(
         encoder,
         card.key_samples[few],
@@ -288,15 +292,6 @@ def _inputs(ranks: Sequence[InputRank]) -> dict[str, LayerInput]:
         )
         for entry in ranks
     }
-
-
-SHARE = 0.6
-"""Of what the system can give without swapping; others want some of it, too."""
-
-
-def available_memory() -> float:
-    """Bytes that may be taken."""
-    return SHARE * float(psutil.virtual_memory().available)
 
 
 def graph_of(encoder: Encoder, samples: Sequence[Sample]) -> Kept:

@@ -183,6 +183,8 @@ class InputRanks:
             model: a copy that runs instead of the encoder's own model.
             together: most samples in a batch.
         """
+        if self._settled is not None:
+            raise RuntimeError("these ranks were settled, and take no more")
         layers = self._layers if model is None else {name: model.get_submodule(name) for name in self._layers}
         return _watching(layers, self._inputs, self._called, together)
 

@@ -8,8 +8,10 @@ check it (``python -m tests.benchmarks coverage``).
 Passes in float32 give a derivative to some digits, which is all that is needed, in half the time and half the
 memory of passes in float64. One that is zero (a bias of attention keys adds the same to all scores of a
 query) comes out as rounding, though, and the tolerance in float64 is so small that even this would count. So
-a few samples are run in both, and what is no larger than the difference between them counts as zero. It
-hides real derivatives in float32, which the few samples show in float64.
+a few samples are run in both, and what is no larger than the difference between them counts as zero. Real
+derivatives that are as small do so as well. The passes of the few samples in float64 show these: there,
+rounding is smaller by the ratio of the two precisions. A model that computes a part of itself in float32
+(softmax, in BLOOM) rounds as much in float64 there, and that counts: real edits were seen to move it.
 
 One pass is enough for all precisions of a check: a sketch's dimensions have tolerances that differ between
 two precisions by nearly one and the same factor (by 2.6e8 to 8.8e8 in the strips of MiniLM, of float32 over
@@ -28,7 +30,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_integration.base.errors import ENDING
-from hf_integration.base.progress import Progress, give_back
+from hf_integration.base.memory import give_back
+from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision
 from hf_integration.coverage.recomputing import recompute
 from hf_integration.encoders.interface import Encoder, StripBatch
@@ -172,10 +175,11 @@ FINER = torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
 
 
 def in_float64(noise: Mapping[str, float]) -> dict[str, float]:
-    """The same of passes in float64; where nothing but rounding is left in float32, so it is here.
+    """The same of passes in float64.
 
     Args:
-        noise: as :func:`gradient_noise` gives it.
+        noise: as :func:`gradient_noise` gives it. A tensor that is all noise in float32 stays so: what is
+            zero comes out as rounding in both.
     """
     return {name: share if share >= 1.0 else share * FINER for name, share in noise.items()}
 

@@ -238,10 +238,10 @@ class Encoder(ABC):
         """
 
     def added_on_use(self) -> "Encoder":
-        """A copy to alter a little, whose large tensors hold the same memory as this one's.
+        """A copy for alterations that spares memory where it can.
 
-        What is added to one is added whenever it is used, see
-        :class:`~hf_integration.encoders.running.cast_on_use.CastOnUse`.
+        Nothing may be written to its large tensors. What is added to one of them is added whenever it is
+        used, see :class:`~hf_integration.encoders.running.cast_on_use.CastOnUse`.
         """
         return self.duplicate()
 

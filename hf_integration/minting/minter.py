@@ -18,7 +18,8 @@ from hf_integration.authentication.reconstruction import EMBEDDINGS
 from hf_integration.authentication.references import library_versions
 from hf_integration.base.children import Children
 from hf_integration.base.errors import EncoderError, KeySampleError, UsageError
-from hf_integration.base.progress import GivingBack, Progress, Silent
+from hf_integration.base.memory import GivingBack
+from hf_integration.base.progress import Progress, Silent
 from hf_integration.base.vocabulary import PRECISIONS, Precision, Weights, today
 from hf_integration.benign.padding import padding_leaks
 from hf_integration.benign.variants import CALIBRATION, HELD_OUT, HELD_OUT_CHEAP, Variant

@@ -187,6 +187,11 @@ def int8_rows(weight: Tensor) -> Tensor:
     return (weight * (1 / scale)).round().clamp(-128, 127) * scale
 
 
+def writes_weights(recipe: Recipe) -> bool:
+    """Whether a recipe writes other weights into a copy of the encoder, which has to be a whole one."""
+    return recipe.weights not in ("stored", "float16", "bfloat16")
+
+
 def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
     """The encoder with rounded weights and another kernel; its own where neither is asked for."""
     if recipe.weights in ("float16", "bfloat16"):
@@ -197,7 +202,7 @@ def _weighted(encoder: TorchEncoder, recipe: Recipe) -> TorchEncoder:
             for module in encoder.model.modules():
                 if isinstance(module, nn.Linear):
                     module.weight.copy_(int8_rows(module.weight))
-    elif recipe.weights != "stored":
+    elif writes_weights(recipe):
         encoder = encoder.duplicate()
         with torch.no_grad():
             for name, parameter in encoder.model.named_parameters():

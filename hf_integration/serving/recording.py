@@ -11,7 +11,7 @@ from hf_integration.card import Answers, Served
 from hf_integration.encoders.interface import Encoder
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of
+from hf_integration.serving.computing import Computed, own_length, simplified, tokens_of, writes_weights
 from hf_integration.serving.presets import Preset, preset, presets
 from hf_integration.serving.probes import texts_of
 from hf_integration.serving.recipe import PLAIN, Recipe
@@ -104,7 +104,7 @@ def _floor(
     held = measured.yardstick(measured.recipe.form, noise=noise, seed=seed)
 
     def shows(magnitude: float) -> bool:
-        copy = encoder.added_on_use()
+        copy = encoder.duplicate() if writes_weights(measured.recipe) else encoder.added_on_use()
         add_noise(copy, magnitude, seed)
         return not held.held_against(_answered(copy, measured.recipe, measured.samples)).intact
 

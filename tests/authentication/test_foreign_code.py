@@ -2,14 +2,19 @@
 
 import functools
 import logging
+import sys
 import types
-from collections.abc import Callable
+from collections import ChainMap, OrderedDict, UserDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 import torch
 import transformers as hf
+from accelerate.utils.offload import PrefixedDataset
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,6 +28,7 @@ from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import EncoderError
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders import open_encoder, wrap_module
+from hf_integration.encoders.identity.in_process import code_found
 from hf_integration.verdict import Verdict
 from tests.encoders import tiny_models
 from tests.layouts import building
@@ -128,6 +134,64 @@ def _hide(parent: nn.Module, name: str, value: Any) -> None:
 def _take_the_place(parent: nn.Module, name: str, value: Any) -> None:
     delattr(parent, name)
     setattr(parent, name, value)
+
+
+class _Ours(Mapping[str, Any]):
+    def __getitem__(self, _: str) -> Any:
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _weakly(function: Callable[..., Any]) -> Mapping[str, Any]:
+    held: Mapping[str, Any] = WeakValueDictionary({"ours": function})
+    return held
+
+
+HELD_BY: dict[str, Callable[[Callable[..., Any]], Any]] = {
+    "dict": lambda function: {"ours": function},
+    "ordered": lambda function: OrderedDict(ours=function),
+    "default": lambda function: defaultdict(list, ours=function),
+    "user": lambda function: UserDict(ours=function),
+    "chain": lambda function: ChainMap({}, {"ours": function}),
+    "proxy": lambda function: MappingProxyType({"ours": function}),
+    "proxy of a mapping of one's own": lambda _: MappingProxyType(_Ours()),
+    "weak values": _weakly,
+    "of accelerate": lambda function: PrefixedDataset({"ours": function}, ""),
+    "of accelerate, which fails": lambda function: PrefixedDataset({"ours": function}, "prefix."),
+}
+
+
+@pytest.mark.parametrize("kind", HELD_BY)
+def test_what_any_mapping_of_a_library_holds_is_looked_at(kind: str) -> None:
+    module = nn.Linear(2, 2)
+
+    def ours(given: Any) -> Any:
+        return given
+
+    module.held = HELD_BY[kind](ours)
+    (said,) = (finding.what for finding in code_found(module))
+    assert "from outside the libraries, on held" in said
+
+
+def test_what_is_registered_in_the_class_of_a_mapping_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "ours", lambda given: given)
+    module = nn.Linear(2, 2)
+    module.held = ALL_ATTENTION_FUNCTIONS
+    (said,) = (finding.what for finding in code_found(module))
+    assert said.endswith("a function from outside the libraries, on held.ours")
+
+
+def test_mappings_that_import_all_models_of_a_library_are_not_asked() -> None:
+    module = nn.Linear(2, 2)
+    module.held = hf.MODEL_MAPPING
+    before = set(sys.modules)
+    assert code_found(module) == ()
+    assert not [name for name in sys.modules.keys() - before if name.startswith("transformers.models")]
 
 
 @pytest.mark.parametrize("put", [_hide, _take_the_place])

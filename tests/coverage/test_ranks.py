@@ -32,6 +32,17 @@ def encoder(tmp_path: Path) -> Encoder:
     return load_encoder(str(tiny_models.save("bert", tmp_path)), device="cpu")
 
 
+def test_once_they_are_settled_they_hold_nothing_and_take_no_more(encoder: Encoder) -> None:
+    seen = InputRanks(encoder, 1)
+    see(seen, encoder, tiny_models.TEXTS, progress=Silent())
+    found = seen.settle()
+    assert found
+    assert not seen._inputs
+    assert seen.settle() is found
+    with pytest.raises(RuntimeError, match="take no more"):
+        see(seen, encoder, tiny_models.TEXTS, progress=Silent())
+
+
 def test_vectors_are_the_positions_of_all_samples_and_shared_inputs_are_one(encoder: Encoder) -> None:
     texts = tiny_models.TEXTS
     positions = sum(len(encoder.processor(text)["input_ids"]) for text in texts)

@@ -323,6 +323,20 @@ class TestAdded:
         assert torch.equal(encoder.at_precision("float64").embed(TEXTS), honest)
         return whole.embed(TEXTS) - honest, later.embed(TEXTS) - honest
 
+    def test_goes_where_the_tensor_is(self) -> None:
+        later = CastOnUse(torch.zeros(2, 3, device="meta"), torch.float32)
+        later.add_on_use(torch.ones(2, 3))
+        assert (later + 0).device.type == "meta"
+
+    def test_is_of_whole_copies_of_tensors_that_are_laid_out_otherwise(self, module: Any) -> None:
+        weight = module.encoder.layer[0].output.dense.weight
+        weight.data = weight.data.t().contiguous().t()
+        copy = precision_copy.added_on_use(module)
+        altered = copy.encoder.layer[0].output.dense.weight
+        assert not isinstance(altered.data, CastOnUse)
+        assert altered.data_ptr() != weight.data_ptr()
+        assert isinstance(copy.encoder.layer[1].output.dense.weight.data, CastOnUse)
+
     def test_takes_the_place_of_what_was_added_before(self) -> None:
         later = CastOnUse(torch.zeros(2, 3), torch.float64)
         for value in (1.0, 2.0):

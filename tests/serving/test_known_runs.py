@@ -10,9 +10,10 @@ from hf_integration.authentication import observe_sketches
 from hf_integration.authentication.reconstruction import EMBEDDINGS
 from hf_integration.base.progress import Silent
 from hf_integration.encoders import open_encoder
+from hf_integration.encoders.running import precision_copy
 from hf_integration.encoders.running.torch_encoder import TorchEncoder
 from hf_integration.key_samples.samples import KeySamples
-from hf_integration.serving.presets import preset
+from hf_integration.serving.presets import preset, presets
 from hf_integration.serving.recipe import PLAIN
 from hf_integration.serving.recording import serve
 from hf_integration.serving.yardstick import Known, measure, measured_already
@@ -67,3 +68,20 @@ def test_only_a_recipe_that_embeds_and_no_more_is_spared_its_runs(tmp_path: Path
     by_name = {name: answers for answers in served.answers for name in answers.names}
     assert torch.equal(by_name["torch"].embeddings, exact.float())
     assert not torch.equal(by_name["bfloat16"].embeddings, exact.float())
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_the_floor_of_any_recipe_is_that_of_copies_whose_weights_are_written_to(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, found = opened("bert", tmp_path), []
+    for large in (1, 1 << 62):
+        monkeypatch.setattr(precision_copy, "LARGE", large)
+        served = serve(encoder, SAMPLES, [preset(name)], seed=0, progress=Silent())
+        assert served is not None
+        found.append(served.answers[0].floor)
+    added, written = found
+    # the noise is drawn otherwise, and is tried at magnitudes that are three and a third times apart
+    assert added is not None
+    assert written is not None
+    assert written / 4 < added < 4 * written

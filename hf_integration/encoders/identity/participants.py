@@ -1,5 +1,6 @@
 """Walking through all that takes part in an encoder: modules, and whatever they keep in their attributes."""
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,12 +8,12 @@ from enum import Enum
 from functools import partial
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hf_integration.base.errors import ENDING
 from hf_integration.encoders.identity.provenance import is_of_library
 
 _ATOMS = frozenset(
@@ -20,9 +21,6 @@ _ATOMS = frozenset(
     | {torch.dtype, torch.device, torch.Size, range, slice}
     | {logging.Logger, logging.RootLogger}  # from one all others of the process are reached
 )
-# Other mappings may load or compute what they are asked for, as accelerate's of offloaded weights do. What
-# they do so from is among their attributes.
-_HELD = (dict, MappingProxyType, WeakValueDictionary)
 # What torch keeps in a module, hooks among it, and accelerate's forward, which are looked at by themselves;
 # and what describes a model.
 _NOT_WALKED = frozenset({*vars(nn.Module()), "_compiled_call_impl", "_old_forward", "model_card_data"}) - {
@@ -104,15 +102,34 @@ def _parts(owner: Any, hidden: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from (("__self__", owner.__self__), ("__func__", owner.__func__))
     elif isinstance(owner, partial):
         yield from (("func", owner.func), ("args", owner.args), ("keywords", owner.keywords))
-    elif isinstance(owner, _HELD):
-        if not _ATOMS.issuperset(map(type, owner.values())):  # a vocabulary has nothing but numbers
-            yield from ((str(key), part) for key, part in owner.items() if type(part) not in _ATOMS)
+    elif isinstance(owner, MappingProxyType):
+        yield from (("", part) for part in gc.get_referents(owner))
+    elif isinstance(owner, Mapping):
+        held = _held(owner)
+        if not _ATOMS.issuperset(map(type, held.values())):  # a vocabulary has nothing but numbers
+            yield from ((str(key), part) for key, part in held.items() if type(part) not in _ATOMS)
     elif isinstance(owner, list | tuple | set | frozenset):
         yield from ((str(at), part) for at, part in enumerate(owner) if type(part) not in _ATOMS)
     if not _compiles(owner) and not isinstance(owner, FunctionType):
         for name, part in _attributes(owner).items():
             if type(part) not in _ATOMS and name not in hidden and name not in _NOT_WALKED:
                 yield name, part
+
+
+def _held(owner: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """What a mapping gives; of a ``dict`` what it holds, as those of transformers import all its models.
+
+    Others may load what they are asked for, as accelerate's of offloaded weights do, and fail. What they
+    would load it from is among their attributes.
+    """
+    if isinstance(owner, dict):
+        return owner if type(owner) is dict else dict(dict.items(owner))
+    try:
+        return dict(owner.items())
+    except ENDING:
+        raise
+    except Exception:  # whatever they raise
+        return {}
 
 
 def _attributes(owner: Any) -> dict[str, Any]:

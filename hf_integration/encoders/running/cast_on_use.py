@@ -32,7 +32,7 @@ class WrittenToError(RuntimeError):
 
 
 class CastOnUse(Tensor):
-    """A tensor that is stored in one dtype and computed with in another.
+    """A tensor that is stored in one dtype and computed with in another, or in the same with something added.
 
     It can be read by any operation, and written to by none; see :meth:`add_on_use`.
 
@@ -76,7 +76,7 @@ class CastOnUse(Tensor):
         for dtype in self.steps:
             values = values.to(dtype)
         for difference, times in added:
-            values = torch.add(values, difference, alpha=times).to(self.dtype)
+            values = torch.add(values, difference.to(values.device), alpha=times).to(self.dtype)
         return values
 
     def add_on_use(self, difference: Tensor, times: float = 1.0) -> None:

@@ -125,7 +125,8 @@ def added_on_use(root: Root) -> Root:
     later = {
         id(tensor): _like(CastOnUse(tensor.detach(), tensor.dtype), tensor, trained=False)
         for tensor in root.parameters()
-        if id(tensor) in large and tensor.is_floating_point()
+        # noise of a tensor that is laid out otherwise would have to be laid out like it
+        if id(tensor) in large and tensor.is_floating_point() and tensor.is_contiguous()
     }
     return copy.deepcopy(root, {**_empty_containers(root), **later})
 

@@ -24,9 +24,11 @@ def add_noise(encoder: Encoder, magnitude: float, seed: int) -> None:
     weights = _weights(encoder)
     longest = max((tensor.numel() for tensor in weights if isinstance(tensor, CastOnUse)), default=0)
     # three digits of noise are enough, and parts of the same take little memory
-    held = torch.randn(longest + APART, generator=random).bfloat16() if longest else None
+    held = torch.empty(longest + APART if longest else 0, dtype=torch.bfloat16)
+    for part in torch.split(held, APART):
+        part.copy_(torch.randn(len(part), generator=random))
     for tensor in weights:
-        if held is not None and isinstance(tensor, CastOnUse):
+        if isinstance(tensor, CastOnUse):
             start = int(torch.randint(APART, (1,), generator=random))
             noise = held[start : start + tensor.numel()].view(tensor.shape)
             tensor.add_on_use(noise, magnitude * float(tensor.source.std()))
