@@ -47,6 +47,9 @@ ADDED_FILES: dict[str, bytes] = {
 }
 """File names that a standard loader would open, or another program would run."""
 
+FOR_PEOPLE = ("README.md", ".gitattributes")
+"""Files of a repository that nothing loads."""
+
 ADDED_KEYS: dict[str, Any] = {
     "processor_class": "BarkProcessor",
     "tokenizer_class": "CanineTokenizer",
@@ -80,7 +83,8 @@ class Edit:
 
     def is_named_in(self, line: str) -> bool:
         """Whether a line of a report is about this edit, and not only about something that sounds like it."""
-        return line == self.thing or line.startswith(self.starts or f"{self.thing}:")
+        names = (self.thing, shown(self.thing))  # long names are cut
+        return line in names or line.startswith(self.starts or tuple(f"{name}:" for name in names))
 
 
 def edits_of(folder: Path) -> Iterator[Edit]:
@@ -88,6 +92,8 @@ def edits_of(folder: Path) -> Iterator[Edit]:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     model = _model(folder)
     for name in names:
+        if name in FOR_PEOPLE:
+            continue
         starts = (f"{recorded_name(name, model)}:",)
         yield Edit(name, "file removed", {name: None}, starts)
         if name.endswith(".safetensors"):
@@ -120,7 +126,7 @@ def _key_edits(folder: Path, name: str) -> Iterator[Edit]:
         # a list is one value, and so is what lies deep; a vocabulary is the whole file
         keys = [".".join(map(_escaped, path[:length])) for length in range(1, len(path) + 1)]
         starts = [*(f"{file}: {shown(key)}:" for key in keys), f"{file}: {shown(keys[-1])}."]
-        if name.endswith(WHOLE_FILES):
+        if name.endswith(WHOLE_FILES) or not isinstance(content, dict):
             starts += [f"{file}: differs"]
         named = ".".join(map(str, path))
         return Edit(named, what, {name: json.dumps(value).encode()}, tuple(starts))
