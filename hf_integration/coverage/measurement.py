@@ -221,6 +221,7 @@ def measure_sensitivities(
         batch_size=1,
         noise=in_float64(noise),
         precision="float64",
+        recomputing=passes.recomputing[0],
         into=found,
     )
     for name, parameter in encoder.parameters().items():

@@ -33,7 +33,7 @@ from hf_integration.base.errors import ENDING
 from hf_integration.base.memory import give_back
 from hf_integration.base.progress import Progress
 from hf_integration.base.vocabulary import Precision
-from hf_integration.coverage.recomputing import recompute
+from hf_integration.coverage.recomputing import layers_of, recompute
 from hf_integration.encoders.interface import Encoder, StripBatch
 from hf_integration.encoders.running.devices import full_precision
 from hf_integration.key_samples.samples import Sample
@@ -194,7 +194,7 @@ def gradient_noise(
         samples: a few; what each precision takes them for is the same.
         unit: see :func:`sensitivities`.
         seed: the card's.
-        recomputing: in float32, as :func:`sensitivities` does.
+        recomputing: as :func:`sensitivities` does.
 
     Returns:
         Tensor's name -> share, 1 where nothing but rounding is left; without tensors that they do not reach.
@@ -223,8 +223,7 @@ def gradient_noise(
     passes: tuple[tuple[Precision, Callable[..., None]], ...] = (("float64", keep), ("float32", hold_against))
     for precision, done in passes:
         random = torch.Generator().manual_seed(seed % (1 << 63))
-        again = recomputing and precision == "float32"
-        with _trained(encoder, precision, recomputing=again) as running, torch.enable_grad():
+        with _trained(encoder, precision, recomputing=recomputing) as running, torch.enable_grad():
             statistics = _batch_statistics(running.model)
             for batch in running.observe(samples, batch_size=1, gradient=True):
                 rows = list(batch.indices)
@@ -297,6 +296,9 @@ def _trained(encoder: Encoder, precision: Precision, *, recomputing: bool = Fals
             module.sparse = True  # a batch looks up a few of its rows
     if recomputing:
         recompute(running.model)
+    if precision == "float64":  # weights that are cast when they are used leave holes between activations
+        for layer in layers_of(running.model):
+            layer.register_forward_hook(lambda *_: give_back())
     with full_precision(), torch.inference_mode(False):
         yield running
 
