@@ -212,7 +212,8 @@ def measure_sensitivities(
             progress.advance(len(samples))
     if ranks is not None:
         ranks.settle()
-    # once more, as reactions to all weights and the activations of ranks take too much memory together
+    # They ran in float64 before, to find the noise. They run again, as reactions to all weights and the
+    # activations for ranks would take too much memory together.
     sensitivities(
         encoder,
         card.key_samples[few],
