@@ -28,7 +28,7 @@ LEAST_OF_FEW = 4
 LEAST_ELSEWHERE = 2
 """Key samples that every run under another instruction set takes. With these and 4 of 8 recordings, real runs
 of Whisper tiny had margins of 3.5 and more, and those of a BERT-base with 64 texts of 4.9 and more
-(``python -m tests.benchmarks margins --encoder whisper bert-base``)."""
+(``python -m tests.benchmarks margins --encoder whisper --encoder bert-base``)."""
 
 PASSES: Mapping[str, float] = {
     "references": 5.3,
