@@ -1,6 +1,7 @@
 """Which reference of a card an encoder is held against."""
 
 import platform
+import sys
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -127,11 +128,19 @@ def refuse_part(encoder: Encoder, card: WatermarkCard) -> None:
 LIBRARIES = ("pytest-sslauth", "torch", "transformers", "tokenizers", "numpy", "pillow")
 
 
-@cache
+OF_SOME = ("timm",)
+"""Libraries that run some encoders, and are said of a process that has imported them."""
+
+
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that take part in an embedding."""
+    return dict(_versions(*LIBRARIES, *(name for name in OF_SOME if name in sys.modules)))
+
+
+@cache
+def _versions(*libraries: str) -> dict[str, str]:
     versions = {}
-    for library in LIBRARIES:
+    for library in libraries:
         try:
             versions[library] = version(library)
         except PackageNotFoundError:

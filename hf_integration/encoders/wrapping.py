@@ -75,9 +75,10 @@ def wrap_module(
     config: Any = getattr(module, "config", None)
     base = _model_of_transformers(module)
     if base is None or not hasattr(config, "model_type"):
-        raise EncoderError(
-            f"{type(module).__name__} is not a transformers model", remedy="give a PreTrainedModel"
-        )
+        remedy = "give a PreTrainedModel"
+        if type(module).__module__.startswith("timm."):
+            remedy = f"{remedy}: AutoModel loads the folders of timm, which can be checked themselves"
+        raise EncoderError(f"{type(module).__name__} is not a transformers model", remedy=remedy)
     if not is_of_library(type(module), "transformers"):
         remedy = "give the transformers model inside, or check its folder"
         raise of_its_own(type(module), base, remedy=remedy)
@@ -199,7 +200,7 @@ _PARTS: dict[Modality, tuple[str, ...]] = {
 }
 _MARKS: dict[Modality, tuple[str, ...]] = {
     "text": ("backend_tokenizer", "convert_tokens_to_ids"),
-    "image": ("image_mean", "do_resize", "do_normalize"),
+    "image": ("image_mean", "do_resize", "do_normalize", "val_transforms"),
     "audio": ("sampling_rate",),
 }
 
@@ -249,6 +250,10 @@ def find_tower(module: Any, family: Family) -> tuple[nn.Module, Recipe]:
     if not any(inner is tower for inner in module.modules()):
         raise EncoderError(
             f"{type(module).__name__} names a model that is no part of it", remedy="give the model itself"
+        )
+    if not hasattr(tower, "config"):  # timm's own model, classifier included
+        raise EncoderError(
+            f"{type(module).__name__} holds no encoder that runs by itself", remedy="load it by AutoModel"
         )
     pooler = not hasattr(tower, "pooler") or isinstance(tower.pooler, nn.Module)
     return tower, family.recipe(config_of(tower.config, family), pooler)

@@ -185,4 +185,4 @@ def test_the_environment_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch
 
 def test_a_library_that_is_not_there_is_said_not_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hf_integration.authentication.references.LIBRARIES", ("torch", "no-such-library"))
-    assert library_versions.__wrapped__()["no-such-library"] == "not installed"
+    assert library_versions()["no-such-library"] == "not installed"

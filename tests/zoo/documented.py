@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hf_integration.encoders.files.loading import silent_transformers
 from tests.zoo.layout import Layout
+from tests.zoo.timm_models import TIMM, embedded_by_timm
 
 
 def _forward(model: Any, inputs: Mapping[str, Any]) -> Any:
@@ -59,6 +60,8 @@ def documented(layout: Layout, folder: Path, samples: list[Any]) -> Tensor:
         whole = SentenceTransformer(str(folder), device="cpu").double()
         rows = [whole.encode([text], convert_to_tensor=True) for text in samples]
         return torch.cat(rows)
+    if layout.use == TIMM:
+        return embedded_by_timm(folder, samples)
     with silent_transformers():
         model = getattr(hf, layout.loads).from_pretrained(folder, dtype=torch.float32, **layout.options)
         model = model.double().eval()

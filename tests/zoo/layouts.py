@@ -7,6 +7,7 @@ from tests.zoo.refusals import refused_layouts
 from tests.zoo.saved import saved_layouts
 from tests.zoo.sentences import sentence_layouts
 from tests.zoo.table import plain_layouts
+from tests.zoo.timm_models import timm_layouts
 
 
 def layouts() -> Iterator[Layout]:
@@ -14,6 +15,7 @@ def layouts() -> Iterator[Layout]:
     yield from plain_layouts()
     yield from saved_layouts()
     yield from sentence_layouts()
+    yield from timm_layouts()
     yield from refused_layouts()
 
 

@@ -133,8 +133,10 @@ SegformerForImageClassification:
     nvidia/mit-b0
 EfficientNetForImageClassification:
     google/efficientnet-b0
-timm, as published:
-    timm/resnet50.a1_in1k timm/vit_base_patch16_224.augreg2_in21k_ft_in1k
+timm resnet50, as published:
+    timm/resnet50.a1_in1k
+timm vit_tiny_patch16_224, as published:
+    timm/vit_base_patch16_224.augreg2_in21k_ft_in1k
 chinese_clip, images:
     OFA-Sys/chinese-clip-vit-base-patch16
 align, images:

@@ -1,12 +1,7 @@
 """Layouts that are refused, each with words of the reason that is true."""
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-
-import torch
-from safetensors.torch import save_file
 
 from tests.zoo import processors as of
 from tests.zoo.layout import Layout
@@ -64,25 +59,3 @@ def refused_layouts() -> Iterator[Layout]:
     for kind, (processor, settings, why) in REFUSED.items():
         modality = modalities.get(processor, "image")
         yield Layout(kind, kind, modality, "mean", processor, settings, refused=why)
-    for name, after, why in (
-        ("timm, as published", _timm, "a timm checkpoint"),
-        ("timm, saved by transformers", _timm_wrapper, "TimmWrapperConfig requires the timm library"),
-    ):
-        yield Layout(
-            name, "timm_wrapper", "image", "pooler", of.images(32), saved="", after=after, refused=why
-        )
-
-
-def _timm(folder: Path, **more: str) -> None:
-    settings = {
-        "architecture": "resnet18",
-        "num_classes": 0,
-        "num_features": 512,
-        "pretrained_cfg": {"tag": "a1_in1k"},
-    }
-    (folder / "config.json").write_text(json.dumps({**settings, **more}))
-    save_file({"conv1.weight": torch.zeros(2, 2)}, folder / "model.safetensors")
-
-
-def _timm_wrapper(folder: Path) -> None:
-    _timm(folder, model_type="timm_wrapper")

@@ -76,9 +76,12 @@ def test_an_alteration_that_is_not_found_is_wrong(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_summary_counts_and_says_which_encoders_do_not_work() -> None:
-    outcomes = [Outcome(BY_NAME["bert"], "works", ""), Outcome(BY_NAME["timm, as published"], "refused", "")]
+    outcomes = [
+        Outcome(BY_NAME["bert"], "works", ""),
+        Outcome(BY_NAME["timm resnet50, as published"], "refused", ""),
+    ]
     assert summary(outcomes) == "2 layouts: 1 works, 1 refused, 0 WRONG"
     said = share({outcome.layout.name: outcome.state for outcome in outcomes})
-    assert "timm/resnet50.a1_in1k (timm, as published: refused)" in said
-    assert "7 have a layout that was checked here, and 5 of these work (71.4%), 4 once sslauth" in said
+    assert "timm/resnet50.a1_in1k (timm resnet50, as published: refused)" in said
+    assert "6 have a layout that was checked here, and 5 of these work (83.3%), 4 once sslauth" in said
     assert share({}) == ""

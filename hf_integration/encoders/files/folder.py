@@ -30,6 +30,7 @@ from hf_integration.encoders.modalities.sentence_modules import (
 )
 from hf_integration.encoders.modalities.sentence_recipes import sentence_family
 from hf_integration.encoders.modalities.static import STATIC, STATIC_TYPE, StaticConfig
+from hf_integration.encoders.modalities.timm_models import PREPARATION
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -90,7 +91,7 @@ class EncoderFolder:
     @property
     def model_type(self) -> str:
         """Architecture in the configuration's own words."""
-        return str(self.config["model_type"])
+        return str(self.config.get("model_type", self.configuration.model_type))
 
     def require_processor(self, modality: Modality) -> None:
         """Check that the processor of this modality is there.
@@ -222,6 +223,8 @@ def _has_processor(model: Path, modality: Modality) -> bool:
     names = _TOKENIZERS if modality == "text" else _PROCESSORS
     if any((model / name).is_file() for name in names):
         return True
+    if modality == "image":
+        return PREPARATION in read_json(model / "config.json", dict)
     return modality == "text" and _needs_no_vocabulary(model / "tokenizer_config.json")
 
 

@@ -16,6 +16,7 @@ from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.generic import named_classes
 from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
+from hf_integration.encoders.modalities.timm_models import check_timm, is_timm, without_classes
 
 _MOST_LAYERS = 1024
 """Layers up to which both classes are built, without numbers, to be compared."""
@@ -55,6 +56,9 @@ def supported_family(
 def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
+    if is_timm(values):
+        check_timm(model / "config.json", values)
+        return
     model_type = values.get("model_type")
     if model_type in CONFIG_MAPPING_NAMES:
         return
@@ -62,11 +66,6 @@ def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
         raise EncoderError(
             f"{model / 'config.json'}: needs code from its repository (auto_map)",
             remedy="only architectures that transformers itself knows are loaded",
-        )
-    if model_type is None and "pretrained_cfg" in values:
-        raise EncoderError(
-            f"{model / 'config.json'}: a timm checkpoint, which transformers runs by the timm library only",
-            remedy="give an encoder whose architecture transformers itself has",
         )
     raise EncoderError(
         f"{model / 'config.json'}: unknown model_type {model_type!r}",
@@ -78,7 +77,9 @@ def _configuration(model: Path) -> Any:
     from transformers import AutoConfig
 
     with loading.named_failures(model, "configuration"), loading.silent_transformers():
-        return AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    without_classes(config)
+    return config
 
 
 def _check_recipe(model: Path, config: Any, family: Family) -> None:

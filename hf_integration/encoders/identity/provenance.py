@@ -28,6 +28,7 @@ _LIBRARIES = frozenset(
         "PIL",
         "safetensors",
         "sentence_transformers",
+        "timm",
         "tokenizers",
         "torch",
         "torchaudio",

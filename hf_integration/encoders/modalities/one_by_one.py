@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hf_integration.base.errors import EncoderError, KeySampleError, in_one_line
@@ -14,6 +15,7 @@ from hf_integration.encoders.identity.behaviour import Behaviour, processor_beha
 from hf_integration.encoders.modalities.audio import checked_wave
 from hf_integration.encoders.modalities.image import checked_pixels, resized_to
 from hf_integration.encoders.modalities.preparation import Batch, Preparation, Prepared
+from hf_integration.encoders.modalities.timm_models import is_timm_processor, side_of, timm_behaviour
 
 
 class OneByOne(Preparation):
@@ -39,7 +41,7 @@ class OneByOne(Preparation):
         self._takes = frozenset(inspect.signature(called).parameters)
         image = modality == "image"
         self.backend = str(getattr(processor, "backend", "") or "pil") if image else "numpy"
-        self.side = resized_to(processor) if image else None
+        self.side = (side_of(processor) or resized_to(processor)) if image else None
         self.rate = getattr(processor, "sampling_rate", self.rate)
         self._longest = None if image else _longest_recording(processor)
         said = getattr(processor, "model_input_names", ())
@@ -67,10 +69,12 @@ class OneByOne(Preparation):
     def _arrays(self, sample: Any) -> dict[str, Tensor]:
         if self.modality == "image":
             given: Any = [checked_pixels(sample)]
-            options: dict[str, Any] = {"input_data_format": "channels_last"}
+            options: dict[str, Any] = {"return_tensors": "np", "input_data_format": "channels_last"}
+            if is_timm_processor(self._processor):  # it takes pictures, and gives tensors
+                given, options = [Image.fromarray(given[0])], {"return_tensors": "pt"}
         else:
             rate = self._processor.sampling_rate
-            given, options = checked_wave(sample, rate, 1), {"sampling_rate": rate}
+            given, options = checked_wave(sample, rate, 1), {"return_tensors": "np", "sampling_rate": rate}
             if self._longest is not None and len(given) > self._longest:
                 raise KeySampleError(
                     f"a recording of {len(given)} samples, of which {type(self._processor).__name__} takes "
@@ -78,7 +82,7 @@ class OneByOne(Preparation):
                     remedy="give shorter recordings",
                 )
         try:
-            made = self._processor(given, return_tensors="np", **options)
+            made = self._processor(given, **options)
         except Exception as error:  # processors raise anything for an odd shape or signal
             kind = "an image" if self.modality == "image" else "a recording"
             raise KeySampleError(f"{kind} cannot be processed: {in_one_line(error)}") from error
@@ -86,7 +90,8 @@ class OneByOne(Preparation):
 
     def behaviour(self) -> Behaviour:
         """The processor's settings."""
-        return processor_behaviour(self._processor)
+        found = processor_behaviour(self._processor)
+        return timm_behaviour(self._processor, found) if is_timm_processor(self._processor) else found
 
 
 def _longest_recording(extractor: Any) -> int | None:

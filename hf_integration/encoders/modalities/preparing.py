@@ -25,6 +25,7 @@ from hf_integration.encoders.modalities.recipes import Recipe
 from hf_integration.encoders.modalities.sentence_modules import SentenceModules
 from hf_integration.encoders.modalities.sentence_recipes import recipe_of_modules
 from hf_integration.encoders.modalities.text import TextPreparation, longest_text
+from hf_integration.encoders.modalities.timm_models import MODEL_TYPE, timm_family
 
 
 def choose_family(
@@ -81,6 +82,8 @@ def families_of(config: Any, saved: str | None = None) -> tuple[Family, ...]:
         UnsupportedError: there is none.
     """
     saved = saved or next(iter(named_classes(getattr(config, "architectures", None))), None)
+    if config.model_type == MODEL_TYPE:
+        return (timm_family(config),)
     families = FAMILIES.get(config.model_type)
     if families is None:
         return generic_families(config, saved)

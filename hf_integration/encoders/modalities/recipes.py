@@ -144,6 +144,7 @@ class Recipe:
         mask: module and batch -> mask over the positions of the hidden states, or ``None``.
         method: the module's method to call.
         layer_word: what a hidden state is called: ``layer`` or ``stage``.
+        first_state: number of the first of them: 0 for the input embedding, 1 where that is not among them.
         config_part: attribute of the configuration that is this encoder's; empty for all of it.
         counted: prefixes of the tensors that belong to this encoder.
         inert: patterns of tensors that cannot influence the embedding.
@@ -158,6 +159,7 @@ class Recipe:
     mask: Mask = no_mask
     method: str = "forward"
     layer_word: str = "layer"
+    first_state: int = 0
     config_part: str = ""
     counted: tuple[str, ...] = ("",)
     inert: tuple[str, ...] = field(default=NEVER_READ)

@@ -182,7 +182,8 @@ class TorchEncoder(Encoder):
         with mode():
             batch = self._placed(prepared.batch(indices))
             embedding, output, mask, given = self._run(batch, output_hidden_states=True)
-            for place, state in enumerate(getattr(output, "hidden_states", None) or ()):
+            states = getattr(output, "hidden_states", None) or ()
+            for place, state in enumerate(states, self._recipe.first_state):
                 name = f"{self._recipe.layer_word} {place}" if place else "input embedding"
                 # PEGASUS-X gives the last one together with its global tokens, which nothing reads any more
                 features[name] = hidden_state(state[0] if isinstance(state, tuple) else state, mask)
