@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakValueDictionary
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 import transformers as hf
@@ -293,6 +295,17 @@ def test_a_function_of_a_library_s_class_that_was_replaced_is_named(
         (nn.functional, "linear"),
         (nn.functional, "layer_norm"),
         (torch, "matmul"),
+        # a processor of images calls them; which encoder is checked makes no difference
+        (PIL.Image, "fromarray"),
+        (PIL.Image.Image, "resize"),
+        (PIL.Image.Image, "convert"),
+        (hf.image_transforms, "resize"),
+        (hf.image_transforms, "to_pil_image"),
+        (hf.image_utils, "infer_channel_dimension_format"),
+        # and these those of recordings
+        (hf.audio_utils, "window_function"),
+        (np.fft, "rfft"),
+        (torch.fft, "rfft"),
     ],
 )
 def test_a_function_of_a_library_s_module_that_was_replaced_is_named(

@@ -56,7 +56,7 @@ def test_an_architecture_is_embedded_as_by_timm(name: str, tmp_path: Path) -> No
     (batch,) = encoder.observe(samples)
     assert batch.embedding is not None
     assert torch.allclose(batch.embedding, theirs, rtol=0, atol=1e-6 * length)
-    assert "block 1" in batch.features
+    assert "state 1" in batch.features
     assert EMBEDDING_STRIP in batch.features
 
 

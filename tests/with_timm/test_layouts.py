@@ -4,6 +4,8 @@
 """
 
 import copy
+import functools
+import importlib
 import json
 import os
 import subprocess
@@ -16,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hf_integration import WatermarkCard
+from hf_integration import WatermarkCard, load_encoder
 from hf_integration.authentication import Authenticator
 from hf_integration.base.errors import EncoderError
 from hf_integration.encoders import wrap_module
@@ -83,6 +85,30 @@ def _another_call(_model: Any, processor: Any) -> None:
     processor.val_transforms = lambda _image: torch.zeros(3, 32, 32)
 
 
+def _a_little_of_the_mean(_model: Any, processor: Any) -> None:
+    processor.val_transforms.transforms[-1].mean += 1e-6
+
+
+def _a_limit_that_few_images_reach(_model: Any, processor: Any) -> None:
+    processor.val_transforms.transforms[0].max_size = 300
+
+
+def _what_looks_like_it(_model: Any, processor: Any) -> None:
+    steps = processor.val_transforms.transforms
+    other = functools.partial(type(processor.val_transforms)([*steps, torch.nn.Identity()]))
+    other.transforms = steps  # type: ignore[attr-defined]
+    processor.val_transforms = other
+
+
+def _applied_at_random(_model: Any, processor: Any) -> None:
+    kind = importlib.import_module("torchvision.transforms").RandomApply
+    processor.val_transforms = kind(processor.val_transforms.transforms, p=1.0)
+
+
+def _settings_that_make_nothing(_model: Any, processor: Any) -> None:
+    processor.data_config = {**processor.data_config, "is_training": True}
+
+
 def _one_weight(model: Any, _processor: Any) -> None:
     model.timm_model.blocks[0].mlp.fc1.weight.data[0, 0] += 1e-3
 
@@ -104,6 +130,11 @@ ALTERATIONS: dict[Callable[[Any, Any], None], str] = {
     _no_resize: "altered",
     _a_function_more: "altered",
     _another_call: "altered",
+    _a_little_of_the_mean: "altered",
+    _a_limit_that_few_images_reach: "altered",
+    _what_looks_like_it: "altered",
+    _applied_at_random: "altered",
+    _settings_that_make_nothing: "altered",
     _one_weight: "altered",
     _a_hook: "inconclusive",
     _another_pooling: "inconclusive",
@@ -120,6 +151,57 @@ def test_what_was_changed_in_memory_is_found(
     assert _verdict(card, (model, processor)).status == "authentic"
     alter(model, processor)
     assert _verdict(card, (model, processor)).status == ALTERATIONS[alter]
+
+
+@pytest.mark.parametrize("settings", [None, {}, {"foo": 1}, {"input_size": (3, 10**6, 10**6)}], ids=repr)
+def test_a_processor_without_a_size_is_refused(settings: Any, minted: tuple[Path, WatermarkCard]) -> None:
+    root, _ = minted
+    model, processor = in_memory(PUBLISHED, root / "encoder")
+    processor.data_config = settings
+    with pytest.raises(EncoderError, match="of no size that an encoder takes"):
+        wrap_module(model, processor)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("torchvision.transforms.functional", "resize"),
+        ("torchvision.transforms.functional", "normalize"),
+        ("torchvision.transforms._functional_pil", "resize"),
+        ("timm.data.transforms", "MaybeToTensor.__call__"),
+        ("transformers.image_transforms", "to_pil_image"),
+        ("PIL.Image", "fromarray"),
+        ("PIL.Image", "Image.resize"),
+    ],
+)
+def test_a_function_that_prepares_images_may_not_be_replaced(
+    module: str, name: str, minted: tuple[Path, WatermarkCard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, card = minted
+    held = in_memory(PUBLISHED, root / "encoder")
+    owner: Any = importlib.import_module(module)
+    *classes, last = name.split(".")
+    for part in classes:
+        owner = getattr(owner, part)
+    genuine = getattr(owner, last)
+
+    def another(*given: Any, **named: Any) -> Any:
+        return genuine(*given, **named)
+
+    monkeypatch.setattr(owner, last, another)
+    verdict = _verdict(card, held)
+    assert verdict.status == "inconclusive"
+    assert f"patched {last} of" in verdict.reason
+
+
+def test_a_card_of_what_was_published_is_good_for_what_transformers_saves_of_it(tmp_path: Path) -> None:
+    for name in ("published", "transformers"):
+        (layout,) = (layout for layout in LAYOUTS.values() if f"resnet18, as {name}" in layout.name)
+        layout.write(tmp_path / name)
+    _, card = mint_quickly(tmp_path / "published", tmp_path / "card", modality="image")
+    again = load_encoder(str(tmp_path / "transformers"), device="cpu")
+    verdict = Authenticator(card=card, trust="local", precision="float32").authenticate(again).verdict
+    assert verdict.status == "authentic", verdict.reason
 
 
 def test_a_model_of_timm_itself_is_refused_and_the_way_is_told(minted: tuple[Path, WatermarkCard]) -> None:

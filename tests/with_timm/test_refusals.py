@@ -8,6 +8,7 @@ import pytest
 
 from hf_integration import load_encoder
 from hf_integration.base.errors import EncoderError
+from hf_integration.encoders.modalities.timm_models import PROCESSOR
 from tests.with_timm import NEEDED
 from tests.zoo.timm_models import write_published
 
@@ -41,6 +42,16 @@ ARGUMENTS: tuple[Any, ...] = (
     {"scriptable": True},
     {"exportable": True},
     {"model_name": "resnet34"},
+    {"depth": 1 << 24},
+    {"channels": [1 << 24, 1, 1, 1]},
+    {"depth_multiplier": 1e9},
+    {"channel_multiplier": 100},
+    {"mlp_ratio": float("nan")},
+    {"mlp_ratio": float("inf")},
+    {"embed_dim": [[1 << 20]]},
+    {"img_size": {"a": 1 << 20}},
+    {"act_layer\x1b[2J": "gelu"},
+    {"": 1},
     ["checkpoint_path"],
     "checkpoint_path",
 )
@@ -48,11 +59,12 @@ ARGUMENTS: tuple[Any, ...] = (
 SIZES: tuple[dict[str, Any], ...] = (
     {"input_size": [3, 1_000_000, 1_000_000]},
     {"input_size": [3, 32, 32], "crop_pct": 1e-9},
-    {"input_size": [3, 32, 32], "crop_pct": -1.0},
     {"input_size": [3, 32, "32"]},
     {"input_size": 1_000_000},
     {"input_size": [3, -32, -32]},
     {"img_size": 1_000_000},
+    {"in_chans": 1 << 26, "mean": [0.5]},
+    {"chans": 1 << 26, "mean": [0.5]},
 )
 
 
@@ -102,13 +114,44 @@ def test_every_argument_of_timm_that_is_none_of_an_architecture_is_refused(resne
         if parameter.kind is not parameter.VAR_KEYWORD
     }
     assert {"checkpoint_path", "pretrained_cfg", "feature_cfg", "model_cls"} <= names
-    for name in names:
+    for name in sorted(names):
         assert "model_args" in _refusal(resnet, model_args={name: None}), name
 
 
 @pytest.mark.parametrize("settings", SIZES, ids=repr)
 def test_no_image_is_enlarged_beyond_what_encoders_take(resnet: Path, settings: dict[str, Any]) -> None:
-    assert "make images that no encoder takes" in _refusal(resnet, pretrained_cfg=settings)
+    assert "make larger images than any encoder takes" in _refusal(resnet, pretrained_cfg=settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"input_size": [3, 32, 32], "crop_pct": float("nan")}, "crop_pct is no share"),
+        ({"input_size": [3, 32, 32], "crop_pct": "all"}, "crop_pct is no share"),
+        ({"input_size": [3, 32, 32], "crop_pct": -1.0}, "crop_pct is no share"),
+        ({"input_size": [3, 32, 32], "interpolation": "random"}, "drawn at random"),
+        (None, "is no object"),
+        ([], "is no object"),
+    ],
+    ids=repr,
+)
+def test_a_preparation_that_cannot_be_is_refused(resnet: Path, settings: object, said: str) -> None:
+    assert said in _refusal(resnet, pretrained_cfg=settings)
+
+
+def test_there_are_no_more_classes_than_any_classifier_has(resnet: Path) -> None:
+    assert "num_classes" in _refusal(resnet, num_classes=10**6)
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
+def test_transforms_are_named_in_no_other_file(resnet: Path, name: str) -> None:
+    settings = {"image_processor_type": PROCESSOR, "pretrained_cfg": {"input_size": [3, 30_000, 30_000]}}
+    file = resnet / name
+    file.write_text(json.dumps(settings if name.startswith("pre") else {"image_processor": settings}))
+    try:
+        assert f"{PROCESSOR} has its settings in config.json" in _refusal(resnet)
+    finally:
+        file.unlink()
 
 
 def test_an_encoder_that_pools_nothing_gives_no_embedding(resnet: Path) -> None:

@@ -20,6 +20,7 @@ from hf_integration.encoders.files.support import (
     check_processor,
     supported_family,
 )
+from hf_integration.encoders.files.timm_configuration import PREPARATION, is_timm
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.module_types import COMPARED, MODELS, check_compared
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
@@ -30,7 +31,7 @@ from hf_integration.encoders.modalities.sentence_modules import (
 )
 from hf_integration.encoders.modalities.sentence_recipes import sentence_family
 from hf_integration.encoders.modalities.static import STATIC, STATIC_TYPE, StaticConfig
-from hf_integration.encoders.modalities.timm_models import PREPARATION
+from hf_integration.encoders.modalities.timm_models import PROCESSOR
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -99,7 +100,7 @@ class EncoderFolder:
         Raises:
             EncoderError: it is not.
         """
-        if not _has_processor(self.model, modality):
+        if not _has_processor(self.model, self.config, modality):
             kind: Literal["tokenizer", "processor"] = "tokenizer" if modality == "text" else "processor"
             names = ("tokenizer.json", "vocab.txt") if modality == "text" else _PROCESSORS
             raise EncoderError(
@@ -200,7 +201,7 @@ def _read_configuration(
         model,
         config,
         modality,
-        has_processor=lambda modality: _has_processor(model, modality),
+        has_processor=lambda modality: _has_processor(model, config, modality),
         preferred=preferred,
     )
     if sentence is None:
@@ -219,12 +220,12 @@ def _check_other_files(path: Path, values: Mapping[str, Any]) -> None:
             )
 
 
-def _has_processor(model: Path, modality: Modality) -> bool:
+def _has_processor(model: Path, config: Mapping[str, Any], modality: Modality) -> bool:
     names = _TOKENIZERS if modality == "text" else _PROCESSORS
     if any((model / name).is_file() for name in names):
         return True
     if modality == "image":
-        return PREPARATION in read_json(model / "config.json", dict)
+        return is_timm(config) and PREPARATION in config
     return modality == "text" and _needs_no_vocabulary(model / "tokenizer_config.json")
 
 
@@ -256,6 +257,22 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
             )
 
 
+def _check_kind(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse timm's transforms anywhere but in a ``config.json``, where they are checked.
+
+    Raises:
+        EncoderError: they are named.
+    """
+    for value in values.values():
+        if value == PROCESSOR:
+            raise EncoderError(
+                f"{path}: {PROCESSOR} has its settings in config.json",
+                remedy="remove the file, or get the folder again from its publisher",
+            )
+        if isinstance(value, Mapping):
+            _check_kind(path, value)
+
+
 def _check_json(model: Path) -> None:
     """Parse what the library will parse, so that damage is reported with the file's name."""
     parsed: dict[str, Any] = {}
@@ -265,6 +282,7 @@ def _check_json(model: Path) -> None:
             _check_other_files(model / name, values)
             if name in _PROCESSORS:
                 check_processor(model / name, values)
+                _check_kind(model / name, values)
     settings = parsed.get("tokenizer_config.json", {})
     check_processor(model / "tokenizer_config.json", settings, MOST_OF_A_TOKENIZER)
     added = [parsed.get(name) for name in _ADDED]

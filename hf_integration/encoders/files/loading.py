@@ -19,6 +19,7 @@ from torch.nn.modules.module import (
 )
 
 from hf_integration.base.errors import ENDING, EncoderError
+from hf_integration.base.text import harmless
 from hf_integration.encoders.files.json_values import read_json
 from hf_integration.encoders.files.safetensors_files import read_header, weight_files
 
@@ -58,7 +59,7 @@ def named_failures(folder: Path, what: str) -> Iterator[None]:
         raise
     except BaseException as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise EncoderError(f"{folder}: the {what} cannot be loaded: {first_line}") from error
+        raise EncoderError(f"{folder}: the {what} cannot be loaded: {harmless(first_line)}") from error
 
 
 def load_module(

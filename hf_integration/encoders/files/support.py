@@ -12,11 +12,11 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.loading import named_failures, without_numbers
+from hf_integration.encoders.files.timm_configuration import check_timm, is_timm, without_classes
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.generic import named_classes
 from hf_integration.encoders.modalities.preparing import choose_family, config_of
 from hf_integration.encoders.modalities.recipes import NEVER_READ, POOLER
-from hf_integration.encoders.modalities.timm_models import check_timm, is_timm, without_classes
 
 _MOST_LAYERS = 1024
 """Layers up to which both classes are built, without numbers, to be compared."""
@@ -218,7 +218,7 @@ def check_numbers(where: Path, config: Mapping[str, Any]) -> None:
 
 
 def _most(key: str) -> float:
-    if key == "num_labels":
+    if key in ("num_labels", "num_classes"):  # timm's name of the same
         return MOST_LABELS
     if LAYERS.search(key):
         return MOST_LAYERS

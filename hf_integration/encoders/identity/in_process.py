@@ -29,7 +29,21 @@ _NOT_COMPUTING = frozenset(
 )
 # Hooks of accelerate that move tensors between devices, and nothing else.
 _MOVING = frozenset({"AlignDevicesHook", "CpuOffload", "SequentialHook"})
-_OF_TORCH = ("torch", "torch.nn.functional")
+_CALLED_BY_NAME = (
+    "torch",
+    "torch.nn.functional",
+    # what prepares images and recordings: transforms and processors look these up whenever they are called
+    "numpy",
+    "numpy.fft",
+    "PIL.Image",
+    "timm.data.transforms",
+    "torchvision.transforms._functional_pil",
+    "torch.fft",
+    "torchvision.transforms.functional",
+    "transformers.audio_utils",
+    "transformers.image_transforms",
+    "transformers.image_utils",
+)
 _OF_MODELS = ("transformers.", "tokenizers", "torch.nn.modules.")
 MODEL = "the model"
 TAKE_OFF = "take it off, or load the encoder in a fresh process"
@@ -155,14 +169,19 @@ def _on_module(module: nn.Module, place: str) -> Iterator[Finding]:
 
 
 def on_every_module() -> tuple[Finding, ...]:
-    """Hooks that torch runs on every module of this process, and functions of torch that were replaced."""
+    """Hooks that torch runs on every module of this process, and functions of libraries that were replaced.
+
+    Those that libraries look up in a module whenever they call them: of these, no class says anything.
+    """
     hooks = [
         Finding("forward hook on every module", TAKE_OFF)
         for attribute in GLOBAL_HOOKS
         if any(not _of_transformers(hook) for hook in getattr(torch_module, attribute, {}).values())
     ]
     seen: dict[int, Any] = {}
-    patched = [what for module in _OF_TORCH for what in patched_in_module(module, seen)]
+    patched = [what for module in _CALLED_BY_NAME for what in patched_in_module(module, seen)]
+    pictures: Any = sys.modules.get("PIL.Image")
+    patched += [] if pictures is None else patched_in_class(pictures.Image, seen)
     return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
 
 

@@ -62,6 +62,20 @@ CONFIGURATION: Mapping[str, str] = {
 }
 """Of ``config.json``, by the last part of a nested key."""
 
+_CLASSES = "is of the classifier behind the embedding"
+
+OF_TIMM: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("num_classes", "label_names", "model_args.num_classes", "pretrained_cfg.num_classes"), _CLASSES
+    ),
+    **dict.fromkeys(
+        [f"pretrained_cfg.{key}" for key in ("license", "origin_url", "paper_ids", "paper_name", "tag")],
+        "says where the weights come from",
+    ),
+}
+"""Of the ``config.json`` of an encoder of timm, as whole keys: other configurations have one of them further
+down. What timm itself would load weights from is none of them."""
+
 _TOKENIZER: Mapping[str, str] = {
     **dict.fromkeys(("name_or_path", "special_tokens_map_file", "is_local", "local_files_only"), _WRITER),
     **dict.fromkeys(("tokenizer_file", "vocab_file", "merges_file"), _WRITER),
@@ -153,6 +167,8 @@ def why_inert(file: str, key: str) -> str | None:
     for pattern, keys in _OF_FILE:
         if fnmatchcase(name, pattern):
             compared = keys is not _INDEX or name == file  # tensors of the model; not of one beside it
+            if keys is CONFIGURATION and key in OF_TIMM:
+                return OF_TIMM[key]
             return keys.get(last) if compared else None
     return None
 

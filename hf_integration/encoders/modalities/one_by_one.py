@@ -41,7 +41,7 @@ class OneByOne(Preparation):
         self._takes = frozenset(inspect.signature(called).parameters)
         image = modality == "image"
         self.backend = str(getattr(processor, "backend", "") or "pil") if image else "numpy"
-        self.side = (side_of(processor) or resized_to(processor)) if image else None
+        self.side = _side(processor) if image else None
         self.rate = getattr(processor, "sampling_rate", self.rate)
         self._longest = None if image else _longest_recording(processor)
         said = getattr(processor, "model_input_names", ())
@@ -92,6 +92,10 @@ class OneByOne(Preparation):
         """The processor's settings."""
         found = processor_behaviour(self._processor)
         return timm_behaviour(self._processor, found) if is_timm_processor(self._processor) else found
+
+
+def _side(processor: Any) -> int | None:
+    return side_of(processor) if is_timm_processor(processor) else resized_to(processor)
 
 
 def _longest_recording(extractor: Any) -> int | None:
