@@ -7,18 +7,19 @@ import pytest
 
 from hf_integration import mint
 from hf_integration.authentication import Authenticator
-from hf_integration.authentication.reconstruction import BATCH_SIZE, observe_sketches, observe_within
+from hf_integration.authentication.reconstruction import observe_sketches, observe_within
 from hf_integration.card import WatermarkCard
 from hf_integration.card.coverage import coverage_record
 from hf_integration.encoders import Encoder
 from hf_integration.key_samples import KeySamples
 from hf_integration.report import HumanReporter, QuietReporter
 from hf_integration.verdict import KeySamplesRun
+from hf_integration.watermark import GROUP
 from pytest_sslauth.record import Evidence, summary_lines
 from tests.authentication.conftest import Minted
 from tests.encoders import tiny_models
 
-COUNT = 3 * BATCH_SIZE
+COUNT = 3 * GROUP
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +45,10 @@ def test_no_time_at_all_checks_one_batch_and_says_so(pair: tuple[Encoder, Waterm
     encoder, card = pair
     verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
     assert verdict.status == "authentic"
-    assert f"the budget allowed the first {BATCH_SIZE} of {COUNT} key samples" in verdict.reason
+    assert f"the budget allowed the first {GROUP} of {COUNT} key samples" in verdict.reason
     # the card's statement holds for all of them, and must not read as that of a part
-    part = {"key samples": COUNT, "key samples run": BATCH_SIZE}
-    assert verdict.key_samples == KeySamplesRun(BATCH_SIZE, COUNT)
+    part = {"key samples": COUNT, "key samples run": GROUP}
+    assert verdict.key_samples == KeySamplesRun(GROUP, COUNT)
     assert verdict.coverage == {**part, "of all key samples": coverage_record(card.coverage)}
     assert verdict.floor == {**part, "of all key samples": card.floor}
 
@@ -59,7 +60,7 @@ def test_tiles_that_were_not_checked_stay_blank(pair: tuple[Encoder, WatermarkCa
         Authenticator(card=card, budget=budget, trust="local").authenticate(encoder).reconstruction.pictures
         for budget in (0, None)
     )
-    checked = layout.settled(range(BATCH_SIZE))
+    checked = layout.settled(range(GROUP))
     for picture, complete in zip(hurried, whole, strict=True):
         assert not layout.cut(picture)[~checked].any()
         assert layout.cut(complete).any(1).all()
@@ -98,7 +99,7 @@ def test_batches_run_one_by_one_give_the_sketches_of_all(pair: tuple[Encoder, Wa
 def test_every_report_says_that_key_samples_were_left_out(pair: tuple[Encoder, WatermarkCard]) -> None:
     encoder, card = pair
     verdict = Authenticator(card=card, budget=0, trust="local").authenticate(encoder).verdict
-    said = f"{BATCH_SIZE} of {COUNT} key samples"
+    said = f"{GROUP} of {COUNT} key samples"
     assert QuietReporter().render(verdict) == f"authentic ({said})"
     assert said in HumanReporter().render(verdict)
     assert said in summary_lines([Evidence.of(verdict)], verbose=False)[0][0]

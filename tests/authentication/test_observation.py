@@ -50,15 +50,14 @@ def test_the_order_of_running_is_the_callers_and_changes_no_row(order: list[int]
     assert all(torch.equal(found[strip], plain[strip]) for strip in plain)
 
 
-def test_batches_are_of_eight_run_as_a_check_runs_and_told_as_they_end() -> None:
+def test_batches_are_of_sixteen_run_as_a_check_runs_and_told_as_they_end() -> None:
     encoder, counted = PlainEncoder(), Counted()
     observe_sketches(encoder, SAMPLES, seed=5, progress=counted)
     assert [(len(batch), as_a_check) for batch, as_a_check in encoder.batches] == [
-        (8, True),
-        (8, True),
+        (16, True),
         (3, True),
     ]
-    assert counted.steps == [8, 8, 3]
+    assert counted.steps == [16, 3]
 
 
 def test_a_sample_that_an_encoder_leaves_out_is_not_a_number() -> None:
