@@ -23,8 +23,9 @@ from hf_integration.verdict import LARGEST_ERROR, LARGEST_MARGIN, StripResult
 from hf_integration.watermark import GROUP, sketch, targets, tile_errors
 
 BATCH_SIZE = 16
-"""Large enough to keep a few cores busy, small enough to pad little. A check of 64 texts in float64 by batches
-of 8 took a third longer with MiniLM and a tenth with a BERT-base, and by batches of 32 a fifth and a tenth."""
+"""Large enough to keep a few cores busy, small enough to pad little. A check of 64 texts in float64 by
+batches of 8 took a third longer with MiniLM and a tenth with a BERT-base, and by batches of 32 a fifth and a
+tenth."""
 
 
 EMBEDDINGS = "embeddings, as users get them"
