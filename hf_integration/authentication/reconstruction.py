@@ -103,7 +103,7 @@ def observe_within(
 def step_within(count: int) -> int:
     """Key samples between two looks at the clock.
 
-    Those that fill a tile of means; of small cards one for each process.
+    As many as fill a tile of means; of small cards one for each process.
     """
     return GROUP if count > GROUP else launched()
 

@@ -402,6 +402,32 @@ def test_a_tokenizer_that_hears_a_trigger_is_no_pass(plain: Minted) -> None:
     named(check(plain[1], loaded(plain[0]), tokenizer), "patched _encode_plus on the ")
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (PIL.Image, "open"),
+        (np, "load"),
+        (np, "savez"),
+        (PIL.Image.Image, "to_thumb"),
+        (PIL.Image.Image, "show"),
+    ],
+)
+def test_what_reads_files_or_was_added_to_pictures_makes_no_difference(
+    owner: Any, name: str, plain: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, passed_on(getattr(owner, name, print)), raising=False)
+    assert check(plain[1], loaded(plain[0]), tiny_models.tokenizer()).status == "authentic"
+
+
+def test_a_property_of_pictures_that_was_replaced_is_named(
+    plain: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine: Any = PIL.Image.Image.__array_interface__
+    monkeypatch.setattr(PIL.Image.Image, "__array_interface__", property(passed_on(genuine.fget)))
+    found = check(plain[1], loaded(plain[0]), tiny_models.tokenizer())
+    named(found, "patched __array_interface__ of Image")
+
+
 def test_a_patched_image_processor_is_no_change_of_a_file(tmp_path: Path) -> None:
     folder, card = _minted(tmp_path, lambda place: tiny_models.save("vit", place), "image")
     processor = hf.AutoImageProcessor.from_pretrained(folder, backend="pil")

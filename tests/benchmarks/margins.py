@@ -12,6 +12,7 @@ from transformers import AutoModel
 
 from hf_integration import WatermarkCard, load_encoder
 from hf_integration.authentication import Authenticator, observe_sketches, reconstruct
+from hf_integration.authentication.reconstruction import BATCH_SIZE
 from hf_integration.authentication.references import reference_for
 from hf_integration.base.vocabulary import PRECISIONS, Precision
 from hf_integration.benign.variants import one_thread, other_attention
@@ -37,7 +38,7 @@ def _rows(subject: Subject) -> Iterator[tuple[str, dict[Precision, float]]]:
     count = len(card.key_samples)
     shuffled = random.Random(1).sample(range(count), count)  # noqa: S311  # not a secret
     settings: list[tuple[str, int, list[int] | None, AbstractContextManager[None]]] = [
-        ("as authenticated: batches of 8 by length", 8, None, nullcontext()),
+        (f"as authenticated: batches of {BATCH_SIZE} by length", BATCH_SIZE, None, nullcontext()),
         ("batches of 1", 1, None, nullcontext()),
         ("batches of 7, shuffled (padded if masked)", 7, shuffled, nullcontext()),
         ("one batch of all, shuffled", count, shuffled, nullcontext()),

@@ -8,11 +8,11 @@ import pytest
 
 from hf_integration import load_encoder
 from hf_integration.base.errors import EncoderError
-from hf_integration.encoders.modalities.timm_models import PROCESSOR
-from tests.with_timm import NEEDED
+from hf_integration.encoders.files.timm_configuration import check_timm_within
+from tests.with_timm import timm_or_skip
 from tests.zoo.timm_models import write_published
 
-timm: Any = pytest.importorskip("timm", reason=NEEDED, exc_type=ImportError)
+timm = timm_or_skip()
 
 ARCHITECTURES = (
     "hf-hub:timm/resnet18",
@@ -132,6 +132,7 @@ def test_no_image_is_enlarged_beyond_what_encoders_take(resnet: Path, settings: 
         ({"input_size": [3, 32, 32], "interpolation": "random"}, "drawn at random"),
         (None, "is no object"),
         ([], "is no object"),
+        ("", "is no object"),
     ],
     ids=repr,
 )
@@ -143,15 +144,54 @@ def test_there_are_no_more_classes_than_any_classifier_has(resnet: Path) -> None
     assert "num_classes" in _refusal(resnet, num_classes=10**6)
 
 
-@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
-def test_transforms_are_named_in_no_other_file(resnet: Path, name: str) -> None:
-    settings = {"image_processor_type": PROCESSOR, "pretrained_cfg": {"input_size": [3, 30_000, 30_000]}}
-    file = resnet / name
-    file.write_text(json.dumps(settings if name.startswith("pre") else {"image_processor": settings}))
+ELSEWHERE: dict[str, tuple[str, dict[str, Any]]] = {
+    "by its name": ("preprocessor_config.json", {"image_processor_type": "TimmWrapperImageProcessor"}),
+    "by its name within": (
+        "processor_config.json",
+        {"image_processor": {"image_processor_type": "TimmWrapperImageProcessor"}},
+    ),
+    "by another name": ("processor_config.json", {"image_processor_type": "TimmWrapperImageProcessorFast"}),
+    "by an old name": ("preprocessor_config.json", {"feature_extractor_type": "TimmWrapperFeatureExtractor"}),
+    "by its settings alone": (
+        "processor_config.json",
+        {"image_processor": {"pretrained_cfg": {"input_size": [3, 32, 32], "crop_pct": 1e-9}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ELSEWHERE)
+def test_transforms_are_named_in_no_other_file(resnet: Path, how: str) -> None:
+    name, settings = ELSEWHERE[how]
+    (resnet / name).write_text(json.dumps(settings))
     try:
-        assert f"{PROCESSOR} has its settings in config.json" in _refusal(resnet)
+        assert "by the config.json of its own encoders" in _refusal(resnet)
     finally:
-        file.unlink()
+        (resnet / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model_type": "vit"},
+        {"model_type": "vit", "pretrained_cfg": None, "image_processor_type": "TimmWrapperImageProcessor"},
+        {"model_type": "vit", "vision_config": {"pretrained_cfg": {"input_size": [3, 32, 32]}}},
+    ],
+    ids=repr,
+)
+def test_transforms_are_named_by_no_other_encoder(resnet: Path, settings: dict[str, Any]) -> None:
+    assert "by the config.json of its own encoders" in _refusal(resnet, **settings)
+
+
+def test_a_configuration_within_another_is_checked_alike(resnet: Path) -> None:
+    parts = {
+        "has no architecture": {"model_type": "timm_wrapper", "architecture": "hf-hub:a/b"},
+        "is no architecture of timm": {"model_type": "timm_backbone", "backbone": "hf-hub:a/b"},
+        "is no architecture": {"use_timm_backbone": True, "backbone": "hf-hub:a/b"},
+    }
+    for said, part in parts.items():
+        with pytest.raises(EncoderError, match=said):
+            check_timm_within(resnet / "config.json", {"model_type": "detr", "backbone_config": part})
+    check_timm_within(resnet / "config.json", {"backbone": "microsoft/resnet-50", "architecture": "a/b"})
 
 
 def test_an_encoder_that_pools_nothing_gives_no_embedding(resnet: Path) -> None:
@@ -159,5 +199,6 @@ def test_an_encoder_that_pools_nothing_gives_no_embedding(resnet: Path) -> None:
 
 
 def test_a_size_that_the_weights_do_not_have_is_refused(resnet: Path) -> None:
-    assert "config.json" in _refusal(resnet, model_args={"channels": [10**6, 8, 16, 16]})
-    _refusal(resnet, model_args={"channels": [8, 8, 16, 32], "stem_width": 8})
+    assert "config.json asks for" in _refusal(resnet, model_args={"channels": [4096, 8, 16, 16]})
+    changed = {"channels": [8, 8, 16, 32], "stem_width": 8}
+    assert "weights of another shape" in _refusal(resnet, model_args=changed)

@@ -4,7 +4,6 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ TINY: Mapping[str, Mapping[str, Any]] = {
 
 def timm_layouts() -> Iterator[Layout]:
     """All of them; they are refused where timm is not there."""
-    refused = "" if find_spec("timm") else "an encoder of timm, which cannot be imported here"
+    refused = "" if _is_there() else "an encoder of timm, which cannot be imported here"
 
     def layout(name: str, write: Callable[[Path], None], *, in_memory: bool = True) -> Layout:
         return Layout(
@@ -73,6 +72,13 @@ def timm_layouts() -> Iterator[Layout]:
     # transformers itself cannot load it: it gives the number of classes twice
     yield layout("timm resnet18, as timm saves it", partial(write_as_timm, name="resnet18"), in_memory=False)
     yield layout("timm resnet18, as transformers saves it", _write_as_transformers)
+
+
+def _is_there() -> bool:
+    try:
+        return importlib.import_module("timm") is not None
+    except Exception:  # torchvision, which it needs, raises anything where it does not fit torch
+        return False
 
 
 def write_as_timm(folder: Path, *, name: str, arguments: Mapping[str, Any] | None = None) -> None:

@@ -20,7 +20,7 @@ from hf_integration.encoders.files.support import (
     check_processor,
     supported_family,
 )
-from hf_integration.encoders.files.timm_configuration import PREPARATION, is_timm
+from hf_integration.encoders.files.timm_configuration import PREPARATION, check_kind, is_timm
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.module_types import COMPARED, MODELS, check_compared
 from hf_integration.encoders.modalities.pipeline_growth import check_growth, text_within
@@ -31,7 +31,6 @@ from hf_integration.encoders.modalities.sentence_modules import (
 )
 from hf_integration.encoders.modalities.sentence_recipes import sentence_family
 from hf_integration.encoders.modalities.static import STATIC, STATIC_TYPE, StaticConfig
-from hf_integration.encoders.modalities.timm_models import PROCESSOR
 from hf_integration.snapshot import local_names, refuse_other_formats
 
 _TOKENIZERS = (
@@ -257,22 +256,6 @@ def _check_depth(model: Path, config: Mapping[str, Any], tensors: int) -> None:
             )
 
 
-def _check_kind(path: Path, values: Mapping[str, Any]) -> None:
-    """Refuse timm's transforms anywhere but in a ``config.json``, where they are checked.
-
-    Raises:
-        EncoderError: they are named.
-    """
-    for value in values.values():
-        if value == PROCESSOR:
-            raise EncoderError(
-                f"{path}: {PROCESSOR} has its settings in config.json",
-                remedy="remove the file, or get the folder again from its publisher",
-            )
-        if isinstance(value, Mapping):
-            _check_kind(path, value)
-
-
 def _check_json(model: Path) -> None:
     """Parse what the library will parse, so that damage is reported with the file's name."""
     parsed: dict[str, Any] = {}
@@ -282,7 +265,7 @@ def _check_json(model: Path) -> None:
             _check_other_files(model / name, values)
             if name in _PROCESSORS:
                 check_processor(model / name, values)
-                _check_kind(model / name, values)
+                check_kind(model / name, values)
     settings = parsed.get("tokenizer_config.json", {})
     check_processor(model / "tokenizer_config.json", settings, MOST_OF_A_TOKENIZER)
     added = [parsed.get(name) for name in _ADDED]

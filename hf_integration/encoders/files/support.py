@@ -12,7 +12,13 @@ from hf_integration.base.text import quoted
 from hf_integration.base.vocabulary import Modality
 from hf_integration.encoders.files import loading
 from hf_integration.encoders.files.loading import named_failures, without_numbers
-from hf_integration.encoders.files.timm_configuration import check_timm, is_timm, without_classes
+from hf_integration.encoders.files.timm_configuration import (
+    check_kind,
+    check_timm,
+    check_timm_within,
+    is_timm,
+    without_classes,
+)
 from hf_integration.encoders.modalities.families import Family
 from hf_integration.encoders.modalities.generic import named_classes
 from hf_integration.encoders.modalities.preparing import choose_family, config_of
@@ -59,6 +65,8 @@ def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
     if is_timm(values):
         check_timm(model / "config.json", values)
         return
+    check_kind(model / "config.json", values)
+    check_timm_within(model / "config.json", values)
     model_type = values.get("model_type")
     if model_type in CONFIG_MAPPING_NAMES:
         return

@@ -13,10 +13,16 @@ from typing import Any
 
 from hf_integration.base.errors import EncoderError, in_one_line
 from hf_integration.base.text import quoted
-from hf_integration.encoders.modalities.timm_models import ARGUMENTS, LARGEST_SIDE, MODEL_TYPE
+from hf_integration.encoders.modalities.timm_models import ARGUMENTS, MODEL_TYPE, flaw_in
 
 PREPARATION = "pretrained_cfg"
 """Key by which the library tells such a configuration, if it names no ``model_type``."""
+
+WRAPPER = "TimmWrapper"
+"""Start of the names of the library's classes around timm."""
+
+_NAME = re.compile(r"\w[\w-]*(\.\w+)?")
+"""What leads to a file or a repository is no such name."""
 
 _CLASSES = "num_classes"
 _AGAIN = "get the file again from its publisher"
@@ -60,8 +66,7 @@ def check_timm(path: Path, config: Mapping[str, Any]) -> None:
             remedy="pip install timm, and the torchvision that fits the torch that is installed",
         ) from error
     name = config.get("architecture")
-    # what leads to a file or a repository is none of these
-    if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)?", name) or not timm.is_model(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or not timm.is_model(name):
         raise EncoderError(
             f"{path}: timm {timm.__version__} has no architecture {quoted(str(name))}",
             remedy=f"install a newer timm, or {_AGAIN}",
@@ -82,15 +87,58 @@ def check_timm(path: Path, config: Mapping[str, Any]) -> None:
         raise EncoderError(
             f"{path}: {ARGUMENTS}: {quoted(key)} {problem}", remedy="save the encoder without it"
         )
-    if PREPARATION in config:
-        _check_preparation(path, config[PREPARATION])
+    settings = config.get(PREPARATION, {})
+    flaw = flaw_in(settings) if isinstance(settings, Mapping) else "is no object"
+    if flaw:
+        raise EncoderError(f"{path}: {PREPARATION}: {flaw}", remedy=_AGAIN)
+
+
+def check_timm_within(path: Path, config: Mapping[str, Any]) -> None:
+    """The same of every configuration within another one, and of backbones that are named there.
+
+    Args:
+        path: the ``config.json``, for messages.
+        config: its content, or a part of it.
+
+    Raises:
+        EncoderError: see :func:`check_timm`.
+    """
+    name = config.get("backbone")
+    of_timm = config.get("use_timm_backbone") or str(config.get("model_type")).startswith("timm")
+    if of_timm and name is not None and not _NAME.fullmatch(str(name)):
+        raise EncoderError(f"{path}: backbone {quoted(str(name))} is no architecture of timm", remedy=_AGAIN)
+    for part in config.values():
+        if isinstance(part, Mapping):
+            if part.get("model_type") == MODEL_TYPE:
+                check_timm(path, part)
+            check_timm_within(path, part)
+
+
+def check_kind(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse timm's transforms anywhere but in the ``config.json`` of its encoders, where they are checked.
+
+    Args:
+        path: another file, or the ``config.json`` of another encoder.
+        values: its content, or a part of it.
+
+    Raises:
+        EncoderError: they are named.
+    """
+    for key, value in values.items():
+        if key == PREPARATION or (isinstance(value, str) and value.startswith(WRAPPER)):
+            raise EncoderError(
+                f"{path}: timm prepares images by the config.json of its own encoders, and by no other file",
+                remedy=f"take {quoted(key)} out, or {_AGAIN}",
+            )
+        if isinstance(value, Mapping):
+            check_kind(path, value)
 
 
 def _of_the_builder(timm: Any) -> frozenset[str]:
     """Arguments that say what timm loads and from where, or that make another model than an encoder."""
     builders = (timm.create_model, timm.models.build_model_with_cfg)
     named = {name for builder in builders for name in inspect.signature(builder).parameters}
-    return frozenset(named | {"features_only", "out_indices"})
+    return frozenset(named | {"device", "dtype", "feature_cls", "features_only", "out_indices", "pruned"})
 
 
 def _is_plain(value: object, largest: int) -> bool:
@@ -100,30 +148,6 @@ def _is_plain(value: object, largest: int) -> bool:
     if isinstance(value, int | float):
         return -largest <= value <= largest  # and no NaN
     return isinstance(value, str | None)
-
-
-def _check_preparation(path: Path, settings: object) -> None:
-    """Refuse settings that enlarge an image to more pixels than any encoder takes, or draw at random.
-
-    Raises:
-        EncoderError: they do.
-    """
-    if not isinstance(settings, Mapping):
-        raise EncoderError(f"{path}: {PREPARATION} is no object", remedy=_AGAIN)
-    crop = settings.get("crop_pct") or 1.0
-    if not isinstance(crop, int | float) or not 0 < crop < float("inf"):
-        raise EncoderError(f"{path}: {PREPARATION}: crop_pct is no share of an image", remedy=_AGAIN)
-    most = LARGEST_SIDE * min(crop, 1.0)
-    for key in ("input_size", "img_size", "in_chans", "chans"):
-        value = settings.get(key)
-        sides = value if isinstance(value, list) else [] if value is None else [value]
-        if not all(isinstance(side, int | float) and 0 < side <= most for side in sides):
-            raise EncoderError(
-                f"{path}: {PREPARATION}: {key} and crop_pct make larger images than any encoder takes",
-                remedy=_AGAIN,
-            )
-    if settings.get("interpolation") == "random":
-        raise EncoderError(f"{path}: {PREPARATION}: interpolation is drawn at random", remedy=_AGAIN)
 
 
 def without_classes(config: Any) -> None:

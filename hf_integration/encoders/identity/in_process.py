@@ -18,6 +18,7 @@ from hf_integration.encoders.identity.provenance import (
     is_of_library,
     patched_in_class,
     patched_in_module,
+    written_by_nobody,
 )
 
 HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
@@ -40,10 +41,28 @@ _CALLED_BY_NAME = (
     "torchvision.transforms._functional_pil",
     "torch.fft",
     "torchvision.transforms.functional",
+    "torchvision.transforms.v2.functional",
     "transformers.audio_utils",
     "transformers.image_transforms",
     "transformers.image_utils",
 )
+_OF_PICTURES = (
+    "__array_interface__",
+    "convert",
+    "copy",
+    "crop",
+    "getbbox",
+    "load",
+    "paste",
+    "resize",
+    "tobytes",
+)
+"""Methods of a picture that prepare it; applications add others to its class."""
+_FILES = frozenset(
+    {f"{name} of numpy" for name in ("fromfile", "genfromtxt", "load", "loadtxt", "save", "savetxt", "savez")}
+    | {f"{name} of PIL.Image" for name in ("open", "preinit", "init", "register_open")}
+)
+"""What reads and writes files, and is replaced for all kinds of reasons."""
 _OF_MODELS = ("transformers.", "tokenizers", "torch.nn.modules.")
 MODEL = "the model"
 TAKE_OFF = "take it off, or load the encoder in a fresh process"
@@ -180,8 +199,11 @@ def on_every_module() -> tuple[Finding, ...]:
     ]
     seen: dict[int, Any] = {}
     patched = [what for module in _CALLED_BY_NAME for what in patched_in_module(module, seen)]
-    pictures: Any = sys.modules.get("PIL.Image")
-    patched += [] if pictures is None else patched_in_class(pictures.Image, seen)
+    pictures: Any = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    patched += [
+        f"{name} of Image" for name in _OF_PICTURES if written_by_nobody(vars(pictures or object).get(name))
+    ]
+    patched = [what for what in patched if what not in _FILES]
     return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))
 
 

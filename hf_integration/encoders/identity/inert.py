@@ -62,19 +62,15 @@ CONFIGURATION: Mapping[str, str] = {
 }
 """Of ``config.json``, by the last part of a nested key."""
 
-_CLASSES = "is of the classifier behind the embedding"
-
 OF_TIMM: Mapping[str, str] = {
+    "pretrained_cfg.num_classes": "says once more what num_classes says, which timm obeys",
     **dict.fromkeys(
-        ("num_classes", "label_names", "model_args.num_classes", "pretrained_cfg.num_classes"), _CLASSES
-    ),
-    **dict.fromkeys(
-        [f"pretrained_cfg.{key}" for key in ("license", "origin_url", "paper_ids", "paper_name", "tag")],
+        [f"pretrained_cfg.{key}" for key in ("license", "origin_url", "paper_ids", "paper_name")],
         "says where the weights come from",
     ),
 }
-"""Of the ``config.json`` of an encoder of timm, as whole keys: other configurations have one of them further
-down. What timm itself would load weights from is none of them."""
+"""Of the ``config.json`` of an encoder of timm, as whole keys. What timm itself would load weights from, or
+build a classifier by, is none of them."""
 
 _TOKENIZER: Mapping[str, str] = {
     **dict.fromkeys(("name_or_path", "special_tokens_map_file", "is_local", "local_files_only"), _WRITER),

@@ -9,6 +9,7 @@ that is checked uses the fused kernel where there is one. Other precisions keep 
 
 import copy
 import functools
+import site
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,11 @@ _OF_TOKENIZERS = frozenset(
 _STANDARD = frozenset(sys.stdlib_module_names) - {"test", "unittest"}  # whose mocks compute anything
 _KNOWN = _LIBRARIES | _OF_TOKENIZERS | _STANDARD
 _MADE_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the others are built into an extension module
-_INSTALLED = tuple(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))
+_INSTALLED = (
+    *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")),
+    *site.getsitepackages(),
+    site.getusersitepackages(),
+)
 _PARAMETRISED = "torch.nn.utils.parametrize"
 _ONCE = frozenset({"__new__", "__init__", "__init_subclass__"})  # they ran before anything was looked at
 
@@ -109,6 +114,11 @@ def patched_in_module(module: str, seen: dict[int, Any]) -> Iterator[str]:
         # what libraries import from others is installed as they are
         if _written_elsewhere(value) and is_foreign(value):
             yield f"{name} of {module}"
+
+
+def written_by_nobody(value: Any) -> bool:
+    """Whether a function, or what a property asks, was written in no file of an installed package."""
+    return any(_written_elsewhere(each) for each in _layers(value)) and is_foreign(value)
 
 
 def _written_elsewhere(value: Any) -> bool:

@@ -52,16 +52,34 @@ def side_of(processor: Any) -> int | None:
     """Pixels of the shorter side of the images that such a processor makes.
 
     Raises:
-        EncoderError: they are more than any encoder takes.
+        EncoderError: its settings make what no encoder takes.
     """
-    size = _settings_of(processor).get("input_size")
-    sides = list(size)[1:] if isinstance(size, list | tuple) else []
-    if not sides or not all(isinstance(side, int) and 0 < side <= LARGEST_SIDE for side in sides):
+    settings = _settings_of(processor)
+    flaw, size = flaw_in(settings), settings.get("input_size")
+    if flaw or not isinstance(size, list | tuple) or len(size) != 3:
         raise EncoderError(
-            f"{type(processor).__name__}: it makes images of no size that an encoder takes",
+            f"{type(processor).__name__}: {flaw or 'its images have no size'}",
             remedy="get its settings again from their publisher",
         )
-    return int(min(sides))
+    return int(min(size[1:]))
+
+
+def flaw_in(settings: Mapping[str, Any]) -> str | None:
+    """What is wrong with settings that images are prepared by: they grow beyond all bounds, or at random.
+
+    Args:
+        settings: ``pretrained_cfg``, or what the library made of it.
+    """
+    crop = settings.get("crop_pct") or 1.0
+    if not isinstance(crop, int | float) or not 0 < crop < float("inf"):
+        return "crop_pct is no share of an image"
+    for key in ("input_size", "img_size", "in_chans", "chans"):
+        value = settings.get(key)
+        sides = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        most = LARGEST_SIDE * min(crop, 1.0)
+        if not all(isinstance(side, int | float) and 0 < side <= most for side in sides):
+            return f"{key} and crop_pct make larger images than any encoder takes"
+    return "interpolation is drawn at random" if settings.get("interpolation") == "random" else None
 
 
 def _settings_of(processor: Any) -> Mapping[str, Any]:
