@@ -108,7 +108,7 @@ def plain_layouts() -> Iterator[Layout]:
         # AIMv2's kernels do not agree on whether texts without padding are read causally
         why = "repeated runs of this encoder in float32 differ" if kind == "aimv2" else ""
         yield Layout(f"{kind}, texts", kind, "text", "text features", tokenizer, settings, refused=why)
-        # GroupViT puts every patch into one group. Rounding to half precision makes another one of it where the
+        # GroupViT puts every patch into one group. Rounding to half precision makes it another one where the
         # processor has no instructions for that, so that kernels add up in other orders.
         coarse = kind == "groupvit" and not torch.ops.mkldnn._is_mkldnn_fp16_supported()
         why = "benign runs of this encoder differ too much in float16" if coarse else ""
