@@ -129,7 +129,7 @@ LIBRARIES = ("pytest-sslauth", "torch", "transformers", "tokenizers", "numpy", "
 
 
 OF_SOME = ("timm",)
-"""Libraries that run some encoders, and are said of a process that has imported them."""
+"""Libraries that run some encoders. They are named where the process has imported them."""
 
 
 def library_versions() -> dict[str, str]:

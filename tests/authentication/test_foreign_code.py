@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import Mock
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -417,6 +418,13 @@ def test_what_reads_files_or_was_added_to_pictures_makes_no_difference(
 ) -> None:
     monkeypatch.setattr(owner, name, passed_on(getattr(owner, name, print)), raising=False)
     assert check(plain[1], loaded(plain[0]), tiny_models.tokenizer()).status == "authentic"
+
+
+def test_any_callable_in_the_place_of_a_method_of_pictures_is_named(
+    plain: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PIL.Image.Image, "resize", Mock())
+    named(check(plain[1], loaded(plain[0]), tiny_models.tokenizer()), "patched resize of Image")
 
 
 def test_a_property_of_pictures_that_was_replaced_is_named(

@@ -14,6 +14,8 @@ HERE = Path(__file__).parent
 
 
 def main(arguments: list[str]) -> int:
+    if not arguments:
+        sys.exit("usage: python -m tests.with_timm FOLDER [pytest's arguments]")
     folder, *rest = arguments
     places = [folder, str(HERE / "site"), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}

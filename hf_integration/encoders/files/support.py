@@ -17,6 +17,7 @@ from hf_integration.encoders.files.timm_configuration import (
     check_timm,
     check_timm_within,
     is_timm,
+    is_timm_part,
     without_classes,
 )
 from hf_integration.encoders.modalities.families import Family
@@ -65,8 +66,8 @@ def _check_model_type(model: Path, values: Mapping[str, Any]) -> None:
     if is_timm(values):
         check_timm(model / "config.json", values)
         return
-    check_kind(model / "config.json", values)
     check_timm_within(model / "config.json", values)
+    check_kind(model / "config.json", {key: part for key, part in values.items() if not is_timm_part(part)})
     model_type = values.get("model_type")
     if model_type in CONFIG_MAPPING_NAMES:
         return

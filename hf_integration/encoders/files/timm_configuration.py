@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from hf_integration.base.errors import EncoderError, in_one_line
 from hf_integration.base.text import quoted
@@ -108,10 +108,19 @@ def check_timm_within(path: Path, config: Mapping[str, Any]) -> None:
     if of_timm and name is not None and not _NAME.fullmatch(str(name)):
         raise EncoderError(f"{path}: backbone {quoted(str(name))} is no architecture of timm", remedy=_AGAIN)
     for part in config.values():
-        if isinstance(part, Mapping):
-            if part.get("model_type") == MODEL_TYPE:
-                check_timm(path, part)
+        if is_timm_part(part):
+            check_timm(path, part)
+        elif isinstance(part, Mapping):
             check_timm_within(path, part)
+
+
+def is_timm_part(part: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a value in a configuration is that of an encoder of timm within another one.
+
+    Args:
+        part: the value.
+    """
+    return isinstance(part, Mapping) and part.get("model_type") == MODEL_TYPE
 
 
 def check_kind(path: Path, values: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from hf_integration.encoders.identity.provenance import (
     is_of_library,
     patched_in_class,
     patched_in_module,
-    written_by_nobody,
 )
 
 HOOKS = {"_forward_hooks": "forward hook", "_forward_pre_hooks": "forward pre-hook"}
@@ -201,7 +200,7 @@ def on_every_module() -> tuple[Finding, ...]:
     patched = [what for module in _CALLED_BY_NAME for what in patched_in_module(module, seen)]
     pictures: Any = getattr(sys.modules.get("PIL.Image"), "Image", None)
     patched += [
-        f"{name} of Image" for name in _OF_PICTURES if written_by_nobody(vars(pictures or object).get(name))
+        f"{name} of Image" for name in _OF_PICTURES if is_foreign(getattr(pictures, "__dict__", {}).get(name))
     ]
     patched = [what for what in patched if what not in _FILES]
     return (*hooks, *(Finding(f"patched {what}", TAKE_OFF) for what in patched))

@@ -116,11 +116,6 @@ def patched_in_module(module: str, seen: dict[int, Any]) -> Iterator[str]:
             yield f"{name} of {module}"
 
 
-def written_by_nobody(value: Any) -> bool:
-    """Whether a function, or what a property asks, was written in no file of an installed package."""
-    return any(_written_elsewhere(each) for each in _layers(value)) and is_foreign(value)
-
-
 def _written_elsewhere(value: Any) -> bool:
     # by its type: isinstance also asks the object itself, and some of torch warn when asked
     return type(value) is FunctionType and not value.__code__.co_filename.startswith(_INSTALLED)

@@ -88,7 +88,7 @@ def _settings_of(processor: Any) -> Mapping[str, Any]:
 
 
 def timm_behaviour(processor: Any, settings: Behaviour) -> Behaviour:
-    """The settings of such a processor, and those of its transforms that are others than these settings make.
+    """The settings of such a processor, and its transforms that differ from what these settings make.
 
     Args:
         processor: an object that somebody may have altered since it was loaded.
